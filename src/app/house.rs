@@ -1,0 +1,180 @@
+//! One configuration and one model, together, for the whole way of one comment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+
+use crate::app::limits::Tier;
+use crate::classifier::Classifier;
+use crate::domain::comment::{Bounds, Comment};
+use crate::domain::decision::Verdict;
+use crate::domain::history::{AuthorPast, PastOf};
+use crate::domain::known::Known;
+use crate::domain::policy::{Circumstances, Moderation, Policy};
+use crate::domain::relevance::{Background, Page};
+use crate::domain::signal::{Allowance, Context, Signals};
+use crate::domain::time::Timestamp;
+
+/// `[moderation]`: who sees comments before a person did.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModerationConfig {
+    /// For all sites that say nothing else.
+    pub mode: Moderation,
+    /// `[moderation.sites.NAME]`.
+    pub sites: BTreeMap<String, SiteModeration>,
+}
+
+/// `[moderation.sites.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SiteModeration {
+    /// For the site's sections that say nothing else; unset for the general one.
+    pub mode: Option<Moderation>,
+    /// Section name to mode.
+    pub sections: BTreeMap<String, Moderation>,
+}
+
+impl ModerationConfig {
+    /// The mode in force for a section of a site.
+    #[must_use]
+    pub fn of(&self, site: &str, section: Option<&str>) -> Moderation {
+        let Some(site) = self.sites.get(site) else { return self.mode };
+        section.and_then(|section| site.sections.get(section).copied()).or(site.mode).unwrap_or(self.mode)
+    }
+}
+
+/// `[trust]`: whom limits and modes treat as known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrustConfig {
+    /// Roles, as sites send them, of a site's own people.
+    pub staff_roles: Vec<String>,
+    /// Approved comments from which an author counts as known.
+    pub known_approved: u32,
+    /// Days since the first comment from which an author counts as known.
+    pub known_days: u32,
+}
+
+impl Default for TrustConfig {
+    fn default() -> Self {
+        let staff = ["administrator", "editor", "moderator", "staff"];
+        Self { staff_roles: staff.map(str::to_owned).to_vec(), known_approved: 10, known_days: 30 }
+    }
+}
+
+impl TrustConfig {
+    /// Whether `role` names one of a site's own people.
+    #[must_use]
+    pub fn is_staff(&self, role: Option<&str>) -> bool {
+        role.is_some_and(|role| self.staff_roles.iter().any(|staff| staff.eq_ignore_ascii_case(role)))
+    }
+
+    /// How far an author is trusted. What could not be looked up counts as new.
+    #[must_use]
+    pub fn tier(&self, role: Option<&str>, past: &Known<AuthorPast>, now: Timestamp) -> Tier {
+        if self.is_staff(role) {
+            return Tier::Staff;
+        }
+        let Some(past) = past.get() else { return Tier::New };
+        let age_ms = past.first_at.map_or(0, |first| now.millis_since(first));
+        let old_enough = age_ms >= u64::from(self.known_days) * 86_400_000;
+        let mostly_good = past.rejected * 10 <= past.approved;
+        if past.approved >= self.known_approved && old_enough && mostly_good { Tier::Known } else { Tier::New }
+    }
+}
+
+/// Everything that a verdict depends on besides the comment and its past. Immutable; a new configuration is a new house.
+pub struct House {
+    /// Field lengths.
+    pub bounds: Bounds,
+    /// All checks.
+    pub signals: Signals,
+    /// The model; `None` when the operator runs without one.
+    pub classifier: Option<Arc<Classifier>>,
+    /// What decides.
+    pub policy: Policy,
+    /// Who sees comments before a person did.
+    pub moderation: ModerationConfig,
+    /// Whom limits and modes trust.
+    pub trust: TrustConfig,
+    /// Word statistics for relevance.
+    pub background: Arc<Background>,
+    /// Hash of the configuration that made this house.
+    pub hash: String,
+}
+
+/// Where a comment stands: what was fetched before it is judged.
+#[derive(Debug)]
+pub struct Scene {
+    /// The site's name.
+    pub site: Arc<str>,
+    /// The page, if more than its id is known.
+    pub page: Known<Arc<Page>>,
+    /// The comment that it answers, folded.
+    pub parent: Known<String>,
+    /// What the past says.
+    pub past: PastOf,
+    /// What the limits said.
+    pub allowance: Allowance,
+}
+
+impl House {
+    /// Judges one comment. Pure: the same house, comment, scene and moment give the same verdict.
+    #[must_use]
+    pub fn judge(&self, comment: &Comment, scene: &Scene, now: Timestamp) -> Verdict {
+        let page = scene.page.as_ref();
+        let outcomes = self.signals.evaluate(&Context {
+            comment,
+            page: match &page {
+                Known::Known(page) => Known::Known(page.as_ref()),
+                Known::NotApplicable => Known::NotApplicable,
+                Known::Unavailable(why) => Known::Unavailable(why.clone()),
+            },
+            parent: match &scene.parent {
+                Known::Known(text) => Known::Known(text.as_str()),
+                Known::NotApplicable => Known::NotApplicable,
+                Known::Unavailable(why) => Known::Unavailable(why.clone()),
+            },
+            past: &scene.past,
+            allowance: &scene.allowance,
+            now,
+        });
+        let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
+            classifier.assess(comment, page.get().map(|page| page.as_ref()))
+        });
+        let section = comment.sent.article.section.as_deref()
+            .or_else(|| scene.page.get().and_then(|page| page.article.section.as_deref()));
+        self.policy.decide(outcomes, model, &Circumstances {
+            moderation: self.moderation.of(&scene.site, section),
+            role: comment.sent.author.role.as_deref(),
+            author: &scene.past.author,
+            allowance: &scene.allowance,
+            hash: &self.hash,
+        })
+    }
+}
+
+/// The house in force. Swapped whole: whoever took one keeps it for the whole way.
+pub struct Settings(ArcSwap<House>);
+
+impl Settings {
+    /// Starts with `house`.
+    #[must_use]
+    pub fn new(house: House) -> Self {
+        Self(ArcSwap::from_pointee(house))
+    }
+
+    /// The house in force now.
+    #[must_use]
+    pub fn current(&self) -> Arc<House> {
+        self.0.load_full()
+    }
+
+    /// Puts `house` in force for whatever comes next.
+    pub fn replace(&self, house: House) {
+        self.0.store(Arc::new(house));
+    }
+}

@@ -1,0 +1,75 @@
+//! The limiter port: how many comments who may send. In process (governor) here; shared (Redis) later.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+
+use crate::domain::signal::Allowance;
+use crate::domain::site::SiteId;
+use crate::domain::time::Timestamp;
+
+/// What somebody wants to do; each policy names those that it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// `POST /v1/comments` and edits.
+    Comment,
+    /// A line of `POST /v1/comments/batch`.
+    Batch,
+    /// `POST /v1/assess`.
+    Assess,
+}
+
+/// How far an author is trusted; policies may be wider for some.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Nothing good is known yet.
+    New,
+    /// Long approved: as many approved comments and days as the settings ask, nothing rejected lately.
+    Known,
+    /// One of the site's own people, by role.
+    Staff,
+}
+
+/// Who asks for what.
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
+    /// The site.
+    pub site: SiteId,
+    /// What they want to do.
+    pub route: Route,
+    /// How far they are trusted.
+    pub tier: Tier,
+    /// Where from; keyed by /32 or /64, networks by /24 or /48.
+    pub ip: Option<IpAddr>,
+    /// The author's account.
+    pub author: Option<&'a str>,
+    /// The author's e-mail address.
+    pub email: Option<&'a str>,
+}
+
+/// Refused: over a policy with `on_limit = "refuse"`. Nothing was consumed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("over the limit `{policy}`: {quota} in {window_s} s")]
+pub struct RateLimited {
+    /// The policy's name.
+    pub policy: String,
+    /// How many it lets through in a window.
+    pub quota: u32,
+    /// The window, in seconds.
+    pub window_s: u64,
+    /// Milliseconds until it would let such a comment through.
+    pub retry_after_ms: u64,
+}
+
+/// Who counts.
+#[async_trait]
+pub trait Limiter: Send + Sync {
+    /// Checks every policy that applies, and consumes from all of them together only if none refuses. Over a policy
+    /// with `on_limit = "hold"` the answer is [`Allowance::Hold`] (the comment is stored and queued).
+    ///
+    /// # Errors
+    /// [`RateLimited`] for the refusing policy with the longest wait; nothing was consumed.
+    async fn take(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited>;
+}

@@ -1,0 +1,157 @@
+//! Where people decide: the queue, claims, rulings, undo, explanation.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::domain::decision::{Action, Actor, DecidedBy, Record};
+use crate::domain::history::{History, Standing};
+use crate::domain::people::Person;
+use crate::domain::store::{
+    Happening, ListError, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen, Store,
+    StoreError, UndoError,
+};
+use crate::domain::time::Timestamp;
+
+/// Why a ruling was not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ReviewError {
+    /// The only item was changed meanwhile; here is what it is now.
+    #[error("somebody else changed this comment meanwhile")]
+    Conflict(Box<Record>),
+    /// None of the items exists.
+    #[error("there is no such comment")]
+    NotFound,
+    /// `hold` is no ruling.
+    #[error("action: must be approve or reject")]
+    NoRuling,
+    /// The store failed. Perhaps applied: look again before sending again.
+    #[error("the decision could not be stored")]
+    Store(#[from] StoreError),
+}
+
+/// What a person asks for when deciding.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// What, and in which version.
+    pub items: Vec<Seen>,
+    /// Approve or reject.
+    pub action: Action,
+    /// Why, as a category.
+    pub category: Option<RulingCategory>,
+    /// A reason that the author may be told.
+    pub reason: Option<String>,
+    /// A note for colleagues.
+    pub note: Option<String>,
+}
+
+/// A comment's frozen verdict and everything that happened to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// The comment, with the frozen verdict.
+    pub record: Record,
+    /// What happened, oldest first.
+    pub history: Vec<Happening>,
+}
+
+/// The way out.
+pub struct Review {
+    store: Arc<dyn Store>,
+    history: Arc<dyn History>,
+}
+
+impl Review {
+    /// How long a claim holds without being renewed, in milliseconds: five minutes.
+    pub const CLAIM_MS: i64 = 300_000;
+
+    /// Joins the ports.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>) -> Self {
+        Self { store, history }
+    }
+
+    /// A page of what waits, with true counts.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn queue(
+        &self,
+        filter: &QueueFilter,
+        sort: QueueSort,
+        page: &PageRequest,
+        now: Timestamp,
+    ) -> Result<QueuePage, ListError> {
+        self.store.queue(filter, sort, page, now).await
+    }
+
+    /// Leases items to a person; answers what is theirs now and until when.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn claim(&self, uids: &[Uuid], by: &Person, now: Timestamp) -> Result<(Vec<Uuid>, Timestamp), ReviewError> {
+        let until = now.plus_millis(Self::CLAIM_MS);
+        Ok((self.store.claim(uids, &by.email, until, now).await?, until))
+    }
+
+    /// Gives leases back.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn release(&self, uids: &[Uuid], by: &Person) -> Result<Vec<Uuid>, ReviewError> {
+        Ok(self.store.release(uids, &by.email).await?)
+    }
+
+    /// Applies a person's ruling to every item that nobody changed since it was seen.
+    ///
+    /// # Errors
+    /// `Conflict` when there was one item and it was changed; `NotFound` when nothing of it exists; `NoRuling`; `Store`.
+    pub async fn decide(&self, ask: Ask, by: &Person, now: Timestamp) -> Result<Ruled, ReviewError> {
+        if ask.action == Action::Hold {
+            return Err(ReviewError::NoRuling);
+        }
+        let single = ask.items.len() == 1;
+        let ruled = self.store.rule(Ruling {
+            items: ask.items,
+            action: ask.action,
+            category: ask.category,
+            reason: ask.reason,
+            note: ask.note,
+            by: Actor::Person(by.email.clone()),
+            at: now,
+            sites: None,
+        }).await?;
+        self.tell(&ruled).await;
+        match ruled.conflicts.first() {
+            Some(current) if single => Err(ReviewError::Conflict(Box::new(current.clone()))),
+            None if ruled.applied.is_empty() => Err(ReviewError::NotFound),
+            _ => Ok(ruled),
+        }
+    }
+
+    /// Takes a ruling back.
+    ///
+    /// # Errors
+    /// [`UndoError`].
+    pub async fn undo(&self, decision: Uuid, by: &Person, now: Timestamp) -> Result<Ruled, UndoError> {
+        let ruled = self.store.unrule(decision, Actor::Person(by.email.clone()), None, now).await?;
+        self.tell(&ruled).await;
+        Ok(ruled)
+    }
+
+    /// Why a comment is where it is.
+    ///
+    /// # Errors
+    /// `NotFound`, `Store`.
+    pub async fn explain(&self, uid: Uuid) -> Result<Explanation, ReviewError> {
+        let record = self.store.comment_by_uid(uid).await?.ok_or(ReviewError::NotFound)?;
+        let history = self.store.comment_history(uid).await?;
+        Ok(Explanation { record, history })
+    }
+
+    async fn tell(&self, ruled: &Ruled) {
+        for (record, trace) in &ruled.applied {
+            let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
+            self.history.settle(trace, record.received_at, standing).await;
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Finds the parts of a body that read like headlines of stories.

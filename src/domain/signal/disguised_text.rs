@@ -1,0 +1,54 @@
+//! # Text disguised from machines (`disguised-text`)
+//!
+//! - **Looks at:** .
+//! - **Why:** .
+//! - **Wrong when:** .
+//! - **Settings:** `[signals.disguised_text]`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
+use crate::domain::category::Category;
+
+/// The check's stable name.
+pub const ID: &str = "disguised-text";
+/// The category that its weight counts for.
+pub const CATEGORY: Category = Category::Spam;
+
+/// `[signals.disguised_text]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Whether it counts.
+    pub mode: Mode,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { mode: Mode::Live }
+    }
+}
+
+struct Check;
+
+/// Makes the check.
+///
+/// # Errors
+/// Never: any settings that serde reads will do.
+pub fn new(_config: &Config, _resources: &Resources) -> Result<impl Signal + use<>, BadSetting> {
+    Ok(Check)
+}
+
+impl Signal for Check {
+    fn id(&self) -> &'static str {
+        ID
+    }
+
+    fn category(&self) -> Category {
+        CATEGORY
+    }
+
+    fn evaluate(&self, _ctx: &Context<'_>) -> Outcome {
+        todo!()
+    }
+}

