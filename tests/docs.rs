@@ -1,0 +1,104 @@
+//! Generated pages are what their sources say. `UPDATE_DOCS=1 cargo test --test docs` writes them.
+
+use std::path::{Path, PathBuf};
+
+use doorward::domain::signal::{LIST, Meta};
+
+#[test]
+fn signals_page_is_made_from_the_signal_files() {
+    compare("docs/signals.md", &signals_page());
+}
+
+#[test]
+fn relative_links_in_the_documentation_lead_somewhere() {
+    let root = root();
+    let mut broken = Vec::new();
+    for page in markdown_files(&root) {
+        let text = std::fs::read_to_string(&page).expect("documentation is readable");
+        for target in links(&text) {
+            let path = target.split('#').next().unwrap_or_default();
+            if path.is_empty() || path.contains("://") || path.starts_with("mailto:") {
+                continue;
+            }
+            if !page.parent().unwrap_or(&root).join(path).exists() {
+                broken.push(format!("{}: {target}", page.strip_prefix(&root).unwrap_or(&page).display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+fn signals_page() -> String {
+    let mut page = String::from(
+        "# Signals\n\n\
+         Generated from the heads of `src/domain/signal/*.rs`; change it there, then `UPDATE_DOCS=1 cargo test --test docs`.\n\n\
+         Every check runs on every comment; none decides alone. A weight is added, in log-odds, to the check's category; \
+         [`policy`](../ARCHITECTURE.md) turns the sums into a verdict. Each check has a `mode`: `live` counts, `shadow` is \
+         recorded and shown but does not count, `off` does not run. A check answers `not-applicable` when the site did not send \
+         what it looks at (adds nothing, never holds) and `unavailable` when it was due and failed (holds, by default).\n\n\
+         | Signal | Category | Finds |\n| --- | --- | --- |\n",
+    );
+    for meta in LIST {
+        page += &format!("| [`{}`](#{}) | {} | {} |\n", meta.id, anchor(meta), meta.category.name(), meta.title());
+    }
+    for meta in LIST {
+        page += &format!("\n#{}\n", meta.page().trim_end());
+    }
+    page
+}
+
+/// The heading's anchor as Markdown renderers make it: lower case, blanks to hyphens, other punctuation dropped.
+fn anchor(meta: &Meta) -> String {
+    let heading = format!("{} {}", meta.title(), meta.id).to_lowercase();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn compare(path: &str, expected: &str) {
+    let file = root().join(path);
+    // Only a person at a keyboard sets it; the test itself never writes otherwise.
+    if std::env::vars().any(|(name, _)| name == "UPDATE_DOCS") {
+        std::fs::write(&file, expected).expect("documentation is writable");
+    }
+    let found = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(found == expected, "{path} is stale: run `UPDATE_DOCS=1 cargo test --test docs` and commit it");
+}
+
+fn links(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+        }
+        if fenced {
+            continue;
+        }
+        let mut rest = line;
+        while let Some(at) = rest.find("](") {
+            rest = &rest[at + 2..];
+            if let Some(end) = rest.find(')') {
+                found.push(rest[..end].to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn markdown_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the repository is readable") {
+        let path = entry.expect("the repository is readable").path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
+            files.extend(markdown_files(&path));
+        } else if name.ends_with(".md") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
