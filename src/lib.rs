@@ -16,3 +16,4 @@
 pub mod app;
 pub mod classifier;
 pub mod domain;
+pub mod storage;

@@ -218,7 +218,7 @@ impl Intake {
         let parent = match &comment.sent.parent_id {
             None => Known::NotApplicable,
             Some(id) => match self.store.comment_find(site.id, id).await {
-                Ok(Some((parent, _))) => Known::Known(normalise::fold(&parent.comment.body, parent.comment.format)),
+                Ok(Some((parent, _))) => Known::Known(normalise::fold_body(&parent.comment.body, parent.comment.format)),
                 Ok(None) => Known::NotApplicable, // the site never sent it
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "parent comment could not be read");

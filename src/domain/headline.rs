@@ -1,1 +1,245 @@
 //! Finds the parts of a body that read like headlines of stories.
+//!
+//! The telltale spam of comment sections is a headline of another story, with a link or without. What reads like one: the text of a
+//! link; a line, or the whole body, of five to twenty words that is written like a title; the words around a bare address. Being found
+//! here accuses nobody: it is what history remembers, and [`super::signal::unrelated_headline`] weighs.
+
+use std::ops::Range;
+
+use super::normalise::{Body, LinkKind};
+use super::trace::{TextTrace, exact};
+
+/// A part of a body that reads like a headline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Candidate {
+    /// Where it stands, in bytes of the body as sent.
+    pub span: Range<usize>,
+    /// Its folded words.
+    pub words: Vec<String>,
+    /// How much it reads like one.
+    pub strength: Strength,
+    /// Its fingerprints.
+    pub trace: TextTrace,
+}
+
+/// How much a text reads like a headline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Strength {
+    /// It could be a sentence of anybody's; only its coming back under other articles means something.
+    Weak,
+    /// Written like a title.
+    Title,
+    /// The text of a link, or a title beside a link.
+    Linked,
+}
+
+/// Words from which a text can be a headline.
+const MIN_WORDS: usize = 5;
+/// Words above which it is none.
+const MAX_WORDS: usize = 24;
+/// Content words from which its coming back can be told from chance.
+const MIN_CONTENT: usize = 4;
+/// Candidates looked for in one body.
+const MAX_CANDIDATES: usize = 16;
+
+/// The parts of `body` that read like headlines, strongest first, at most 16. Quoted parts are left out.
+#[must_use]
+pub fn candidates(body: &Body) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for link in body.links.iter().filter(|link| link.kind == LinkKind::Anchor).take(MAX_CANDIDATES) {
+        if let Some(text) = &link.text {
+            add(&mut found, body, text, link.span.clone(), Strength::Linked);
+        }
+    }
+    let all = stretches(body.plain.text());
+    for (index, (start, segment)) in all.iter().enumerate() {
+        if found.len() >= MAX_CANDIDATES {
+            break;
+        }
+        let span = body.plain.original(*start..start + segment.len());
+        let beside_link = body.links.iter().take(64).any(|link| is_near(&span, &link.span));
+        let strength = match (is_title(segment), beside_link) {
+            (true, true) => Strength::Linked,
+            (true, false) => Strength::Title,
+            // Pasted headlines stand first or last; remembering every sentence of everybody would cost more than it finds.
+            (false, true) => Strength::Weak,
+            (false, false) if index == 0 || index + 2 >= all.len() => Strength::Weak,
+            (false, false) => continue,
+        };
+        add(&mut found, body, segment, span, strength);
+    }
+    found.sort_by(|a, b| b.strength.cmp(&a.strength));
+    found
+}
+
+fn add(found: &mut Vec<Candidate>, body: &Body, text: &str, span: Range<usize>, strength: Strength) {
+    if body.is_quoted(&span) {
+        return;
+    }
+    let folded = super::normalise::fold_plain(text);
+    let ranges = super::normalise::words(folded.text());
+    let words: Vec<String> = ranges.iter().map(|word| folded.text()[word.start as usize..word.end as usize].to_owned()).collect();
+    let unspaced = words.iter().filter(|word| word.chars().all(super::normalise::is_unspaced)).count();
+    let length = words.len() - unspaced + unspaced / 2;
+    if !(MIN_WORDS..=MAX_WORDS).contains(&length) {
+        return;
+    }
+    let content: Vec<&str> = words.iter().map(|word| stem(word)).filter(|word| !is_common(word)).collect();
+    if content.len() < MIN_CONTENT {
+        return;
+    }
+    let Some(trace) = TextTrace::of_features(exact(words.iter().map(String::as_str)), content.into_iter()) else { return };
+    if found.iter().all(|earlier| earlier.trace.exact != trace.exact) {
+        found.push(Candidate { span, words, strength, trace });
+    }
+}
+
+/// The stretches of a text that may be headlines, with where each starts, at most a thousand.
+fn stretches(plain: &str) -> Vec<(usize, &str)> {
+    let mut at = 0;
+    let lines = plain.split_inclusive('\n').map(move |line| {
+        let start = at;
+        at += line.len();
+        (start, line)
+    });
+    lines.flat_map(|(at, line)| segments(line).into_iter().map(move |(start, text)| (at + start, text))).take(1_000).collect()
+}
+
+/// The stretches of a line that may be headlines: addresses cut out, then whole sentences; a line of one stretch is one.
+fn segments(line: &str) -> Vec<(usize, &str)> {
+    let mut stretches = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    for token in line.split_inclusive(char::is_whitespace) {
+        let looks_like_address = token.contains("://") || token.starts_with("www.") || token.contains('/') && token.contains('.');
+        let last = token.trim_end().chars().next_back();
+        if looks_like_address {
+            stretches.push(start..at);
+            start = at + token.len();
+        } else if matches!(last, Some('.' | '!' | '?' | '…' | '。' | '！' | '？' | '|' | '»')) && !is_abbreviation(token.trim_end()) {
+            stretches.push(start..at + token.len());
+            start = at + token.len();
+        }
+        at += token.len();
+    }
+    stretches.push(start..line.len());
+    let trimmed = stretches.into_iter().map(|stretch| {
+        let text = &line[stretch.clone()];
+        let lead = text.len() - text.trim_start_matches(is_edge).len();
+        (stretch.start + lead, text.trim_matches(is_edge))
+    });
+    trimmed.filter(|(_, text)| !text.is_empty()).collect()
+}
+
+fn is_edge(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '-' | '–' | '—' | '*' | '•' | '>' | '»' | '«' | ':' | '→' | '|' | '"' | '“' | '”' | '#')
+}
+
+/// `U.S.`, `Dr.`, `J.`: the point ends no sentence.
+fn is_abbreviation(token: &str) -> bool {
+    let letters = token.trim_end_matches('.');
+    letters.contains('.') || letters.chars().count() <= 2
+}
+
+/// Whether a text is written like a title: most long words start with a capital, or all of it is capitals, and it does not talk in
+/// the first or second person.
+fn is_title(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic)).collect();
+    if words.len() < MIN_WORDS - 1 || text.ends_with('.') && !text.ends_with("...") {
+        return false;
+    }
+    let personal = |word: &&&str| {
+        let folded = word.to_lowercase();
+        matches!(folded.trim_matches(|c: char| !c.is_alphanumeric()), "i" | "i'm" | "i've" | "my" | "me" | "you" | "your" | "we" | "our")
+    };
+    if words.iter().filter(personal).count() > 0 && !words.iter().all(|word| starts_upper(word)) {
+        return false;
+    }
+    let long: Vec<&&str> = words.iter().filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() >= 4).collect();
+    let upper = long.iter().filter(|word| starts_upper(word)).count();
+    long.len() >= 3 && upper * 10 >= long.len() * 7
+}
+
+fn starts_upper(word: &str) -> bool {
+    word.chars().find(|c| c.is_alphanumeric()).is_some_and(|c| c.is_uppercase() || c.is_numeric())
+}
+
+/// Whether the span touches the link but for a few signs, or encloses it.
+fn is_near(span: &Range<usize>, link: &Range<usize>) -> bool {
+    const GAP: usize = 4;
+    span.start <= link.end.saturating_add(GAP) && link.start <= span.end.saturating_add(GAP)
+}
+
+/// English inflection that rewording changes: plural and tense endings. Crude on purpose; both sides are treated alike.
+fn stem(word: &str) -> &str {
+    for ending in ["ing", "ed", "es", "s"] {
+        if let Some(stem) = word.strip_suffix(ending)
+            && stem.chars().count() >= 4
+        {
+            return stem;
+        }
+    }
+    word
+}
+
+/// Words that say nothing about a story.
+#[must_use]
+pub fn is_common(word: &str) -> bool {
+    const COMMON: &[&str] = &[
+        "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "before", "but", "by", "can",
+        "could", "did", "do", "does", "for", "from", "get", "got", "had", "has", "have", "he", "her", "here", "him", "his", "how", "i",
+        "if", "in", "into", "is", "it", "it's", "its", "just", "like", "me", "more", "most", "my", "no", "not", "now", "of", "off", "on",
+        "one", "only", "or", "our", "out", "over", "says", "said", "say", "she", "should", "so", "some", "than", "that", "that's", "the",
+        "their", "them", "then", "there", "these", "they", "this", "those", "to", "too", "up", "us", "very", "was", "we", "were", "what",
+        "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "don't", "i'm",
+    ];
+    COMMON.binary_search(&word).is_ok() || COMMON.contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::comment::Format;
+
+    fn found(body: &str, format: Format) -> Vec<(String, Strength)> {
+        let read = Body::read(body, format);
+        candidates(&read).into_iter().map(|candidate| (body[candidate.span].trim().to_owned(), candidate.strength)).collect()
+    }
+
+    #[test]
+    fn headlines_are_found_where_they_hide() {
+        use Strength::{Linked, Title, Weak};
+        let headline = "Harbour Museum Opens Its Doors After Ten Years";
+        let cases: &[(&str, String, Format, Strength)] = &[
+            ("the whole body", headline.to_owned(), Format::Text, Title),
+            ("in lower case", headline.to_lowercase(), Format::Text, Weak),
+            ("before a link", format!("{headline} http://x.example/a"), Format::Text, Linked),
+            ("after a link", format!("http://x.example/a {headline}"), Format::Text, Linked),
+            ("the text of a link", format!("Read <a href='http://x.example/a'>{headline}</a> now"), Format::Html, Linked),
+            ("at the end of a long comment", format!("I walked there last week and it was closed, as always.\nNobody told us why.\n\n{headline}"), Format::Text, Title),
+            ("behind a sentence", format!("I walked there last week and it was closed. {headline}"), Format::Text, Title),
+        ];
+        for (name, body, format, strength) in cases {
+            let all = found(body, *format);
+            let hit = all.iter().find(|(text, _)| text.to_lowercase().contains("harbour museum opens"));
+            assert_eq!(hit.map(|(_, strength)| *strength), Some(*strength), "{name}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn rewording_leaves_a_headline_similar() {
+        let trace = |text: &str| candidates(&Body::read(text, Format::Text))[0].trace;
+        let first = trace("Harbour Museum Opens Its Doors After Ten Years of Building");
+        let reworded = trace("Harbour museum finally opens its doors after ten years of construction");
+        let other = trace("City Council Approves New Cycle Lanes Along the River");
+        assert!(first.similarity(&reworded) >= 0.4, "{}", first.similarity(&reworded));
+        assert!(first.similarity(&other) <= 0.2, "{}", first.similarity(&other));
+    }
+
+    #[test]
+    fn talk_is_not_written_like_a_title() {
+        for body in ["I think you are right about the harbour, we went there too.", "So when will the museum open its doors again?", "+1 to what Anna said about the old bridge"] {
+            assert!(found(body, Format::Text).iter().all(|(_, strength)| *strength == Strength::Weak), "{body}");
+        }
+    }
+}

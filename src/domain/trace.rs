@@ -3,13 +3,19 @@
 //! A trace is computed once from a normalised comment, stored beside it, and is all that [`super::history::History`]
 //! remembers; a restart or a replay feeds the same traces in the same order and knows the same things.
 
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use super::comment::{ExternalId, NewComment};
+use super::headline;
+use super::normalise::Body;
 use super::site::SiteId;
 
-/// MinHash values of one set of features: eight 32-bit minima (Broder, "On the resemblance and containment of
+/// MinHash values of one set of features: sixteen 32-bit minima (Broder, "On the resemblance and containment of
 /// documents", 1997), compared position by position to estimate the Jaccard similarity of the sets.
-pub type MinHash = [u32; 8];
+pub type MinHash = [u32; 16];
 
 /// What history knows a comment by. Hashes are xxh3 of normalised text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,4 +67,191 @@ pub struct TextTrace {
     pub sketch: MinHash,
     /// How many distinct shingles the sketch was made of; saturates at 65,535.
     pub size: u16,
+}
+
+impl TextTrace {
+    /// Fingerprints of a text given by its words (or other features, in order). `None` when there are none.
+    #[must_use]
+    pub fn of_features<'a>(exact: u64, features: impl Iterator<Item = &'a str>) -> Option<Self> {
+        let hashes: BTreeSet<u64> = features.map(|feature| xxh3_64(feature.as_bytes())).collect();
+        if hashes.is_empty() {
+            return None;
+        }
+        let mut sketch = [u32::MAX; 16];
+        for hash in &hashes {
+            for (minimum, seed) in sketch.iter_mut().zip(0_u64..) {
+                *minimum = (*minimum).min(permuted(*hash, seed));
+            }
+        }
+        Some(Self { exact, sketch, size: u16::try_from(hashes.len()).unwrap_or(u16::MAX) })
+    }
+
+    /// Estimated Jaccard similarity of the two texts' features, 0.0 to 1.0 in steps of a sixteenth; 1.0 for equal texts.
+    #[must_use]
+    pub fn similarity(&self, other: &Self) -> f64 {
+        if self.exact == other.exact {
+            return 1.0;
+        }
+        let equal = self.sketch.iter().zip(&other.sketch).filter(|(a, b)| a == b).count();
+        f64::from(u32::try_from(equal).unwrap_or(0)) / 16.0
+    }
+}
+
+/// One of sixteen permutations of 64-bit hashes, its upper half: a multiplication by an odd number of high entropy.
+fn permuted(hash: u64, seed: u64) -> u32 {
+    let odd = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0xd6e8_feb8_6659_fd93) | 1;
+    let mixed = (hash ^ seed.wrapping_mul(0xa076_1d64_78bd_642f)).wrapping_mul(odd);
+    u32::try_from((mixed ^ (mixed >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32).unwrap_or(u32::MAX)
+}
+
+/// Words below which a repeated text means nothing: "Thanks a lot!" is written every day.
+const MIN_WORDS: usize = 5;
+/// Letters and digits below which a repeated text means nothing.
+const MIN_LETTERS: usize = 24;
+
+/// The fingerprints of a comment. `staff` is whether the author is one of the site's own people.
+#[must_use]
+pub fn of(site: SiteId, sent: &NewComment, body: &Body, staff: bool) -> Trace {
+    let (author, author_known) = author(site, sent);
+    let mut links: Vec<LinkTrace> = Vec::new();
+    for link in body.links.iter().filter(|link| !body.is_quoted(&link.span)) {
+        let link = LinkTrace { url: xxh3_64(link.url.as_bytes()), domain: xxh3_64(link.domain.as_bytes()) };
+        if links.len() < Trace::MAX_LINKS && !links.contains(&link) {
+            links.push(link);
+        }
+    }
+    let headlines = headline::candidates(body).into_iter().take(Trace::MAX_HEADLINES);
+    Trace {
+        site,
+        comment: scoped(site, "comment", sent.id.as_str()),
+        comment_id: sent.id.as_str().into(),
+        article: scoped(site, "article", sent.article.id.as_str()),
+        author,
+        author_known,
+        staff,
+        links,
+        text: text(body),
+        headlines: headlines.map(|candidate| candidate.trace).collect(),
+    }
+}
+
+/// Hash of a site's own name for something.
+#[must_use]
+pub fn scoped(site: SiteId, kind: &str, name: &str) -> u64 {
+    xxh3_64_with_seed(format!("{kind}\0{name}").as_bytes(), u64::from(site.0) + 1)
+}
+
+/// The hash that stands for an account of a site.
+#[must_use]
+pub fn account(site: SiteId, id: &ExternalId) -> u64 {
+    scoped(site, "account", id.as_str())
+}
+
+fn author(site: SiteId, sent: &NewComment) -> (u64, bool) {
+    let author = &sent.author;
+    let of = |kind: &str, name: &str| xxh3_64(format!("{kind}\0{name}").as_bytes());
+    if let Some(id) = &author.id {
+        (account(site, id), true)
+    } else if let Some(email) = &author.email {
+        (of("email", &email.trim().to_lowercase()), true)
+    } else if let Some(ip) = &author.ip {
+        (of("ip", &ip.to_string()), false)
+    } else if let Some(name) = &author.name {
+        (scoped(site, "name", &name.to_lowercase()), false)
+    } else {
+        (scoped(site, "nobody", ""), false)
+    }
+}
+
+/// Fingerprints of the whole text without its quoted parts. Features are word pairs, and single words when the text is short, so that a
+/// word replaced or a name appended leaves most of them as they were.
+fn text(body: &Body) -> Option<TextTrace> {
+    let folded = body.folded.text();
+    let kept: Vec<&str> = if body.quotes.is_empty() {
+        body.words().collect()
+    } else {
+        let word = |word: &std::ops::Range<u32>| word.start as usize..word.end as usize;
+        let mine = body.words.iter().filter(|range| !body.is_quoted(&body.folded.original(word(range))));
+        mine.map(|range| &folded[word(range)]).collect()
+    };
+    let letters: usize = kept.iter().map(|word| word.chars().count()).sum();
+    // In scripts without spaces a character is a word; eight of them are a short sentence.
+    let wide = kept.iter().filter(|word| word.chars().all(super::normalise::is_unspaced)).count();
+    if kept.len() < MIN_WORDS || letters + 2 * wide < MIN_LETTERS {
+        return None;
+    }
+    let pairs: Vec<String> = kept.windows(2).map(|pair| pair.join(" ")).collect();
+    let singles = if kept.len() < 20 { kept.as_slice() } else { &[] };
+    TextTrace::of_features(exact(kept.iter().copied()), singles.iter().copied().chain(pairs.iter().map(String::as_str)))
+}
+
+/// Hash of a text's words alone: equal for equal texts, whatever the punctuation.
+#[must_use]
+pub fn exact<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
+    let mut joined = String::new();
+    for word in words {
+        joined.push_str(word);
+        joined.push(' ');
+    }
+    xxh3_64(joined.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft};
+    use crate::domain::normalise::normalise;
+
+    fn trace(site: u32, body: &str, author: AuthorDraft) -> Trace {
+        let article = ArticleDraft { id: "a-1".to_owned(), ..ArticleDraft::default() };
+        let draft = Draft { id: "c-1".to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
+        normalise(SiteId(site), draft.parse(&Bounds::default()).expect("valid"), false).trace
+    }
+
+    fn text(body: &str) -> TextTrace {
+        trace(1, body, AuthorDraft::default()).text.expect("long enough to have a trace")
+    }
+
+    #[test]
+    fn nearly_equal_texts_are_similar_and_others_are_not() {
+        let first = "I have been reading your articles for a week and they helped me to earn money from home, ask me how";
+        let cases: &[(&str, &str, f64, f64)] = &[
+            ("the same", first, 1.0, 1.0),
+            ("punctuation and case", "I have been reading your ARTICLES for a week, and they helped me to earn money from home - ask me how!!!", 1.0, 1.0),
+            ("a word replaced", "I have been reading your articles for a month and they helped me to earn money from home, ask me how", 0.6, 1.0),
+            ("a name appended", "I have been reading your articles for a week and they helped me to earn money from home, ask me how Dave", 0.7, 1.0),
+            ("something else", "The crossing at the station was dangerous for years and nobody did anything about it until last week", 0.0, 0.2),
+        ];
+        for (name, other, low, high) in cases {
+            let similarity = text(first).similarity(&text(other));
+            assert!((*low..=*high).contains(&similarity), "{name}: {similarity}");
+        }
+    }
+
+    #[test]
+    fn short_everyday_texts_have_no_trace() {
+        for body in ["Thanks!", "Great post, thanks", "I agree with you.", "+1", "So true", "ありがとう"] {
+            assert_eq!(trace(1, body, AuthorDraft::default()).text, None, "{body}");
+        }
+    }
+
+    #[test]
+    fn quoted_parts_leave_no_trace() {
+        let quoting = trace(1, "> see http://x.example/a for the whole story of the bridge\nNo, that is not what happened there at all.", AuthorDraft::default());
+        assert!(quoting.links.is_empty());
+        assert_eq!(quoting.text, trace(1, "No, that is not what happened there at all.", AuthorDraft::default()).text);
+    }
+
+    #[test]
+    fn authors_are_told_apart_by_the_best_name_they_have() {
+        let id = |id: &str| AuthorDraft { id: Some(id.to_owned()), email: Some("same@example.org".to_owned()), ..AuthorDraft::default() };
+        let email = |email: &str| AuthorDraft { email: Some(email.to_owned()), ..AuthorDraft::default() };
+        let body = "Hello there";
+        assert_ne!(trace(1, body, id("a")).author, trace(1, body, id("b")).author);
+        assert_ne!(trace(1, body, id("a")).author, trace(2, body, id("a")).author, "accounts belong to their site");
+        assert_eq!(trace(1, body, email("A@Example.org")).author, trace(2, body, email("a@example.org ")).author);
+        assert!(trace(1, body, email("a@example.org")).author_known);
+        let ip = AuthorDraft { ip: Some("203.0.113.9".to_owned()), name: Some("Anna".to_owned()), ..AuthorDraft::default() };
+        assert!(!trace(1, body, ip).author_known);
+    }
 }

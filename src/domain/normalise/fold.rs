@@ -1,0 +1,181 @@
+//! Folding: the form of a text in which spellings that look the same are the same.
+//!
+//! NFKC (UAX #15: full-width and styled letters become plain ones), lower case, invisible characters dropped (zero-width, bidi
+//! controls, soft hyphens, variation selectors, tags: default-ignorable code points), runs of blanks as one space. Letters of another
+//! script that imitate Latin ones are mapped to them only inside words that mix them with Latin letters: `pаypаl` with
+//! Cyrillic а is folded, an honest Russian or Greek word is not touched. The skeleton of UTS #39 is not used because it also folds Latin
+//! itself (`m` to `rn`), which would make false friends. Folding folded text changes nothing.
+
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::canonical_combining_class;
+
+use super::mapped::Mapped;
+
+/// Letters that imitate a Latin one, after folding to lower case.
+const IMITATIONS: &[(char, char)] = &[
+    // Cyrillic
+    ('а', 'a'), ('в', 'b'), ('с', 'c'), ('ԁ', 'd'), ('е', 'e'), ('һ', 'h'), ('і', 'i'), ('ј', 'j'), ('к', 'k'), ('ӏ', 'l'),
+    ('м', 'm'), ('н', 'h'), ('о', 'o'), ('р', 'p'), ('ԛ', 'q'), ('ѕ', 's'), ('т', 't'), ('у', 'y'), ('ѵ', 'v'), ('ԝ', 'w'),
+    ('х', 'x'), ('ё', 'e'), ('ї', 'i'),
+    // Greek
+    ('α', 'a'), ('β', 'b'), ('ε', 'e'), ('η', 'n'), ('ι', 'i'), ('κ', 'k'), ('ν', 'v'), ('ο', 'o'), ('ρ', 'p'), ('τ', 't'),
+    ('υ', 'u'), ('χ', 'x'), ('ϲ', 'c'), ('ϳ', 'j'), ('ω', 'w'),
+    // Armenian, Latin small capitals and others seen in disguises
+    ('օ', 'o'), ('ѡ', 'w'), ('ɑ', 'a'), ('ɡ', 'g'), ('ı', 'i'), ('ʏ', 'y'), ('ᴀ', 'a'), ('ᴄ', 'c'), ('ᴅ', 'd'), ('ᴇ', 'e'),
+    ('ɪ', 'i'), ('ᴏ', 'o'), ('ᴘ', 'p'), ('ʀ', 'r'), ('ᴛ', 't'), ('ᴜ', 'u'), ('ᴠ', 'v'), ('ᴡ', 'w'), ('ᴢ', 'z'),
+];
+
+/// Characters that show nothing (Default_Ignorable_Code_Point, as far as it occurs in comments).
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// The Latin letter that `c` imitates.
+#[must_use]
+pub fn imitated(c: char) -> Option<char> {
+    if c.is_ascii() {
+        return None;
+    }
+    IMITATIONS.iter().find(|(imitation, _)| *imitation == c).map(|(_, letter)| *letter)
+}
+
+/// Whether `c` is a letter of the Latin script: ASCII, Latin-1, Latin Extended.
+#[must_use]
+pub fn is_latin(c: char) -> bool {
+    c.is_ascii_alphabetic() || (matches!(c, '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}') && c.is_alphabetic())
+}
+
+/// Folds `plain`; the result maps to the bytes that `plain` itself maps to.
+#[must_use]
+pub(super) fn fold(plain: &Mapped) -> Mapped {
+    let mut folded = Folding { verbatim: plain.is_verbatim(), plain, out: Mapped::default(), word: Vec::new() };
+    let text = plain.text();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let end = if c.is_ascii() { at + 1 } else { cluster_end(text, at, c) };
+        // An ASCII letter may carry a combining mark; the two belong together.
+        let end = if c.is_ascii_alphanumeric() && !text[end..].starts_with(|next: char| next.is_ascii()) {
+            cluster_end(text, at, c)
+        } else {
+            end
+        };
+        folded.cluster(&text[at..end], c, at..end);
+        at = end;
+    }
+    folded.flush();
+    folded.out
+}
+
+/// The end of the character at `at` with the combining marks that follow it (at most 30: the Stream-Safe limit of UAX #15).
+fn cluster_end(text: &str, at: usize, first: char) -> usize {
+    let mut end = at + first.len_utf8();
+    for mark in text[end..].chars().take(30) {
+        if canonical_combining_class(mark) == 0 {
+            break;
+        }
+        end += mark.len_utf8();
+    }
+    end
+}
+
+struct Folding<'a> {
+    plain: &'a Mapped,
+    verbatim: bool,
+    out: Mapped,
+    /// The word being read, letter by letter, while it holds anything but ASCII.
+    word: Vec<(char, Range<usize>)>,
+}
+
+impl Folding<'_> {
+    fn cluster(&mut self, cluster: &str, first: char, range: Range<usize>) {
+        if cluster.len() == 1 {
+            return self.ascii(first, range);
+        }
+        if first.is_whitespace() {
+            return self.blank(range);
+        }
+        let mut composed: Vec<char> = cluster.chars().filter(|c| !is_invisible(*c)).nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        composed.retain(|c| !is_invisible(*c));
+        let original = self.original(range);
+        for c in composed {
+            if c.is_whitespace() {
+                self.flush();
+                self.put_blank(original.clone());
+            } else if c.is_alphanumeric() || canonical_combining_class(c) != 0 {
+                self.word.push((c, original.clone()));
+            } else {
+                self.flush();
+                self.put(straighten(c), original.clone());
+            }
+        }
+    }
+
+    fn ascii(&mut self, c: char, range: Range<usize>) {
+        if c.is_ascii_alphanumeric() {
+            let original = self.original(range);
+            if self.word.is_empty() {
+                self.word.reserve(16);
+            }
+            self.word.push((c.to_ascii_lowercase(), original));
+        } else if c.is_ascii_whitespace() || c.is_ascii_control() {
+            self.blank(range);
+        } else {
+            self.flush();
+            let original = self.original(range);
+            self.put(c, original);
+        }
+    }
+
+    fn blank(&mut self, range: Range<usize>) {
+        self.flush();
+        let original = self.original(range);
+        self.put_blank(original);
+    }
+
+    fn put_blank(&mut self, original: Range<usize>) {
+        if !matches!(self.out.last_char(), None | Some(' ')) {
+            self.put(' ', original);
+        }
+    }
+
+    fn put(&mut self, c: char, original: Range<usize>) {
+        let mut buffer = [0; 4];
+        self.out.push(c.encode_utf8(&mut buffer), original);
+    }
+
+    /// Writes the word, imitations mapped when it also holds Latin letters.
+    fn flush(&mut self) {
+        if self.word.is_empty() {
+            return;
+        }
+        let word = std::mem::take(&mut self.word);
+        let mixed = word.iter().any(|(c, _)| is_latin(*c)) && word.iter().any(|(c, _)| !c.is_ascii());
+        for (c, original) in &word {
+            let c = if mixed { imitated(*c).unwrap_or(*c) } else { *c };
+            self.put(c, original.clone());
+        }
+        self.word = word;
+        self.word.clear();
+    }
+
+    fn original(&self, range: Range<usize>) -> Range<usize> {
+        if self.verbatim { range } else { self.plain.original(range) }
+    }
+}
+
+/// Typographic quotes and dashes as the keyboard has them.
+fn straighten(c: char) -> char {
+    match c {
+        '‘' | '’' | 'ʼ' | '‛' | '´' => '\'',
+        '“' | '”' | '„' | '‟' | '«' | '»' => '"',
+        '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' => '-',
+        other => other,
+    }
+}

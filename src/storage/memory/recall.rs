@@ -1,0 +1,313 @@
+//! What the memory holds and how it is searched. Plain data under one lock; no I/O, no clock.
+//!
+//! Three rings: comments, links and texts, each bounded, each item numbered. Items that share a key (an address, a domain, a band of a
+//! MinHash sketch) are chained from the newest to the oldest, so that a look-up reads the latest few and stops. A comment that is forgotten or
+//! sighted again leaves its items in place, pointing to nothing; they go when the ring has turned.
+//!
+//! Sketches are found by locality-sensitive hashing: eight bands of two minima (Leskovec, Rajaraman, Ullman, "Mining of Massive
+//! Datasets", ch. 3), so that texts of Jaccard similarity 0.6 meet with probability 0.97, of 0.2 with 0.28; what meets is compared.
+
+use std::collections::BTreeSet;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::ring::{ByHash, Chains, END, Ring};
+use crate::domain::history::{LinkPast, Sighting, Sightings, Standing};
+use crate::domain::decision::Status;
+use crate::domain::site::SiteId;
+use crate::domain::time::Timestamp;
+use crate::domain::trace::{LinkTrace, TextTrace, Trace};
+
+/// Items of one chain that a look-up reads: enough to tell a wave, and a bound on what a popular domain costs.
+const EXAMINED: usize = 256;
+/// Earlier comments named as evidence.
+const NAMED: usize = 5;
+/// Estimated similarity from which whole texts count as nearly the same.
+const SAME_TEXT: f64 = 0.5;
+/// Estimated similarity from which headlines count as the same or reworded.
+const SAME_HEADLINE: f64 = 0.43;
+
+#[derive(Debug)]
+struct Noted {
+    comment: u64,
+    comment_id: Box<str>,
+    site: SiteId,
+    article: u64,
+    author: u64,
+    staff: bool,
+    at: Timestamp,
+    standing: Option<Standing>,
+    /// When it was noted, counted over all sightings: what the author cache was loaded before or after.
+    order: u64,
+}
+
+#[derive(Debug)]
+struct LinkNote {
+    of: u64,
+    link: LinkTrace,
+    next_url: u64,
+    next_domain: u64,
+}
+
+#[derive(Debug)]
+struct TextNote {
+    of: u64,
+    kind: Kind,
+    text: TextTrace,
+    next: [u64; BANDS],
+    next_exact: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Whole,
+    Headline,
+}
+
+const BANDS: usize = 8;
+
+/// Everything remembered of links and texts.
+#[derive(Debug)]
+pub(super) struct Recall {
+    comments: Ring<Noted>,
+    by_comment: ByHash<u64>,
+    links: Ring<LinkNote>,
+    urls: Chains,
+    domains: Chains,
+    texts: Ring<TextNote>,
+    bands: Chains,
+    exact: Chains,
+    order: u64,
+}
+
+/// How a comment stood before something changed.
+pub(super) struct Before {
+    pub(super) standing: Option<Standing>,
+    pub(super) order: u64,
+}
+
+impl Recall {
+    pub(super) fn new(max_comments: usize, max_links: usize, max_texts: usize) -> Self {
+        Self {
+            comments: Ring::new(max_comments),
+            by_comment: ByHash::default(),
+            links: Ring::new(max_links),
+            urls: Chains::default(),
+            domains: Chains::default(),
+            texts: Ring::new(max_texts),
+            bands: Chains::default(),
+            exact: Chains::default(),
+            order: 0,
+        }
+    }
+
+    /// A number that grows with every sighting.
+    pub(super) const fn order(&self) -> u64 {
+        self.order
+    }
+
+    /// Forgets what arrived before `oldest`.
+    pub(super) fn expire(&mut self, oldest: Timestamp) {
+        while self.comments.oldest().is_some_and(|noted| noted.at < oldest) {
+            let number = self.comments.base();
+            if let Some(noted) = self.comments.pop() {
+                self.forget_number(&noted, number);
+            }
+        }
+        while self.links.oldest().is_some_and(|link| self.comments.get(link.of).is_none()) {
+            let out = self.links.pop();
+            self.unlink(out.as_ref());
+        }
+        while self.texts.oldest().is_some_and(|text| self.comments.get(text.of).is_none()) {
+            let out = self.texts.pop();
+            self.untext(out.as_ref());
+        }
+    }
+
+    /// Notes a comment, in place of what was noted of it before.
+    pub(super) fn note(&mut self, trace: &Trace, at: Timestamp, standing: Option<Standing>) {
+        let earlier = self.forget(trace.comment).and_then(|before| before.standing);
+        self.order += 1;
+        let noted = Noted {
+            comment: trace.comment,
+            comment_id: trace.comment_id.clone(),
+            site: trace.site,
+            article: trace.article,
+            author: trace.author,
+            staff: trace.staff,
+            at,
+            standing: standing.or(earlier),
+            order: self.order,
+        };
+        let before = self.comments.base();
+        let (of, out) = self.comments.push(noted);
+        if let Some(out) = out {
+            self.forget_number(&out, before);
+        }
+        self.by_comment.insert(trace.comment, of);
+        if trace.staff {
+            return; // standard replies of a site's own people form no campaign
+        }
+        for link in &trace.links {
+            let (number, out) = self.links.push(LinkNote { of, link: *link, next_url: END, next_domain: END });
+            self.unlink(out.as_ref());
+            let next_url = self.urls.add(link.url, number);
+            let next_domain = self.domains.add(link.domain, number);
+            if let Some(note) = self.links.get_mut(number) {
+                (note.next_url, note.next_domain) = (next_url, next_domain);
+            }
+        }
+        let whole = trace.text.iter().map(|text| (Kind::Whole, text));
+        for (kind, text) in whole.chain(trace.headlines.iter().map(|text| (Kind::Headline, text))) {
+            self.note_text(of, kind, text);
+        }
+    }
+
+    fn note_text(&mut self, of: u64, kind: Kind, text: &TextTrace) {
+        let (number, out) = self.texts.push(TextNote { of, kind, text: *text, next: [END; BANDS], next_exact: END });
+        self.untext(out.as_ref());
+        let keys = band_keys(kind, text);
+        let next = keys.map(|key| self.bands.add(key, number));
+        let next_exact = self.exact.add(exact_key(kind, text), number);
+        if let Some(note) = self.texts.get_mut(number) {
+            (note.next, note.next_exact) = (next, next_exact);
+        }
+    }
+
+    /// Sets what became of a comment; answers how it stood, or `None` when it is not remembered.
+    pub(super) fn settle(&mut self, comment: u64, standing: Standing) -> Option<Before> {
+        let number = *self.by_comment.get(&comment)?;
+        let noted = self.comments.get_mut(number)?;
+        Some(Before { standing: noted.standing.replace(standing), order: noted.order })
+    }
+
+    /// Forgets a comment; answers how it stood.
+    pub(super) fn forget(&mut self, comment: u64) -> Option<Before> {
+        let number = self.by_comment.remove(&comment)?;
+        let noted = self.comments.get_mut(number)?;
+        noted.comment = u64::MAX; // what still points here points to nothing
+        noted.at = Timestamp::from_millis(i64::MAX);
+        Some(Before { standing: noted.standing, order: noted.order })
+    }
+
+    pub(super) fn link_past(&self, trace: &Trace, link: LinkTrace, now: Timestamp) -> LinkPast {
+        let urls = self.urls.head(link.url);
+        let domains = self.domains.head(link.domain);
+        LinkPast {
+            url: self.sum(trace, now, self.chain(urls.map(|head| head.newest), |note| note.next_url, |note| note.link.url == link.url)),
+            domain: self.sum(trace, now, self.chain(domains.map(|head| head.newest), |note| note.next_domain, |note| note.link.domain == link.domain)),
+        }
+    }
+
+    pub(super) fn text_past(&self, trace: &Trace, text: &TextTrace, now: Timestamp) -> Sightings {
+        self.similar(trace, Kind::Whole, text, SAME_TEXT, now)
+    }
+
+    pub(super) fn headline_past(&self, trace: &Trace, headline: &TextTrace, now: Timestamp) -> Sightings {
+        self.similar(trace, Kind::Headline, headline, SAME_HEADLINE, now)
+    }
+
+    fn chain(&self, newest: Option<u64>, next: impl Fn(&LinkNote) -> u64, matches: impl Fn(&LinkNote) -> bool) -> Vec<u64> {
+        let mut found = Vec::new();
+        let mut number = newest.unwrap_or(END);
+        for _ in 0..EXAMINED {
+            let Some(note) = self.links.get(number) else { break };
+            if matches(note) {
+                found.push(note.of);
+            }
+            number = next(note);
+        }
+        found
+    }
+
+    fn similar(&self, trace: &Trace, kind: Kind, text: &TextTrace, same: f64, now: Timestamp) -> Sightings {
+        let mut found: BTreeSet<u64> = BTreeSet::new();
+        let mut number = self.exact.head(exact_key(kind, text)).map_or(END, |head| head.newest);
+        for _ in 0..EXAMINED {
+            let Some(note) = self.texts.get(number) else { break };
+            if note.kind == kind && note.text.exact == text.exact {
+                found.insert(note.of);
+            }
+            number = note.next_exact;
+        }
+        for (band, key) in band_keys(kind, text).into_iter().enumerate() {
+            let mut number = self.bands.head(key).map_or(END, |head| head.newest);
+            for _ in 0..EXAMINED {
+                let Some(note) = self.texts.get(number) else { break };
+                if note.kind == kind && note.text.similarity(text) >= same {
+                    found.insert(note.of);
+                }
+                number = note.next[band];
+            }
+        }
+        self.sum(trace, now, found.into_iter().rev().take(EXAMINED).collect())
+    }
+
+    /// Sums up comments given by number, newest first.
+    fn sum(&self, trace: &Trace, now: Timestamp, numbers: Vec<u64>) -> Sightings {
+        let mut sum = Sightings::default();
+        let (mut authors, mut articles, mut sites) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut seen = BTreeSet::new();
+        let noted = numbers.into_iter().filter(|number| seen.insert(*number)).filter_map(|number| self.comments.get(number));
+        for noted in noted.filter(|noted| noted.comment != trace.comment && noted.at <= now && !noted.staff) {
+            sum.comments += 1;
+            sum.by_same_author += u32::from(noted.author == trace.author);
+            sum.under_other_articles += u32::from(noted.article != trace.article);
+            authors.insert(noted.author);
+            articles.insert(noted.article);
+            sites.insert(noted.site);
+            match noted.standing {
+                Some(Standing { status: Status::Rejected, .. }) => sum.rejected += 1,
+                Some(Standing { status: Status::Approved, by_person: true }) => sum.approved_by_person += 1,
+                _ => {}
+            }
+            sum.first_at = Some(sum.first_at.map_or(noted.at, |first| first.min(noted.at)));
+            sum.last_at = Some(sum.last_at.map_or(noted.at, |last| last.max(noted.at)));
+            if noted.site == trace.site && sum.recent.len() < NAMED {
+                let comment_id = noted.comment_id.clone();
+                sum.recent.push(Sighting { comment_id, same_article: noted.article == trace.article, at: noted.at });
+            }
+        }
+        let counted = |set: usize| u32::try_from(set).unwrap_or(u32::MAX);
+        (sum.authors, sum.articles, sum.sites) = (counted(authors.len()), counted(articles.len()), counted(sites.len()));
+        sum
+    }
+
+    fn forget_number(&mut self, noted: &Noted, number: u64) {
+        if self.by_comment.get(&noted.comment) == Some(&number) {
+            self.by_comment.remove(&noted.comment);
+        }
+    }
+
+    fn unlink(&mut self, out: Option<&LinkNote>) {
+        if let Some(note) = out {
+            self.urls.drop_one(note.link.url);
+            self.domains.drop_one(note.link.domain);
+        }
+    }
+
+    fn untext(&mut self, out: Option<&TextNote>) {
+        if let Some(note) = out {
+            for key in band_keys(note.kind, &note.text) {
+                self.bands.drop_one(key);
+            }
+            self.exact.drop_one(exact_key(note.kind, &note.text));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn sizes(&self) -> [usize; 7] {
+        [self.comments.len(), self.by_comment.len(), self.links.len(), self.urls.len(), self.texts.len(), self.bands.len(), self.exact.len()]
+    }
+}
+
+fn band_keys(kind: Kind, text: &TextTrace) -> [u64; BANDS] {
+    std::array::from_fn(|band| {
+        let two = u64::from(text.sketch[2 * band]) << 32 | u64::from(text.sketch[2 * band + 1]);
+        xxh3_64_with_seed(&two.to_le_bytes(), (band as u64) << 1 | u64::from(kind == Kind::Headline))
+    })
+}
+
+fn exact_key(kind: Kind, text: &TextTrace) -> u64 {
+    text.exact ^ if kind == Kind::Headline { 0x5bd1_e995_9d1f_3c27 } else { 0 }
+}
