@@ -15,5 +15,10 @@
 
 pub mod app;
 pub mod classifier;
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod http;
+pub mod startup;
 pub mod storage;
+pub mod telemetry;

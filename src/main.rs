@@ -1,3 +1,7 @@
 //! The program: parses arguments, calls the library, turns an error into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    doorward::cli::run()
+}

@@ -2,6 +2,8 @@
 //!
 //! Here the domain meets the ports. Nothing here knows HTTP or SQL; time comes in as an argument.
 
+pub mod access;
+pub mod admin;
 pub mod clock;
 pub mod house;
 pub mod intake;
@@ -9,3 +11,4 @@ pub mod keys;
 pub mod limits;
 pub mod pages;
 pub mod review;
+pub mod secrets;

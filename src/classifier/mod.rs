@@ -15,3 +15,7 @@ impl Classifier {
         ModelOutput::Off
     }
 }
+impl Classifier {
+    pub fn load(_: &[u8]) -> anyhow::Result<Self> { Ok(Self) }
+    pub fn shipped() -> anyhow::Result<Self> { Ok(Self) }
+}

@@ -86,6 +86,31 @@ pub struct Sightings {
     pub recent: Vec<Sighting>,
 }
 
+impl Sightings {
+    /// How many, by whom, where: one clause for a moderator. Comments of the same site are named, others counted.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let count = |count: u32, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+        let mut sentence = format!(
+            "{} by {} under {}",
+            count(self.comments, "comment", "comments"),
+            count(self.authors, "author", "authors"),
+            count(self.articles, "article", "articles"),
+        );
+        if self.sites > 1 {
+            sentence += &format!(" on {} sites", self.sites);
+        }
+        if self.rejected > 0 {
+            sentence += &format!(", {} of them rejected", self.rejected);
+        }
+        if !self.recent.is_empty() {
+            let names: Vec<&str> = self.recent.iter().map(|sighting| &*sighting.comment_id).collect();
+            sentence += &format!(" ({})", names.join(", "));
+        }
+        sentence
+    }
+}
+
 /// One earlier comment, on the same site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sighting {

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::comment::{ExternalId, NewComment};
 use super::headline;
-use super::normalise::Body;
+use super::normalise::{Body, Link};
 use super::site::SiteId;
 
 /// MinHash values of one set of features: sixteen 32-bit minima (Broder, "On the resemblance and containment of
@@ -56,6 +56,14 @@ pub struct LinkTrace {
     pub url: u64,
     /// Hash of the registrable domain.
     pub domain: u64,
+}
+
+impl LinkTrace {
+    /// The fingerprints of `link`.
+    #[must_use]
+    pub fn of(link: &Link) -> Self {
+        Self { url: xxh3_64(link.url.as_bytes()), domain: xxh3_64(link.domain.as_bytes()) }
+    }
 }
 
 /// A text's fingerprints.
@@ -115,7 +123,7 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, staff: bool) -> Trace {
     let (author, author_known) = author(site, sent);
     let mut links: Vec<LinkTrace> = Vec::new();
     for link in body.links.iter().filter(|link| !body.is_quoted(&link.span)) {
-        let link = LinkTrace { url: xxh3_64(link.url.as_bytes()), domain: xxh3_64(link.domain.as_bytes()) };
+        let link = LinkTrace::of(link);
         if links.len() < Trace::MAX_LINKS && !links.contains(&link) {
             links.push(link);
         }

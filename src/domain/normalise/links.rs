@@ -258,7 +258,7 @@ fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
             let (host, suffix) = (before[start..].trim(), if first_label.is_empty() { &after[..label_end] } else { first_label });
             let suffix_ends = first_label.is_empty() || label_end == 0;
             // ` dot ` and ` . ` between ordinary words end sentences; only suffixes that nobody writes as words count there.
-            let sure = if dot.contains(['[', '(', '{', ',']) { BARE_SUFFIXES.contains(&suffix) } else { matches!(suffix, "com" | "org" | "net" | "info" | "ru" | "xyz" | "biz") };
+            let sure = if dot.contains(['[', '(', '{', ',']) { suffix == "net" || BARE_SUFFIXES.contains(&suffix) } else { matches!(suffix, "com" | "org" | "net" | "info" | "ru" | "xyz" | "biz") };
             if suffix_ends && sure && host.len() >= 2 && host.chars().any(char::is_alphabetic) {
                 let end = at + dot.len() + if first_label.is_empty() { label_end } else { 0 };
                 let host = if suffix == "net" { format!("www.{host}") } else { host.to_owned() };

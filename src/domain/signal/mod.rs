@@ -255,6 +255,9 @@ checks![
     limit_reached,
 ];
 
+#[cfg(test)]
+pub(in crate::domain) mod testing;
+
 /// All checks, ready to run.
 pub struct Signals {
     list: Vec<(Box<dyn Signal>, Mode)>,
@@ -282,5 +285,57 @@ impl Signals {
                 outcome: signal.evaluate(ctx),
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_check_is_listed_once_under_a_proper_name() {
+        let ids: BTreeSet<&str> = LIST.iter().map(|meta| meta.id).collect();
+        assert_eq!(ids.len(), LIST.len(), "an id is used twice");
+        for meta in LIST {
+            assert!(meta.id.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{} is not kebab-case", meta.id);
+            assert_eq!(meta.id.replace('-', "_"), meta.section);
+        }
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/signal");
+        let files = std::fs::read_dir(folder).expect("sources are readable").map(|entry| entry.expect("readable").file_name());
+        let files: BTreeSet<String> = files.map(|name| name.to_string_lossy().trim_end_matches(".rs").to_owned()).collect();
+        let listed: BTreeSet<String> = LIST.iter().map(|meta| meta.section.to_owned()).chain(["mod".to_owned(), "testing".to_owned()]).collect();
+        assert_eq!(files, listed);
+    }
+
+    #[test]
+    fn every_page_has_its_four_points() {
+        for meta in LIST {
+            let page = meta.page();
+            assert!(page.starts_with(&format!("# {} (`{}`)", meta.title(), meta.id)), "{}: {page}", meta.id);
+            for point in ["Looks at", "Why", "Wrong when", "Settings"] {
+                assert!(page.contains(&format!("- **{point}:** ")), "{} lacks `{point}`", meta.id);
+            }
+        }
+    }
+
+    #[test]
+    fn every_setting_is_on_its_page() {
+        let settings = toml::Table::try_from(Config::default()).expect("the settings are TOML");
+        for meta in LIST {
+            for key in settings[meta.section].as_table().expect("a section").keys() {
+                assert!(meta.page().contains(&format!("`{key}`")), "{}: the page does not name `{key}`", meta.id);
+            }
+        }
+        let again: Config = settings.try_into().expect("the settings are read as they were written");
+        assert_eq!(again, Config::default());
+    }
+
+    #[test]
+    fn default_settings_make_every_check() {
+        let signals = Signals::new(&Config::default(), &Resources::default()).expect("the defaults are valid");
+        let ids: Vec<&str> = signals.list.iter().map(|(signal, _)| signal.id()).collect();
+        assert_eq!(ids, LIST.iter().map(|meta| meta.id).collect::<Vec<_>>());
     }
 }

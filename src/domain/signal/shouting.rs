@@ -1,14 +1,21 @@
 //! # Shouting (`shouting`)
 //!
-//! - **Looks at:** .
-//! - **Why:** .
-//! - **Wrong when:** .
-//! - **Settings:** `[signals.shouting]`.
+//! - **Looks at:** the share of capitals among the letters, runs of one character, and the share of emoji, in
+//!   comments long enough to tell.
+//! - **Why:** shouting rarely comes alone; it is a small hint for abuse, never a reason.
+//! - **Wrong when:** an acronym, a quoted headline, joy. Scripts without capitals have none to count.
+//! - **Settings:** `[signals.shouting]`, `mode` (`live`, `shadow` or `off`; default `live`), `min_letters` (letters
+//!   below which capitals say nothing, default 20), `max_capitals` (share of capitals above which it fires, 0.0 to
+//!   1.0, default 0.7), `max_run` (how often one character may be repeated, default 6), `max_emoji` (emoji above
+//!   which it fires, default 10), `weight` (log-odds added to `abuse`, default 0.6).
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
+use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::normalise::Mapped;
+use crate::domain::scores::LogOdds;
+
 
 /// The check's stable name.
 pub const ID: &str = "shouting";
@@ -21,22 +28,39 @@ pub const CATEGORY: Category = Category::Abuse;
 pub struct Config {
     /// Whether it counts.
     pub mode: Mode,
+    /// Letters below which capitals say nothing.
+    pub min_letters: usize,
+    /// Share of capitals above which it fires, 0.0 to 1.0.
+    pub max_capitals: f64,
+    /// How often one character may be repeated.
+    pub max_run: usize,
+    /// Emoji above which it fires.
+    pub max_emoji: usize,
+    /// Log-odds added to the category.
+    pub weight: LogOdds,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mode: Mode::Live }
+        Self {
+            mode: Mode::Live,
+            min_letters: 20,
+            max_capitals: 0.7,
+            max_run: 6,
+            max_emoji: 10,
+            weight: LogOdds::of(0.6),
+        }
     }
 }
 
-struct Check;
+struct Check(Config);
 
 /// Makes the check.
 ///
 /// # Errors
 /// Never: any settings that serde reads will do.
-pub fn new(_config: &Config, _resources: &Resources) -> Result<impl Signal + use<>, BadSetting> {
-    Ok(Check)
+pub fn new(config: &Config, _resources: &Resources) -> Result<impl Signal + use<>, BadSetting> {
+    Ok(Check(config.clone()))
 }
 
 impl Signal for Check {
@@ -48,7 +72,74 @@ impl Signal for Check {
         CATEGORY
     }
 
-    fn evaluate(&self, _ctx: &Context<'_>) -> Outcome {
-        todo!()
+    fn evaluate(&self, ctx: &Context<'_>) -> Outcome {
+        let plain = &ctx.comment.body.plain;
+        let hit = |evidence: String, spans: Vec<Span>| Outcome::Hit { weight: self.0.weight, evidence, spans };
+        let cased = plain.text().chars().filter(|c| c.is_uppercase() || c.is_lowercase()).count();
+        let upper = plain.text().chars().filter(|c| c.is_uppercase()).count();
+        #[expect(clippy::cast_precision_loss, reason = "lengths of comments")]
+        if cased >= self.0.min_letters && upper as f64 > self.0.max_capitals * cased as f64 {
+            return hit(format!("{} of 100 letters are capitals.", upper * 100 / cased), vec![Span::body(0..ctx.comment.sent.body.len())]);
+        }
+        let emoji = plain.text().chars().filter(|c| is_emoji(*c)).count();
+        if emoji > self.0.max_emoji {
+            return hit(format!("{emoji} emoji."), Vec::new());
+        }
+        match longest_run(plain) {
+            Some((c, length, span)) if length > self.0.max_run => hit(format!("`{c}` {length} times in a row."), vec![Span::body(span)]),
+            _ => Outcome::Clear,
+        }
+    }
+}
+
+fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{1f300}'..='\u{1faff}' | '\u{2600}'..='\u{27bf}' | '\u{1f1e6}'..='\u{1f1ff}')
+}
+
+/// The longest run of one letter or mark; blanks, and the lines that people draw with, do not count.
+fn longest_run(plain: &Mapped) -> Option<(char, usize, std::ops::Range<usize>)> {
+    let mut longest: Option<(char, usize, std::ops::Range<usize>)> = None;
+    let mut run: Option<(char, usize, usize)> = None;
+    let ends = plain.text().char_indices().chain([(plain.text().len(), ' ')]);
+    for (at, c) in ends {
+        match &mut run {
+            Some((same, length, _)) if *same == c => *length += 1,
+            _ => {
+                if let Some((c, length, start)) = run
+                    && !c.is_whitespace()
+                    && !matches!(c, '-' | '=' | '_' | '*' | '.' | '#' | '~' | '>' | '/')
+                    && longest.as_ref().is_none_or(|(_, longest, _)| length > *longest)
+                {
+                    longest = Some((c, length, plain.original(start..at)));
+                }
+                run = Some((c, 1, at));
+            }
+        }
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::signal::testing::{Case, weight};
+
+    #[test]
+    fn shouting_is_told_from_speaking() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let cases: &[(&str, &str, bool)] = &[
+            ("capitals", "YOU ARE ALL WRONG ABOUT THIS AND YOU KNOW IT", true),
+            ("an acronym", "NASA and ESA agreed on the new mission to Mars", false),
+            ("short", "NO WAY", false),
+            ("repeated letters", "nooooooooooo not again", true),
+            ("repeated marks", "what is this!!!!!!!!!!!!", true),
+            ("a drawn line", "first part\n----------------\nsecond part", false),
+            ("many emoji", "😀😀😁😂🤣😃😄😅😆😉😊😋", true),
+            ("no case", "これはとても長いコメントですが大文字はありません", false),
+            ("empty dots", "well........ maybe", false),
+        ];
+        for (name, body, expected) in cases {
+            assert_eq!(weight(&check, &Case::new(body)) > 0.0, *expected, "{name}");
+        }
     }
 }

@@ -1,14 +1,29 @@
 //! # A headline of another story (`unrelated-headline`)
 //!
-//! - **Looks at:** .
-//! - **Why:** .
-//! - **Wrong when:** .
-//! - **Settings:** `[signals.unrelated_headline]`.
+//! - **Looks at:** parts of the comment that read like a headline (the text of a link, a line written like a title,
+//!   the whole of a short comment), whether they have to do with the page, and whether the same or a reworded one
+//!   was seen under other articles within `history.window_days`.
+//! - **Why:** the telltale spam of comment sections: headlines of unrelated stories, with a link or without, pasted
+//!   under article after article by changing authors.
+//! - **Wrong when:** readers point to a related story (the page's own title and words excuse it), or quote a book
+//!   title. One that was never seen elsewhere is only a hint. What people approved before counts a quarter.
+//! - **Settings:** `[signals.unrelated_headline]`, `mode` (`live`, `shadow` or `off`; default `live`),
+//!   `repeated_weight` (log-odds added to `off-topic` when it was seen under another article, default 3.3),
+//!   `article_weight` (log-odds for each further article, default 0.2), `weak_articles` (other articles under which
+//!   an ordinary sentence must have been seen before it counts, default 2), `first_weight` (log-odds when a title
+//!   has nothing to do with the page and was never seen, default 0.8), `first_linked_weight` (the same when it
+//!   carries a link, default 1.3), `related_share` (share of its content words that the page must carry for it to
+//!   be related, 0.0 to 1.0, default 0.5), `max_weight` (most that it adds, default 5.0).
 
 use serde::{Deserialize, Serialize};
 
-use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
+use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::headline::{Candidate, Strength, candidates, is_common};
+use crate::domain::history::Sightings;
+use crate::domain::known::Known;
+use crate::domain::scores::LogOdds;
+
 
 /// The check's stable name.
 pub const ID: &str = "unrelated-headline";
@@ -21,22 +36,49 @@ pub const CATEGORY: Category = Category::OffTopic;
 pub struct Config {
     /// Whether it counts.
     pub mode: Mode,
+    /// Log-odds added when it was seen under another article.
+    pub repeated_weight: LogOdds,
+    /// Log-odds added for each further article.
+    pub article_weight: LogOdds,
+    /// Other articles under which an ordinary sentence must have been seen.
+    pub weak_articles: u32,
+    /// Log-odds added when an unrelated title was never seen.
+    pub first_weight: LogOdds,
+    /// The same when it carries a link.
+    pub first_linked_weight: LogOdds,
+    /// Share of content words that the page must carry, 0.0 to 1.0.
+    pub related_share: f64,
+    /// Most that it adds.
+    pub max_weight: LogOdds,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { mode: Mode::Live }
+        Self {
+            mode: Mode::Live,
+            repeated_weight: LogOdds::of(3.3),
+            article_weight: LogOdds::of(0.2),
+            weak_articles: 2,
+            first_weight: LogOdds::of(0.8),
+            first_linked_weight: LogOdds::of(1.3),
+            related_share: 0.5,
+            max_weight: LogOdds::of(5.0),
+        }
     }
 }
 
-struct Check;
+struct Check(Config);
 
 /// Makes the check.
 ///
 /// # Errors
-/// Never: any settings that serde reads will do.
-pub fn new(_config: &Config, _resources: &Resources) -> Result<impl Signal + use<>, BadSetting> {
-    Ok(Check)
+/// [`BadSetting`]: a share outside 0.0 to 1.0.
+pub fn new(config: &Config, _resources: &Resources) -> Result<impl Signal + use<>, BadSetting> {
+    if !(0.0..=1.0).contains(&config.related_share) {
+        let problem = "must lie within 0.0 and 1.0".to_owned();
+        return Err(BadSetting { section: "unrelated_headline", key: "related_share".to_owned(), problem });
+    }
+    Ok(Check(config.clone()))
 }
 
 impl Signal for Check {
@@ -48,7 +90,117 @@ impl Signal for Check {
         CATEGORY
     }
 
-    fn evaluate(&self, _ctx: &Context<'_>) -> Outcome {
-        todo!()
+    fn evaluate(&self, ctx: &Context<'_>) -> Outcome {
+        let pasts = match &ctx.past.headlines {
+            Known::Known(pasts) => pasts,
+            Known::NotApplicable => return Outcome::NotApplicable,
+            Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
+        };
+        let found = candidates(&ctx.comment.body); // in the trace's order, which the past answers in
+        let weighed = found.iter().zip(pasts).filter_map(|(candidate, past)| {
+            let (weight, evidence) = self.weigh(ctx, candidate, past)?;
+            Some((weight, evidence, Span::body(candidate.span.clone())))
+        });
+        let mut weighed: Vec<(f64, String, Span)> = weighed.collect();
+        weighed.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let spans: Vec<Span> = weighed.iter().map(|(_, _, span)| span.clone()).collect();
+        match weighed.into_iter().next() {
+            None => Outcome::Clear,
+            Some((weight, evidence, _)) => Outcome::Hit { weight: LogOdds::of(weight), evidence, spans },
+        }
+    }
+}
+
+impl Check {
+    fn weigh(&self, ctx: &Context<'_>, candidate: &Candidate, past: &Sightings) -> Option<(f64, String)> {
+        let config = &self.0;
+        let related = self.related(ctx, candidate);
+        if related == Some(true) {
+            return None;
+        }
+        // An ordinary sentence that is all of a comment may be a pasted headline; inside a comment it has to come again and again.
+        let whole = candidate.words.len() * 10 >= ctx.comment.body.words.len() * 6;
+        let enough = if candidate.strength > Strength::Weak || whole { 1 } else { config.weak_articles.max(1) };
+        if past.under_other_articles >= enough {
+            let further = f64::from(past.articles.saturating_sub(1));
+            let mut weight = (config.repeated_weight.get() + further * config.article_weight.get()).min(config.max_weight.get());
+            if past.approved_by_person * 2 > past.comments {
+                weight /= 4.0;
+            }
+            let title = quote(candidate);
+            return Some((weight, format!("{title} reads like the headline of another story and was posted before: {}.", past.sentence())));
+        }
+        let weight = match candidate.strength {
+            Strength::Weak => return None,
+            Strength::Title => config.first_weight,
+            Strength::Linked => config.first_linked_weight,
+        };
+        let unrelated = related == Some(false);
+        unrelated.then(|| (weight.get(), format!("{} reads like the headline of another story.", quote(candidate))))
+    }
+
+    /// Whether the headline has to do with the page or the parent comment; `None` when the page is not known well enough.
+    fn related(&self, ctx: &Context<'_>, candidate: &Candidate) -> Option<bool> {
+        let page = ctx.page.get().filter(|page| page.can_compare())?;
+        let content: Vec<&String> = candidate.words.iter().filter(|word| !is_common(word)).collect();
+        let parent = ctx.parent.get().copied().unwrap_or_default();
+        let carried = content.iter().filter(|word| page.carries(word) || parent.contains(word.as_str())).count();
+        #[expect(clippy::cast_precision_loss, reason = "a headline has few words")]
+        Some(carried as f64 >= self.0.related_share * content.len() as f64)
+    }
+}
+
+fn quote(candidate: &Candidate) -> String {
+    let text = candidate.words.join(" ");
+    let end = text.char_indices().nth(80).map_or(text.len(), |(at, _)| at);
+    format!("\u{201c}{}{}\u{201d}", &text[..end], if end < text.len() { "…" } else { "" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::signal::testing::{Case, weight};
+
+    const HEADLINE: &str = "Harbour Museum Opens Its Doors After Ten Years";
+
+    fn elsewhere(articles: u32) -> Sightings {
+        Sightings { comments: articles, under_other_articles: articles, articles, authors: articles, sites: 1, ..Sightings::default() }
+    }
+
+    fn of(body: &str, title: Option<&str>, past: &Sightings) -> f64 {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let case = match title {
+            Some(title) => Case::new(body).page(title, "The council voted on Tuesday about budgets for schools and streets"),
+            None => Case::new(body),
+        };
+        let count = case.comment().trace.headlines.len();
+        weight(&check, &case.past(|of| of.headlines = Known::Known(vec![past.clone(); count])))
+    }
+
+    #[test]
+    fn headlines_of_other_stories_are_told_from_talk() {
+        let schools = Some("Council approves budget for schools");
+        let nothing = Sightings::default();
+        let cases: &[(&str, f64, f64, f64)] = &[
+            ("seen under another article holds", of(HEADLINE, schools, &elsewhere(1)), 2.9, 5.0),
+            ("with a link, too", of(&format!("{HEADLINE} http://x.example/a"), schools, &elsewhere(1)), 2.9, 5.0),
+            ("in lower case, as the whole comment", of(&HEADLINE.to_lowercase(), schools, &elsewhere(1)), 2.9, 5.0),
+            ("the page is not known", of(HEADLINE, None, &elsewhere(1)), 2.9, 5.0),
+            ("first time, without a link", of(HEADLINE, schools, &nothing), 0.5, 1.0),
+            ("first time, with a link", of(&format!("{HEADLINE} http://x.example/a"), schools, &nothing), 1.0, 2.0),
+            ("first time, page unknown", of(HEADLINE, None, &nothing), 0.0, 0.0),
+            ("the page's own title", of("Council Approves Budget For Schools And Streets", schools, &elsewhere(5)), 0.0, 0.0),
+            ("a sentence that came up once elsewhere", of("I was there last week and it rained. Nobody talks about buses in this town any more. It is sad, I think, that we never do.", schools, &elsewhere(1)), 0.0, 0.0),
+            ("talk", of("I think the budget is too small, honestly.", schools, &nothing), 0.0, 0.0),
+        ];
+        for (name, found, low, high) in cases {
+            assert!((*low..=*high).contains(found), "{name}: {found}");
+        }
+    }
+
+    #[test]
+    fn what_people_approved_counts_little() {
+        let approved = Sightings { approved_by_person: 3, ..elsewhere(3) };
+        assert!(of(HEADLINE, Some("Council approves budget for schools"), &approved) < 1.0);
     }
 }

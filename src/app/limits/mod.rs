@@ -1,5 +1,7 @@
 //! The limiter port: how many comments who may send. In process (governor) here; shared (Redis) later.
 
+pub mod local;
+
 use std::net::IpAddr;
 
 use async_trait::async_trait;

@@ -1,0 +1,67 @@
+//! Who is asking: site keys and personal tokens, from a bearer string.
+//!
+//! A key is looked up by its hash and remembered for a few seconds, so that keys made, rotated or withdrawn by the command line take effect
+//! beside a running service without a database read for every comment.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::keys;
+use crate::domain::people::Person;
+use crate::domain::store::{KeyHash, Result, SiteKey, Store};
+use crate::domain::time::Timestamp;
+
+/// How long an answer is remembered, in milliseconds.
+const REMEMBERED_MS: i64 = 3_000;
+/// Answers remembered at most: a flood of wrong keys must not fill the memory.
+const MOST: usize = 10_000;
+
+/// Whoever a bearer string stands for.
+#[derive(Debug, Clone)]
+pub enum Principal {
+    /// A site, with what its key may do.
+    Site(SiteKey),
+    /// A person, with a personal token.
+    Person(Person),
+}
+
+/// Looks keys up.
+pub struct Access {
+    store: Arc<dyn Store>,
+    known: Mutex<HashMap<KeyHash, (Option<Principal>, Timestamp)>>,
+}
+
+impl Access {
+    /// Over `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, known: Mutex::default() }
+    }
+
+    /// Whom `bearer` stands for; `None` when nobody.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    pub async fn principal(&self, bearer: &str, now: Timestamp) -> Result<Option<Principal>> {
+        let hash = keys::hash(bearer);
+        if let Some(known) = self.remembered(&hash, now) {
+            return Ok(known);
+        }
+        let principal = match self.store.site_key_find(&hash).await? {
+            Some(site) => Some(Principal::Site(site)),
+            None => self.store.token_find(&hash).await?.map(Principal::Person),
+        };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(hash, (principal.clone(), now.plus_millis(REMEMBERED_MS)));
+        Ok(principal)
+    }
+
+    fn remembered(&self, hash: &KeyHash, now: Timestamp) -> Option<Option<Principal>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (principal, until) = known.get(hash)?;
+        (now < *until && now >= until.plus_millis(-REMEMBERED_MS)).then(|| principal.clone())
+    }
+}

@@ -1,0 +1,326 @@
+//! What operators do: sites, people, tokens. Secrets are made here at random, shown once, and stored hashed or sealed.
+
+use std::sync::Arc;
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
+
+use super::keys;
+use super::secrets::{SecretError, Sealer};
+use crate::domain::decision::Actor;
+use crate::domain::people::Role;
+use crate::domain::site::{Scope, Site};
+use crate::domain::store::{CreateError, SealedSecrets, Store, StoreError};
+use crate::domain::time::Timestamp;
+
+/// What a new site's first key may do.
+pub const FIRST_SCOPES: [Scope; 2] = [Scope::Post, Scope::Read];
+
+/// Why an operator's wish was not granted. Nothing was changed, except where the store cannot know.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The name cannot name a site.
+    #[error("`{0}` cannot name a site: 1 to 64 of a-z, 0-9, -, _ and ., starting with a letter or digit")]
+    SiteName(String),
+    /// What should be a web address is none.
+    #[error("`{0}` is not a web address such as https://news.example/")]
+    Url(String),
+    /// What should be an e-mail address is none.
+    #[error("`{0}` is not an e-mail address")]
+    Email(String),
+    /// It exists already.
+    #[error("{0} exists already")]
+    Exists(String),
+    /// There is no such site.
+    #[error("there is no site `{0}`")]
+    NoSite(String),
+    /// There is no such account, or it is closed.
+    #[error("there is no open account `{0}`")]
+    NoPerson(String),
+    /// A password could not be hashed.
+    #[error("the password could not be hashed: {0}")]
+    Password(argon2::password_hash::Error),
+    /// A secret could not be made or sealed.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl From<CreateError> for AdminError {
+    fn from(error: CreateError) -> Self {
+        match error {
+            CreateError::Exists(what) => Self::Exists(what),
+            CreateError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<getrandom::Error> for AdminError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Secret(error.into())
+    }
+}
+
+/// Everything secret about a new site. Shown once.
+#[derive(Serialize)]
+pub struct SiteSecrets {
+    /// The site's name.
+    pub site: String,
+    /// Its bearer key.
+    pub key: String,
+    /// Its Akismet key: 12 lower-case letters and digits.
+    pub akismet_key: String,
+    /// What signs the webhooks that it sends.
+    pub inbound_secret: String,
+    /// What signs the webhooks that it receives.
+    pub webhook_secret: String,
+}
+
+/// A new bearer key. Shown once.
+#[derive(Serialize)]
+pub struct NewKey {
+    /// The site's name.
+    pub site: String,
+    /// The key.
+    pub key: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+}
+
+/// A new password. Shown once.
+#[derive(Serialize)]
+pub struct NewPassword {
+    /// Whose.
+    pub email: String,
+    /// The password.
+    pub password: String,
+}
+
+/// A new personal token. Shown once.
+#[derive(Serialize)]
+pub struct NewToken {
+    /// The token.
+    pub token: String,
+}
+
+/// The operator's desk.
+pub struct Admin {
+    store: Arc<dyn Store>,
+    sealer: Sealer,
+}
+
+impl Admin {
+    /// Joins the store and the key that secrets are sealed with.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, sealer: Sealer) -> Self {
+        Self { store, sealer }
+    }
+
+    /// Creates a site with its first key and its secrets.
+    ///
+    /// # Errors
+    /// `SiteName`, `Url`, `Exists`, `Secret`, `Store`.
+    pub async fn site_create(
+        &self,
+        name: &str,
+        url: Option<&str>,
+        webhook: Option<&str>,
+        now: Timestamp,
+    ) -> Result<SiteSecrets, AdminError> {
+        if !Site::is_valid_name(name) {
+            return Err(AdminError::SiteName(name.to_owned()));
+        }
+        for address in [url, webhook].into_iter().flatten() {
+            check_url(address)?;
+        }
+        let secrets = SiteSecrets {
+            site: name.to_owned(),
+            key: keys::generate("dw_site_")?,
+            akismet_key: random_text(12)?,
+            inbound_secret: webhook_secret()?,
+            webhook_secret: webhook_secret()?,
+        };
+        let sealed = SealedSecrets {
+            akismet_hash: keys::hash(&secrets.akismet_key),
+            inbound: self.sealer.seal(name, "inbound", &secrets.inbound_secret)?,
+            webhook: self.sealer.seal(name, "webhook", &secrets.webhook_secret)?,
+            akismet: self.sealer.seal(name, "akismet", &secrets.akismet_key)?,
+        };
+        self.store.site_create(name, url, webhook, keys::hash(&secrets.key), &FIRST_SCOPES, sealed, now).await?;
+        Ok(secrets)
+    }
+
+    /// All sites, by name.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn sites(&self) -> Result<Vec<Site>, AdminError> {
+        Ok(self.store.sites().await?)
+    }
+
+    /// Makes one more key for a site; the others stay valid.
+    ///
+    /// # Errors
+    /// `NoSite`, `Secret`, `Store`.
+    pub async fn site_key(&self, site: &str, scopes: &[Scope], now: Timestamp) -> Result<NewKey, AdminError> {
+        let key = keys::generate("dw_site_")?;
+        let found = self.store.site_key_add(site, keys::hash(&key), scopes, now).await?;
+        new_key(found, site, key, scopes)
+    }
+
+    /// Makes a key for a site that replaces all others at once.
+    ///
+    /// # Errors
+    /// `NoSite`, `Secret`, `Store`.
+    pub async fn site_rotate(&self, site: &str, scopes: &[Scope], now: Timestamp) -> Result<NewKey, AdminError> {
+        let key = keys::generate("dw_site_")?;
+        let found = self.store.site_key_rotate(site, keys::hash(&key), scopes, now).await?;
+        new_key(found, site, key, scopes)
+    }
+
+    /// Deletes a site with everything that is stored of it.
+    ///
+    /// # Errors
+    /// `NoSite`, `Store`.
+    pub async fn site_delete(&self, site: &str, now: Timestamp) -> Result<(), AdminError> {
+        let found = self.store.site_delete(site, Actor::Console, now).await?;
+        found.then_some(()).ok_or_else(|| AdminError::NoSite(site.to_owned()))
+    }
+
+    /// Creates an account with a random password. Takes the moment that hashing takes.
+    ///
+    /// # Errors
+    /// `Email`, `Exists`, `Password`, `Secret`, `Store`.
+    pub async fn user_create(&self, email: &str, role: Role, now: Timestamp) -> Result<NewPassword, AdminError> {
+        check_email(email)?;
+        let password = random_text(24)?;
+        self.store.person_create(email, role, &hash_password(&password)?, now).await?;
+        Ok(NewPassword { email: email.to_owned(), password })
+    }
+
+    /// Gives an account a new random password.
+    ///
+    /// # Errors
+    /// `NoPerson`, `Password`, `Secret`, `Store`.
+    pub async fn user_reset(&self, email: &str, now: Timestamp) -> Result<NewPassword, AdminError> {
+        let password = random_text(24)?;
+        let found = self.store.person_reset(email, &hash_password(&password)?, now).await?;
+        found.then(|| NewPassword { email: email.to_owned(), password }).ok_or_else(|| no_person(email))
+    }
+
+    /// Closes an account and its tokens.
+    ///
+    /// # Errors
+    /// `NoPerson`, `Store`.
+    pub async fn user_disable(&self, email: &str, now: Timestamp) -> Result<(), AdminError> {
+        let found = self.store.person_disable(email, now).await?;
+        found.then_some(()).ok_or_else(|| no_person(email))
+    }
+
+    /// Makes a personal API token.
+    ///
+    /// # Errors
+    /// `NoPerson`, `Secret`, `Store`.
+    pub async fn token_create(&self, email: &str, now: Timestamp) -> Result<NewToken, AdminError> {
+        let token = keys::generate("dw_user_")?;
+        let found = self.store.token_create(email, keys::hash(&token), now).await?;
+        found.then_some(NewToken { token }).ok_or_else(|| no_person(email))
+    }
+}
+
+fn new_key(found: bool, site: &str, key: String, scopes: &[Scope]) -> Result<NewKey, AdminError> {
+    if found {
+        Ok(NewKey { site: site.to_owned(), key, scopes: scopes.to_vec() })
+    } else {
+        Err(AdminError::NoSite(site.to_owned()))
+    }
+}
+
+fn no_person(email: &str) -> AdminError {
+    AdminError::NoPerson(email.to_owned())
+}
+
+fn check_url(text: &str) -> Result<(), AdminError> {
+    let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.map(|_| ()).ok_or_else(|| AdminError::Url(text.to_owned()))
+}
+
+fn check_email(text: &str) -> Result<(), AdminError> {
+    let plausible = text.split_once('@').is_some_and(|(user, host)| !user.is_empty() && !host.is_empty())
+        && text.len() <= 254
+        && text.matches('@').count() == 1
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    if plausible { Ok(()) } else { Err(AdminError::Email(text.to_owned())) }
+}
+
+/// `whsec_` and 32 random bytes in base64, as Standard Webhooks has it.
+fn webhook_secret() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)?;
+    Ok(format!("whsec_{}", STANDARD.encode(bytes)))
+}
+
+/// Random lower-case letters and digits, each equally likely.
+fn random_text(characters: usize) -> Result<String, getrandom::Error> {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(characters);
+    while text.len() < characters {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes)?;
+        // 252 is the largest multiple of 36 in a byte; what lies above would make the first letters likelier.
+        let fair = bytes.iter().filter(|byte| **byte < 252).map(|byte| char::from(ALPHABET[usize::from(byte % 36)]));
+        text.extend(fair.take(characters - text.len()));
+    }
+    Ok(text)
+}
+
+/// The password as an argon2id PHC string with its own salt.
+fn hash_password(password: &str) -> Result<String, AdminError> {
+    let hash: argon2::password_hash::phc::PasswordHash =
+        Argon2::default().hash_password(password.as_bytes()).map_err(AdminError::Password)?;
+    Ok(hash.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::password_hash::PasswordVerifier as _;
+    use argon2::password_hash::phc::PasswordHash;
+
+    #[test]
+    fn secrets_have_the_form_that_others_rely_on() {
+        let akismet = random_text(12).unwrap();
+        assert!(akismet.len() == 12 && akismet.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+        let secret = webhook_secret().unwrap();
+        assert_eq!(STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap().len(), 32);
+        assert_ne!(webhook_secret().unwrap(), secret);
+    }
+
+    #[test]
+    fn passwords_are_stored_as_argon2id() {
+        let hash = hash_password("correct horse").unwrap();
+        assert!(hash.starts_with("$argon2id$"), "{hash}");
+        let parsed = PasswordHash::new(&hash).unwrap();
+        assert!(Argon2::default().verify_password(b"correct horse", &parsed).is_ok());
+        assert!(Argon2::default().verify_password(b"battery staple", &parsed).is_err());
+    }
+
+    #[test]
+    fn addresses_are_checked_before_they_are_stored() {
+        for good in ["ada@example.org", "a.b+c@example.co.uk"] {
+            assert!(check_email(good).is_ok(), "{good}");
+        }
+        for bad in ["", "ada", "@example.org", "ada@", "a@b@c", "ada @example.org"] {
+            assert!(check_email(bad).is_err(), "{bad}");
+        }
+        assert!(check_url("https://news.example/").is_ok());
+        for bad in ["news.example", "ftp://news.example", "javascript:alert(1)", "https://"] {
+            assert!(check_url(bad).is_err(), "{bad}");
+        }
+    }
+}

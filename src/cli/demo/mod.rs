@@ -1,0 +1,146 @@
+//! `doorward demo`: the whole service on loopback, with a sample site to look around in.
+//!
+//! The sample comments take the way that every comment takes, at moments in the past; nothing is written to the database
+//! by hand. Running it again in the same folder goes on where it stopped, with new keys.
+
+mod sample;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::say;
+use crate::app::admin::{Admin, AdminError, FIRST_SCOPES};
+use crate::app::clock::Clock;
+use crate::app::keys;
+use crate::app::secrets::Sealer;
+use crate::config::Config;
+use crate::domain::people::{Person, Role};
+use crate::domain::site::Site;
+use crate::startup::{self, App, SystemClock};
+use crate::telemetry;
+
+/// The sample site.
+const SITE: &str = "courier";
+/// Its moderator.
+const MODERATOR: &str = "moderator@courier.example";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where the database and the key file go; made if missing
+    #[arg(long, value_name = "FOLDER", default_value = "doorward-demo")]
+    folder: PathBuf,
+    /// The port on loopback [default: 8080 if it is free, else any]
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&arguments.folder).with_context(|| format!("{}", arguments.folder.display()))?;
+    let listener = listen(arguments.port)?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let config = settings(&arguments.folder, &address);
+    telemetry::start_log(&config.log)?;
+    startup::run_to_end(async move {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let app = startup::assemble(&config, Arc::clone(&clock)).await?;
+        let demo = Demo::prepare(&app, &config, clock.as_ref()).await?;
+        demo.greet(&address, &arguments.folder)?;
+        app.serve(listener, startup::stop_signal()).await
+    })
+}
+
+fn listen(port: Option<u16>) -> anyhow::Result<TcpListener> {
+    let bind = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    match port {
+        Some(port) => bind(port).with_context(|| format!("port {port} on loopback cannot be opened")),
+        None => bind(8080).or_else(|_| bind(0)).context("no port on loopback can be opened"),
+    }
+}
+
+/// The defaults, with everything that is written inside `folder`.
+fn settings(folder: &Path, address: &str) -> Config {
+    let mut config = Config::default();
+    config.server.public_url = address.to_owned();
+    config.database.url = format!("sqlite:{}", folder.join("doorward.db").display());
+    config.secrets.key_file = folder.join("doorward.key");
+    config.log.level = "warn".to_owned();
+    config
+}
+
+/// The sample site, ready to be commented on.
+struct Demo {
+    site: Arc<Site>,
+    key: String,
+    person: Person,
+    token: String,
+}
+
+impl Demo {
+    /// Makes site, moderator and keys, and fills in the sample where it is missing.
+    async fn prepare(app: &App, config: &Config, clock: &dyn Clock) -> anyhow::Result<Self> {
+        let now = clock.now();
+        let admin = Admin::new(Arc::clone(app.store()), Sealer::open(&config.secrets.key_file)?);
+        let key = match admin.site_create(SITE, Some("https://courier.example/"), None, now).await {
+            Ok(made) => made.key,
+            Err(AdminError::Exists(_)) => admin.site_rotate(SITE, &FIRST_SCOPES, now).await?.key,
+            Err(error) => return Err(error.into()),
+        };
+        match admin.user_create(MODERATOR, Role::Moderator, now).await {
+            Ok(_) | Err(AdminError::Exists(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let token = admin.token_create(MODERATOR, now).await?.token;
+        let site = app.store().site_key_find(&keys::hash(&key)).await?.context("the new key opens no site")?.site;
+        let person = app.store().token_find(&keys::hash(&token)).await?.context("the new token opens no account")?;
+        let demo = Self { site, key, person, token };
+        sample::fill(app, &demo.site, &demo.person, now).await?;
+        Ok(demo)
+    }
+
+    fn greet(&self, address: &str, folder: &Path) -> anyhow::Result<()> {
+        say(format_args!("Doorward runs at {address} (this machine only). Its database is in {}.", folder.display()))?;
+        say(format_args!("Site `{SITE}`: 6 articles, {} comments. Key: {}", sample::count(), self.key))?;
+        say(format_args!("Moderator {}. Token: {}", self.person.email, self.token))?;
+        say("\nSend three comments:")?;
+        for (what, line) in self.lines(address) {
+            say(format_args!("\n# {what}\n{line}"))?;
+        }
+        say(format_args!("\nSettings, API and formats: {address}/docs. Stop with Ctrl-C."))
+    }
+
+    /// What to try, as shell commands of one line each. The ids are fixed: a line that is sent twice is answered from the record.
+    fn lines(&self, address: &str) -> Vec<(String, String)> {
+        let post = |body: &serde_json::Value| {
+            format!(
+                "curl -sS -X POST {address}/v1/comments -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' -d {}",
+                self.key,
+                quoted(&body.to_string())
+            )
+        };
+        let mut lines: Vec<_> = sample::tries().into_iter().map(|(what, body)| (what.to_owned(), post(&body))).collect();
+        let queue = format!("curl -sS '{address}/v1/queue?site={SITE}' -H 'Authorization: Bearer {}'", self.token);
+        lines.push(("the queue: what waits for a person".to_owned(), queue));
+        lines
+    }
+}
+
+/// `text` as one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_reads_what_was_quoted() {
+        let text = r#"it's "quoted" $HOME `x` \ end"#;
+        let output = std::process::Command::new("sh").arg("-c").arg(format!("printf %s {}", quoted(text))).output();
+        assert_eq!(String::from_utf8(output.unwrap().stdout).unwrap(), text);
+    }
+}

@@ -1,0 +1,163 @@
+//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+
+mod check_config;
+mod demo;
+mod evaluate;
+mod explain;
+mod migrate;
+mod serve;
+mod site;
+mod token;
+mod train;
+mod user;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::app::admin::{Admin, AdminError};
+use crate::app::clock::Clock as _;
+use crate::app::secrets::Sealer;
+use crate::config::{Config, ConfigError};
+use crate::domain::store::Store;
+use crate::domain::time::Timestamp;
+use crate::startup::{self, SystemClock};
+
+/// Comment moderation: one program between a website's comment form and its readers.
+#[derive(Debug, Parser)]
+#[command(name = "doorward", version, about, propagate_version = true)]
+struct Arguments {
+    /// Settings file [default: ./config.toml if there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve,
+    /// Run it on loopback with an embedded database and sample comments, to look around
+    Demo(demo::Arguments),
+    /// Create, list and delete sites, and make keys for them
+    #[command(subcommand)]
+    Site(site::Command),
+    /// Create, reset and disable accounts of people
+    #[command(subcommand)]
+    User(user::Command),
+    /// Create personal API tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Check the settings without starting anything
+    CheckConfig(check_config::Arguments),
+    /// Show what would be decided about a comment, and why, without a database
+    Explain(explain::Arguments),
+    /// Bring the database to this version
+    Migrate,
+    /// Make a model from labelled comments
+    Train(train::Arguments),
+    /// Measure a model on labelled comments
+    Evaluate(evaluate::Arguments),
+}
+
+/// Runs the program with the arguments of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse(); // exits with 2 on wrong usage
+    match execute(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "doorward: {error:#}");
+            let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
+            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+/// Something that the person at the command line has to say differently.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
+
+fn execute(arguments: Arguments) -> anyhow::Result<()> {
+    let path = arguments.config.as_deref();
+    if let Command::Demo(arguments) = arguments.command {
+        anyhow::ensure!(path.is_none(), Usage("demo brings its own settings; leave --config away".to_owned()));
+        return demo::run(arguments);
+    }
+    match &arguments.command {
+        Command::Train(arguments) => return train::run(arguments),
+        Command::Evaluate(arguments) => return evaluate::run(arguments),
+        _ => {}
+    }
+    let config = Config::load(path)?;
+    match arguments.command {
+        Command::Serve => serve::run(config),
+        Command::Site(command) => block_on(site::run(command, &config))?,
+        Command::User(command) => block_on(user::run(command, &config))?,
+        Command::Token(command) => block_on(token::run(command, &config))?,
+        Command::CheckConfig(arguments) => check_config::run(&arguments, &config),
+        Command::Explain(arguments) => explain::run(&arguments, &config),
+        Command::Migrate => block_on(migrate::run(&config))?,
+        Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
+    }
+}
+
+fn block_on<F: Future>(work: F) -> anyhow::Result<F::Output> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("the async runtime could not be started")?.block_on(work))
+}
+
+/// The database and the key file, opened for one command beside whoever else uses them.
+struct Desk {
+    admin: Admin,
+    store: Arc<dyn Store>,
+    now: Timestamp,
+}
+
+impl Desk {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = startup::open_store(config)?;
+        let sealer = Sealer::open(&config.secrets.key_file)?;
+        Ok(Self { admin: Admin::new(Arc::clone(&store), sealer), store, now: SystemClock.now() })
+    }
+
+    /// Closes the database, whatever became of the command.
+    async fn close<T>(self, result: Result<T, AdminError>) -> anyhow::Result<T> {
+        self.store.close().await;
+        result.map_err(|error| match error {
+            AdminError::SiteName(_) | AdminError::Url(_) | AdminError::Email(_) => Usage(error.to_string()).into(),
+            error => error.into(),
+        })
+    }
+}
+
+/// Writes a line to standard output. A reader that went away, as in `| head`, is no error.
+fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a record as one line of JSON.
+fn say_json(record: &impl Serialize) -> anyhow::Result<()> {
+    say(serde_json::to_string(record).context("the record cannot be written as JSON")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn commands_are_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

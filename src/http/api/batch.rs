@@ -1,0 +1,120 @@
+//! Many comments in one request: NDJSON in, NDJSON out, line for line, streamed both ways in bounded memory.
+
+use std::sync::Arc;
+
+use actix_web::{Error, HttpRequest, HttpResponse, web};
+use bytes::{Buf as _, Bytes, BytesMut};
+use futures_util::{Stream, StreamExt as _, stream};
+use serde::Serialize;
+
+use super::super::problem::{Problem, ProblemBody};
+use super::super::{State, auth, body};
+use super::dto::CommentOut;
+use crate::app::limits::Route;
+use crate::domain::comment::Draft;
+use crate::domain::site::{Scope, Site};
+
+/// Takes comments, one JSON object a line, and answers one a line in the same order: the comment as `POST /v1/comments` answers it, or a problem
+/// object. A bad line spoils only itself; empty lines are passed over.
+#[utoipa::path(post, path = "/v1/comments/batch", tag = "websites", security(("site_key" = ["post"])),
+    request_body(content = String, content_type = "application/x-ndjson", description = "One comment a line, as for `POST /v1/comments`"),
+    responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One answer a line"),
+        (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub async fn submit(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let site = auth::site(&state, &request, Scope::Post).await?;
+    let (most, in_flight) = (state.config.max_body_bytes, state.config.batch_in_flight.clamp(1, 10_000));
+    let state = state.into_inner();
+    let answers = lines(payload, most)
+        .map(move |line| {
+            let (state, site) = (Arc::clone(&state), Arc::clone(&site));
+            async move {
+                let line = line?;
+                Ok::<Bytes, Error>(match one(&state, &site, line).await {
+                    Ok(comment) => written(&comment),
+                    Err(problem) => written(&problem.body()),
+                })
+            }
+        })
+        // As many at once as make one commit worth its flush; no further line is read until one of them is answered.
+        .buffered(in_flight);
+    Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(answers))
+}
+
+async fn one(state: &State, site: &Arc<Site>, line: Result<Bytes, Problem>) -> Result<CommentOut, Problem> {
+    let draft: Draft = body::parse(&line?)?;
+    let id = draft.id.clone();
+    let taken = async {
+        let new = draft.parse(&state.settings.current().bounds)?;
+        state.intake.submit(site, new, Route::Batch, state.clock.now()).await.map_err(Problem::from)
+    };
+    let taken = taken.await.map_err(|problem| problem.with("id", id.into()))?;
+    Ok(CommentOut::from(&taken.record))
+}
+
+fn written<T: Serialize>(answer: &T) -> Bytes {
+    let mut line = serde_json::to_vec(answer).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+struct Reading {
+    payload: web::Payload,
+    buffer: BytesMut,
+    /// Bytes of the buffer that are known to hold no line end.
+    searched: usize,
+    /// The rest of a line that was too long is being passed over.
+    skipping: bool,
+    ended: bool,
+}
+
+/// The lines of a body that are not blank; one longer than `most` bytes is an error of its own, and reading goes on after it. An error of the
+/// connection ends it.
+fn lines(payload: web::Payload, most: usize) -> impl Stream<Item = Result<Result<Bytes, Problem>, Error>> {
+    let reading = Reading { payload, buffer: BytesMut::new(), searched: 0, skipping: false, ended: false };
+    stream::unfold(reading, move |mut reading| async move {
+        loop {
+            if let Some(found) = reading.buffer[reading.searched..].iter().position(|byte| *byte == b'\n') {
+                let mut line = reading.buffer.split_to(reading.searched + found + 1);
+                reading.searched = 0;
+                if std::mem::take(&mut reading.skipping) {
+                    continue;
+                }
+                line.truncate(line.len() - 1);
+                match line {
+                    line if line.len() > most => return Some((Ok(Err(too_long(most))), reading)),
+                    line if line.trim_ascii().is_empty() => continue,
+                    line => return Some((Ok(Ok(line.freeze())), reading)),
+                }
+            }
+            reading.searched = reading.buffer.len();
+            if reading.skipping {
+                reading.buffer.advance(reading.searched);
+                reading.searched = 0;
+            } else if reading.buffer.len() > most {
+                reading.skipping = true;
+                reading.buffer.clear();
+                reading.searched = 0;
+                return Some((Ok(Err(too_long(most))), reading));
+            }
+            if reading.ended {
+                let line = std::mem::take(&mut reading.buffer);
+                reading.searched = 0;
+                return if line.trim_ascii().is_empty() { None } else { Some((Ok(Ok(line.freeze())), reading)) };
+            }
+            match reading.payload.next().await {
+                Some(Ok(chunk)) => reading.buffer.extend_from_slice(&chunk),
+                Some(Err(error)) => {
+                    reading.ended = true;
+                    reading.buffer.clear(); // half a line is no comment
+                    reading.searched = 0;
+                    return Some((Err(error.into()), reading));
+                }
+                None => reading.ended = true,
+            }
+        }
+    })
+}
+
+fn too_long(most: usize) -> Problem {
+    Problem::too_large(format!("the line is longer than {most} bytes"))
+}

@@ -1,0 +1,78 @@
+//! For operators and their monitoring.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+use subtle::ConstantTimeEq as _;
+use utoipa::ToSchema;
+
+use super::super::problem::{Problem, ProblemBody, TYPES};
+use super::super::{State, auth, client};
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
+pub async fn healthz() -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain").body("alive\n")
+}
+
+/// Whether comments can be taken, part by part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReadyOut {
+    /// `ready`, or what is wrong.
+    pub database: &'static str,
+    /// `ready`, or `off`.
+    pub model: &'static str,
+}
+
+/// Whether comments can be taken.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = ReadyOut), (status = 503, body = ReadyOut)))]
+pub async fn readyz(state: web::Data<State>) -> HttpResponse {
+    let model = if state.settings.current().classifier.is_some() { "ready" } else { "off" };
+    match state.store.ready().await {
+        Ok(()) => HttpResponse::Ok().json(ReadyOut { database: "ready", model }),
+        Err(error) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "the store is not ready");
+            HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).json(ReadyOut { database: "unavailable", model })
+        }
+    }
+}
+
+/// Counts and durations, for Prometheus. From this machine, or with `metrics.token` as bearer.
+#[utoipa::path(get, path = "/metrics", tag = "operations", security((), ("metrics_token" = [])),
+    responses((status = 200, body = String, content_type = "text/plain"), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
+pub async fn metrics(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let token = auth::bearer(&request);
+    let known = |token: &str| state.metrics_token.as_ref().is_some_and(|known| bool::from(known.as_bytes().ct_eq(token.as_bytes())));
+    let local = client::address(&request, &state.config.trusted_proxies).is_some_and(|ip| ip.is_loopback());
+    match token {
+        Some(token) if known(token) => {}
+        Some(_) => return Err(Problem::unauthorized("this is not the metrics token")),
+        None if local => {}
+        None => return Err(Problem::forbidden("metrics are for this machine, or for whoever has `metrics.token`")),
+    }
+    Ok(HttpResponse::Ok().insert_header((CONTENT_TYPE, "text/plain; version=0.0.4")).body(state.metrics.render()))
+}
+
+/// The page of a type of problem.
+#[utoipa::path(get, path = "/problems/{name}", tag = "operations", params(("name" = String, Path)),
+    responses((status = 200, body = String, content_type = "text/html"), (status = 404, body = ProblemBody)))]
+pub async fn problem_page(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    const PAGES: &str = include_str!("../../../docs/problems.md");
+    let kind = format!("/problems/{name}");
+    let (_, title) = TYPES.iter().find(|(known, _)| *known == kind).ok_or_else(|| Problem::not_found("there is no such type of problem"))?;
+    let chapter = PAGES.split("\n## ").find(|chapter| chapter.starts_with(&format!("`{kind}`"))).unwrap_or_default();
+    let text = chapter.split_once('\n').map_or("", |(_, text)| text);
+    let mut html = String::new();
+    pulldown_cmark::html::push_html(&mut html, pulldown_cmark::Parser::new(text));
+    let page = format!("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1>{html}</html>");
+    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(("Content-Security-Policy", "default-src 'none'")).body(page))
+}
+
+/// Where to go from here.
+#[utoipa::path(get, path = "/", tag = "operations", responses((status = 200, body = String, content_type = "text/html")))]
+pub async fn index() -> HttpResponse {
+    const PAGE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+        <title>Doorward</title><h1>Doorward</h1><p>Comment moderation. <a href=\"/docs/\">The HTTP interface</a>, \
+        <a href=\"/openapi.json\">its OpenAPI document</a>.</p></html>";
+    HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(("Content-Security-Policy", "default-src 'none'")).body(PAGE)
+}

@@ -1,0 +1,71 @@
+//! Keys and tokens on requests.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::AUTHORIZATION;
+
+use super::State;
+use super::problem::Problem;
+use crate::app::access::Principal;
+use crate::domain::people::Person;
+use crate::domain::site::{Scope, Site};
+
+/// The bearer string.
+pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= 512).then_some(token)
+}
+
+async fn principal(state: &State, request: &HttpRequest) -> Result<Principal, Problem> {
+    let bearer = bearer(request).ok_or_else(|| Problem::unauthorized("send Authorization: Bearer and a key"))?;
+    let found = state.access.principal(bearer, state.clock.now()).await?;
+    found.ok_or_else(|| Problem::unauthorized("this key is not known here"))
+}
+
+/// The site whose key came with the request.
+///
+/// # Errors
+/// 401 without a known key; 403 for a key without the scope, or a person's token.
+pub(super) async fn site(state: &State, request: &HttpRequest, scope: Scope) -> Result<Arc<Site>, Problem> {
+    match principal(state, request).await? {
+        Principal::Site(key) if key.scopes.contains(&scope) => Ok(key.site),
+        Principal::Site(_) => Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name()))),
+        Principal::Person(_) => Err(Problem::forbidden("this takes a site's key, not a person's token")),
+    }
+}
+
+/// The site whose own comments are asked for: by its key, or named by a person with `?site=`.
+///
+/// # Errors
+/// 401, 403; 404 and 422 for a person who names no site, or none that there is.
+pub(super) async fn site_of(state: &State, request: &HttpRequest, scope: Scope, named: Option<&str>) -> Result<Arc<Site>, Problem> {
+    match principal(state, request).await? {
+        Principal::Site(key) if !key.scopes.contains(&scope) => Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name()))),
+        Principal::Site(key) if named.is_some_and(|name| *name != *key.site.name) => Err(Problem::forbidden("this key is another site's")),
+        Principal::Site(key) => Ok(key.site),
+        Principal::Person(person) => {
+            if scope != Scope::Read && !person.role.decides() {
+                return Err(Problem::forbidden("your role reads only"));
+            }
+            let name = named.ok_or_else(|| Problem::invalid("site", "must be named with a personal token"))?;
+            let sites = state.store.sites().await?;
+            let found = sites.into_iter().find(|site| *site.name == *name);
+            found.map(Arc::new).ok_or_else(|| Problem::not_found(format!("there is no site `{name}`")))
+        }
+    }
+}
+
+/// The person whose token came with the request.
+///
+/// # Errors
+/// 401 without a known token; 403 for a site's key, or a role that only reads where something is to be decided.
+pub(super) async fn person(state: &State, request: &HttpRequest, decides: bool) -> Result<Person, Problem> {
+    match principal(state, request).await? {
+        Principal::Person(person) if !decides || person.role.decides() => Ok(person),
+        Principal::Person(_) => Err(Problem::forbidden("your role reads only")),
+        Principal::Site(_) => Err(Problem::forbidden("this takes a personal token, not a site's key")),
+    }
+}

@@ -1,0 +1,59 @@
+//! Reading what clients send: bounded, and with the name of what is wrong.
+
+use actix_web::http::header::CONTENT_TYPE;
+use actix_web::{HttpRequest, web};
+use futures_util::StreamExt as _;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+
+/// The body as JSON.
+///
+/// # Errors
+/// 413 over `most` bytes, 415 for another content type, 400 when it is not JSON, 422 when a field is missing or of the wrong type.
+pub(super) async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: web::Payload, most: usize) -> Result<T, Problem> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if kind != "application/json" && !kind.ends_with("+json") {
+        return Err(Problem::media_type("application/json"));
+    }
+    parse(&bytes(payload, most).await?)
+}
+
+/// The body's bytes.
+pub(super) async fn bytes(mut payload: web::Payload, most: usize) -> Result<web::BytesMut, Problem> {
+    let mut body = web::BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| Problem::malformed(format!("the body could not be read: {error}")))?;
+        if body.len() + chunk.len() > most {
+            return Err(Problem::too_large(format!("the body is larger than {most} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// JSON, with the path of the field that is wrong.
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|error| Problem::malformed(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        let inner = error.into_inner();
+        if !inner.is_data() {
+            return Problem::malformed(format!("not JSON: {inner}"));
+        }
+        // `missing field `body` at line 1 column 9` names the field itself; the path names what it is missing from.
+        let message = inner.to_string();
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        match (missing, path.as_str()) {
+            (Some(field), ".") => Problem::invalid(field, "is missing"),
+            (Some(field), path) => Problem::invalid(&format!("{path}.{field}"), "is missing"),
+            (None, ".") => Problem::invalid("body", &message),
+            (None, path) => Problem::invalid(path, &message),
+        }
+    })?;
+    reader.end().map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
+    Ok(value)
+}

@@ -1,0 +1,139 @@
+//! The outside: routes, keys, JSON in and out. Handlers parse, call one use case, and answer.
+
+pub mod api;
+mod auth;
+mod body;
+mod client;
+mod middleware;
+pub mod openapi;
+pub mod problem;
+pub mod routes;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, web};
+use ipnet::IpNet;
+use metrics_exporter_prometheus::PrometheusHandle;
+use serde::{Deserialize, Serialize};
+
+use crate::app::access::Access;
+use crate::app::clock::Clock;
+use crate::app::house::Settings;
+use crate::app::intake::Intake;
+use crate::app::review::Review;
+use crate::domain::store::Store;
+
+/// `[server]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Address and port to listen on.
+    pub listen: String,
+    /// How the outside reaches this service, when it is behind a proxy; empty when it is not.
+    pub public_url: String,
+    /// Proxies whose `X-Forwarded-For` is believed, as networks.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Bytes of a request's body, and of a line of a batch, at most.
+    pub max_body_bytes: usize,
+    /// Threads that answer requests; 0 for one for each core.
+    pub workers: usize,
+    /// Lines of one batch that are worked on at once.
+    pub batch_in_flight: usize,
+    /// Milliseconds for a client to send a request's head.
+    pub client_timeout_ms: u64,
+    /// Seconds for requests to finish when the service is told to stop.
+    pub shutdown_timeout_s: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            max_body_bytes: 1_048_576,
+            workers: 0,
+            batch_in_flight: 128,
+            client_timeout_ms: 5_000,
+            shutdown_timeout_s: 30,
+        }
+    }
+}
+
+/// A setting that the server cannot work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("server.{key}: {problem}")]
+pub struct BadServer {
+    /// The key.
+    key: &'static str,
+    /// One clause for the operator.
+    problem: String,
+}
+
+impl Config {
+    /// Whether the server can work with it.
+    ///
+    /// # Errors
+    /// [`BadServer`], naming the key.
+    pub fn check(&self) -> Result<(), BadServer> {
+        self.address()?;
+        if !self.public_url.is_empty() && url::Url::parse(&self.public_url).is_err() {
+            return Err(BadServer { key: "public_url", problem: format!("`{}` is no address", self.public_url) });
+        }
+        Ok(())
+    }
+
+    /// The address to listen on.
+    ///
+    /// # Errors
+    /// [`BadServer`]: not `ADDRESS:PORT`.
+    pub fn address(&self) -> Result<SocketAddr, BadServer> {
+        let wrong = |_| BadServer { key: "listen", problem: format!("`{}` is not ADDRESS:PORT, as in 127.0.0.1:8080", self.listen) };
+        self.listen.parse().map_err(wrong)
+    }
+}
+
+/// What handlers work with.
+pub struct State {
+    /// Taking comments in.
+    pub intake: Arc<Intake>,
+    /// People's decisions.
+    pub review: Arc<Review>,
+    /// Who is asking.
+    pub access: Arc<Access>,
+    /// Asked for sites and for readiness only; everything else goes through a use case.
+    pub store: Arc<dyn Store>,
+    /// The configuration in force.
+    pub settings: Arc<Settings>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+    /// With it as bearer, `/metrics` answers from anywhere.
+    pub metrics_token: Option<String>,
+    /// `[server]`.
+    pub config: Config,
+}
+
+/// The server, listening on `listener`; it runs when awaited.
+///
+/// # Errors
+/// The listener cannot be used.
+pub fn server(state: Arc<State>, listener: TcpListener) -> std::io::Result<Server> {
+    let config = state.config.clone();
+    let data = web::Data::from(state);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(data.clone())
+            .wrap(actix_web::middleware::from_fn(middleware::around))
+            .configure(routes::configure)
+    })
+    .client_request_timeout(Duration::from_millis(config.client_timeout_ms))
+    .shutdown_timeout(config.shutdown_timeout_s)
+    .disable_signals();
+    let server = if config.workers > 0 { server.workers(config.workers) } else { server };
+    Ok(server.listen(listener)?.run())
+}

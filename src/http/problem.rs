@@ -1,0 +1,252 @@
+//! Every failure as RFC 9457 `application/problem+json`: the one place that knows both the layers' errors and HTTP.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::middleware::request_id;
+use crate::app::intake::IntakeError;
+use crate::app::limits::RateLimited;
+use crate::app::review::ReviewError;
+use crate::domain::comment::Invalid;
+use crate::domain::store::{ListError, StoreError, UndoError};
+
+/// The type of 429 answers, as registered with IANA.
+pub const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+
+/// Every type of ours, with its title: `docs/problems.md` has a chapter for each.
+pub const TYPES: &[(&str, &str)] = &[
+    ("/problems/malformed", "The request cannot be read"),
+    ("/problems/invalid", "A field is not valid"),
+    ("/problems/too-large", "The request is too large"),
+    ("/problems/unsupported-media-type", "The content type is not supported"),
+    ("/problems/unauthorized", "A key is missing or unknown"),
+    ("/problems/forbidden", "The key does not allow this"),
+    ("/problems/not-found", "There is no such thing"),
+    ("/problems/method-not-allowed", "The method is not allowed here"),
+    ("/problems/comment-exists", "The comment exists with other content"),
+    ("/problems/conflict", "Somebody else was faster"),
+    ("/problems/already-undone", "The decision was taken back already"),
+    ("/problems/unavailable", "The service is unavailable"),
+    ("/problems/internal", "Something went wrong here"),
+];
+
+/// A failure on its way to the client.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: String,
+    more: Map<String, Value>,
+    headers: HeaderMap,
+}
+
+/// The body of a failure.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// Which kind, as a link to its page.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong with this request.
+    pub detail: String,
+    /// The request's id, as in `x-request-id`.
+    pub instance: String,
+    /// More, by kind.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub more: Map<String, Value>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+        let title = TYPES.iter().find(|(name, _)| *name == kind).map_or("Too many requests", |(_, title)| *title);
+        Self { status, kind, title, detail: detail.into(), more: Map::new(), headers: HeaderMap::new() }
+    }
+
+    fn header(mut self, name: &'static str, value: &str) -> Self {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.insert(HeaderName::from_static(name), value);
+        }
+        self
+    }
+
+    /// With a further member in the body.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.more.insert(name.to_owned(), value);
+        self
+    }
+
+    /// 400: not JSON, not UTF-8.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "/problems/malformed", detail)
+    }
+
+    /// 422: JSON, and wrong in this field.
+    pub fn invalid(field: &str, problem: &str) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "/problems/invalid", format!("{field}: {problem}"))
+            .with("field", Value::from(field))
+    }
+
+    /// 413.
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "/problems/too-large", detail)
+    }
+
+    /// 415.
+    pub fn media_type(expected: &str) -> Self {
+        let detail = format!("send Content-Type: {expected}");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/unsupported-media-type", detail)
+    }
+
+    /// 401.
+    pub fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", detail).header("www-authenticate", "Bearer")
+    }
+
+    /// 403.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "/problems/forbidden", detail)
+    }
+
+    /// 404.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "/problems/not-found", detail)
+    }
+
+    /// 405.
+    pub fn method_not_allowed(allowed: &str) -> Self {
+        let detail = format!("this path takes {allowed}");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "/problems/method-not-allowed", detail).header("allow", allowed)
+    }
+
+    /// 409, for a comment that somebody else decided about.
+    pub fn conflict(current: Value) -> Self {
+        Self::new(StatusCode::CONFLICT, "/problems/conflict", "somebody else changed this comment meanwhile").with("current", current)
+    }
+
+    fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", detail).header("retry-after", "5")
+    }
+
+    fn internal() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "/problems/internal", "the log of the service says more; name the instance when you ask")
+    }
+
+    /// The body, as it stands in a line of a batch.
+    pub fn body(&self) -> ProblemBody {
+        ProblemBody {
+            kind: self.kind.to_owned(),
+            title: self.title.to_owned(),
+            status: self.status.as_u16(),
+            detail: self.detail.clone(),
+            instance: request_id(),
+            more: self.more.clone(),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        metrics::counter!("doorward_problems_total", "type" => self.kind).increment(1);
+        let mut response = HttpResponse::build(self.status);
+        for (name, value) in &self.headers {
+            response.insert_header((name.clone(), value.clone()));
+        }
+        response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        response.body(serde_json::to_vec(&self.body()).unwrap_or_default())
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(error: Invalid) -> Self {
+        Self::invalid(error.field, &error.problem)
+    }
+}
+
+impl From<RateLimited> for Problem {
+    fn from(error: RateLimited) -> Self {
+        let seconds = error.retry_after_ms.div_ceil(1_000).max(1);
+        let RateLimited { policy, quota, window_s, .. } = &error;
+        Self::new(StatusCode::TOO_MANY_REQUESTS, QUOTA_EXCEEDED, format!("{error}; try again in {seconds} s"))
+            .with("violated-policies", Value::from(vec![policy.clone()]))
+            .header("retry-after", &seconds.to_string())
+            .header("ratelimit-policy", &format!("\"{policy}\";q={quota};w={window_s}"))
+            .header("ratelimit", &format!("\"{policy}\";r=0;t={seconds}"))
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, cause = cause(&error), instance = request_id(), "the store failed");
+        match error {
+            StoreError::Unavailable(_) => Self::unavailable("the store cannot be used now; send the same again"),
+            StoreError::Corrupt(_) => Self::internal(),
+        }
+    }
+}
+
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map(ToString::to_string).unwrap_or_default()
+}
+
+impl From<IntakeError> for Problem {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::RateLimited(limited) => limited.into(),
+            IntakeError::CommentExists => Self::new(StatusCode::CONFLICT, "/problems/comment-exists", error.to_string()),
+            IntakeError::NotFound => Self::not_found(error.to_string()),
+            IntakeError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ListError> for Problem {
+    fn from(error: ListError) -> Self {
+        match error {
+            ListError::BadCursor => Self::invalid("cursor", "is not one that this service gave out"),
+            ListError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ReviewError> for Problem {
+    fn from(error: ReviewError) -> Self {
+        match error {
+            ReviewError::Conflict(record) => {
+                Self::conflict(serde_json::to_value(super::api::dto::CommentOut::from(&*record)).unwrap_or_default())
+            }
+            ReviewError::NotFound => Self::not_found(error.to_string()),
+            ReviewError::NoRuling => Self::invalid("action", "must be approve or reject"),
+            ReviewError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<UndoError> for Problem {
+    fn from(error: UndoError) -> Self {
+        match error {
+            UndoError::NotFound => Self::not_found(error.to_string()),
+            UndoError::AlreadyUndone => Self::new(StatusCode::CONFLICT, "/problems/already-undone", error.to_string()),
+            UndoError::Store(store) => store.into(),
+        }
+    }
+}
