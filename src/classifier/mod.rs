@@ -1,21 +1,13 @@
 //! The classifier: hashed n-grams and hand-made features, trained with linfa, answered by a sparse dot product.
+//!
+//! Two outputs, spam and abuse, each linear over the same features, so that every answer can be given back term by term, in words.
+//! Inference is ours (linfa recomputes all weights at every call); a model file carries predictions that linfa made, and a
+//! file that our arithmetic does not reproduce is refused at load.
 
-use crate::domain::comment::Comment;
-use crate::domain::model::ModelOutput;
-use crate::domain::relevance::Page;
+pub mod data;
+pub mod evaluate;
+pub mod features;
+pub mod model;
+pub mod train;
 
-/// A model ready to answer.
-#[derive(Debug)]
-pub struct Classifier;
-
-impl Classifier {
-    /// What the model says about a comment under a page. Pure and allocation-free but for the answer's terms.
-    #[must_use]
-    pub fn assess(&self, _comment: &Comment, _page: Option<&Page>) -> ModelOutput {
-        ModelOutput::Off
-    }
-}
-impl Classifier {
-    pub fn load(_: &[u8]) -> anyhow::Result<Self> { Ok(Self) }
-    pub fn shipped() -> anyhow::Result<Self> { Ok(Self) }
-}
+pub use model::{Classifier, ModelError};

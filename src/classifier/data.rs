@@ -1,0 +1,143 @@
+//! Labelled comments: JSON lines as public data sets come, each file with its own words for labels.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::domain::comment::{ArticleDraft, Bounds, Comment, Draft};
+use crate::domain::normalise::normalise;
+use crate::domain::relevance::{Background, Page};
+use crate::domain::site::SiteId;
+
+/// One line of a file.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Row {
+    /// Its id.
+    pub id: String,
+    /// The text.
+    pub text: String,
+    /// Its label, in the file's own words.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// A second reading of the label, where there is one: it counts.
+    #[serde(default)]
+    pub clean_label: Option<String>,
+    /// The page's title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The page's text.
+    #[serde(default)]
+    pub article: Option<String>,
+    /// The article, video or question.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// The rule that it was judged by, where a file has several.
+    #[serde(default)]
+    pub rule: Option<String>,
+}
+
+/// What a label means for the two outputs; `None` where it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// Whether it is spam.
+    pub spam: Option<bool>,
+    /// Whether it is abuse.
+    pub abuse: Option<bool>,
+}
+
+/// What a row of the file `source` (its name without ending) is.
+#[must_use]
+pub fn target(source: &str, row: &Row) -> Option<Target> {
+    let label = row.clean_label.as_deref().or(row.label.as_deref())?;
+    let (spam, abuse) = match (source, label) {
+        ("reddit_rules", _) if row.rule.as_deref().is_some_and(|rule| rule != "advertising") => return None,
+        ("davidson_hate", "hate" | "offensive") | (_, "toxic" | "OFFENSE" | "offensive" | "hate") => (None, Some(true)),
+        ("davidson_hate", "neither") | ("wiki_toxic" | "toxic_sample_cc0" | "offcombr_pt" | "germeval21_de", "ok") | (_, "OTHER" | "none") => (Some(false), Some(false)),
+        (_, "spam") => (Some(true), None),
+        ("cqa_relevance", "on_topic") | (_, "ham_published") => (Some(false), Some(false)),
+        (_, "ham") => (Some(false), Some(false)),
+        _ => return None,
+    };
+    Some(Target { spam, abuse })
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// It cannot be read, or a line is not JSON with `id` and `text`.
+pub fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    let row = |(at, line): (usize, &str)| serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), at + 1));
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(row).collect()
+}
+
+/// The name of a file without folder and ending.
+#[must_use]
+pub fn source(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Pages of labelled comments, prepared once each.
+pub struct Pages {
+    background: Arc<Background>,
+    texts: BTreeMap<String, String>,
+    prepared: BTreeMap<String, Option<Arc<Page>>>,
+}
+
+impl Pages {
+    /// `texts` are page texts by group, for files that name the group only.
+    #[must_use]
+    pub fn new(background: Arc<Background>, texts: BTreeMap<String, String>) -> Self {
+        Self { background, texts, prepared: BTreeMap::new() }
+    }
+
+    /// The page of a row, where its file has one.
+    pub fn of(&mut self, source: &str, row: &Row) -> Option<Arc<Page>> {
+        let group = row.group.clone()?;
+        let text = row.article.clone().or_else(|| self.texts.get(&group).cloned());
+        if row.title.is_none() && text.is_none() {
+            return None;
+        }
+        let background = &self.background;
+        let entry = self.prepared.entry(format!("{source}/{group}"));
+        entry
+            .or_insert_with(|| {
+                let text = text.map(|text| text.chars().take(20_000).collect());
+                let title = row.title.as_ref().map(|title| title.chars().take(400).collect());
+                let draft = ArticleDraft { id: "page".to_owned(), title, text, ..ArticleDraft::default() };
+                Some(Arc::new(Page::new(draft.parse(&Bounds::default()).ok()?, background)))
+            })
+            .clone()
+    }
+}
+
+/// A row's text as a comment, as a site would post it; `None` when no site could (blank).
+#[must_use]
+pub fn comment(row: &Row) -> Option<Comment> {
+    let article = ArticleDraft { id: "page".to_owned(), ..ArticleDraft::default() };
+    let body: String = row.text.replace('\0', " ").chars().take(20_000).collect();
+    let draft = Draft { id: "row".to_owned(), article, body, ..Draft::default() };
+    Some(normalise(SiteId(0), draft.parse(&Bounds { max_comment_bytes: 100_000, ..Bounds::default() }).ok()?, false))
+}
+
+/// Whether a row belongs to the share `part` of `parts`, by its group (or itself, where it has none): the same on every machine.
+#[must_use]
+pub fn is_in_part(source: &str, row: &Row, part: u64, parts: u64) -> bool {
+    group_hash(source, row) % parts == part
+}
+
+/// A hash of a row's group.
+#[must_use]
+pub fn group_hash(source: &str, row: &Row) -> u64 {
+    xxh3_64(format!("{source}/{}", row.group.as_ref().unwrap_or(&row.id)).as_bytes())
+}
+
+/// Rows whose folded text was not seen before: public data sets repeat themselves, within and across files.
+pub fn distinct(rows: Vec<Row>, seen: &mut BTreeSet<u64>) -> Vec<Row> {
+    let key = |row: &Row| xxh3_64(crate::domain::normalise::fold_plain(&row.text).text().trim().as_bytes());
+    rows.into_iter().filter(|row| seen.insert(key(row))).collect()
+}
