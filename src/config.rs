@@ -18,7 +18,7 @@ pub struct Config {
     /// `[server]`.
     pub server: http::Config,
     /// `[database]`.
-    pub database: storage::sqlite::Config,
+    pub database: storage::Config,
     /// `[secrets]`.
     pub secrets: Secrets,
     /// `[metrics]`.

@@ -112,7 +112,7 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
 /// # Errors
 /// The database cannot be used.
 pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqliteStore::open_admin(&config.database)?))
+    Ok(Arc::new(SqliteStore::open(&config.database)?))
 }
 
 /// Opens the port that the configuration names.

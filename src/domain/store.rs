@@ -444,8 +444,6 @@ pub trait Store: Send + Sync {
     /// The person whom a token stands for; `None` when unknown or closed.
     async fn token_find(&self, token: &KeyHash) -> Result<Option<Person>>;
 
-    /// A site's secrets, sealed.
-    async fn site_secrets(&self, site: &str) -> Result<Option<SealedSecrets>>;
     /// Whether it can read and write now: for `/readyz`. Cheap.
     async fn ready(&self) -> Result<()>;
     /// Finishes what was begun and closes. Later calls answer [`StoreError::Unavailable`].

@@ -1,34 +1,104 @@
-//! How comments, verdicts and traces are written into rows: one version byte, then postcard.
+//! How stored things are written as bytes: one version byte, then postcard.
 //!
-//! Postcard is compact and fast and knows nothing of field names, so a changed struct needs a new version byte, and a reader for the old
-//! one that fills in what is new. Rows of a version that this program does not know are an error, never a guess.
+//! Postcard writes fields in order, without names: compact, but a field added, moved or retyped anywhere below makes
+//! old rows unreadable. The tests hold bytes written by every version so far. When one fails because a type changed,
+//! keep the type of before as a struct here, read the old version through it, and write the next version.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use crate::domain::store::StoreError;
+use crate::domain::comment::NewComment;
+use crate::domain::decision::{Action, Actor, DecidedBy, Status, Verdict};
+use crate::domain::store::{ContentHash, HappeningKind, RulingCategory, StoreError};
+use crate::domain::time::Timestamp;
 
-/// The version that is written.
 const VERSION: u8 = 1;
 
-/// Writes `value`.
-///
-/// # Errors
-/// Serialisation failed, which no value of the domain's types makes happen.
-pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
-    postcard::to_extend(value, vec![VERSION]).map_err(|error| StoreError::Corrupt(format!("could not be written: {error}")))
+/// What a comment says and what was concluded from it: one revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Content {
+    pub hash: ContentHash,
+    /// Without the article's title, text and tags: those are in the article's own row.
+    pub comment: NewComment,
+    pub verdict: Verdict,
+    /// What it became when it was judged; what it is now is in the comment's row.
+    pub status: Status,
+    pub decided_by: DecidedBy,
+    pub priority: f64,
+    pub lang: Option<String>,
+    pub at: Timestamp,
 }
 
-/// Reads what [`encode`] wrote; `what` is named when it cannot be read.
-///
-/// # Errors
-/// `Corrupt`: written by a newer version, or damaged.
+/// A happening, without what its row or its ruling tell already.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Happened {
+    pub kind: HappeningKind,
+    pub status: Status,
+    pub decided_by: DecidedBy,
+    pub by: Actor,
+}
+
+/// A ruling, without its items.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct RulingText {
+    pub action: Action,
+    pub category: Option<RulingCategory>,
+    pub reason: Option<String>,
+    pub note: Option<String>,
+    pub by: Actor,
+}
+
+/// Writes `value`.
+pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = Vec::with_capacity(1_024); // most comments and verdicts fit: measured 900 bytes
+    bytes.push(VERSION);
+    postcard::to_extend(value, bytes).map_err(|error| StoreError::Corrupt(format!("cannot be written: {error}")))
+}
+
+/// Reads what [`encode`] wrote; `what` names it when that fails.
 pub(super) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {
         Some((&VERSION, rest)) => {
-            postcard::from_bytes(rest).map_err(|error| StoreError::Corrupt(format!("{what} is damaged: {error}")))
+            postcard::from_bytes(rest).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
         }
-        Some((version, _)) => Err(StoreError::Corrupt(format!("{what} was written by a newer version (format {version})"))),
-        None => Err(StoreError::Corrupt(format!("{what} is empty"))),
+        Some((version, _)) => Err(StoreError::Corrupt(format!("{what}: version {version} is not known to this build"))),
+        None => Err(StoreError::Corrupt(format!("{what}: is empty"))),
+    }
+}
+
+/// Statuses in rows; 0 stands for an erased comment.
+pub(super) const fn status_code(status: Status) -> i64 {
+    match status {
+        Status::Approved => 1,
+        Status::Held => 2,
+        Status::Rejected => 3,
+    }
+}
+
+/// The status of that code; `None` for an erased comment.
+pub(super) fn status_of(code: i64) -> Result<Option<Status>, StoreError> {
+    match code {
+        0 => Ok(None),
+        1 => Ok(Some(Status::Approved)),
+        2 => Ok(Some(Status::Held)),
+        3 => Ok(Some(Status::Rejected)),
+        _ => Err(StoreError::Corrupt(format!("status {code}"))),
+    }
+}
+
+pub(super) const fn decided_by_code(by: DecidedBy) -> i64 {
+    match by {
+        DecidedBy::Policy => 1,
+        DecidedBy::Person => 2,
+        DecidedBy::Rule => 3,
+    }
+}
+
+pub(super) fn decided_by_of(code: i64) -> Result<DecidedBy, StoreError> {
+    match code {
+        1 => Ok(DecidedBy::Policy),
+        2 => Ok(DecidedBy::Person),
+        3 => Ok(DecidedBy::Rule),
+        _ => Err(StoreError::Corrupt(format!("decided by {code}"))),
     }
 }

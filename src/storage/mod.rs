@@ -1,5 +1,9 @@
-//! Engines behind the ports: who keeps the promises that the domain asks for.
+//! Engines behind the ports. They keep the promises written at the ports and add none of their own; `startup` and the command line name
+//! them, everything else sees the ports.
 
 mod codec;
+mod config;
 pub mod memory;
 pub mod sqlite;
+
+pub use config::Config;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
-use crate::domain::history::{LinkPast, Sightings};
+use crate::domain::history::LinkPast;
 use crate::domain::known::Known;
 use crate::domain::normalise::{Link, registrable};
 use crate::domain::scores::LogOdds;
@@ -168,6 +168,7 @@ fn is(link: &Link, trace: &LinkTrace) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::history::Sightings;
     use crate::domain::signal::testing::{Case, weight};
 
     fn seen(comments: u32, elsewhere: u32, authors: u32) -> Sightings {

@@ -1,114 +1,368 @@
-//! Which row a comment's name, an author or an article leads to, in memory: what a random-key index on disk would cost the most for.
+//! Where a comment is, by its external id; and where the chains of a site, an author and an article begin.
 //!
-//! Loaded at start from the packed runs (one for each 4096 rows, written with the row that completes it) and the rows after the last run.
-//! Hashes of 64 bits: whoever follows an entry checks the row.
+//! Kept in memory because an index over random keys in the file costs ten to thirty times the rest of an insert at a
+//! million rows (docs/adr/0003-dense-rows-and-key-runs.md). It holds what is committed, nothing else: the writer
+//! applies a batch after its commit. What it answers are candidates; whoever asks compares the row itself.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use rusqlite::Connection;
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Rows of one run.
-pub(super) const RUN: u64 = 4_096;
-const KEYS: usize = 24;
+use crate::domain::comment::NewComment;
+use crate::domain::site::SiteId;
+use crate::domain::trace::Trace;
 
-/// The hashes by which a row is found.
-#[derive(Debug, Clone, Copy)]
+/// Hashes names under the database's own seed, so that nobody outside can prepare collisions.
+pub(super) struct Hasher(pub u64);
+
+impl Hasher {
+    /// Zero means "none" in rows and runs, so no name hashes to it.
+    fn hash(&self, kind: u8, site: SiteId, name: &[u8]) -> u64 {
+        let mut bytes = Vec::with_capacity(5 + name.len());
+        bytes.push(kind);
+        bytes.extend_from_slice(&site.0.to_le_bytes());
+        bytes.extend_from_slice(name);
+        xxh3_64_with_seed(&bytes, self.0).max(1)
+    }
+
+    /// Of a comment's external id.
+    pub(super) fn id(&self, site: SiteId, id: &str) -> u64 {
+        self.hash(b'c', site, id.as_bytes())
+    }
+
+    /// Of an author as the history knows them.
+    pub(super) fn author(&self, trace_author: u64) -> u64 {
+        self.hash(b'u', SiteId(0), &trace_author.to_le_bytes())
+    }
+
+    /// Of a site's account.
+    pub(super) fn account(&self, site: SiteId, id: &str) -> u64 {
+        self.hash(b'k', site, id.as_bytes())
+    }
+
+    /// Of a site's article.
+    pub(super) fn article(&self, site: SiteId, id: &str) -> u64 {
+        self.hash(b'a', site, id.as_bytes())
+    }
+
+    /// All keys of a comment.
+    pub(super) fn keys(&self, site: SiteId, comment: &NewComment, trace: &Trace) -> Keys {
+        Keys {
+            id: self.id(site, comment.id.as_str()),
+            author: self.author(trace.author),
+            account: comment.author.id.as_ref().map_or(0, |id| self.account(site, id.as_str())),
+            article: self.article(site, comment.article.id.as_str()),
+        }
+    }
+}
+
+/// A comment's keys when it was first stored; zeros when it has none or was erased.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Keys {
-    pub(super) name: u64,
-    pub(super) author: u64,
-    pub(super) article: u64,
+    pub id: u64,
+    pub author: u64,
+    pub account: u64,
+    pub article: u64,
 }
 
-type Rows = HashMap<u64, u64, Xxh3DefaultBuilder>;
+impl Keys {
+    pub(super) const BYTES: usize = 32;
 
-/// The latest row for each hash.
-#[derive(Debug, Default)]
+    pub(super) fn to_bytes(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        for (chunk, key) in bytes.chunks_exact_mut(8).zip([self.id, self.author, self.account, self.article]) {
+            chunk.copy_from_slice(&key.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// `None` when there are not 32 bytes.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = bytes.try_into().ok()?;
+        let mut keys = bytes.chunks_exact(8).filter_map(|chunk| chunk.try_into().ok().map(u64::from_le_bytes));
+        Some(Self { id: keys.next()?, author: keys.next()?, account: keys.next()?, article: keys.next()? })
+    }
+}
+
+/// Which comments a chain runs through. Authors and their accounts share one chain with two ways in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Chain {
+    Site,
+    Author,
+    Account,
+    Article,
+}
+
+impl Chain {
+    const COUNT: usize = 4;
+
+    /// Its number in rows of `moved`.
+    pub(super) const fn code(self) -> i64 {
+        match self {
+            Self::Site => 0,
+            Self::Author => 1,
+            Self::Account => 2,
+            Self::Article => 3,
+        }
+    }
+
+    /// The key under which a comment hangs in this chain; zero for none.
+    pub(super) fn key(self, site: SiteId, keys: &Keys) -> u64 {
+        match self {
+            Self::Site => u64::from(site.0),
+            Self::Author => keys.author,
+            Self::Account => keys.account,
+            Self::Article => keys.article,
+        }
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Site => 0,
+            Self::Author => 1,
+            Self::Account => 2,
+            Self::Article => 3,
+        }
+    }
+
+    pub(super) const ALL: [Self; Self::COUNT] = [Self::Site, Self::Author, Self::Account, Self::Article];
+}
+
+/// A change that a commit made.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Change {
+    /// A comment came.
+    Added { row: u32, site: SiteId, keys: Keys },
+    /// A comment was erased; its chains still run through it.
+    Erased { row: u32, id: u64 },
+}
+
+/// See the module.
 pub(super) struct Index {
-    names: Rows,
-    authors: Rows,
-    articles: Rows,
+    ids: Vec<RwLock<Ids>>,
+    heads: RwLock<Heads>,
 }
+
+type Heads = [HashMap<u64, u32, BuildHasherDefault<Hashed>>; Chain::COUNT];
+
+/// Keys are hashes under a secret seed already (sites are few): hashing them again would double the time of a start.
+#[derive(Default)]
+struct Hashed(u64);
+
+impl std::hash::Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte); // never asked: keys are u64
+        }
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
+}
+
+const SHARDS: usize = 16; // growing a table copies it, so there are sixteen small ones
 
 impl Index {
-    pub(super) fn insert(&mut self, row: u64, keys: Keys) {
-        self.names.insert(keys.name, row);
-        self.authors.insert(keys.author, row);
-        self.articles.insert(keys.article, row);
+    pub(super) fn new() -> Self {
+        Self { ids: (0..SHARDS).map(|_| RwLock::new(Ids::new())).collect(), heads: RwLock::default() }
     }
 
-    pub(super) fn name(&self, hash: u64) -> Option<u64> {
-        self.names.get(&hash).copied()
+    /// Rows that may hold the comment whose id has this hash: none, or one, or very rarely more.
+    pub(super) fn rows(&self, id: u64) -> Vec<u32> {
+        self.shard(id).read().unwrap_or_else(PoisonError::into_inner).rows(id)
     }
 
-    pub(super) fn author(&self, hash: u64) -> Option<u64> {
-        self.authors.get(&hash).copied()
+    /// The latest row of a chain; zero for none.
+    pub(super) fn head(&self, chain: Chain, key: u64) -> u32 {
+        self.heads()[chain.index()].get(&key).copied().unwrap_or(0)
     }
 
-    pub(super) fn article(&self, hash: u64) -> Option<u64> {
-        self.articles.get(&hash).copied()
-    }
-
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Reads all of it; answers it with the number that the next row gets.
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<(Self, u64)> {
-        let mut index = Self::default();
-        let mut next = 0;
-        let mut runs = connection.prepare("SELECT run, keys FROM key_run ORDER BY run")?;
-        let mut rows = runs.query([])?;
-        while let Some(row) = rows.next()? {
-            let run: u64 = row.get(0)?;
-            let keys = row.get_ref(1)?.as_blob()?;
-            for (at, keys) in keys.chunks_exact(KEYS).enumerate() {
-                index.insert(run * RUN + at as u64, unpack(keys));
+    /// Takes over what a commit changed, in its order.
+    pub(super) fn apply(&self, changes: &[Change]) {
+        let mut heads = self.heads_mut();
+        for change in changes {
+            match *change {
+                Change::Added { row, site, keys } => {
+                    if keys.id != 0 {
+                        self.shard(keys.id).write().unwrap_or_else(PoisonError::into_inner).insert(keys.id, row);
+                    }
+                    for chain in Chain::ALL {
+                        let key = chain.key(site, &keys);
+                        if key != 0 {
+                            heads[chain.index()].insert(key, row);
+                        }
+                    }
+                }
+                Change::Erased { row, id } => {
+                    self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(id, row);
+                }
             }
-            next = (run + 1) * RUN;
         }
-        let sql = "SELECT id, name_hash, author_hash, article_hash FROM comment WHERE id >= ? ORDER BY id";
-        let mut tail = connection.prepare(sql)?;
-        let mut rows = tail.query([next])?;
-        while let Some(row) = rows.next()? {
-            let id: u64 = row.get(0)?;
-            let keys = Keys { name: hash(row.get(1)?), author: hash(row.get(2)?), article: hash(row.get(3)?) };
-            index.insert(id, keys);
-            next = id + 1;
-        }
-        Ok((index, next))
+    }
+
+    fn shard(&self, id: u64) -> &RwLock<Ids> {
+        &self.ids[usize::from(id.to_le_bytes()[0]) % SHARDS]
+    }
+
+    fn heads(&self) -> RwLockReadGuard<'_, Heads> {
+        self.heads.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heads_mut(&self) -> RwLockWriteGuard<'_, Heads> {
+        self.heads.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes the run that ends with row `last`.
-pub(super) fn write_run(connection: &Connection, last: u64) -> rusqlite::Result<()> {
-    let run = last / RUN;
-    let sql = "SELECT id, name_hash, author_hash, article_hash FROM comment WHERE id BETWEEN ? AND ? ORDER BY id";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([run * RUN, last])?;
-    let mut packed = vec![0_u8; usize::try_from(RUN).unwrap_or(0) * KEYS];
-    while let Some(row) = rows.next()? {
-        let at = usize::try_from(row.get::<_, u64>(0)? - run * RUN).unwrap_or(0) * KEYS;
-        for (part, column) in (1..=3).enumerate() {
-            let bytes = row.get::<_, i64>(column)?.to_le_bytes();
-            packed[at + 8 * part..at + 8 * part + 8].copy_from_slice(&bytes);
+/// An open-addressed table of 8-byte slots: the upper 32 bits of an id's hash, and its row. With the shard that is 36
+/// bits: among five million comments one unknown id in fourteen thousand meets a stranger, and costs one look at a row.
+struct Ids {
+    slots: Vec<u64>,
+    /// Slots that are not empty, removed ones included.
+    used: usize,
+    bits: u32,
+}
+
+const EMPTY: u64 = 0; // row 0 does not exist
+const REMOVED: u64 = u32::MAX as u64; // nor does the last one: the writer stops before
+
+/// The lower half of a slot.
+fn row_of(slot: u64) -> u32 {
+    let bytes = slot.to_le_bytes();
+    u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+}
+
+impl Ids {
+    fn new() -> Self {
+        Self::with_bits(8)
+    }
+
+    fn with_bits(bits: u32) -> Self {
+        Self { slots: vec![EMPTY; 1 << bits], used: 0, bits }
+    }
+
+    fn rows(&self, id: u64) -> Vec<u32> {
+        let print = id >> 32;
+        let mut rows = Vec::new();
+        for at in self.probe(print) {
+            match self.slots[at] {
+                EMPTY => break,
+                slot if slot >> 32 == print && slot & REMOVED != REMOVED => rows.push(row_of(slot)),
+                _ => {}
+            }
+        }
+        rows
+    }
+
+    fn insert(&mut self, id: u64, row: u32) {
+        if (self.used + 1) * 4 > self.slots.len() * 3 {
+            self.grow();
+        }
+        self.place((id >> 32) << 32 | u64::from(row));
+    }
+
+    fn remove(&mut self, id: u64, row: u32) {
+        let wanted = (id >> 32) << 32 | u64::from(row);
+        for at in self.probe(id >> 32) {
+            match self.slots[at] {
+                EMPTY => break,
+                slot if slot == wanted => {
+                    self.slots[at] = slot | REMOVED;
+                    break;
+                }
+                _ => {}
+            }
         }
     }
-    connection.prepare_cached("INSERT OR REPLACE INTO key_run (run, keys) VALUES (?, ?)")?.execute((run, packed))?;
-    Ok(())
+
+    fn place(&mut self, slot: u64) {
+        let free = self.probe(slot >> 32).find(|at| self.slots[*at] == EMPTY);
+        let free = free.expect("a quarter of the table is empty");
+        self.slots[free] = slot;
+        self.used += 1;
+    }
+
+    fn grow(&mut self) {
+        let larger = Self::with_bits(self.bits + 1);
+        let old = std::mem::replace(self, larger);
+        for slot in old.slots.into_iter().filter(|slot| *slot != EMPTY && slot & REMOVED != REMOVED) {
+            self.place(slot);
+        }
+    }
+
+    /// All slots, from the print's own one on. The print alone says where that is, so growing needs no full hash.
+    fn probe(&self, print: u64) -> impl Iterator<Item = usize> + use<> {
+        let (mask, home) = (self.slots.len() - 1, usize::try_from(print >> (32 - self.bits)).unwrap_or(0));
+        (0..=mask).map(move |step| (home + step) & mask)
+    }
 }
 
-/// SQLite's integers are signed; the bits are the same.
-pub(super) const fn hash(stored: i64) -> u64 {
-    stored.cast_unsigned()
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// The other way round.
-pub(super) const fn stored(hash: u64) -> i64 {
-    hash.cast_signed()
-}
+    use super::*;
 
-fn unpack(keys: &[u8]) -> Keys {
-    let part = |at: usize| keys[8 * at..8 * at + 8].iter().rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte));
-    Keys { name: part(0), author: part(1), article: part(2) }
+    const SITE: SiteId = SiteId(3);
+
+    fn added(row: u32, id: u64, author: u64) -> Change {
+        Change::Added { row, site: SITE, keys: Keys { id, author, account: 0, article: 9 } }
+    }
+
+    #[test]
+    fn a_chain_begins_at_its_latest_row() {
+        let index = Index::new();
+        index.apply(&[added(1, 10, 5), added(2, 20, 6), added(3, 30, 5)]);
+        assert_eq!(index.head(Chain::Author, 5), 3);
+        assert_eq!(index.head(Chain::Author, 6), 2);
+        assert_eq!(index.head(Chain::Author, 7), 0);
+        assert_eq!(index.head(Chain::Article, 9), 3);
+        assert_eq!(index.head(Chain::Site, 3), 3);
+        assert_eq!(index.head(Chain::Account, 0), 0, "no account is no chain");
+    }
+
+    #[test]
+    fn equal_hashes_are_all_candidates_and_go_one_by_one() {
+        let index = Index::new();
+        index.apply(&[added(1, 10, 5), added(2, 10, 5)]);
+        assert_eq!(index.rows(10), [1, 2]);
+        index.apply(&[Change::Erased { row: 1, id: 10 }]);
+        assert_eq!(index.rows(10), [2]);
+    }
+
+    #[test]
+    fn keys_survive_their_bytes() {
+        let keys = Keys { id: 1, author: u64::MAX, account: 0, article: 77 };
+        assert_eq!(Keys::from_bytes(&keys.to_bytes()), Some(keys));
+        assert_eq!(Keys::from_bytes(&[0; 31]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_finds_what_is_in_it_and_little_else(
+            ids in prop::collection::vec(any::<u64>(), 1..3_000),
+            erased in prop::collection::vec(any::<prop::sample::Index>(), 0..50),
+        ) {
+            let mut table = Ids::new();
+            let mut kept: Vec<Option<u64>> = ids.iter().copied().map(Some).collect();
+            for (row, id) in (1..).zip(&ids) {
+                table.insert(*id, row);
+            }
+            for pick in erased {
+                let at = pick.index(kept.len());
+                if let Some(id) = kept[at].take() {
+                    table.remove(id, u32::try_from(at).unwrap() + 1);
+                }
+            }
+            for (row, (id, kept)) in (1_u32..).zip(ids.iter().zip(&kept)) {
+                prop_assert_eq!(table.rows(*id).contains(&row), kept.is_some());
+            }
+        }
+    }
 }

@@ -1,33 +1,42 @@
-//! The store on one machine: SQLite, one writer with group commit, a pool of readers.
+//! The store in one SQLite file, for one machine.
 //!
-//! `docs/adr/0002` says why one writer, `0003` why rows lie as they do. What another process does with the same file beside a running
-//! `serve` (create sites, people, tokens) is seen at once; comments are recorded by one process at a time, which a lock on a file beside the database
-//! makes sure of.
+//! One writer thread commits everything that waits as one transaction and only then answers; a few reader threads see
+//! what is committed. Rows lie dense in commit order, and no index over random keys is touched when a comment comes:
+//! ids, authors and articles are found through memory, and every such hit is compared with its row
+//! (docs/adr/0003-dense-rows-and-key-runs.md).
+//!
+//! Only one process may take comments in, because the index in memory is its own: [`SqliteStore::open_serving`] locks
+//! `PATH.lock` for as long as it lives. Any number of processes may [`SqliteStore::open`] the same file beside it, for
+//! sites, people, keys, rulings and the queue.
 
 mod accounts;
-mod comments;
-mod errors;
+mod articles;
+mod audit;
+mod error;
 mod index;
+mod intake;
+mod lists;
 mod open;
 mod queue;
-mod rulings;
+mod readers;
 mod rows;
+mod rulings;
+mod shared;
+mod start;
 mod uid;
 mod writer;
 
-use std::fs::File;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
-pub use self::errors::OpenError;
-pub use self::open::Config;
-
-use self::errors::store_error;
-use self::index::Index;
-use self::uid::Uids;
-use self::writer::{Readers, Writer};
+pub use self::error::OpenError;
+use self::intake::Recorded;
+use self::readers::Readers;
+use self::shared::Shared;
+use self::writer::Writer;
+use super::Config;
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::decision::{Actor, Record};
 use crate::domain::history::AuthorPast;
@@ -39,57 +48,100 @@ use crate::domain::store::{
     StoreError, UndoError,
 };
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{Trace, scoped};
+use crate::domain::trace::Trace;
 
-/// A database file.
+/// The store in one SQLite file. Dropping it waits until what was begun is finished.
 pub struct SqliteStore {
-    writer: Writer,
     readers: Readers,
-    index: Arc<RwLock<Index>>,
-    uids: Uids,
-    /// Held while comments may be recorded; `None` when opened for administration only.
-    serving: Option<File>,
+    writer: Writer,
+    shared: Arc<Shared>,
+    serving: bool,
 }
 
 impl SqliteStore {
-    fn comments_allowed(&self) -> Result<()> {
-        match self.serving {
-            Some(_) => Ok(()),
-            None => Err(StoreError::Unavailable("opened for administration: comments are not taken".into())),
-        }
+    /// Opens the file, makes or migrates it when needed, beside whatever process serves it. Comments can neither be
+    /// looked up by their site's ids nor written: [`StoreError::Unavailable`]. Blocks; call it before a runtime starts, or
+    /// on a thread for blocking work.
+    ///
+    /// # Errors
+    /// [`OpenError`], with a sentence for the operator.
+    pub fn open(config: &Config) -> std::result::Result<Self, OpenError> {
+        Self::start(config, false)
     }
 
-    fn row_of_name(&self, site: SiteId, id: &ExternalId) -> Option<u64> {
-        let hash = scoped(site, "comment", id.as_str());
-        self.index.read().unwrap_or_else(PoisonError::into_inner).name(hash)
+    /// Opens the file to take comments in. Blocks, longer the more comments there are (their keys are read).
+    ///
+    /// # Errors
+    /// [`OpenError`]; [`OpenError::Served`] when another process does so already.
+    pub fn open_serving(config: &Config) -> std::result::Result<Self, OpenError> {
+        Self::start(config, true)
+    }
+
+    fn start(config: &Config, serving: bool) -> std::result::Result<Self, OpenError> {
+        let opened = open::open(config, serving)?;
+        let path = opened.path;
+        let shared = Arc::new(Shared::new(&opened.secret));
+        let unusable = |source| OpenError::Unusable { path: path.clone(), source };
+        let last_row = if serving { start::load(&opened.writer, &shared).map_err(unusable)? } else { 0 };
+        let readers = (0..config.readers.clamp(1, 64)).map(|_| open::reader(config, &path));
+        let readers = readers.collect::<std::result::Result<Vec<_>, _>>()?;
+        let checkpointer = open::checkpointer(config, &path)?;
+        let io = |error: std::io::Error| OpenError::Io { path: path.clone(), source: error.into() };
+        let writer =
+            Writer::start(opened.writer, checkpointer, Arc::clone(&shared), last_row, opened.lock).map_err(io)?;
+        let readers = Readers::start(readers).map_err(io)?;
+        Ok(Self { readers, writer, shared, serving })
+    }
+
+    /// Comments are found through memory that only the serving process fills.
+    fn must_serve(&self) -> Result<()> {
+        if self.serving {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable("the store was opened beside the service; comments go through the service".into()))
     }
 }
 
 #[async_trait]
 impl Store for SqliteStore {
     async fn comment_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<(Record, ContentHash)>> {
-        self.comments_allowed()?;
-        let Some(row) = self.row_of_name(site, id) else { return Ok(None) };
-        let (uids, id) = (self.uids.clone(), id.clone());
-        self.readers.run(move |connection| comments::find(connection, &uids, row, site, &id)).await
+        self.must_serve()?;
+        let candidates = self.shared.index.rows(self.shared.hasher.id(site, id.as_str()));
+        if candidates.is_empty() {
+            return Ok(None); // a new comment: the file is not touched
+        }
+        let (shared, id) = (Arc::clone(&self.shared), id.clone());
+        let find = move |connection: &rusqlite::Connection| -> Result<_> {
+            let Some((row, content)) = rows::find(connection, &candidates, site, id.as_str())? else { return Ok(None) };
+            let hash = content.hash;
+            Ok(Some((rows::record(connection, &shared, &row, content)?, hash)))
+        };
+        self.readers.ask(find).await
     }
 
     async fn comment_record(&self, new: NewRecord) -> Result<Recording> {
-        self.comments_allowed()?;
-        let new = comments::Prepared::new(new)?; // encoded here, so that the writer only writes
-        self.writer.run(move |work| comments::record(work, &new)).await
+        self.must_serve()?;
+        let name = Arc::clone(&new.site.name);
+        let prepared = intake::Prepared::new(&self.shared, new)?;
+        let recorded = self.writer.run(move |work| intake::record(work, prepared)).await?;
+        let told = |row: &rows::Row, content| rows::record_named(&self.shared, name, row, content);
+        Ok(match recorded {
+            Recorded::New(row, content) => Recording::New(told(&row, content)?),
+            Recorded::Repeat(row, content) => Recording::Repeat(told(&row, content)?),
+            Recorded::Conflict => Recording::Conflict,
+        })
     }
 
     async fn comment_revise(&self, new: NewRecord) -> Result<Option<Record>> {
-        self.comments_allowed()?;
-        let new = comments::Prepared::new(new)?;
-        self.writer.run(move |work| comments::revise(work, &new)).await
+        self.must_serve()?;
+        let prepared = intake::Prepared::new(&self.shared, new)?;
+        self.writer.run(move |work| intake::revise(work, prepared)).await
     }
 
     async fn comment_erase(&self, site: SiteId, id: &ExternalId, by: Actor, at: Timestamp) -> Result<Option<Trace>> {
-        self.comments_allowed()?;
+        self.must_serve()?;
         let id = id.clone();
-        self.writer.run(move |work| comments::erase(work, site, &id, &by, at)).await
+        self.writer.run(move |work| intake::erase(work, site, id.as_str(), &by, at)).await
     }
 
     async fn comment_list(
@@ -98,43 +150,47 @@ impl Store for SqliteStore {
         filter: &CommentFilter,
         page: &PageRequest,
     ) -> std::result::Result<Page<Record>, ListError> {
-        let (uids, filter, page) = (self.uids.clone(), filter.clone(), page.clone());
-        let cursor = rows::cursor(page.cursor.as_deref())?;
-        let start = {
-            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-            comments::ListStart::of(&index, site, &filter, cursor)
-        };
-        Ok(self.readers.run(move |connection| comments::list(connection, &uids, site, &filter, start, page.limit)).await?)
+        self.must_serve()?;
+        let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        self.readers.ask(move |connection| lists::list(connection, &shared, site, &filter, &page)).await
     }
 
     async fn comment_by_uid(&self, uid: Uuid) -> Result<Option<Record>> {
-        let uids = self.uids.clone();
-        self.readers.run(move |connection| comments::by_uid(connection, &uids, uid)).await
+        let shared = Arc::clone(&self.shared);
+        let find = move |connection: &rusqlite::Connection| -> Result<_> {
+            let row = rows::by_uid(connection, &shared, uid)?;
+            row.map(|row| rows::load(connection, &shared, &row)).transpose()
+        };
+        self.readers.ask(find).await
     }
 
     async fn comment_history(&self, uid: Uuid) -> Result<Vec<Happening>> {
-        let uids = self.uids.clone();
-        self.readers.run(move |connection| rulings::history(connection, &uids, uid)).await
+        let shared = Arc::clone(&self.shared);
+        self.readers.ask(move |connection| rulings::history(connection, &shared, uid)).await
     }
 
     async fn author_past(&self, trace: &Trace, before: Timestamp, depth: usize) -> Result<AuthorPast> {
-        let newest = self.index.read().unwrap_or_else(PoisonError::into_inner).author(trace.author);
-        let Some(newest) = newest else { return Ok(AuthorPast::default()) };
-        let (author, comment) = (trace.author, trace.comment);
-        self.readers.run(move |connection| comments::author_past(connection, newest, author, comment, before, depth)).await
+        self.must_serve()?;
+        let (shared, trace) = (Arc::clone(&self.shared), trace.clone());
+        self.readers.ask(move |connection| lists::author_past(connection, &shared, &trace, before, depth)).await
     }
 
-    async fn remembered(&self, since: Timestamp, most: usize, each: Box<dyn FnMut(Remembered) + Send>) -> Result<()> {
-        self.readers.run(move |connection| comments::remembered(connection, since, most, each)).await
+    async fn remembered(
+        &self,
+        since: Timestamp,
+        most: usize,
+        mut each: Box<dyn FnMut(Remembered) + Send>,
+    ) -> Result<()> {
+        self.readers.ask(move |connection| lists::remembered(connection, since, most, &mut each)).await
     }
 
     async fn article_put(&self, site: SiteId, article: Article, at: Timestamp) -> Result<(Article, bool)> {
-        self.writer.run(move |work| comments::article_put(work.connection, site, &article, at)).await
+        self.writer.run(move |work| articles::put(work.connection, site, &article, at)).await
     }
 
     async fn article_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<Article>> {
         let id = id.clone();
-        self.readers.run(move |connection| comments::article_find(connection, site, id.as_str())).await
+        self.readers.ask(move |connection| articles::find(connection, site, &id)).await
     }
 
     async fn queue(
@@ -144,19 +200,18 @@ impl Store for SqliteStore {
         page: &PageRequest,
         now: Timestamp,
     ) -> std::result::Result<QueuePage, ListError> {
-        let cursor = rows::cursor(page.cursor.as_deref())?;
-        let (uids, filter, limit) = (self.uids.clone(), filter.clone(), page.limit);
-        Ok(self.readers.run(move |connection| queue::page(connection, &uids, &filter, sort, cursor, limit, now)).await?)
+        let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        self.readers.ask(move |connection| queue::page(connection, &shared, &filter, sort, &page, now)).await
     }
 
     async fn claim(&self, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
-        let (wanted, by) = (uids.to_vec(), by.to_owned());
-        self.writer.run(move |work| queue::claim(work, &wanted, &by, until, now)).await
+        let (uids, by) = (uids.to_vec(), by.to_owned());
+        self.writer.run(move |work| queue::claim(work, &uids, &by, until, now)).await
     }
 
     async fn release(&self, uids: &[Uuid], by: &str) -> Result<Vec<Uuid>> {
-        let (wanted, by) = (uids.to_vec(), by.to_owned());
-        self.writer.run(move |work| queue::release(work, &wanted, &by)).await
+        let (uids, by) = (uids.to_vec(), by.to_owned());
+        self.writer.run(move |work| queue::release(work, &uids, &by)).await
     }
 
     async fn rule(&self, ruling: Ruling) -> Result<Ruled> {
@@ -175,9 +230,8 @@ impl Store for SqliteStore {
     }
 
     async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditEntry>, ListError> {
-        let cursor = rows::cursor(page.cursor.as_deref())?;
-        let limit = page.limit;
-        Ok(self.readers.run(move |connection| rulings::audit_list(connection, cursor, limit)).await?)
+        let (shared, page) = (Arc::clone(&self.shared), page.clone());
+        self.readers.ask(move |connection| audit::list(connection, &shared, &page)).await
     }
 
     async fn site_create(
@@ -190,42 +244,40 @@ impl Store for SqliteStore {
         secrets: SealedSecrets,
         at: Timestamp,
     ) -> std::result::Result<Site, CreateError> {
-        let (name, url, webhook) = (name.to_owned(), url.map(str::to_owned), webhook.map(str::to_owned));
-        let scopes = scopes.to_vec();
-        self.writer
-            .run(move |work| {
-                accounts::site_create(work.connection, &name, url.as_deref(), webhook.as_deref(), &key, &scopes, &secrets, at)
-            })
-            .await?
+        let new = accounts::NewSite {
+            name: name.to_owned(),
+            url: url.map(str::to_owned),
+            webhook: webhook.map(str::to_owned),
+            key,
+            scopes: scopes.to_vec(),
+            secrets,
+        };
+        let created = self.writer.run(move |work| accounts::site_create(work.connection, &new, at)).await?;
+        created.ok_or_else(|| CreateError::Exists(name.to_owned()))
     }
 
     async fn sites(&self) -> Result<Vec<Site>> {
-        self.readers.run(accounts::sites).await
-    }
-
-    async fn site_secrets(&self, site: &str) -> Result<Option<SealedSecrets>> {
-        let site = site.to_owned();
-        self.readers.run(move |connection| accounts::site_secrets(connection, &site)).await
+        self.readers.ask(accounts::sites).await
     }
 
     async fn site_key_add(&self, site: &str, key: KeyHash, scopes: &[Scope], at: Timestamp) -> Result<bool> {
         let (site, scopes) = (site.to_owned(), scopes.to_vec());
-        self.writer.run(move |work| accounts::site_key_add(work.connection, &site, &key, &scopes, at)).await
+        self.writer.run(move |work| accounts::key_add(work.connection, &site, &key, &scopes, false, at)).await
     }
 
     async fn site_key_rotate(&self, site: &str, key: KeyHash, scopes: &[Scope], at: Timestamp) -> Result<bool> {
         let (site, scopes) = (site.to_owned(), scopes.to_vec());
-        self.writer.run(move |work| accounts::site_key_rotate(work.connection, &site, &key, &scopes, at)).await
+        self.writer.run(move |work| accounts::key_add(work.connection, &site, &key, &scopes, true, at)).await
     }
 
     async fn site_delete(&self, site: &str, by: Actor, at: Timestamp) -> Result<bool> {
         let site = site.to_owned();
-        self.writer.run(move |work| accounts::site_delete(work, &site, &by, at)).await
+        self.writer.run(move |work| accounts::site_delete(work.connection, &site, &by, at)).await
     }
 
     async fn site_key_find(&self, key: &KeyHash) -> Result<Option<SiteKey>> {
         let key = *key;
-        self.readers.run(move |connection| accounts::site_key_find(connection, &key)).await
+        self.readers.ask(move |connection| accounts::key_find(connection, &key)).await
     }
 
     async fn person_create(
@@ -235,8 +287,10 @@ impl Store for SqliteStore {
         password: &str,
         at: Timestamp,
     ) -> std::result::Result<Person, CreateError> {
-        let (email, password) = (email.to_owned(), password.to_owned());
-        self.writer.run(move |work| accounts::person_create(work.connection, &email, role, &password, at)).await?
+        let (address, password) = (email.to_owned(), password.to_owned());
+        let create =
+            move |work: &mut writer::Work<'_>| accounts::person_create(work.connection, &address, role, &password, at);
+        self.writer.run(create).await?.ok_or_else(|| CreateError::Exists(email.to_owned()))
     }
 
     async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool> {
@@ -256,17 +310,26 @@ impl Store for SqliteStore {
 
     async fn token_find(&self, token: &KeyHash) -> Result<Option<Person>> {
         let token = *token;
-        self.readers.run(move |connection| accounts::token_find(connection, &token)).await
+        self.readers.ask(move |connection| accounts::token_find(connection, &token)).await
     }
 
     async fn ready(&self) -> Result<()> {
-        // A transaction that takes the write lock and writes nothing: fails where a comment would fail.
-        self.writer
-            .run(|work| work.connection.query_row("SELECT 1 FROM meta LIMIT 1", [], |_| Ok(())).map_err(store_error))
-            .await
+        self.readers.ask(accounts::sites).await?;
+        // Taking the write lock shows that nobody else holds it; after a failure only a write shows that it can be done.
+        let troubled = self.writer.is_troubled();
+        let probe = move |work: &mut writer::Work<'_>| -> Result<()> {
+            if troubled {
+                let write = "INSERT INTO meta (name, value) VALUES ('probe', zeroblob(32768))"; // needs fresh pages
+                work.connection.prepare_cached(write)?.execute([])?;
+                work.connection.prepare_cached("DELETE FROM meta WHERE name = 'probe'")?.execute([])?;
+            }
+            Ok(())
+        };
+        self.writer.run(probe).await
     }
 
     async fn close(&self) {
+        self.readers.close().await;
         self.writer.close().await;
     }
 }

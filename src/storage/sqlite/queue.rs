@@ -1,266 +1,355 @@
-//! The queue: one small row for each held comment, so that filters and counts read nothing else.
+//! What waits for a person: small rows beside the comments, in and out in the commit that changes the status.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
-use super::comments::article_find;
-use super::errors::store_error;
-use super::index::{hash, stored};
-use super::rows::{Cursor, StoredRow};
-use super::uid::Uids;
+use super::rows::{self, Row};
+use super::shared::Shared;
 use super::writer::Work;
-use crate::domain::comment::{Article, ExternalId};
-use crate::domain::decision::{Record, Verdict};
+use super::{articles, lists};
+use crate::domain::category::Category;
+use crate::domain::comment::Article;
+use crate::domain::decision::Status;
 use crate::domain::signal::Outcome;
 use crate::domain::site::SiteId;
-use crate::domain::store::{Claim, NewRecord, QueueFilter, QueueItem, QueuePage, QueueSort, Result};
+use crate::domain::store::{
+    Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, Result, StoreError,
+};
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{account, scoped};
+use crate::storage::codec::Content;
 
-/// What the queue knows of a held comment.
-pub(super) struct Place {
-    site: SiteId,
-    category: Option<&'static str>,
-    section: Option<String>,
-    lang: Option<String>,
-    article: u64,
-    author: u64,
-    priority: f64,
-    held_at: Timestamp,
-    signals: String,
-}
+/// Bodies read for one search. Held comments beyond that, newest first, are neither found nor counted.
+const SEARCHED_MAX: usize = 20_000;
 
-impl Place {
-    pub(super) fn of(new: &NewRecord) -> Self {
-        Self {
-            site: new.site.id,
-            category: new.verdict.category.map(crate::domain::category::Category::name),
-            section: new.comment.article.section.clone(),
-            lang: new.lang.clone(),
-            article: new.trace.article,
-            author: new.trace.author,
-            priority: new.priority,
-            held_at: new.received_at,
-            signals: signals(&new.verdict),
-        }
-    }
-
-    /// The place of a comment that waits again.
-    pub(super) fn again(row: &StoredRow, record: &Record, priority: f64, held_at: Timestamp) -> Self {
-        Self {
-            site: row.site,
-            category: record.verdict.category.map(crate::domain::category::Category::name),
-            section: record.comment.article.section.clone(),
-            lang: record.comment.article.lang.clone(),
-            article: row.article,
-            author: row.author,
-            priority,
-            held_at,
-            signals: signals(&record.verdict),
-        }
-    }
-}
-
-/// The signals that hit, each between commas.
-fn signals(verdict: &Verdict) -> String {
-    let hits = verdict.signals.iter().filter(|signal| matches!(signal.outcome, Outcome::Hit { .. }));
-    hits.fold(String::from(","), |list, signal| list + &signal.id + ",")
-}
-
-pub(super) fn insert(connection: &Connection, row: u64, place: &Place) -> Result<()> {
-    let sql = "INSERT OR REPLACE INTO queue (comment, site, category, section, lang, article_hash, author_hash, priority, held_at, signals) \
-               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    connection
-        .prepare_cached(sql)
-        .and_then(|mut statement| {
-            statement.execute(params![
-                row, place.site.0, place.category, place.section, place.lang, stored(place.article), stored(place.author),
-                place.priority, place.held_at.as_millis(), place.signals
-            ])
-        })
-        .map(drop)
-        .map_err(store_error)
-}
-
-/// Takes a comment out of the queue; answers its priority and since when it waited, when it was there.
-pub(super) fn remove(connection: &Connection, row: u64) -> Result<Option<(f64, i64)>> {
-    let mut statement = connection.prepare_cached("DELETE FROM queue WHERE comment = ? RETURNING priority, held_at").map_err(store_error)?;
-    let mut rows = statement.query([row]).map_err(store_error)?;
-    let mut removed = None;
-    while let Some(row) = rows.next().map_err(store_error)? {
-        removed = Some((row.get(0).map_err(store_error)?, row.get(1).map_err(store_error)?));
-    }
-    Ok(removed)
-}
-
-struct Waiting {
-    row: u64,
-    site: String,
-    category: Option<String>,
-    section: Option<String>,
-    lang: Option<String>,
-    article: u64,
-    author: u64,
-    priority: f64,
-    held_at: i64,
-    signals: String,
-    claim: Option<(String, i64)>,
-    site_id: u32,
-}
-
-pub(super) fn page(
-    connection: &Connection,
-    uids: &Uids,
-    filter: &QueueFilter,
-    sort: QueueSort,
-    cursor: Option<Cursor>,
-    limit: usize,
-    now: Timestamp,
-) -> Result<QueuePage> {
-    let mut waiting = matching(connection, uids, filter, now)?;
-    let mut page = QueuePage {
-        items: Vec::new(),
-        held: waiting.len() as u64,
-        by_site: BTreeMap::new(),
-        by_category: BTreeMap::new(),
-        by_signal: BTreeMap::new(),
-        oldest: waiting.iter().map(|waiting| waiting.held_at).min().map(Timestamp::from_millis),
-        next_cursor: None,
+/// Puts a comment into the queue.
+pub(super) fn add(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp) -> Result<()> {
+    let comment = &content.comment;
+    let section = match &comment.article.section {
+        Some(section) => Some(section.clone()),
+        None => articles::find(work.connection, row.site, &comment.article.id)?.and_then(|article| article.section),
     };
-    for waiting in &waiting {
-        *page.by_site.entry(waiting.site.clone()).or_default() += 1;
-        *page.by_category.entry(waiting.category.clone().unwrap_or_else(|| "none".to_owned())).or_default() += 1;
-        for signal in waiting.signals.split(',').filter(|signal| !signal.is_empty()) {
-            *page.by_signal.entry(signal.to_owned()).or_default() += 1;
-        }
-    }
-    waiting.sort_by_key(|waiting| key(waiting, sort));
-    let after = |cursor: Cursor| waiting.partition_point(|waiting| key(waiting, sort) <= (cursor.key, cursor.row));
-    let start = cursor.map_or(0, after);
-    for waiting in waiting.iter().skip(start).take(limit) {
-        let Some(row) = StoredRow::find(connection, waiting.row)? else { continue };
-        let record = row.record(uids)?;
-        let article = article_find(connection, row.site, record.comment.article.id.as_str())?;
-        page.items.push(QueueItem {
-            article: article.unwrap_or_else(|| Article::named(record.comment.article.id.clone())),
-            record,
-            held_at: Timestamp::from_millis(waiting.held_at),
-            priority: waiting.priority,
-            claim: waiting.claim.clone().map(|(by, until)| Claim { by, until: Timestamp::from_millis(until) }),
-        });
-    }
-    if start + limit < waiting.len()
-        && let Some(last) = waiting.get(start + limit - 1)
-    {
-        let (key, row) = key(last, sort);
-        page.next_cursor = Some(Cursor { key, row }.to_string());
-    }
-    Ok(page)
+    let author = comment.author.id.as_ref().map_or(0, |id| author_key(work.shared, id.as_str()));
+    // Signal ids are kebab-case, so blanks can part them.
+    let hits = content.verdict.signals.iter().filter(|signal| matches!(signal.outcome, Outcome::Hit { .. }));
+    let write = "INSERT INTO queue (id, site, category, signals, section, lang, article, author, priority, held_at) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    work.connection.prepare_cached(write)?.execute(params![
+        row.id,
+        row.site.0,
+        category_code(content.verdict.category),
+        hits.map(|signal| signal.id.as_str()).collect::<Vec<_>>().join(" "),
+        section,
+        content.lang,
+        article_key(work.shared, comment.article.id.as_str()),
+        author,
+        content.priority,
+        held_at.as_millis(),
+    ])?;
+    Ok(())
 }
 
-/// The sort key; its order is the page's order, and the row makes it unique.
-fn key(waiting: &Waiting, sort: QueueSort) -> (u64, u64) {
-    let held_at = waiting.held_at.cast_unsigned();
-    match sort {
-        // Priorities lie within 0 and 1, where the bits of a double sort like its value.
-        QueueSort::Priority => (!waiting.priority.max(0.0).to_bits(), waiting.row),
-        QueueSort::Oldest => (held_at, waiting.row),
-        QueueSort::Newest => (!held_at, !waiting.row),
+/// Puts a comment whose status may have changed where it belongs. A claim on it stays as long as it is held.
+pub(super) fn replace(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp) -> Result<()> {
+    let claim = claim_of(work.connection, row.id)?;
+    work.connection.prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([row.id])?;
+    if row.status != Some(Status::Held) {
+        return Ok(());
     }
+    add(work, row, content, held_at)?;
+    if let Some((by, until)) = claim {
+        let write = "UPDATE queue SET claimed_by = ?2, claimed_until = ?3 WHERE id = ?1";
+        work.connection.prepare_cached(write)?.execute(params![row.id, by, until])?;
+    }
+    Ok(())
 }
 
-fn matching(connection: &Connection, uids: &Uids, filter: &QueueFilter, now: Timestamp) -> Result<Vec<Waiting>> {
-    let sql = "SELECT q.comment, s.name, q.category, q.section, q.lang, q.article_hash, q.author_hash, q.priority, q.held_at, q.signals, \
-               q.claimed_by, q.claimed_until, q.site FROM queue q JOIN site s ON s.id = q.site";
-    let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
-    let mut rows = statement.query([]).map_err(store_error)?;
-    let mut found = Vec::new();
-    while let Some(row) = rows.next().map_err(store_error)? {
-        let waiting = waiting(row, now).map_err(store_error)?;
-        if matches(&waiting, filter) {
-            found.push(waiting);
-        }
-    }
-    if let Some(words) = &filter.q {
-        let needles: Vec<String> = crate::domain::normalise::fold_plain(words).text().split_whitespace().map(str::to_owned).collect();
-        let mut kept = Vec::new();
-        for waiting in found {
-            if holds(connection, uids, waiting.row, &needles)? {
-                kept.push(waiting);
-            }
-        }
-        found = kept;
-    }
-    Ok(found)
+/// Since when a comment waits, if it does.
+pub(super) fn held_at(connection: &Connection, id: u32) -> Result<Option<Timestamp>> {
+    let mut query = connection.prepare_cached("SELECT held_at FROM queue WHERE id = ?1")?;
+    Ok(query.query_row([id], |row| row.get(0)).optional()?.map(Timestamp::from_millis))
 }
 
-fn waiting(row: &rusqlite::Row<'_>, now: Timestamp) -> rusqlite::Result<Waiting> {
-    let claim = match (row.get::<_, Option<String>>(10)?, row.get::<_, Option<i64>>(11)?) {
-        (Some(by), Some(until)) if until > now.as_millis() => Some((by, until)),
-        _ => None,
-    };
-    Ok(Waiting {
-        row: row.get(0)?,
-        site: row.get(1)?,
-        category: row.get(2)?,
-        section: row.get(3)?,
-        lang: row.get(4)?,
-        article: hash(row.get(5)?),
-        author: hash(row.get(6)?),
-        priority: row.get(7)?,
-        held_at: row.get(8)?,
-        signals: row.get(9)?,
-        claim,
-        site_id: row.get(12)?,
+fn claim_of(connection: &Connection, id: u32) -> Result<Option<(String, i64)>> {
+    let read = "SELECT claimed_by, claimed_until FROM queue WHERE id = ?1 AND claimed_by IS NOT NULL";
+    Ok(connection.prepare_cached(read)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// Leases what is free, or theirs already.
+pub(super) fn claim(work: &Work<'_>, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
+    let write = "UPDATE queue SET claimed_by = ?2, claimed_until = ?3 \
+                 WHERE id = ?1 AND (claimed_by IS NULL OR claimed_by = ?2 OR claimed_until <= ?4)";
+    each_held(work, uids, |id| {
+        Ok(work.connection.prepare_cached(write)?.execute(params![id, by, until.as_millis(), now.as_millis()])?)
     })
 }
 
-fn matches(waiting: &Waiting, filter: &QueueFilter) -> bool {
-    let site = SiteId(waiting.site_id);
-    let is = |wanted: &Option<String>, found: &Option<String>| wanted.is_none() || wanted == found;
-    let author = |name: &String| ExternalId::parse("author", name.clone()).is_ok_and(|id| account(site, &id) == waiting.author);
-    let assigned = |by: &String| match &waiting.claim {
-        None => by == "none",
-        Some((holder, _)) => by == holder,
-    };
-    (filter.sites.is_empty() || filter.sites.contains(&waiting.site))
-        && filter.category.is_none_or(|category| waiting.category.as_deref() == Some(category.name()))
-        && filter.signal.as_ref().is_none_or(|signal| waiting.signals.contains(&format!(",{signal},")))
-        && is(&filter.section, &waiting.section)
-        && is(&filter.lang, &waiting.lang)
-        && filter.article.as_ref().is_none_or(|name| scoped(site, "article", name) == waiting.article)
-        && filter.author.as_ref().is_none_or(author)
-        && filter.assigned.as_ref().is_none_or(assigned)
-}
-
-/// Whether a comment's body holds every one of the words.
-fn holds(connection: &Connection, uids: &Uids, row: u64, needles: &[String]) -> Result<bool> {
-    let Some(row) = StoredRow::find(connection, row)? else { return Ok(false) };
-    let comment = row.record(uids)?.comment;
-    let body = crate::domain::normalise::fold_body(&comment.body, comment.format);
-    Ok(needles.iter().all(|needle| body.contains(needle)))
-}
-
-pub(super) fn claim(work: &Work<'_>, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
-    let sql = "UPDATE queue SET claimed_by = ?, claimed_until = ? WHERE comment = ? AND (claimed_by IS NULL OR claimed_by = ? OR claimed_until <= ?)";
-    each(work, uids, |connection, row| connection.execute(sql, params![by, until.as_millis(), row, by, now.as_millis()]))
-}
-
+/// Gives leases back.
 pub(super) fn release(work: &Work<'_>, uids: &[Uuid], by: &str) -> Result<Vec<Uuid>> {
-    let sql = "UPDATE queue SET claimed_by = NULL, claimed_until = NULL WHERE comment = ? AND claimed_by = ?";
-    each(work, uids, |connection, row| connection.execute(sql, params![row, by]))
+    let write = "UPDATE queue SET claimed_by = NULL, claimed_until = NULL WHERE id = ?1 AND claimed_by = ?2";
+    each_held(work, uids, |id| Ok(work.connection.prepare_cached(write)?.execute(params![id, by])?))
 }
 
-fn each(work: &Work<'_>, uids: &[Uuid], change: impl Fn(&Connection, u64) -> rusqlite::Result<usize>) -> Result<Vec<Uuid>> {
-    let mut changed = Vec::new();
-    for uid in uids {
-        if let Some((row, _)) = work.uids.read(*uid)
-            && change(work.connection, row).map_err(store_error)? == 1
-        {
+fn each_held(work: &Work<'_>, uids: &[Uuid], mut change: impl FnMut(u32) -> Result<usize>) -> Result<Vec<Uuid>> {
+    let (mut changed, mut met) = (Vec::new(), HashSet::new());
+    for uid in uids.iter().filter(|uid| met.insert(**uid)) {
+        let Some(row) = rows::by_uid(work.connection, work.shared, *uid)? else { continue };
+        if change(row.id)? > 0 {
             changed.push(*uid);
         }
     }
     Ok(changed)
+}
+
+/// A held comment's place in the chosen order: smaller comes first.
+type Place = (u64, u32);
+
+/// A page of the queue, with counts of everything under the filter.
+pub(super) fn page(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &QueueFilter,
+    sort: QueueSort,
+    page: &PageRequest,
+    now: Timestamp,
+) -> std::result::Result<QueuePage, ListError> {
+    let after = page.cursor.as_deref().map(|cursor| place_of_cursor(shared, sort, cursor)).transpose()?;
+    let mut found = count(connection, shared, filter, sort, now)?;
+    found.places.retain(|place| after.is_none_or(|after| *place > after));
+    let limit = lists::limit(page);
+    let more = found.places.len() > limit;
+    if more {
+        found.places.select_nth_unstable(limit);
+        found.places.truncate(limit);
+    }
+    found.places.sort_unstable();
+    let next_cursor = found.places.last().filter(|_| more).map(|place| cursor_of_place(shared, sort, *place));
+    let items = found
+        .places
+        .iter()
+        .map(|place| item(connection, shared, row_of(*place, sort), now))
+        .collect::<Result<Vec<_>>>()?;
+    Ok(QueuePage { items, next_cursor, ..found.page })
+}
+
+struct Found {
+    places: Vec<Place>,
+    page: QueuePage,
+}
+
+/// A row of `queue`, as far as filters and counts need it.
+struct Waiting {
+    id: u32,
+    site: SiteId,
+    category: i64,
+    signals: String,
+    section: Option<String>,
+    lang: Option<String>,
+    article: i64,
+    author: i64,
+    priority: f64,
+    held_at: Timestamp,
+    claimed_by: Option<String>,
+}
+
+fn count(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &QueueFilter,
+    sort: QueueSort,
+    now: Timestamp,
+) -> Result<Found> {
+    let sieve = Sieve::new(connection, shared, filter)?;
+    let read = "SELECT id, site, category, signals, section, lang, article, author, priority, held_at, \
+                CASE WHEN claimed_until > ?1 THEN claimed_by END FROM queue ORDER BY id DESC";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query([now.as_millis()])?;
+    let (mut places, mut searched) = (Vec::new(), 0);
+    let (mut by_site, mut by_category, mut by_signal) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let mut oldest: Option<Timestamp> = None;
+    while let Some(row) = rows.next()? {
+        let waiting = Waiting::read(row)?;
+        if !sieve.passes(&waiting) {
+            continue;
+        }
+        if !sieve.words.is_empty() {
+            searched += 1;
+            if searched > SEARCHED_MAX {
+                break;
+            }
+            if !sieve.found_in(&rows::content(connection, waiting.id)?.comment.body) {
+                continue;
+            }
+        }
+        *by_site.entry(waiting.site).or_insert(0_u64) += 1;
+        *by_category.entry(category_name(waiting.category).to_owned()).or_insert(0_u64) += 1;
+        for signal in waiting.signals.split_ascii_whitespace() {
+            match by_signal.get_mut(signal) {
+                Some(count) => *count += 1,
+                None => drop(by_signal.insert(signal.to_owned(), 1_u64)),
+            }
+        }
+        oldest = Some(oldest.map_or(waiting.held_at, |oldest| oldest.min(waiting.held_at)));
+        places.push(place(&waiting, sort));
+    }
+    let by_site = by_site.into_iter().map(|(site, count)| Ok((shared.site_name(connection, site)?.to_string(), count)));
+    let by_site = by_site.collect::<Result<_>>()?;
+    let held = places.len() as u64;
+    Ok(Found {
+        places,
+        page: QueuePage { items: Vec::new(), held, by_site, by_category, by_signal, oldest, next_cursor: None },
+    })
+}
+
+impl Waiting {
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            site: SiteId(row.get(1)?),
+            category: row.get(2)?,
+            signals: row.get(3)?,
+            section: row.get(4)?,
+            lang: row.get(5)?,
+            article: row.get(6)?,
+            author: row.get(7)?,
+            priority: row.get(8)?,
+            held_at: Timestamp::from_millis(row.get(9)?),
+            claimed_by: row.get(10)?,
+        })
+    }
+}
+
+/// A filter, with its names looked up.
+struct Sieve<'a> {
+    filter: &'a QueueFilter,
+    sites: Option<HashSet<SiteId>>,
+    article: Option<i64>,
+    author: Option<i64>,
+    words: Vec<String>,
+}
+
+impl<'a> Sieve<'a> {
+    fn new(connection: &Connection, shared: &Shared, filter: &'a QueueFilter) -> Result<Self> {
+        let sites = if filter.sites.is_empty() { None } else { Some(site_ids(connection, &filter.sites)?) };
+        let words = filter.q.as_deref().unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+        Ok(Self {
+            filter,
+            sites,
+            article: filter.article.as_deref().map(|id| article_key(shared, id)),
+            author: filter.author.as_deref().map(|id| author_key(shared, id)),
+            words,
+        })
+    }
+
+    fn passes(&self, waiting: &Waiting) -> bool {
+        let filter = self.filter;
+        let claimed = waiting.claimed_by.as_deref();
+        self.sites.as_ref().is_none_or(|sites| sites.contains(&waiting.site))
+            && filter.category.is_none_or(|category| category_code(Some(category)) == waiting.category)
+            && filter.signal.as_deref().is_none_or(|id| waiting.signals.split_ascii_whitespace().any(|hit| hit == id))
+            && (filter.section.is_none() || filter.section == waiting.section)
+            && (filter.lang.is_none() || filter.lang == waiting.lang)
+            && self.article.is_none_or(|article| article == waiting.article)
+            && self.author.is_none_or(|author| author == waiting.author)
+            && match filter.assigned.as_deref() {
+                None => true,
+                Some("none") => claimed.is_none(),
+                Some(person) => claimed == Some(person),
+            }
+    }
+
+    fn found_in(&self, body: &str) -> bool {
+        let body = body.to_lowercase();
+        self.words.iter().all(|word| body.contains(word.as_str()))
+    }
+}
+
+fn site_ids(connection: &Connection, names: &[String]) -> Result<HashSet<SiteId>> {
+    let mut query = connection.prepare_cached("SELECT id FROM site WHERE name = ?1")?;
+    let mut ids = HashSet::new();
+    for name in names {
+        ids.extend(query.query_row([name], |row| row.get(0)).optional()?.map(SiteId));
+    }
+    Ok(ids)
+}
+
+fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Result<QueueItem> {
+    let gone = || StoreError::Corrupt(format!("comment row {id} is in the queue, and missing"));
+    let row = rows::row(connection, id)?.ok_or_else(gone)?;
+    let record = rows::load(connection, shared, &row)?;
+    let read = "SELECT priority, held_at, claimed_by, claimed_until FROM queue WHERE id = ?1";
+    let (priority, held_at, by, until): (f64, i64, Option<String>, Option<i64>) = connection
+        .prepare_cached(read)?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
+    let claim = by.zip(until).map(|(by, until)| Claim { by, until: Timestamp::from_millis(until) });
+    let sent = &record.comment.article;
+    let article: Article = match articles::find(connection, row.site, &sent.id)? {
+        Some(known) => known,
+        None => sent.clone(),
+    };
+    Ok(QueueItem {
+        article,
+        record,
+        held_at: Timestamp::from_millis(held_at),
+        priority,
+        claim: claim.filter(|claim| claim.until > now),
+    })
+}
+
+fn place(waiting: &Waiting, sort: QueueSort) -> Place {
+    // Moments as unsigned numbers in the same order; positive doubles are in the order of their bits.
+    let moment = waiting.held_at.as_millis().cast_unsigned() ^ (1 << 63);
+    match sort {
+        QueueSort::Priority => (u64::MAX - waiting.priority.max(0.0).to_bits(), waiting.id),
+        QueueSort::Oldest => (moment, waiting.id),
+        QueueSort::Newest => (u64::MAX - moment, u32::MAX - waiting.id),
+    }
+}
+
+const fn row_of(place: Place, sort: QueueSort) -> u32 {
+    match sort {
+        QueueSort::Priority | QueueSort::Oldest => place.1,
+        QueueSort::Newest => u32::MAX - place.1,
+    }
+}
+
+const fn letter(sort: QueueSort) -> char {
+    match sort {
+        QueueSort::Priority => 'p',
+        QueueSort::Oldest => 'o',
+        QueueSort::Newest => 'n',
+    }
+}
+
+fn cursor_of_place(shared: &Shared, sort: QueueSort, place: Place) -> String {
+    format!("{}{:016x}{}", letter(sort), place.0, lists::cursor_of_row(shared, place.1))
+}
+
+fn place_of_cursor(shared: &Shared, sort: QueueSort, cursor: &str) -> std::result::Result<Place, ListError> {
+    let rest = cursor.strip_prefix(letter(sort)).ok_or(ListError::BadCursor)?;
+    let (first, row) = rest.split_at_checked(16).ok_or(ListError::BadCursor)?;
+    let first = u64::from_str_radix(first, 16).map_err(|_| ListError::BadCursor)?;
+    Ok((first, lists::row_of_cursor(shared, row)?))
+}
+
+fn article_key(shared: &Shared, id: &str) -> i64 {
+    shared.hasher.article(SiteId(0), id).cast_signed()
+}
+
+fn author_key(shared: &Shared, id: &str) -> i64 {
+    shared.hasher.account(SiteId(0), id).cast_signed()
+}
+
+const fn category_code(category: Option<Category>) -> i64 {
+    match category {
+        None => 0,
+        Some(Category::Spam) => 1,
+        Some(Category::OffTopic) => 2,
+        Some(Category::Abuse) => 3,
+    }
+}
+
+fn category_name(code: i64) -> &'static str {
+    Category::ALL.into_iter().find(|category| category_code(Some(*category)) == code).map_or("none", Category::name)
 }

@@ -1,164 +1,150 @@
-//! Rows to domain values and back: numbers for states, records, cursors.
+//! Reading comments back: from rows to what the domain calls a record.
 
 use std::sync::Arc;
 
-use rusqlite::{Connection, OptionalExtension as _, Row};
+use rusqlite::{Connection, OptionalExtension};
 use uuid::Uuid;
 
-use super::errors::store_error;
-use super::index;
-use super::uid::Uids;
+use super::index::{Chain, Keys};
+use super::shared::Shared;
+use super::start;
 use crate::domain::decision::{DecidedBy, Record, Status};
 use crate::domain::site::SiteId;
-use crate::domain::store::{ContentHash, ListError, Result, StoreError};
+use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
-use crate::storage::codec::decode;
+use crate::storage::codec::{self, Content};
 
-/// The status number of a row whose content was erased.
-pub(super) const ERASED: u8 = 3;
-
-/// The columns of [`StoredRow`], in order.
-pub(super) const COLUMNS: &str = "c.id, s.name, c.site, c.status, c.decided_by, c.version, c.revision, c.received_at, \
-     c.updated_at, c.content, c.trace, c.subject, c.verdict, c.author_hash, c.article_hash, c.prev_author, c.prev_article";
-
-/// A comment's row.
-pub(super) struct StoredRow {
-    pub(super) id: u64,
-    pub(super) site: SiteId,
-    pub(super) site_name: String,
-    pub(super) status: u8,
-    pub(super) decided_by: u8,
-    pub(super) version: u32,
-    pub(super) revision: u32,
-    pub(super) received_at: i64,
-    pub(super) updated_at: i64,
-    pub(super) content: [u8; 16],
-    pub(super) trace: Vec<u8>,
-    pub(super) subject: Vec<u8>,
-    pub(super) verdict: Vec<u8>,
-    pub(super) author: u64,
-    pub(super) article: u64,
-    pub(super) prev_author: Option<u64>,
-    pub(super) prev_article: Option<u64>,
+/// A row of `comment`.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub id: u32,
+    pub site: SiteId,
+    /// `None` when erased.
+    pub status: Option<Status>,
+    pub decided_by: DecidedBy,
+    pub revision: u32,
+    pub version: u32,
+    pub received_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub prev_site: u32,
+    pub prev_author: u32,
+    pub prev_article: u32,
+    /// As first stored: the chains that it hangs in.
+    pub keys: Keys,
+    pub trace: Vec<u8>,
 }
 
-impl StoredRow {
-    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            id: row.get(0)?,
-            site_name: row.get(1)?,
-            site: SiteId(row.get(2)?),
-            status: row.get(3)?,
-            decided_by: row.get(4)?,
-            version: row.get(5)?,
-            revision: row.get(6)?,
-            received_at: row.get(7)?,
-            updated_at: row.get(8)?,
-            content: row.get(9)?,
-            trace: row.get(10)?,
-            subject: row.get(11)?,
-            verdict: row.get(12)?,
-            author: index::hash(row.get(13)?),
-            article: index::hash(row.get(14)?),
-            prev_author: row.get(15)?,
-            prev_article: row.get(16)?,
-        })
+pub(super) const COLUMNS: &str = "id, site, status, decided_by, revision, version, received_at, updated_at, \
+                                  prev_site, prev_author, prev_article, keys, trace";
+
+impl Row {
+    /// The row before it in a chain; zero for none.
+    pub(super) fn prev(&self, chain: Chain) -> u32 {
+        match chain {
+            Chain::Site => self.prev_site,
+            Chain::Author | Chain::Account => self.prev_author,
+            Chain::Article => self.prev_article,
+        }
     }
 
-    /// The row of that number, unless it was erased.
-    pub(super) fn find(connection: &Connection, id: u64) -> Result<Option<Self>> {
-        let sql = format!("SELECT {COLUMNS} FROM comment c JOIN site s ON s.id = c.site WHERE c.id = ? AND c.status <> {ERASED}");
-        let mut statement = connection.prepare_cached(&sql).map_err(store_error)?;
-        statement.query_row([id], Self::read).optional().map_err(store_error)
-    }
-
-    /// The row that a uid of ours names, unless it was erased.
-    pub(super) fn by_uid(connection: &Connection, uids: &Uids, uid: Uuid) -> Result<Option<Self>> {
-        let Some((id, at)) = uids.read(uid) else { return Ok(None) };
-        Ok(Self::find(connection, id)?.filter(|row| row.received_at == at.as_millis()))
-    }
-
-    pub(super) fn uid(&self, uids: &Uids) -> Uuid {
-        uids.make(self.id, Timestamp::from_millis(self.received_at))
+    /// What it is, when it is not erased.
+    pub(super) fn live(&self) -> Result<Status> {
+        self.status.ok_or_else(|| StoreError::Corrupt(format!("comment row {} is erased, and used", self.id)))
     }
 
     pub(super) fn trace(&self) -> Result<Trace> {
-        decode("a comment's trace", &self.trace)
+        codec::decode("a comment's trace", &self.trace)
     }
 
-    pub(super) const fn content(&self) -> ContentHash {
-        ContentHash(u128::from_le_bytes(self.content))
+    pub(super) fn uid(&self, shared: &Shared) -> Uuid {
+        shared.seal.uid(self.received_at, self.id)
     }
 
-    pub(super) fn record(&self, uids: &Uids) -> Result<Record> {
-        Ok(Record {
-            uid: self.uid(uids),
-            site: Arc::from(self.site_name.as_str()),
-            comment: decode("a comment", &self.subject)?,
-            revision: self.revision,
-            version: self.version,
-            status: status(self.status)?,
-            decided_by: decided_by(self.decided_by)?,
-            verdict: decode("a verdict", &self.verdict)?,
-            received_at: Timestamp::from_millis(self.received_at),
-            updated_at: Timestamp::from_millis(self.updated_at),
+    /// Reads a row of [`COLUMNS`].
+    pub(super) fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        let status = codec::status_of(row.get(2)?)?;
+        Ok(Self {
+            id: row.get(0)?,
+            site: SiteId(row.get(1)?),
+            status,
+            decided_by: codec::decided_by_of(row.get(3)?)?,
+            revision: row.get(4)?,
+            version: row.get(5)?,
+            received_at: Timestamp::from_millis(row.get(6)?),
+            updated_at: Timestamp::from_millis(row.get(7)?),
+            prev_site: row.get(8)?,
+            prev_author: row.get(9)?,
+            prev_article: row.get(10)?,
+            keys: start::keys(row.get_ref(11)?)?,
+            trace: row.get(12)?,
         })
     }
 }
 
-pub(super) const fn status_number(status: Status) -> u8 {
-    match status {
-        Status::Approved => 0,
-        Status::Held => 1,
-        Status::Rejected => 2,
+/// The row of that number, erased or not.
+pub(super) fn row(connection: &Connection, id: u32) -> Result<Option<Row>> {
+    let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM comment WHERE id = ?1"))?;
+    let mut rows = query.query([id])?;
+    rows.next()?.map(Row::read).transpose()
+}
+
+/// The comment that a uid names, unless it is erased.
+pub(super) fn by_uid(connection: &Connection, shared: &Shared, uid: Uuid) -> Result<Option<Row>> {
+    let Some(sealed) = shared.seal.open(uid) else { return Ok(None) };
+    let row = row(connection, sealed.row)?;
+    Ok(row.filter(|row| row.status.is_some() && sealed.is_of(row.received_at)))
+}
+
+/// What a live row says.
+pub(super) fn content(connection: &Connection, id: u32) -> Result<Content> {
+    let mut query = connection.prepare_cached("SELECT b FROM content WHERE id = ?1")?;
+    let bytes: Option<Vec<u8>> = query.query_row([id], |row| row.get(0)).optional()?;
+    let bytes = bytes.ok_or_else(|| StoreError::Corrupt(format!("comment row {id} has no content")))?;
+    codec::decode("a comment", &bytes)
+}
+
+/// Of the candidates, the live comment that really has this id.
+pub(super) fn find(
+    connection: &Connection,
+    candidates: &[u32],
+    site: SiteId,
+    id: &str,
+) -> Result<Option<(Row, Content)>> {
+    for candidate in candidates {
+        let Some(row) = row(connection, *candidate)?.filter(|row| row.status.is_some() && row.site == site) else {
+            continue;
+        };
+        let content = content(connection, row.id)?;
+        if content.comment.id.as_str() == id {
+            return Ok(Some((row, content)));
+        }
     }
+    Ok(None)
 }
 
-pub(super) fn status(number: u8) -> Result<Status> {
-    match number {
-        0 => Ok(Status::Approved),
-        1 => Ok(Status::Held),
-        2 => Ok(Status::Rejected),
-        other => Err(StoreError::Corrupt(format!("a comment has the status number {other}"))),
-    }
+/// Puts a record together.
+pub(super) fn record(connection: &Connection, shared: &Shared, row: &Row, content: Content) -> Result<Record> {
+    record_named(shared, shared.site_name(connection, row.site)?, row, content)
 }
 
-pub(super) const fn decided_by_number(by: DecidedBy) -> u8 {
-    match by {
-        DecidedBy::Policy => 0,
-        DecidedBy::Person => 1,
-        DecidedBy::Rule => 2,
-    }
+/// Puts a record of the site called `name` together.
+pub(super) fn record_named(shared: &Shared, name: Arc<str>, row: &Row, content: Content) -> Result<Record> {
+    Ok(Record {
+        uid: row.uid(shared),
+        site: name,
+        comment: content.comment,
+        revision: row.revision,
+        version: row.version,
+        status: row.live()?,
+        decided_by: row.decided_by,
+        verdict: content.verdict,
+        received_at: row.received_at,
+        updated_at: row.updated_at,
+    })
 }
 
-pub(super) fn decided_by(number: u8) -> Result<DecidedBy> {
-    match number {
-        0 => Ok(DecidedBy::Policy),
-        1 => Ok(DecidedBy::Person),
-        2 => Ok(DecidedBy::Rule),
-        other => Err(StoreError::Corrupt(format!("a comment was decided by number {other}"))),
-    }
-}
-
-/// A cursor: the key of the last item of a page, as one or two numbers.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Cursor {
-    /// The sort key's bits, or 0 where the row is the key.
-    pub(super) key: u64,
-    /// The row.
-    pub(super) row: u64,
-}
-
-impl std::fmt::Display for Cursor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:x}.{:x}", self.key, self.row)
-    }
-}
-
-pub(super) fn cursor(text: Option<&str>) -> std::result::Result<Option<Cursor>, ListError> {
-    let Some(text) = text else { return Ok(None) };
-    let number = |part: &str| u64::from_str_radix(part, 16).map_err(|_| ListError::BadCursor);
-    let (key, row) = text.split_once('.').ok_or(ListError::BadCursor)?;
-    Ok(Some(Cursor { key: number(key)?, row: number(row)? }))
+/// The record of a live row.
+pub(super) fn load(connection: &Connection, shared: &Shared, row: &Row) -> Result<Record> {
+    record(connection, shared, row, content(connection, row.id)?)
 }

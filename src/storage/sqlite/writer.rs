@@ -1,284 +1,501 @@
-//! The one writer: takes everything that waits as one transaction, commits, and only then answers (group commit).
+//! The one writer: takes everything that waits as one transaction, commits, and only then answers.
 //!
-//! It never sleeps to gather: what arrives while one transaction is being made durable is the next one. Each job runs in a savepoint,
-//! so that one that fails spoils no other. Should the thread end, every call after that answers `Unavailable`.
+//! The cost of a commit is one `fsync` however much is in it, so under load more waits and each commit carries more
+//! (docs/adr/0002-one-writer-with-group-commit.md). It never waits to gather: measured, that loses. A job that fails
+//! or panics takes back its own changes and leaves the others alone; a commit that fails fails them all.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc as std_mpsc};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot, watch};
 
-use super::errors::{gone, store_error};
-use super::index::{Index, Keys, RUN, write_run};
-use super::uid::Uids;
+use super::error::closed;
+use super::index::{Chain, Change};
+use super::shared::Shared;
+use super::start;
 use crate::domain::store::{Result, StoreError};
 
-/// Jobs in one transaction at most: bounds how long the first one waits for the last.
-const BATCH: usize = 512;
+/// Jobs that may wait. Beyond that, callers wait for a place.
+const WAITING_MAX: usize = 4_096;
+/// Jobs in one commit: bounds how long the first of them waits for the last.
+const BATCH_MAX: usize = 512;
+/// Jobs after which the log is copied into the file in the background.
+const JOBS_PER_CHECKPOINT: usize = 2_000;
 
-/// What a job works with: the transaction, and the index with what this transaction adds to it.
+/// What a job works with: the transaction, and what the batch has changed so far.
 pub(super) struct Work<'a> {
-    pub(super) connection: &'a Connection,
-    pub(super) uids: &'a Uids,
-    index: &'a RwLock<Index>,
+    pub connection: &'a Connection,
+    pub shared: &'a Shared,
     pending: &'a mut Pending,
-    next: &'a mut u64,
-}
-
-/// Rows of this transaction: not for readers until it is committed.
-#[derive(Default)]
-struct Pending {
-    rows: Vec<(u64, Keys)>,
-    index: Index,
-    clear: bool,
 }
 
 impl Work<'_> {
-    pub(super) fn row_of_name(&self, hash: u64) -> Option<u64> {
-        self.pending.index.name(hash).or_else(|| read(self.index).name(hash))
+    /// The number for a new comment; dense, since nothing is kept of a batch that fails.
+    pub(super) fn next_row(&self) -> Result<u32> {
+        let next = self.pending.last_row + 1;
+        if next == u32::MAX {
+            return Err(StoreError::Unavailable("this database holds as many comments as it can number".into()));
+        }
+        Ok(next)
     }
 
-    pub(super) fn row_of_author(&self, hash: u64) -> Option<u64> {
-        self.pending.index.author(hash).or_else(|| read(self.index).author(hash))
+    /// Like [`super::index::Index::rows`], this batch included.
+    pub(super) fn rows(&self, id: u64) -> Vec<u32> {
+        let mut rows = self.shared.index.rows(id);
+        rows.extend(self.pending.ids.get(&id).into_iter().flatten());
+        rows
     }
 
-    pub(super) fn row_of_article(&self, hash: u64) -> Option<u64> {
-        self.pending.index.article(hash).or_else(|| read(self.index).article(hash))
+    /// Like [`super::index::Index::head`], this batch included.
+    pub(super) fn head(&self, chain: Chain, key: u64) -> u32 {
+        let pending = self.pending.heads.get(&(chain, key)).copied();
+        pending.unwrap_or_else(|| self.shared.index.head(chain, key))
     }
 
-    /// The number that the next row gets. Nothing is taken until [`Self::inserted`].
-    pub(super) const fn next_row(&self) -> u64 {
-        *self.next
-    }
-
-    /// Tells that the next row was inserted.
-    pub(super) fn inserted(&mut self, keys: Keys) -> rusqlite::Result<()> {
-        let row = *self.next;
-        self.pending.rows.push((row, keys));
-        self.pending.index.insert(row, keys);
-        *self.next += 1;
-        if self.next.is_multiple_of(RUN) { write_run(self.connection, row) } else { Ok(()) }
-    }
-
-    /// Forget the whole index and read it anew after the commit: rows were deleted.
-    pub(super) fn reload_index(&mut self) {
-        self.pending.clear = true;
+    /// Notes a change that the index must know once it is committed.
+    pub(super) fn note(&mut self, change: Change) {
+        self.pending.note(change);
     }
 }
 
-type Answer = Box<dyn FnOnce(Option<StoreError>) + Send>;
-/// Does its work, or without any only makes the answer; says whether it went well.
-type Job = Box<dyn FnOnce(Option<&mut Work<'_>>) -> (bool, Answer) + Send>;
-
-enum Message {
-    Job(Job),
-    Close(oneshot::Sender<()>),
+/// What a batch changed: seen by the jobs that follow in it, by nobody else until it is committed.
+#[derive(Default)]
+struct Pending {
+    last_row: u32,
+    changes: Vec<Change>,
+    ids: HashMap<u64, Vec<u32>>,
+    heads: HashMap<(Chain, u64), u32>,
 }
 
-/// The way to the writer.
-#[derive(Clone)]
+impl Pending {
+    fn note(&mut self, change: Change) {
+        if let Change::Added { row, site, keys } = change {
+            self.last_row = self.last_row.max(row);
+            self.ids.entry(keys.id).or_default().push(row);
+            for chain in Chain::ALL {
+                let key = chain.key(site, &keys);
+                if key != 0 {
+                    self.heads.insert((chain, key), row);
+                }
+            }
+        }
+        self.changes.push(change);
+    }
+
+    /// Forgets all but the first `kept` changes; `committed` is the last row before the batch.
+    fn truncate(&mut self, kept: usize, committed: u32) {
+        if self.changes.len() > kept {
+            let changes = std::mem::take(self).changes;
+            self.last_row = committed;
+            changes.into_iter().take(kept).for_each(|change| self.note(change));
+        }
+    }
+}
+
+/// A job with a place for its answer.
+trait Job: Send {
+    /// Does the work; whether it may be kept.
+    fn work(&mut self, work: &mut Work<'_>) -> bool;
+    /// Whether the database did not let it be done.
+    fn was_denied(&self) -> bool;
+    /// Answers, now that it is known whether the batch is committed.
+    fn answer(self: Box<Self>, committed: std::result::Result<(), Arc<rusqlite::Error>>);
+}
+
+struct Task<F, T> {
+    job: Option<F>,
+    result: Option<Result<T>>,
+    reply: oneshot::Sender<Result<T>>,
+}
+
+impl<F, T> Job for Task<F, T>
+where
+    F: FnOnce(&mut Work<'_>) -> Result<T> + Send,
+    T: Send,
+{
+    fn work(&mut self, work: &mut Work<'_>) -> bool {
+        self.result = self.job.take().map(|job| job(work));
+        matches!(self.result, Some(Ok(_)))
+    }
+
+    fn was_denied(&self) -> bool {
+        matches!(self.result, Some(Err(StoreError::Unavailable(_))))
+    }
+
+    fn answer(self: Box<Self>, committed: std::result::Result<(), Arc<rusqlite::Error>>) {
+        let answer = match (self.result, committed) {
+            (Some(Ok(_)) | None, Err(error)) => Err(StoreError::Unavailable(Box::new(error))),
+            (Some(result), _) => result,
+            (None, Ok(())) => Err(StoreError::Unavailable("the operation failed; nothing was changed".into())),
+        };
+        let _ = self.reply.send(answer); // whoever asked may be gone
+    }
+}
+
+/// The handle that callers share.
 pub(super) struct Writer {
-    jobs: Sender<Message>,
+    jobs: RwLock<Option<mpsc::Sender<Box<dyn Job>>>>,
+    ended: watch::Receiver<bool>,
+    /// Whether anything in the last batch was denied by the database: then `/readyz` tries a real write.
+    troubled: Arc<AtomicBool>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread. It holds `lock` until it ends.
+    ///
+    /// # Errors
+    /// The operating system gave no thread.
     pub(super) fn start(
         connection: Connection,
-        uids: Uids,
-        index: Arc<RwLock<Index>>,
-        next: u64,
+        checkpointer: Connection,
+        shared: Arc<Shared>,
+        last_row: u32,
+        lock: Option<File>,
     ) -> std::io::Result<Self> {
-        let (jobs, waiting) = channel();
-        std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || Thread { connection, uids, index, next }.run(&waiting))?;
-        Ok(Self { jobs })
+        let (jobs, queue) = mpsc::channel(WAITING_MAX);
+        let (end, ended) = watch::channel(false);
+        let troubled = Arc::new(AtomicBool::new(false));
+        let checkpoints = Checkpoints::start(checkpointer)?;
+        let state = Loop {
+            connection,
+            shared,
+            checkpoints,
+            troubled: Arc::clone(&troubled),
+            pending: Pending { last_row, ..Pending::default() },
+            committed: last_row,
+        };
+        let thread = std::thread::Builder::new().name("doorward-writer".to_owned()).spawn(move || {
+            let _lock = lock;
+            state.run(queue);
+            let _ = end.send(true);
+        })?;
+        Ok(Self { jobs: RwLock::new(Some(jobs)), ended, troubled, thread: Mutex::new(Some(thread)) })
     }
 
-    /// Runs `job` in a transaction with whatever else waits; answers when that is durable.
-    pub(super) async fn run<T, F>(&self, job: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&mut Work<'_>) -> Result<T> + Send + 'static,
-    {
-        let (sender, answer) = oneshot::channel();
-        let job: Job = Box::new(move |work| {
-            let result = work.map_or_else(|| Err(gone()), job);
-            let well = result.is_ok();
-            let answer: Answer = Box::new(move |failed| {
-                let _ = sender.send(failed.map_or(result, Err)); // whoever asked may have gone
-            });
-            (well, answer)
-        });
-        self.jobs.send(Message::Job(job)).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+    /// Does `job` in the next transaction; answers when that is committed.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Work<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let jobs = self.jobs.read().unwrap_or_else(PoisonError::into_inner).clone().ok_or_else(closed)?;
+        let (reply, answer) = oneshot::channel();
+        jobs.send(Box::new(Task { job: Some(job), result: None, reply })).await.map_err(|_| closed())?;
+        drop(jobs); // or closing would wait for us while we wait for the answer
+        answer.await.unwrap_or_else(|_| Err(closed()))
     }
 
-    /// Finishes what waits, and ends the thread.
+    /// Whether the database lately denied something.
+    pub(super) fn is_troubled(&self) -> bool {
+        self.troubled.load(Ordering::Relaxed)
+    }
+
+    /// Takes nothing more, does what waits, and ends.
     pub(super) async fn close(&self) {
-        let (sender, closed) = oneshot::channel();
-        if self.jobs.send(Message::Close(sender)).is_ok() {
-            let _ = closed.await;
+        self.stop();
+        let mut ended = self.ended.clone();
+        let _ = ended.wait_for(|ended| *ended).await; // an error means that it has ended
+        self.join();
+    }
+
+    fn stop(&self) {
+        self.jobs.write().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn join(&self) {
+        if let Some(thread) = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            let _ = thread.join();
         }
     }
 }
 
-struct Thread {
+impl Drop for Writer {
+    /// Waits until the thread has let go of the file: whoever opens it next must not find it locked.
+    fn drop(&mut self) {
+        self.stop();
+        self.join();
+    }
+}
+
+/// The thread's own state.
+struct Loop {
     connection: Connection,
-    uids: Uids,
-    index: Arc<RwLock<Index>>,
-    next: u64,
+    shared: Arc<Shared>,
+    checkpoints: Checkpoints,
+    troubled: Arc<AtomicBool>,
+    pending: Pending,
+    /// The last row that is committed.
+    committed: u32,
 }
 
-impl Thread {
-    fn run(mut self, waiting: &Receiver<Message>) {
-        while let Ok(first) = waiting.recv() {
-            let mut jobs = Vec::new();
-            let mut closing = None;
-            for message in std::iter::once(first).chain(std::iter::from_fn(|| waiting.try_recv().ok())) {
-                match message {
-                    Message::Job(job) => jobs.push(job),
-                    Message::Close(done) => {
-                        closing = Some(done);
-                        break;
-                    }
-                }
-                if jobs.len() >= BATCH {
-                    break;
-                }
+impl Loop {
+    fn run(mut self, mut queue: mpsc::Receiver<Box<dyn Job>>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        while let Some(first) = queue.blocking_recv() {
+            batch.push(first);
+            while batch.len() < BATCH_MAX
+                && let Ok(next) = queue.try_recv()
+            {
+                batch.push(next);
             }
-            self.transaction(jobs);
-            if let Some(done) = closing {
-                // The log is moved into the database, so that a copy of the one file is the whole.
-                let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-                drop(self);
-                let _ = done.send(());
-                return;
-            }
+            let jobs = batch.len();
+            let erased = self.commit(&mut batch);
+            self.checkpoints.after(jobs, erased, &self.connection);
         }
     }
 
-    fn transaction(&mut self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
+    /// One transaction: all of the batch, or (when it cannot be committed) nothing of it. Whether it erased anything.
+    fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) -> bool {
+        let outcome = self.transact(batch);
+        let erased = self.pending.changes.iter().any(|change| matches!(change, Change::Erased { .. }));
+        if let Err(error) = &outcome {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                jobs = batch.len(),
+                "nothing of this batch was stored"
+            );
+            self.recover();
+        } else {
+            self.shared.index.apply(&self.pending.changes);
+            self.committed = self.pending.last_row;
         }
-        let first = self.next;
-        let mut pending = Pending::default();
-        let mut answers = Vec::with_capacity(jobs.len());
-        let mut failure = self.connection.execute_batch("BEGIN IMMEDIATE").err();
+        let denied = outcome.is_err() || batch.iter().any(|job| job.was_denied());
+        self.troubled.store(denied, Ordering::Relaxed);
+        self.pending = Pending { last_row: self.committed, ..Pending::default() };
+        let outcome = outcome.map_err(Arc::new);
+        for job in batch.drain(..) {
+            job.answer(outcome.clone());
+        }
+        erased
+    }
+
+    fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        for job in batch {
+            self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
+            let changes = self.pending.changes.len();
+            if !self.attempt(job.as_mut()) {
+                self.pending.truncate(changes, self.committed);
+                self.connection.prepare_cached("ROLLBACK TO job")?.execute([])?; // fails when SQLite gave up the whole
+            }
+            self.connection.prepare_cached("RELEASE job")?.execute([])?;
+        }
+        self.connection.execute_batch("COMMIT")
+    }
+
+    fn attempt(&mut self, job: &mut dyn Job) -> bool {
+        let mut work = Work { connection: &self.connection, shared: &self.shared, pending: &mut self.pending };
+        // What a panicking job left behind is taken back with its savepoint, so nothing half done can be seen.
+        catch_unwind(AssertUnwindSafe(|| job.work(&mut work))).unwrap_or_else(|_| {
+            tracing::error!("an operation of the store panicked; its changes are taken back");
+            false
+        })
+    }
+
+    /// After a batch that failed: end its transaction, and look at what is really there.
+    fn recover(&mut self) {
+        if !self.connection.is_autocommit() {
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+        // A commit that reports failure may have reached the disk all the same.
+        match start::catch_up(&self.connection, &self.shared, self.committed) {
+            Ok(last) => self.committed = last,
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the store cannot be read"),
+        }
+    }
+}
+
+/// Copies the log into the file in two stages: mostly beside the writer, from another connection; then the short rest
+/// between two commits, after which SQLite begins the log anew. The log stays small, and no commit waits for long.
+/// After an erasure the log is emptied too, or it would keep the words until it is written over.
+struct Checkpoints {
+    begin: Option<std_mpsc::SyncSender<Kind>>,
+    copied: Arc<AtomicBool>,
+    /// Whether erased words may still stand in the log.
+    unclean: Arc<AtomicBool>,
+    jobs: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// How a checkpoint is made.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    /// Copies what can be copied without waiting for anybody.
+    Copy,
+    /// Copies everything and empties the log; waits a little for readers, and gives up if they stay.
+    Empty,
+}
+
+impl Checkpoints {
+    fn start(connection: Connection) -> std::io::Result<Self> {
+        let (begin, orders) = std_mpsc::sync_channel(1);
+        let (copied, unclean) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (done, dirty) = (Arc::clone(&copied), Arc::clone(&unclean));
+        let thread = std::thread::Builder::new().name("doorward-checkpoint".to_owned()).spawn(move || {
+            while let Ok(kind) = orders.recv() {
+                match kind {
+                    Kind::Copy => {
+                        checkpoint(&connection, kind);
+                        done.store(true, Ordering::Release);
+                    }
+                    Kind::Empty => {
+                        dirty.store(false, Ordering::Release); // before: what is erased meanwhile comes again
+                        if !checkpoint(&connection, kind) {
+                            dirty.store(true, Ordering::Release);
+                        }
+                    }
+                }
+            }
+        })?;
+        Ok(Self { begin: Some(begin), copied, unclean, jobs: 0, thread: Some(thread) })
+    }
+
+    fn after(&mut self, jobs: usize, erased: bool, writer: &Connection) {
+        self.jobs += jobs;
+        if erased {
+            self.unclean.store(true, Ordering::Release);
+        }
+        if self.copied.swap(false, Ordering::Acquire) {
+            checkpoint(writer, Kind::Copy);
+        }
+        if self.unclean.load(Ordering::Acquire) {
+            self.order(Kind::Empty);
+        } else if self.jobs >= JOBS_PER_CHECKPOINT {
+            self.jobs = 0;
+            self.order(Kind::Copy);
+        }
+    }
+
+    fn order(&self, kind: Kind) {
+        let _ = self.begin.as_ref().map(|begin| begin.try_send(kind)); // full: one is under way
+    }
+}
+
+/// Whether it was done to the end.
+fn checkpoint(connection: &Connection, kind: Kind) -> bool {
+    let pragma = match kind {
+        Kind::Copy => "PRAGMA wal_checkpoint(PASSIVE)",
+        Kind::Empty => "PRAGMA wal_checkpoint(TRUNCATE)",
+    };
+    connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_or_else(
+        |error| {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the log could not be copied into the database file"
+            );
+            false
+        },
+        |busy| busy == 0,
+    )
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.begin = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE t (a); CREATE TABLE comment (id INTEGER PRIMARY KEY, site, keys)")
+            .unwrap();
+        let shared = Arc::new(Shared::new(&[0; 32]));
+        Writer::start(connection, Connection::open_in_memory().unwrap(), shared, 0, None).unwrap()
+    }
+
+    fn insert(work: &Work<'_>, value: i64) -> Result<()> {
+        work.connection.execute("INSERT INTO t VALUES (?1)", [value])?;
+        Ok(())
+    }
+
+    async fn sum(writer: &Writer) -> i64 {
+        writer
+            .run(|work| Ok(work.connection.query_row("SELECT total(a) FROM t", [], |row| row.get::<_, f64>(0))? as i64))
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_job_that_fails_or_panics_spoils_only_itself() {
+        let writer = writer();
+        let (kept, failed, panicked, also_kept) = tokio::join!(
+            writer.run(|work| insert(work, 1)),
+            writer.run(|work| insert(work, 10).and_then(|()| Err::<(), _>(closed()))),
+            writer.run(|work| -> Result<()> {
+                insert(work, 100)?;
+                panic!("on purpose")
+            }),
+            writer.run(|work| insert(work, 1_000)),
+        );
+        assert!(kept.is_ok() && also_kept.is_ok());
+        assert!(failed.is_err() && panicked.is_err());
+        assert_eq!(sum(&writer).await, 1_001);
+    }
+
+    #[tokio::test]
+    async fn what_a_failed_job_noted_is_forgotten() {
+        let writer = writer();
+        let keys = super::super::index::Keys { id: 5, author: 6, account: 7, article: 8 };
+        let site = crate::domain::site::SiteId(1);
+        let note = move |work: &mut Work<'_>, row| work.note(Change::Added { row, site, keys });
+        let (_, _, seen) = tokio::join!(
+            writer.run(move |work| {
+                note(work, 1);
+                Ok(())
+            }),
+            writer.run(move |work| {
+                note(work, 2);
+                Err::<(), _>(closed())
+            }),
+            writer.run(|work| Ok((work.rows(5), work.head(Chain::Author, 6), work.next_row()?))),
+        );
+        assert_eq!(seen.unwrap(), (vec![1], 1, 2));
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_cannot_be_committed_is_acknowledged_to_nobody() {
+        let writer = writer();
+        let (one, other) = tokio::join!(
+            writer.run(|work| insert(work, 1)),
+            writer.run(|work| {
+                insert(work, 10)?;
+                work.connection.execute_batch("ROLLBACK")?; // as SQLite does by itself when a disk fails
+                Ok(())
+            }),
+        );
+        assert!(one.is_err() && other.is_err());
+        assert_eq!(sum(&writer).await, 0);
+        assert!(writer.run(|work| insert(work, 5)).await.is_ok(), "and the next one goes on");
+    }
+
+    #[tokio::test]
+    async fn closing_does_what_waits_first() {
+        let writer = Arc::new(writer());
+        let jobs: Vec<_> = (0..100)
+            .map(|_| {
+                let writer = Arc::clone(&writer);
+                tokio::spawn(async move { writer.run(|work| insert(work, 1)).await })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        writer.close().await;
         for job in jobs {
-            if failure.is_some() {
-                answers.push(job(None).1);
-                continue;
-            }
-            let (answer, failed) = self.in_savepoint(job, &mut pending);
-            answers.push(answer);
-            failure = failed;
+            let answer = job.await.unwrap();
+            assert!(answer.is_ok() || matches!(answer, Err(StoreError::Unavailable(_))));
         }
-        if failure.is_none() {
-            failure = self.connection.execute_batch("COMMIT").err();
-        }
-        if let Some(error) = failure {
-            if !self.connection.is_autocommit() {
-                let _ = self.connection.execute_batch("ROLLBACK");
-            }
-            self.next = first;
-            tracing::error!(error = &error as &dyn std::error::Error, comments = answers.len(), "a transaction failed");
-            for answer in answers {
-                answer(Some(StoreError::Unavailable(error.to_string().into())));
-            }
-            return;
-        }
-        self.publish(pending);
-        for answer in answers {
-            answer(None);
-        }
-    }
-
-    /// Runs one job; what it did is undone when it fails. An error here is the whole transaction's, not the job's.
-    fn in_savepoint(&mut self, job: Job, pending: &mut Pending) -> (Answer, Option<rusqlite::Error>) {
-        let (mark, next) = (pending.rows.len(), self.next);
-        if let Err(error) = self.connection.execute_batch("SAVEPOINT job") {
-            return (job(None).1, Some(error));
-        }
-        let (connection, uids, index) = (&self.connection, &self.uids, &*self.index);
-        let (well, answer) = job(Some(&mut Work { connection, uids, index, pending, next: &mut self.next }));
-        if !well {
-            self.next = next;
-            pending.rows.truncate(mark);
-            pending.index.clear();
-            for (row, keys) in &pending.rows {
-                pending.index.insert(*row, *keys);
-            }
-        }
-        let end = if well { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
-        (answer, self.connection.execute_batch(end).err())
-    }
-
-    fn publish(&mut self, pending: Pending) {
-        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (row, keys) in pending.rows {
-            index.insert(row, keys);
-        }
-        if pending.clear {
-            match Index::load(&self.connection) {
-                Ok((loaded, _)) => *index = loaded,
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "the index could not be read again"),
-            }
-        }
-    }
-}
-
-fn read(index: &RwLock<Index>) -> std::sync::RwLockReadGuard<'_, Index> {
-    index.read().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Readers: a few threads with a connection each.
-#[derive(Clone)]
-pub(super) struct Readers {
-    jobs: Sender<ReadJob>,
-}
-
-type ReadJob = Box<dyn FnOnce(&Connection) + Send>;
-
-impl Readers {
-    pub(super) fn start(connections: Vec<Connection>) -> std::io::Result<Self> {
-        let (jobs, waiting) = channel::<ReadJob>();
-        let waiting = Arc::new(std::sync::Mutex::new(waiting));
-        for connection in connections {
-            let waiting = Arc::clone(&waiting);
-            std::thread::Builder::new().name("store-reader".to_owned()).spawn(move || {
-                loop {
-                    let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-                    match next {
-                        Ok(job) => job(&connection),
-                        Err(_) => return,
-                    }
-                }
-            })?;
-        }
-        Ok(Self { jobs })
-    }
-
-    /// Runs `job` in one read transaction.
-    pub(super) async fn run<T, F>(&self, job: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
-    {
-        let (sender, answer) = oneshot::channel();
-        let job: ReadJob = Box::new(move |connection| {
-            let result = (|| {
-                let transaction = connection.unchecked_transaction().map_err(store_error)?;
-                let result = job(&transaction)?;
-                transaction.commit().map_err(store_error)?;
-                Ok(result)
-            })();
-            let _ = sender.send(result);
-        });
-        self.jobs.send(job).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        assert!(writer.run(|work| insert(work, 1)).await.is_err());
     }
 }

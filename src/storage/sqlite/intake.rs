@@ -1,0 +1,255 @@
+//! Writing comments: record, revise, erase.
+
+use std::sync::Arc;
+
+use rusqlite::{Connection, params};
+
+use super::index::{Chain, Change, Keys};
+use super::rows::{self, Row};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{articles, audit, queue, rulings, start};
+use crate::domain::comment::{Article, NewComment};
+use crate::domain::decision::{Actor, DecidedBy, Record, Status};
+use crate::domain::site::{Site, SiteId};
+use crate::domain::store::{HappeningKind, NewRecord, Result, StoreError};
+use crate::domain::time::Timestamp;
+use crate::domain::trace::Trace;
+use crate::storage::codec::{self, Content, Happened};
+
+/// A comment ready to be written: all that takes time and no transaction is done, by whoever asks, not by the writer.
+pub(super) struct Prepared {
+    site: Arc<Site>,
+    keys: Keys,
+    article: Option<Article>,
+    content: Content,
+    content_bytes: Vec<u8>,
+    trace_bytes: Vec<u8>,
+}
+
+impl Prepared {
+    pub(super) fn new(shared: &Shared, new: NewRecord) -> Result<Self> {
+        let keys = shared.hasher.keys(new.site.id, &new.comment, &new.trace);
+        let trace_bytes = codec::encode(&new.trace)?;
+        let (site, article) = (Arc::clone(&new.site), new.article.clone());
+        let content = content_of(new);
+        Ok(Self { site, keys, article, content_bytes: codec::encode(&content)?, content, trace_bytes })
+    }
+
+    fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {
+        let id = self.content.comment.id.as_str();
+        rows::find(work.connection, &work.rows(self.keys.id), self.site.id, id)
+    }
+
+    fn put_article(&self, work: &Work<'_>) -> Result<()> {
+        if let Some(article) = &self.article {
+            articles::put(work.connection, self.site.id, article, self.content.at)?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of a comment, as far as the writer needs to say it.
+pub(super) enum Recorded {
+    /// Stored just now.
+    New(Row, Content),
+    /// Known already, with the same content.
+    Repeat(Row, Content),
+    /// Known already, with other content.
+    Conflict,
+}
+
+/// Stores a comment, unless it is stored.
+pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
+    if let Some((row, content)) = new.find(work)? {
+        let same = content.hash == new.content.hash;
+        return Ok(if same { Recorded::Repeat(row, content) } else { Recorded::Conflict });
+    }
+    require_site(work.connection, new.site.id)?;
+    new.put_article(work)?;
+    let (site, keys) = (new.site.id, new.keys);
+    let row = row_of(work, &new)?;
+    insert_row(work.connection, &row, &new.trace_bytes)?;
+    let write = "INSERT INTO content (id, b) VALUES (?1, ?2)";
+    work.connection.prepare_cached(write)?.execute(params![row.id, new.content_bytes])?;
+    if new.content.status == Status::Held {
+        queue::add(work, &row, &new.content, new.content.at)?;
+    }
+    start::complete_run(work.connection, row.id)?;
+    work.note(Change::Added { row: row.id, site, keys });
+    Ok(Recorded::New(row, new.content))
+}
+
+/// Replaces the text of a comment.
+pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record>> {
+    let Some((mut row, old)) = new.find(work)? else { return Ok(None) };
+    if old.hash == new.content.hash {
+        return rows::record(work.connection, work.shared, &row, old).map(Some); // the same edit came twice
+    }
+    new.put_article(work)?;
+    keep_revision(work.connection, &row)?;
+    move_chains(work, &row, &new.keys)?;
+    let content = new.content;
+    let same_text = old.comment.body == content.comment.body && old.comment.format == content.comment.format;
+    let keeps_ruling = same_text && row.decided_by == DecidedBy::Person;
+    let judged = (content.status, content.decided_by);
+    let (status, decided_by) = if keeps_ruling { (row.live()?, row.decided_by) } else { judged };
+    row.trace = new.trace_bytes;
+    row.revision += 1;
+    let write = "UPDATE content SET b = ?2 WHERE id = ?1";
+    work.connection.prepare_cached(write)?.execute(params![row.id, new.content_bytes])?;
+    let held_since = queue::held_at(work.connection, row.id)?.unwrap_or(content.at);
+    update_row(work.connection, &mut row, status, decided_by, content.at)?;
+    queue::replace(work, &row, &content, held_since)?;
+    let by = Actor::Site(new.site.name.to_string());
+    let happened = Happened { kind: HappeningKind::Edited, status, decided_by, by };
+    rulings::note_happening(work.connection, &row, content.at, None, &happened)?;
+    rows::record(work.connection, work.shared, &row, content).map(Some)
+}
+
+/// Erases a comment. What stays is a row of numbers that keeps the chains whole.
+pub(super) fn erase(work: &mut Work<'_>, site: SiteId, id: &str, by: &Actor, at: Timestamp) -> Result<Option<Trace>> {
+    let hash = work.shared.hasher.id(site, id);
+    let Some((row, _)) = rows::find(work.connection, &work.rows(hash), site, id)? else { return Ok(None) };
+    let trace = row.trace()?;
+    forget_rulings(work.connection, row.id)?;
+    for table in [
+        "DELETE FROM content WHERE id = ?1",
+        "DELETE FROM queue WHERE id = ?1",
+        "DELETE FROM revision WHERE comment = ?1",
+        "DELETE FROM happening WHERE comment = ?1",
+        "DELETE FROM moved WHERE comment = ?1",
+    ] {
+        work.connection.prepare_cached(table)?.execute([row.id])?;
+    }
+    work.connection.prepare_cached(&format!("{WIPE_ROW} WHERE id = ?1"))?.execute([row.id])?;
+    start::erase_keys(work.connection, row.id)?;
+    audit::add(work.connection, by, "comment.erase", &row.uid(work.shared).to_string(), "", at)?;
+    work.note(Change::Erased { row: row.id, id: hash });
+    Ok(Some(trace))
+}
+
+/// Leaves of a comment's row only what its chains need.
+pub(super) const WIPE_ROW: &str = "UPDATE comment SET status = 0, revision = 0, version = 0, received_at = 0, \
+                                   updated_at = 0, keys = zeroblob(32), trace = x''";
+
+/// Writes the mutable part of a row: one more thing has happened to it.
+pub(super) fn update_row(
+    connection: &Connection,
+    row: &mut Row,
+    status: Status,
+    decided_by: DecidedBy,
+    at: Timestamp,
+) -> Result<()> {
+    row.status = Some(status);
+    row.decided_by = decided_by;
+    row.version += 1;
+    row.updated_at = row.updated_at.max(at);
+    let write = "UPDATE comment SET status = ?2, decided_by = ?3, revision = ?4, version = ?5, updated_at = ?6, \
+                 trace = ?7 WHERE id = ?1";
+    connection.prepare_cached(write)?.execute(params![
+        row.id,
+        codec::status_code(status),
+        codec::decided_by_code(decided_by),
+        row.revision,
+        row.version,
+        row.updated_at.as_millis(),
+        row.trace,
+    ])?;
+    Ok(())
+}
+
+/// A site may be deleted, by a command, while its comments are on their way.
+fn require_site(connection: &Connection, site: SiteId) -> Result<()> {
+    let there = connection.prepare_cached("SELECT 1 FROM site WHERE id = ?1")?.exists([site.0])?;
+    if there { Ok(()) } else { Err(StoreError::Unavailable("the site is deleted".into())) }
+}
+
+fn row_of(work: &Work<'_>, new: &Prepared) -> Result<Row> {
+    let (site, keys) = (new.site.id, new.keys);
+    let prev = |chain: Chain| work.head(chain, chain.key(site, &keys));
+    Ok(Row {
+        id: work.next_row()?,
+        site,
+        status: Some(new.content.status),
+        decided_by: new.content.decided_by,
+        revision: 1,
+        version: 1,
+        received_at: new.content.at,
+        updated_at: new.content.at,
+        prev_site: prev(Chain::Site),
+        prev_author: prev(Chain::Author),
+        prev_article: prev(Chain::Article),
+        keys,
+        trace: Vec::new(),
+    })
+}
+
+fn insert_row(connection: &Connection, row: &Row, trace: &[u8]) -> Result<()> {
+    let write = "INSERT INTO comment (id, site, status, decided_by, revision, version, received_at, updated_at, \
+                 prev_site, prev_author, prev_article, keys, trace) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    connection.prepare_cached(write)?.execute(params![
+        row.id,
+        row.site.0,
+        codec::status_code(row.live()?),
+        codec::decided_by_code(row.decided_by),
+        row.revision,
+        row.version,
+        row.received_at.as_millis(),
+        row.updated_at.as_millis(),
+        row.prev_site,
+        row.prev_author,
+        row.prev_article,
+        row.keys.to_bytes(),
+        trace,
+    ])?;
+    Ok(())
+}
+
+/// What is stored of a comment: its article's long parts are in the article's own row.
+fn content_of(new: NewRecord) -> Content {
+    let article = Article { title: None, text: None, tags: Vec::new(), ..new.comment.article };
+    Content {
+        hash: new.content,
+        comment: NewComment { article, ..new.comment },
+        verdict: new.verdict,
+        status: new.status,
+        decided_by: new.decided_by,
+        priority: if new.priority.is_nan() { 0.0 } else { new.priority.clamp(0.0, 1.0) },
+        lang: new.lang,
+        at: new.received_at,
+    }
+}
+
+fn keep_revision(connection: &Connection, row: &Row) -> Result<()> {
+    let keep = "INSERT INTO revision (comment, revision, b) SELECT id, ?2, b FROM content WHERE id = ?1";
+    connection.prepare_cached(keep)?.execute([row.id, row.revision])?;
+    Ok(())
+}
+
+/// An edit may name another author or article. The row stays in the chains it hangs in (its neighbours point at it)
+/// and is listed beside the chains it now belongs to.
+fn move_chains(work: &Work<'_>, row: &Row, keys: &Keys) -> Result<()> {
+    work.connection.prepare_cached("DELETE FROM moved WHERE comment = ?1")?.execute([row.id])?;
+    for chain in [Chain::Author, Chain::Account, Chain::Article] {
+        let key = chain.key(row.site, keys);
+        if key != 0 && key != chain.key(row.site, &row.keys) {
+            let write = "INSERT INTO moved (chain, key, comment) VALUES (?1, ?2, ?3)";
+            work.connection.prepare_cached(write)?.execute(params![chain.code(), key.cast_signed(), row.id])?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes a comment out of the rulings on it; those that were on nothing else lose their words.
+fn forget_rulings(connection: &Connection, id: u32) -> Result<()> {
+    let mut query = connection.prepare_cached("SELECT ruling FROM ruling_item WHERE comment = ?1")?;
+    let rulings = query.query_map([id], |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    connection.prepare_cached("DELETE FROM ruling_item WHERE comment = ?1")?.execute([id])?;
+    let delete = "DELETE FROM ruling WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ?1)";
+    for ruling in rulings {
+        connection.prepare_cached(delete)?.execute([ruling])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,45 @@
+//! What writer and readers share: the index, the seal of uids, the names of sites.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::{Connection, OptionalExtension};
+use sha2::Sha256;
+
+use super::index::{Hasher, Index};
+use super::uid::Seal;
+use crate::domain::site::SiteId;
+use crate::domain::store::{Result, StoreError};
+
+/// See the module.
+pub(super) struct Shared {
+    pub index: Index,
+    pub hasher: Hasher,
+    pub seal: Seal,
+    names: RwLock<HashMap<SiteId, Arc<str>>>,
+}
+
+impl Shared {
+    /// With keys made from the database's `secret`.
+    pub(super) fn new(secret: &[u8; 32]) -> Self {
+        let derive = |purpose: &str| -> [u8; 32] {
+            let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+            mac.chain_update(purpose.as_bytes()).finalize().into_bytes().into()
+        };
+        let seed = u64::from_le_bytes(derive("keys")[..8].try_into().expect("eight bytes are eight bytes"));
+        Self { index: Index::new(), hasher: Hasher(seed), seal: Seal::new(&derive("uid")), names: RwLock::default() }
+    }
+
+    /// The name of a site. Names never change and numbers are never used again, so what was read once stays right.
+    pub(super) fn site_name(&self, connection: &Connection, site: SiteId) -> Result<Arc<str>> {
+        if let Some(name) = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&site) {
+            return Ok(Arc::clone(name));
+        }
+        let mut query = connection.prepare_cached("SELECT name FROM site WHERE id = ?1")?;
+        let name: Option<String> = query.query_row([site.0], |row| row.get(0)).optional()?;
+        let name: Arc<str> = name.ok_or_else(|| StoreError::Corrupt(format!("site {} is missing", site.0)))?.into();
+        self.names.write().unwrap_or_else(PoisonError::into_inner).insert(site, Arc::clone(&name));
+        Ok(name)
+    }
+}

@@ -1,0 +1,225 @@
+//! The suite on SQLite, and what this engine must do besides: say clearly what is wrong with a file, share it with
+//! commands, and acknowledge nothing that it could not write.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use doorward::domain::store::{Store, StoreError};
+use doorward::storage::Config;
+use doorward::storage::sqlite::{OpenError, SqliteStore};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::made::{Made, at, id, site};
+use crate::suite::Engine;
+
+crate::run_on!(Folder::new());
+
+/// A folder with a database in it.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("doorward.db")
+    }
+
+    fn config(&self) -> Config {
+        Config { busy_timeout_ms: 50, ..Config::sqlite(&self.path()) }
+    }
+
+    fn serve(&self) -> SqliteStore {
+        SqliteStore::open_serving(&self.config()).unwrap()
+    }
+}
+
+#[async_trait]
+impl Engine for Folder {
+    async fn open(&self) -> Arc<dyn Store> {
+        Arc::new(self.serve())
+    }
+
+    async fn crashed(&self) -> Box<dyn Engine> {
+        let copy = Self::new();
+        for name in ["doorward.db", "doorward.db-wal"] {
+            std::fs::copy(self.0.path().join(name), copy.0.path().join(name)).unwrap();
+        }
+        Box::new(copy)
+    }
+}
+
+fn failure(config: &Config) -> OpenError {
+    match SqliteStore::open_serving(config) {
+        Ok(_) => panic!("it opened"),
+        Err(error) => error,
+    }
+}
+
+fn raw(path: &Path) -> Connection {
+    Connection::open(path).unwrap()
+}
+
+#[test]
+fn missing_folder_is_named() {
+    let folder = Folder::new();
+    let error = failure(&Config::sqlite(&folder.0.path().join("nowhere/doorward.db")));
+    assert!(matches!(error, OpenError::FolderMissing(_)), "{error}");
+    assert!(error.to_string().contains("nowhere"), "{error}");
+}
+
+#[test]
+fn file_of_another_kind_is_left_alone() {
+    let folder = Folder::new();
+    let text = "This is a letter, long enough to be read as the first page of something. ".repeat(200);
+    std::fs::write(folder.path(), &text).unwrap();
+    let error = failure(&folder.config());
+    assert!(matches!(error, OpenError::NotADatabase(_)), "{error}");
+    assert_eq!(std::fs::read_to_string(folder.path()).unwrap(), text);
+}
+
+#[test]
+fn database_of_another_program_is_left_alone() {
+    let folder = Folder::new();
+    raw(&folder.path()).execute_batch("CREATE TABLE theirs (a)").unwrap();
+    let error = failure(&folder.config());
+    assert!(matches!(error, OpenError::Foreign(_)), "{error}");
+    let tables: i64 =
+        raw(&folder.path()).query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+    assert_eq!(tables, 1);
+}
+
+#[test]
+fn folder_in_place_of_the_file_is_an_error() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path()).unwrap();
+    assert!(matches!(failure(&folder.config()), OpenError::Io { .. }));
+}
+
+#[test]
+fn newer_schema_is_refused() {
+    let folder = Folder::new();
+    drop(folder.serve());
+    let newer =
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES (9999, 'later', '', '0')";
+    raw(&folder.path()).execute_batch(newer).unwrap();
+    let error = failure(&folder.config());
+    assert!(matches!(error, OpenError::Newer { found: 9_999, .. }), "{error}");
+}
+
+#[test]
+fn file_without_the_right_to_write_is_refused() {
+    let folder = Folder::new();
+    drop(folder.serve());
+    let mut rights = std::fs::metadata(folder.path()).unwrap().permissions();
+    rights.set_readonly(true);
+    std::fs::set_permissions(folder.path(), rights).unwrap();
+    if std::fs::File::options().append(true).open(folder.path()).is_ok() {
+        return; // the superuser may write whatever the rights say
+    }
+    assert!(matches!(failure(&folder.config()), OpenError::ReadOnly(_)));
+}
+
+#[test]
+fn locked_file_is_refused_after_the_timeout() {
+    let folder = Folder::new();
+    let other = raw(&folder.path());
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+    let error = failure(&folder.config());
+    assert!(matches!(error, OpenError::Locked(_)), "{error}");
+}
+
+#[test]
+fn second_service_is_refused_and_the_first_one_goes_on() {
+    let folder = Folder::new();
+    let first = folder.serve();
+    assert!(matches!(failure(&folder.config()), OpenError::Served(_)));
+    drop(first);
+    drop(folder.serve()); // the lock ends with its holder
+}
+
+#[test]
+fn damaged_runs_are_found_at_start() {
+    let folder = Folder::new();
+    drop(folder.serve());
+    raw(&folder.path()).execute_batch("INSERT INTO key_run (w, last_at, b) VALUES (0, 0, x'00')").unwrap();
+    assert!(matches!(failure(&folder.config()), OpenError::Unusable { .. }));
+}
+
+#[tokio::test]
+async fn commands_work_beside_the_service_but_take_no_comments_in() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let command = SqliteStore::open(&folder.config()).unwrap();
+    let news = site(&command, "news").await;
+    let record = Made::new(&news, "c-1").store(&service).await;
+    assert_eq!(command.comment_by_uid(record.uid).await.unwrap(), Some(record));
+    let refused = command.comment_record(Made::new(&news, "c-2").0).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    assert!(matches!(command.comment_find(news.id, &id("c-1")).await, Err(StoreError::Unavailable(_))));
+    assert!(command.site_delete("news", doorward::domain::decision::Actor::Console, at(1)).await.unwrap());
+    assert!(service.comment_find(news.id, &id("c-1")).await.unwrap().is_none());
+    let blog = site(&command, "blog").await;
+    Made::new(&blog, "c-1").store(&service).await;
+}
+
+#[tokio::test]
+async fn locked_database_acknowledges_nothing_and_recovers() {
+    let folder = Folder::new();
+    let store = folder.serve();
+    let news = site(&store, "news").await;
+    let other = raw(&folder.path());
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.comment_record(Made::new(&news, "c-1").0).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    assert!(store.ready().await.is_err());
+    other.execute_batch("ROLLBACK").unwrap();
+    store.ready().await.unwrap();
+    assert!(store.comment_find(news.id, &id("c-1")).await.unwrap().is_none());
+    Made::new(&news, "c-1").store(&store).await;
+}
+
+#[tokio::test]
+async fn full_database_acknowledges_nothing_and_keeps_what_it_has() {
+    let folder = Folder::new();
+    let store = SqliteStore::open_serving(&Config { max_file_mb: 1, ..folder.config() }).unwrap();
+    let news = site(&store, "news").await;
+    let mut stored = Vec::new();
+    let refused = loop {
+        let made = Made::new(&news, &format!("c-{}", stored.len())).body(&"long ".repeat(4_000));
+        match store.comment_record(made.clone().0).await {
+            Ok(_) => stored.push(made),
+            Err(error) => break (made, error),
+        }
+    };
+    assert!(matches!(refused.1, StoreError::Unavailable(_)));
+    assert!(!stored.is_empty());
+    assert!(store.ready().await.is_err(), "a store that cannot write is not ready");
+    assert!(store.comment_find(news.id, &refused.0.0.comment.id).await.unwrap().is_none());
+    store.close().await;
+    drop(store);
+    let store = folder.serve(); // without the limit: there is room again
+    for made in &stored {
+        assert!(store.comment_find(news.id, &made.0.comment.id).await.unwrap().is_some());
+    }
+    refused.0.store(&store).await;
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn erased_words_are_nowhere_in_the_file() {
+    let folder = Folder::new();
+    let store = folder.serve();
+    let news = site(&store, "news").await;
+    Made::new(&news, "c-1").body("hippopotamus one").store(&store).await;
+    Made::new(&news, "c-1").body("hippopotamus two").revise(&store).await.unwrap();
+    store.comment_erase(news.id, &id("c-1"), doorward::domain::decision::Actor::Console, at(1)).await.unwrap();
+    store.close().await;
+    drop(store);
+    let bytes = std::fs::read(folder.path()).unwrap();
+    assert!(!bytes.windows(12).any(|window| window == b"hippopotamus"));
+    assert!(!folder.0.path().join("doorward.db-wal").exists(), "the log went with the last connection");
+}

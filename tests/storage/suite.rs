@@ -1,0 +1,886 @@
+//! What the port promises, written once. An engine runs it with [`run_on!`], giving a way to open an empty store, and to
+//! open it again: after a clean end, and as a crash would have left it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use doorward::domain::category::Category;
+use doorward::domain::comment::Article;
+use doorward::domain::decision::{Action, Actor, DecidedBy, Record, Status};
+use doorward::domain::people::Role;
+use doorward::domain::site::Scope;
+use doorward::domain::store::{
+    CommentFilter, CreateError, HappeningKind, ListError, PageRequest, QueueFilter, QueueItem, QueueSort, Recording,
+    Remembered, Seen, Store, StoreError, UndoError,
+};
+use doorward::domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::made::{Made, at, first_page, id, moderator, ruling, secrets, site};
+
+/// A place where one store lives.
+#[async_trait]
+pub(crate) trait Engine: Send + Sync {
+    /// Opens the store that lives here; empty the first time.
+    async fn open(&self) -> Arc<dyn Store>;
+    /// A place with exactly what would be there had the machine stopped now.
+    async fn crashed(&self) -> Box<dyn Engine>;
+}
+
+/// Runs the whole suite on an engine: one test for each promise.
+#[macro_export]
+macro_rules! run_on {
+    ($engine:expr) => {
+        $crate::run_on!($engine;
+            repeated_id_returns_first_decision,
+            same_id_with_other_content_is_a_conflict,
+            same_id_on_another_site_is_another_comment,
+            of_two_writers_of_one_id_one_stores_and_the_other_finds_it,
+            unknown_id_is_not_found,
+            what_is_found_is_what_was_stored,
+            uid_names_its_comment_and_no_forged_one_does,
+            edit_makes_a_new_revision_with_its_own_verdict,
+            edit_keeps_a_persons_word_while_the_text_is_unchanged,
+            edit_that_comes_twice_counts_once,
+            edit_of_an_unknown_comment_changes_nothing,
+            edit_can_move_a_comment_to_another_article_and_author,
+            erased_comment_is_gone_and_its_id_is_free,
+            erasing_keeps_the_rest_of_every_chain,
+            article_keeps_what_is_not_sent_again,
+            queue_counts_under_every_filter,
+            queue_sorts_and_pages_without_gap_or_repeat,
+            queue_shows_the_article_as_known_now,
+            queue_refuses_foreign_cursors,
+            claims_hold_until_they_run_out_or_are_given_back,
+            ruling_applies_to_what_is_as_it_was_seen,
+            ruling_outside_the_persons_sites_finds_nothing,
+            ruling_on_an_approved_comment_makes_it_a_persons_word,
+            undo_restores_status_and_place_in_the_queue,
+            undo_leaves_alone_what_changed_since,
+            undo_works_once_and_only_on_what_is_there,
+            history_tells_everything_in_order,
+            list_is_newest_first_and_pages_without_gap_or_repeat,
+            list_filters_by_status_author_and_article,
+            list_since_finds_old_comments_that_changed,
+            author_past_counts_what_became_of_earlier_comments,
+            remembered_gives_the_latest_oldest_first,
+            record_of_who_did_what_is_newest_first,
+            site_keys_open_their_site_until_rotated,
+            names_and_addresses_are_taken_once,
+            disabled_person_has_no_token,
+            deleted_site_takes_its_comments_along,
+            everything_is_there_after_opening_again,
+            everything_acknowledged_is_there_after_a_crash,
+            ids_are_found_across_the_edge_of_a_run_after_opening_again,
+            closed_store_says_so,
+        );
+    };
+    ($engine:expr; $($test:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                $crate::suite::$test(&$engine).await;
+            }
+        )*
+    };
+}
+
+async fn started(engine: &dyn Engine) -> (Arc<dyn Store>, Arc<doorward::domain::site::Site>) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    (store, news)
+}
+
+async fn find(store: &dyn Store, of: &Made) -> Option<Record> {
+    store.comment_find(of.0.site.id, &of.0.comment.id).await.unwrap().map(|(record, _)| record)
+}
+
+// Recording.
+
+pub(crate) async fn repeated_id_returns_first_decision(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let made = Made::new(&news, "c-1");
+    let first = made.clone().store(&*store).await;
+    let again = made.clone().at(60).rejected(); // judged anew, it would be another verdict
+    let Recording::Repeat(repeat) = again.send(&*store).await else { panic!("not a repeat") };
+    assert_eq!(repeat, first);
+    assert_eq!(find(&*store, &made).await, Some(first));
+}
+
+pub(crate) async fn same_id_with_other_content_is_a_conflict(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let first = Made::new(&news, "c-1").store(&*store).await;
+    let other = Made::new(&news, "c-1").body("something else");
+    assert!(matches!(other.clone().send(&*store).await, Recording::Conflict));
+    assert_eq!(find(&*store, &other).await, Some(first));
+}
+
+pub(crate) async fn same_id_on_another_site_is_another_comment(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let blog = site(&*store, "blog").await;
+    let one = Made::new(&news, "c-1").store(&*store).await;
+    let other = Made::new(&blog, "c-1").store(&*store).await;
+    assert_ne!(one.uid, other.uid);
+    assert_eq!((&*one.site, &*other.site), ("news", "blog"));
+}
+
+pub(crate) async fn of_two_writers_of_one_id_one_stores_and_the_other_finds_it(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    for round in 0..50 {
+        let name = format!("c-{round}");
+        let writers: Vec<_> = (0..4)
+            .map(|_| {
+                let (store, made) = (Arc::clone(&store), Made::new(&news, &name));
+                tokio::spawn(async move { made.send(&*store).await })
+            })
+            .collect();
+        let (mut new, mut uids) = (0, Vec::new());
+        for writer in writers {
+            match writer.await.unwrap() {
+                Recording::New(record) => {
+                    new += 1;
+                    uids.push(record.uid);
+                }
+                Recording::Repeat(record) => uids.push(record.uid),
+                Recording::Conflict => panic!("the content is the same"),
+            }
+        }
+        uids.dedup();
+        assert_eq!((new, uids.len()), (1, 1));
+    }
+}
+
+pub(crate) async fn unknown_id_is_not_found(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    Made::new(&news, "c-1").store(&*store).await;
+    assert_eq!(find(&*store, &Made::new(&news, "c-2")).await, None);
+}
+
+pub(crate) async fn what_is_found_is_what_was_stored(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let mut article = Article::named(id("a-7"));
+    article.title = Some("Bees".to_owned());
+    article.section = Some("nature".to_owned());
+    article.url = Some("https://news.example/bees".to_owned());
+    let made =
+        Made::new(&news, "c 1").author("u-1").with_article(article).held(Some(Category::Abuse), &["shouting"], 0.7);
+    let record = made.clone().store(&*store).await;
+    let (found, content) = store.comment_find(news.id, &id("c 1")).await.unwrap().unwrap();
+    assert_eq!(found, record);
+    assert_eq!(content, made.0.content);
+    assert_eq!(found.verdict, made.0.verdict);
+    assert_eq!((found.revision, found.version), (1, 1));
+    assert_eq!((found.status, found.decided_by), (Status::Held, DecidedBy::Policy));
+    assert_eq!((found.received_at, found.updated_at), (at(0), at(0)));
+    let mut sent = made.0.comment;
+    sent.article.title = None; // the article's long parts live in its own row
+    assert_eq!(found.comment, sent);
+}
+
+pub(crate) async fn uid_names_its_comment_and_no_forged_one_does(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").store(&*store).await;
+    assert_eq!(record.uid.get_version_num(), 7);
+    assert_eq!(store.comment_by_uid(record.uid).await.unwrap(), Some(record.clone()));
+    for forged in [Uuid::nil(), Uuid::max(), Uuid::from_u128(record.uid.as_u128() ^ 1)] {
+        assert_eq!(store.comment_by_uid(forged).await.unwrap(), None);
+        assert!(store.comment_history(forged).await.unwrap().is_empty());
+    }
+}
+
+// Editing and erasing.
+
+pub(crate) async fn edit_makes_a_new_revision_with_its_own_verdict(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let first = Made::new(&news, "c-1").store(&*store).await;
+    let edit = Made::new(&news, "c-1").body("buy this").held(Some(Category::Spam), &["blocklist"], 0.8).at(5);
+    let edited = edit.clone().revise(&*store).await.unwrap();
+    assert_eq!((edited.revision, edited.version), (2, 2));
+    assert_eq!((edited.uid, edited.received_at, edited.updated_at), (first.uid, at(0), at(5)));
+    assert_eq!(edited.status, Status::Held);
+    assert_eq!(edited.verdict, edit.0.verdict);
+    assert_eq!(queue_ids(&*store, &QueueFilter::default(), QueueSort::Oldest).await, ["c-1"]);
+    let approved = Made::new(&news, "c-1").body("sorry").at(6).revise(&*store).await.unwrap();
+    assert_eq!((approved.revision, approved.status), (3, Status::Approved));
+    assert!(queue_ids(&*store, &QueueFilter::default(), QueueSort::Oldest).await.is_empty());
+    assert_eq!(find(&*store, &edit).await, Some(approved));
+}
+
+pub(crate) async fn edit_keeps_a_persons_word_while_the_text_is_unchanged(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    store.rule(ruling(Action::Approve, &[&record], 10)).await.unwrap();
+    let renamed = Made::new(&news, "c-1").author_name("Anne").held(None, &[], 0.5).at(20);
+    let renamed = renamed.revise(&*store).await.unwrap();
+    assert_eq!((renamed.status, renamed.decided_by), (Status::Approved, DecidedBy::Person));
+    assert_eq!((renamed.revision, renamed.version), (2, 3));
+    assert_eq!(renamed.verdict.action, Action::Hold, "the verdict is of the new revision all the same");
+    let rewritten = Made::new(&news, "c-1").body("buy this").held(None, &[], 0.5).at(30).revise(&*store).await.unwrap();
+    assert_eq!((rewritten.status, rewritten.decided_by), (Status::Held, DecidedBy::Policy));
+}
+
+pub(crate) async fn edit_that_comes_twice_counts_once(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    Made::new(&news, "c-1").store(&*store).await;
+    let edit = Made::new(&news, "c-1").body("better");
+    let once = edit.clone().revise(&*store).await;
+    assert_eq!(edit.at(9).revise(&*store).await, once);
+}
+
+pub(crate) async fn edit_of_an_unknown_comment_changes_nothing(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let made = Made::new(&news, "c-1");
+    assert_eq!(made.clone().revise(&*store).await, None);
+    assert_eq!(find(&*store, &made).await, None);
+}
+
+pub(crate) async fn edit_can_move_a_comment_to_another_article_and_author(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    for n in 1..=3 {
+        Made::new(&news, &format!("c-{n}")).author("u-1").under("a-1").store(&*store).await;
+    }
+    Made::new(&news, "c-4").author("u-2").under("a-2").store(&*store).await;
+    Made::new(&news, "c-2").author("u-2").under("a-2").revise(&*store).await.unwrap();
+    let check = async |store: &dyn Store| {
+        let of = |author: Option<&str>, article: Option<&str>| CommentFilter {
+            author: author.map(str::to_owned),
+            article: article.map(str::to_owned),
+            ..CommentFilter::default()
+        };
+        assert_eq!(list_ids(store, &news, &of(Some("u-1"), None)).await, ["c-3", "c-1"]);
+        assert_eq!(list_ids(store, &news, &of(Some("u-2"), None)).await, ["c-4", "c-2"]);
+        assert_eq!(list_ids(store, &news, &of(None, Some("a-1"))).await, ["c-3", "c-1"]);
+        assert_eq!(list_ids(store, &news, &of(None, Some("a-2"))).await, ["c-4", "c-2"]);
+        let asked = Made::new(&news, "new").author("u-2").0.trace;
+        assert_eq!(store.author_past(&asked, at(100), 10).await.unwrap().approved, 2);
+    };
+    check(&*store).await;
+    store.close().await;
+    drop(store);
+    check(&*engine.open().await).await;
+}
+
+pub(crate) async fn erased_comment_is_gone_and_its_id_is_free(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let made = Made::new(&news, "c-1").author("u-1").held(None, &["shouting"], 0.5);
+    let record = made.clone().store(&*store).await;
+    let edited = made.clone().body("my secret").revise(&*store).await.unwrap();
+    let ruled = store.rule(ruling(Action::Reject, &[&edited], 3)).await.unwrap();
+    let by = Actor::Site("news".to_owned());
+    let trace = store.comment_erase(news.id, &id("c-1"), by.clone(), at(5)).await.unwrap();
+    assert_eq!(trace, Some(made.clone().body("my secret").0.trace));
+    assert_eq!(find(&*store, &made).await, None);
+    assert_eq!(store.comment_by_uid(record.uid).await.unwrap(), None);
+    assert!(store.comment_history(record.uid).await.unwrap().is_empty());
+    assert!(list_ids(&*store, &news, &CommentFilter::default()).await.is_empty());
+    assert!(remembered(&*store, at(0), 10).await.is_empty());
+    assert!(matches!(store.unrule(ruled.decision, moderator(), None, at(6)).await, Err(UndoError::NotFound)));
+    assert_eq!(store.comment_erase(news.id, &id("c-1"), by, at(7)).await.unwrap(), None);
+    let again = made.clone().body("another").store(&*store).await;
+    assert_ne!(again.uid, record.uid);
+    assert_eq!((again.revision, again.version), (1, 1));
+    assert_eq!(find(&*store, &made).await, Some(again));
+}
+
+pub(crate) async fn erasing_keeps_the_rest_of_every_chain(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    for n in 1..=5 {
+        Made::new(&news, &format!("c-{n}")).author("u-1").store(&*store).await;
+    }
+    for gone in ["c-3", "c-5"] {
+        store.comment_erase(news.id, &id(gone), Actor::Console, at(5)).await.unwrap().unwrap();
+    }
+    Made::new(&news, "c-6").author("u-1").store(&*store).await;
+    let check = async |store: &dyn Store| {
+        let author = CommentFilter { author: Some("u-1".to_owned()), ..CommentFilter::default() };
+        let article = CommentFilter { article: Some("a-1".to_owned()), ..CommentFilter::default() };
+        for filter in [CommentFilter::default(), author, article] {
+            assert_eq!(list_ids(store, &news, &filter).await, ["c-6", "c-4", "c-2", "c-1"]);
+        }
+    };
+    check(&*store).await;
+    store.close().await;
+    drop(store);
+    check(&*engine.open().await).await;
+}
+
+pub(crate) async fn article_keeps_what_is_not_sent_again(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let mut article = Article::named(id("a-1"));
+    article.title = Some("Bees".to_owned());
+    article.tags = vec!["nature".to_owned()];
+    assert_eq!(store.article_find(news.id, &id("a-1")).await.unwrap(), None);
+    assert_eq!(store.article_put(news.id, article.clone(), at(1)).await.unwrap(), (article.clone(), true));
+    let mut text = Article::named(id("a-1"));
+    text.text = Some("They fly.".to_owned());
+    let (known, new) = store.article_put(news.id, text, at(2)).await.unwrap();
+    article.text = Some("They fly.".to_owned());
+    assert_eq!((known, new), (article.clone(), false));
+    assert_eq!(store.article_find(news.id, &id("a-1")).await.unwrap(), Some(article));
+    let other = site(&*store, "blog").await;
+    assert_eq!(store.article_find(other.id, &id("a-1")).await.unwrap(), None);
+}
+
+// The queue.
+
+fn ids_of(items: &[QueueItem]) -> Vec<String> {
+    items.iter().map(|item| item.record.comment.id.to_string()).collect()
+}
+
+async fn queue_ids(store: &dyn Store, filter: &QueueFilter, sort: QueueSort) -> Vec<String> {
+    ids_of(&store.queue(filter, sort, &first_page(500), at(1_000)).await.unwrap().items)
+}
+
+pub(crate) async fn queue_counts_under_every_filter(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let blog = site(&*store, "blog").await;
+    let mut sports = Article::named(id("a-2"));
+    sports.section = Some("sports".to_owned());
+    let spam = Some(Category::Spam);
+    Made::new(&news, "c-1").held(spam, &["blocklist", "shouting"], 0.9).author("u-1").at(1).store(&*store).await;
+    Made::new(&news, "c-2").held(None, &["shouting"], 0.0).with_article(sports).at(2).store(&*store).await;
+    Made::new(&blog, "c-3")
+        .held(Some(Category::OffTopic), &[], 0.5)
+        .lang("de")
+        .body("Größe ZÄHLT")
+        .at(3)
+        .store(&*store)
+        .await;
+    Made::new(&news, "c-4").store(&*store).await; // approved: never here
+    Made::new(&news, "c-5").rejected().store(&*store).await;
+    let named = |pairs: &[(&str, u64)]| -> BTreeMap<String, u64> {
+        pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    let all = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(1), at(9)).await.unwrap();
+    assert_eq!(all.held, 3);
+    assert_eq!(all.by_site, named(&[("news", 2), ("blog", 1)]));
+    assert_eq!(all.by_category, named(&[("spam", 1), ("off-topic", 1), ("none", 1)]));
+    assert_eq!(all.by_signal, named(&[("blocklist", 1), ("shouting", 2)]));
+    assert_eq!(all.oldest, Some(at(1)));
+    let some = |text: &str| Some(text.to_owned());
+    let none = QueueFilter::default;
+    let rows: [(&str, QueueFilter, &[&str]); 14] = [
+        ("site", QueueFilter { sites: vec!["news".to_owned()], ..none() }, &["c-1", "c-2"]),
+        (
+            "two sites",
+            QueueFilter { sites: vec!["news".to_owned(), "blog".to_owned()], ..none() },
+            &["c-1", "c-2", "c-3"],
+        ),
+        ("unknown site", QueueFilter { sites: vec!["nowhere".to_owned()], ..none() }, &[]),
+        ("category", QueueFilter { category: spam, ..none() }, &["c-1"]),
+        ("signal", QueueFilter { signal: some("shouting"), ..none() }, &["c-1", "c-2"]),
+        ("part of a signal's name", QueueFilter { signal: some("shout"), ..none() }, &[]),
+        ("section", QueueFilter { section: some("sports"), ..none() }, &["c-2"]),
+        ("lang", QueueFilter { lang: some("de"), ..none() }, &["c-3"]),
+        ("article", QueueFilter { article: some("a-2"), ..none() }, &["c-2"]),
+        ("author", QueueFilter { author: some("u-1"), ..none() }, &["c-1"]),
+        ("unassigned", QueueFilter { assigned: some("none"), ..none() }, &["c-1", "c-2", "c-3"]),
+        ("words in any case", QueueFilter { q: some("größe zählt"), ..none() }, &["c-3"]),
+        ("words that are not there", QueueFilter { q: some("größe fehlt"), ..none() }, &[]),
+        ("two conditions", QueueFilter { signal: some("shouting"), category: spam, ..none() }, &["c-1"]),
+    ];
+    for (what, filter, expected) in rows {
+        let page = store.queue(&filter, QueueSort::Oldest, &first_page(50), at(9)).await.unwrap();
+        assert_eq!(ids_of(&page.items), expected, "{what}");
+        assert_eq!(page.held, expected.len() as u64, "{what}");
+        assert_eq!(page.by_site.values().sum::<u64>(), page.held, "{what}");
+    }
+}
+
+pub(crate) async fn queue_sorts_and_pages_without_gap_or_repeat(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let priorities = [0.5, 0.9, 0.5, 0.1, 0.5, 1.0, 0.0];
+    for (n, priority) in (1..).zip(priorities) {
+        Made::new(&news, &format!("c-{n}")).held(None, &[], priority).at(n).store(&*store).await;
+    }
+    for (sort, expected) in [
+        (QueueSort::Priority, ["c-6", "c-2", "c-1", "c-3", "c-5", "c-4", "c-7"]),
+        (QueueSort::Oldest, ["c-1", "c-2", "c-3", "c-4", "c-5", "c-6", "c-7"]),
+        (QueueSort::Newest, ["c-7", "c-6", "c-5", "c-4", "c-3", "c-2", "c-1"]),
+    ] {
+        for limit in [1, 2, 3, 7, 8] {
+            let (mut got, mut request) = (Vec::new(), first_page(limit));
+            loop {
+                let page = store.queue(&QueueFilter::default(), sort, &request, at(100)).await.unwrap();
+                assert_eq!(page.held, 7, "counts are of everything, not of the page");
+                got.extend(ids_of(&page.items));
+                request.cursor = page.next_cursor;
+                if request.cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(got, expected, "{sort:?} by {limit}");
+        }
+    }
+}
+
+pub(crate) async fn queue_shows_the_article_as_known_now(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let mut article = Article::named(id("a-1"));
+    article.title = Some("Bees".to_owned());
+    store.article_put(news.id, article.clone(), at(1)).await.unwrap();
+    let page = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(1), at(9)).await.unwrap();
+    assert_eq!(page.items[0].article, article);
+    assert_eq!((page.items[0].held_at, page.items[0].claim.clone()), (at(0), None));
+}
+
+pub(crate) async fn queue_refuses_foreign_cursors(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    for n in 1..=3 {
+        Made::new(&news, &format!("c-{n}")).held(None, &[], 0.5).store(&*store).await;
+    }
+    let page = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(1), at(9)).await.unwrap();
+    let ours = page.next_cursor.unwrap();
+    for cursor in ["", "1", "p", "öööööööööööööööööö", &ours[1..], &format!("n{}", &ours[1..])] {
+        let request = PageRequest { limit: 1, cursor: Some(cursor.to_owned()) };
+        let answer = store.queue(&QueueFilter::default(), QueueSort::Oldest, &request, at(9)).await;
+        assert!(matches!(answer, Err(ListError::BadCursor)), "{cursor}");
+        let answer = store.comment_list(news.id, &CommentFilter::default(), &request).await;
+        assert!(matches!(answer, Err(ListError::BadCursor)), "{cursor}");
+        assert!(matches!(store.audit_list(&request).await, Err(ListError::BadCursor)), "{cursor}");
+    }
+}
+
+pub(crate) async fn claims_hold_until_they_run_out_or_are_given_back(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let approved = Made::new(&news, "c-2").store(&*store).await;
+    let all = [record.uid, record.uid, approved.uid, Uuid::nil()];
+    let only = vec![record.uid];
+    assert_eq!(store.claim(&all, "ann", at(300), at(0)).await.unwrap(), only, "what is held, once");
+    assert!(store.claim(&only, "bob", at(310), at(10)).await.unwrap().is_empty());
+    assert_eq!(store.claim(&only, "ann", at(320), at(20)).await.unwrap(), only, "their own can be renewed");
+    let assigned = async |to: &str, now: Timestamp| {
+        let filter = QueueFilter { assigned: Some(to.to_owned()), ..QueueFilter::default() };
+        store.queue(&filter, QueueSort::Oldest, &first_page(9), now).await.unwrap().held
+    };
+    assert_eq!((assigned("ann", at(319)).await, assigned("none", at(319)).await), (1, 0));
+    assert_eq!((assigned("ann", at(320)).await, assigned("none", at(320)).await), (0, 1));
+    assert!(store.release(&only, "bob").await.unwrap().is_empty());
+    assert_eq!(store.claim(&only, "bob", at(700), at(320)).await.unwrap(), only, "it ran out");
+    assert_eq!(store.release(&only, "bob").await.unwrap(), only);
+    assert_eq!(assigned("none", at(321)).await, 1);
+}
+
+// Rulings.
+
+pub(crate) async fn ruling_applies_to_what_is_as_it_was_seen(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let two = Made::new(&news, "c-2").held(None, &[], 0.5).store(&*store).await;
+    let gone = Uuid::from_u128(5);
+    let mut first = ruling(Action::Approve, &[&one, &one], 10);
+    first.items.push(Seen { uid: gone, seen_version: 1 });
+    first.items.push(Seen { uid: two.uid, seen_version: 7 });
+    let ruled = store.rule(first).await.unwrap();
+    assert_eq!(ruled.missing, [gone]);
+    assert_eq!(ruled.conflicts, [two.clone()]);
+    let [(applied, trace)] = &ruled.applied[..] else { panic!("{ruled:?}") };
+    assert_eq!((applied.status, applied.decided_by), (Status::Approved, DecidedBy::Person));
+    assert_eq!((applied.version, applied.revision, applied.updated_at), (2, 1, at(10)));
+    assert_eq!(applied.verdict, one.verdict, "the verdict stays frozen");
+    assert_eq!(*trace, Made::new(&news, "c-1").0.trace);
+    assert_eq!(store.comment_by_uid(one.uid).await.unwrap().as_ref(), Some(applied));
+    assert_eq!(queue_ids(&*store, &QueueFilter::default(), QueueSort::Oldest).await, ["c-2"]);
+    let late = store.rule(ruling(Action::Reject, &[&one], 11)).await.unwrap();
+    assert_eq!((late.applied.len(), &late.conflicts), (0, &vec![applied.clone()]));
+    assert!(matches!(store.unrule(late.decision, moderator(), None, at(12)).await, Err(UndoError::NotFound)));
+}
+
+pub(crate) async fn ruling_outside_the_persons_sites_finds_nothing(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let mut outside = ruling(Action::Approve, &[&record], 10);
+    outside.sites = Some(vec!["blog".to_owned()]);
+    assert_eq!(store.rule(outside.clone()).await.unwrap().missing, [record.uid]);
+    outside.sites = Some(vec!["news".to_owned()]);
+    let ruled = store.rule(outside).await.unwrap();
+    assert_eq!(ruled.applied.len(), 1);
+    let elsewhere = ["blog".to_owned()];
+    let undo = store.unrule(ruled.decision, moderator(), Some(&elsewhere), at(11)).await;
+    assert!(matches!(undo, Err(UndoError::NotFound)));
+}
+
+pub(crate) async fn ruling_on_an_approved_comment_makes_it_a_persons_word(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").store(&*store).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&record], 1)).await.unwrap();
+    let (approved, _) = &ruled.applied[0];
+    assert_eq!((approved.status, approved.decided_by, approved.version), (Status::Approved, DecidedBy::Person, 2));
+    let ruled = store.rule(ruling(Action::Reject, &[approved], 2)).await.unwrap();
+    assert_eq!(ruled.applied[0].0.status, Status::Rejected);
+}
+
+pub(crate) async fn undo_restores_status_and_place_in_the_queue(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let spam = Some(Category::Spam);
+    let held = Made::new(&news, "c-1").held(spam, &["shouting"], 0.75).at(3).store(&*store).await;
+    let approved = Made::new(&news, "c-2").store(&*store).await;
+    let before = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(50)).await.unwrap();
+    let ruled = store.rule(ruling(Action::Reject, &[&held, &approved], 10)).await.unwrap();
+    let undone = store.unrule(ruled.decision, moderator(), None, at(20)).await.unwrap();
+    assert_eq!((undone.decision, undone.conflicts.len(), undone.missing.len()), (ruled.decision, 0, 0));
+    let states: Vec<_> = undone.applied.iter().map(|(now, _)| (now.status, now.decided_by, now.version)).collect();
+    assert_eq!(states, [(Status::Held, DecidedBy::Policy, 3), (Status::Approved, DecidedBy::Policy, 3)]);
+    let mut after = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(50)).await.unwrap();
+    after.items[0].record = before.items[0].record.clone(); // its version and moment are new
+    assert_eq!(after, before);
+}
+
+pub(crate) async fn undo_leaves_alone_what_changed_since(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let two = Made::new(&news, "c-2").held(None, &[], 0.5).store(&*store).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&one, &two], 10)).await.unwrap();
+    let now = store.rule(ruling(Action::Reject, &[&ruled.applied[0].0], 11)).await.unwrap().applied[0].0.clone();
+    let undone = store.unrule(ruled.decision, moderator(), None, at(12)).await.unwrap();
+    assert_eq!(undone.conflicts, [now]);
+    assert_eq!(undone.applied.len(), 1);
+    assert_eq!(undone.applied[0].0.uid, two.uid);
+}
+
+pub(crate) async fn undo_works_once_and_only_on_what_is_there(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&record], 10)).await.unwrap();
+    store.unrule(ruled.decision, moderator(), None, at(11)).await.unwrap();
+    let again = store.unrule(ruled.decision, moderator(), None, at(12)).await;
+    assert!(matches!(again, Err(UndoError::AlreadyUndone)));
+    let unknown = store.unrule(Uuid::from_u128(9), moderator(), None, at(12)).await;
+    assert!(matches!(unknown, Err(UndoError::NotFound)));
+}
+
+pub(crate) async fn history_tells_everything_in_order(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").held(None, &[], 0.5).at(1).store(&*store).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&record], 2)).await.unwrap();
+    store.unrule(ruled.decision, moderator(), None, at(3)).await.unwrap();
+    Made::new(&news, "c-1").body("other").at(4).revise(&*store).await.unwrap();
+    let history = store.comment_history(record.uid).await.unwrap();
+    let told: Vec<_> = history.iter().map(|now| (now.version, now.kind, now.status, now.decided_by, now.at)).collect();
+    let (policy, person) = (DecidedBy::Policy, DecidedBy::Person);
+    assert_eq!(
+        told,
+        [
+            (1, HappeningKind::Received, Status::Held, policy, at(1)),
+            (2, HappeningKind::Decided, Status::Approved, person, at(2)),
+            (3, HappeningKind::Undone, Status::Held, policy, at(3)),
+            (4, HappeningKind::Edited, Status::Approved, policy, at(4)),
+        ]
+    );
+    assert_eq!(history[1].decision, Some(ruled.decision));
+    assert_eq!(history[1].reason.as_deref(), Some("because"));
+    assert_eq!(history[2].decision, Some(ruled.decision));
+    let by: Vec<_> = history.iter().map(|now| now.by.clone()).collect();
+    let news = Actor::Site("news".to_owned());
+    assert_eq!(by, [news.clone(), moderator(), moderator(), news]);
+}
+
+// Lists.
+
+async fn list_ids(store: &dyn Store, site: &doorward::domain::site::Site, filter: &CommentFilter) -> Vec<String> {
+    let (mut ids, mut request) = (Vec::new(), first_page(2));
+    loop {
+        let page = store.comment_list(site.id, filter, &request).await.unwrap();
+        assert!(page.items.len() <= 2);
+        ids.extend(page.items.iter().map(|record| record.comment.id.to_string()));
+        request.cursor = page.next_cursor;
+        if request.cursor.is_none() {
+            return ids;
+        }
+    }
+}
+
+pub(crate) async fn list_is_newest_first_and_pages_without_gap_or_repeat(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let blog = site(&*store, "blog").await;
+    for n in 1..=7 {
+        Made::new(&news, &format!("c-{n}")).store(&*store).await;
+        Made::new(&blog, &format!("b-{n}")).store(&*store).await;
+    }
+    let all = list_ids(&*store, &news, &CommentFilter::default()).await;
+    assert_eq!(all, ["c-7", "c-6", "c-5", "c-4", "c-3", "c-2", "c-1"]);
+}
+
+pub(crate) async fn list_filters_by_status_author_and_article(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let blog = site(&*store, "blog").await;
+    Made::new(&news, "c-1").author("u-1").under("a-1").store(&*store).await;
+    Made::new(&news, "c-2").author("u-1").under("a-2").rejected().store(&*store).await;
+    Made::new(&news, "c-3").author("u-2").under("a-2").store(&*store).await;
+    Made::new(&news, "c-4").under("a-2").held(None, &[], 0.5).store(&*store).await;
+    Made::new(&blog, "c-5").author("u-1").under("a-2").store(&*store).await;
+    let some = |text: &str| Some(text.to_owned());
+    let none = CommentFilter::default;
+    let rows: [(CommentFilter, &[&str]); 8] = [
+        (CommentFilter { status: Some(Status::Approved), ..none() }, &["c-3", "c-1"]),
+        (CommentFilter { status: Some(Status::Held), ..none() }, &["c-4"]),
+        (CommentFilter { author: some("u-1"), ..none() }, &["c-2", "c-1"]),
+        (CommentFilter { article: some("a-2"), ..none() }, &["c-4", "c-3", "c-2"]),
+        (CommentFilter { author: some("u-1"), article: some("a-2"), ..none() }, &["c-2"]),
+        (CommentFilter { author: some("u-1"), status: Some(Status::Approved), ..none() }, &["c-1"]),
+        (CommentFilter { author: some("u-9"), ..none() }, &[]),
+        (CommentFilter { article: some("a-9"), ..none() }, &[]),
+    ];
+    for (filter, expected) in rows {
+        assert_eq!(list_ids(&*store, &news, &filter).await, expected, "{filter:?}");
+    }
+}
+
+pub(crate) async fn list_since_finds_old_comments_that_changed(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let mut records = Vec::new();
+    for n in 0..5_000 {
+        records.push(Made::new(&news, &format!("c-{n}")).author("u-1").at(n).store(&*store).await);
+    }
+    store.rule(ruling(Action::Reject, &[&records[7], &records[4_990]], 6_000)).await.unwrap();
+    Made::new(&news, "c-3").author("u-1").body("changed").at(6_001).revise(&*store).await.unwrap();
+    let since = |seconds| CommentFilter { updated_since: Some(at(seconds)), ..CommentFilter::default() };
+    assert_eq!(list_ids(&*store, &news, &since(4_998)).await, ["c-4999", "c-4998", "c-4990", "c-7", "c-3"]);
+    let author = CommentFilter { author: Some("u-1".to_owned()), ..since(4_999) };
+    assert_eq!(list_ids(&*store, &news, &author).await, ["c-4999", "c-4990", "c-7", "c-3"]);
+    let rejected = CommentFilter { status: Some(Status::Rejected), ..since(6_000) };
+    assert_eq!(list_ids(&*store, &news, &rejected).await, ["c-4990", "c-7"]);
+    assert_eq!(list_ids(&*store, &news, &since(6_001)).await, ["c-3"]);
+    assert!(list_ids(&*store, &news, &since(6_002)).await.is_empty());
+    let early = store.comment_list(news.id, &since(0), &first_page(500)).await.unwrap();
+    assert_eq!(early.items.len(), 500);
+}
+
+pub(crate) async fn author_past_counts_what_became_of_earlier_comments(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = Made::new(&news, "c-1").author("u-1").at(1).store(&*store).await;
+    Made::new(&news, "c-2").author("u-1").at(2).rejected().store(&*store).await;
+    Made::new(&news, "c-3").author("u-1").at(3).held(None, &[], 0.5).store(&*store).await;
+    Made::new(&news, "c-4").author("u-2").at(4).store(&*store).await;
+    Made::new(&news, "c-5").author("u-1").at(50).store(&*store).await;
+    store.rule(ruling(Action::Approve, &[&one], 10)).await.unwrap();
+    let trace = Made::new(&news, "new").author("u-1").0.trace;
+    let past = store.author_past(&trace, at(50), 100).await.unwrap();
+    assert_eq!((past.approved, past.approved_by_person), (1, 1));
+    assert_eq!((past.rejected, past.rejected_by_person, past.held), (1, 0, 1));
+    assert_eq!((past.first_at, past.last_at), (Some(at(1)), Some(at(3))));
+    let short = store.author_past(&trace, at(50), 1).await.unwrap();
+    assert_eq!((short.approved, short.rejected, short.held), (0, 0, 1), "the latest first");
+    let itself = store.author_past(&Made::new(&news, "c-3").author("u-1").0.trace, at(50), 9).await.unwrap();
+    assert_eq!(itself.held, 0, "a comment is not part of its own past");
+    let nobody = store.author_past(&Made::new(&news, "new").author("u-9").0.trace, at(50), 9).await.unwrap();
+    assert_eq!(nobody, doorward::domain::history::AuthorPast::default());
+}
+
+async fn remembered(store: &dyn Store, since: Timestamp, most: usize) -> Vec<Remembered> {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let each = Arc::clone(&heard);
+    store.remembered(since, most, Box::new(move |one| each.lock().unwrap().push(one))).await.unwrap();
+    std::mem::take(&mut *heard.lock().unwrap())
+}
+
+pub(crate) async fn remembered_gives_the_latest_oldest_first(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let mut last = None;
+    for n in 1..=5 {
+        last = Some(Made::new(&news, &format!("c-{n}")).at(n).store(&*store).await);
+    }
+    store.rule(ruling(Action::Reject, &[&last.unwrap()], 10)).await.unwrap();
+    let names =
+        |remembered: &[Remembered]| remembered.iter().map(|one| one.trace.comment_id.to_string()).collect::<Vec<_>>();
+    let all = remembered(&*store, at(0), 10).await;
+    assert_eq!(names(&all), ["c-1", "c-2", "c-3", "c-4", "c-5"]);
+    assert_eq!((all[0].standing.status, all[0].standing.by_person), (Status::Approved, false));
+    assert_eq!((all[4].standing.status, all[4].standing.by_person), (Status::Rejected, true));
+    assert_eq!(all[2].received_at, at(3));
+    assert_eq!(all[2].trace, Made::new(&news, "c-3").0.trace);
+    assert_eq!(names(&remembered(&*store, at(4), 10).await), ["c-4", "c-5"]);
+    assert_eq!(names(&remembered(&*store, at(0), 2).await), ["c-4", "c-5"]);
+    assert!(remembered(&*store, at(6), 10).await.is_empty());
+}
+
+pub(crate) async fn record_of_who_did_what_is_newest_first(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&record], 1)).await.unwrap();
+    store.unrule(ruled.decision, moderator(), None, at(2)).await.unwrap();
+    store.comment_erase(news.id, &id("c-1"), Actor::Site("news".to_owned()), at(3)).await.unwrap();
+    let (mut lines, mut request) = (Vec::new(), first_page(2));
+    loop {
+        let page = store.audit_list(&request).await.unwrap();
+        lines.extend(page.items);
+        request.cursor = page.next_cursor;
+        if request.cursor.is_none() {
+            break;
+        }
+    }
+    let told: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.by.clone(), line.at)).collect();
+    assert_eq!(
+        told,
+        [
+            ("comment.erase", Actor::Site("news".to_owned()), at(3)),
+            ("decision.undo", moderator(), at(2)),
+            ("decision", moderator(), at(1)),
+            ("site.create", Actor::Console, at(0)),
+        ]
+    );
+    assert_eq!(lines[2].subject, ruled.decision.to_string());
+}
+
+// Sites, people, keys.
+
+pub(crate) async fn site_keys_open_their_site_until_rotated(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let first = secrets("news").akismet_hash;
+    let opened = store.site_key_find(&first).await.unwrap().unwrap();
+    assert_eq!((&*opened.site, &opened.scopes[..]), (&*news, &[Scope::Post, Scope::Read][..]));
+    assert!(store.site_key_find(&[9; 32]).await.unwrap().is_none());
+    assert!(store.site_key_add("news", [1; 32], &[Scope::Erase], at(1)).await.unwrap());
+    assert!(!store.site_key_add("nowhere", [2; 32], &[Scope::Post], at(1)).await.unwrap());
+    assert_eq!(store.site_key_find(&[1; 32]).await.unwrap().unwrap().scopes, [Scope::Erase]);
+    assert!(store.site_key_find(&first).await.unwrap().is_some());
+    assert!(store.site_key_rotate("news", [3; 32], &[Scope::Post], at(2)).await.unwrap());
+    assert!(!store.site_key_rotate("nowhere", [4; 32], &[Scope::Post], at(2)).await.unwrap());
+    for old in [first, [1; 32]] {
+        assert!(store.site_key_find(&old).await.unwrap().is_none());
+    }
+    assert!(store.site_key_find(&[3; 32]).await.unwrap().is_some());
+}
+
+pub(crate) async fn names_and_addresses_are_taken_once(engine: &dyn Engine) {
+    let (store, _) = started(engine).await;
+    let again = store.site_create("news", None, None, [5; 32], &[Scope::Post], secrets("again"), at(1)).await;
+    assert!(matches!(again, Err(CreateError::Exists(name)) if name == "news"));
+    let url = Some("https://blog.example");
+    let blog = store.site_create("blog", url, None, [6; 32], &[Scope::Post], secrets("blog"), at(1)).await.unwrap();
+    assert_eq!(blog.url.as_deref(), url);
+    let names: Vec<_> = store.sites().await.unwrap().into_iter().map(|site| site.name.to_string()).collect();
+    assert_eq!(names, ["blog", "news"]);
+    let ann = store.person_create("ann@example.org", Role::Moderator, "$argon2id$1", at(1)).await.unwrap();
+    assert_eq!((ann.email.as_str(), ann.role), ("ann@example.org", Role::Moderator));
+    let again = store.person_create("Ann@Example.org", Role::Admin, "$argon2id$2", at(2)).await;
+    assert!(matches!(again, Err(CreateError::Exists(_))));
+}
+
+pub(crate) async fn disabled_person_has_no_token(engine: &dyn Engine) {
+    let (store, _) = started(engine).await;
+    let ann = store.person_create("ann@example.org", Role::Moderator, "$argon2id$1", at(1)).await.unwrap();
+    assert!(!store.token_create("bob@example.org", [1; 32], at(2)).await.unwrap());
+    assert!(store.token_create("ann@example.org", [2; 32], at(2)).await.unwrap());
+    assert_eq!(store.token_find(&[2; 32]).await.unwrap(), Some(ann));
+    assert_eq!(store.token_find(&[1; 32]).await.unwrap(), None);
+    assert!(store.person_reset("ann@example.org", "$argon2id$2", at(3)).await.unwrap());
+    assert!(!store.person_reset("bob@example.org", "$argon2id$2", at(3)).await.unwrap());
+    assert!(store.person_disable("ann@example.org", at(4)).await.unwrap());
+    assert!(!store.person_disable("bob@example.org", at(4)).await.unwrap());
+    assert_eq!(store.token_find(&[2; 32]).await.unwrap(), None);
+    assert!(!store.token_create("ann@example.org", [3; 32], at(5)).await.unwrap());
+}
+
+pub(crate) async fn deleted_site_takes_its_comments_along(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let blog = site(&*store, "blog").await;
+    let gone = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let stays = Made::new(&blog, "c-1").held(None, &[], 0.5).store(&*store).await;
+    assert!(store.site_delete("news", Actor::Console, at(5)).await.unwrap());
+    assert!(!store.site_delete("news", Actor::Console, at(6)).await.unwrap());
+    assert_eq!(store.comment_by_uid(gone.uid).await.unwrap(), None);
+    assert_eq!(find(&*store, &Made::new(&news, "c-1")).await, None);
+    assert!(store.site_key_find(&secrets("news").akismet_hash).await.unwrap().is_none());
+    assert!(matches!(store.comment_record(Made::new(&news, "c-2").0).await, Err(StoreError::Unavailable(_))));
+    assert_eq!(store.comment_by_uid(stays.uid).await.unwrap(), Some(stays));
+    let queue = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
+    assert_eq!(queue.by_site, BTreeMap::from([("blog".to_owned(), 1)]));
+    let anew = site(&*store, "news").await;
+    assert_ne!(anew.id, news.id);
+    assert!(list_ids(&*store, &anew, &CommentFilter::default()).await.is_empty());
+}
+
+// Ends and beginnings.
+
+pub(crate) async fn everything_is_there_after_opening_again(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let held = Made::new(&news, "c-1").held(None, &["shouting"], 0.5).store(&*store).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&held], 5)).await.unwrap();
+    store.close().await;
+    drop(store);
+    let store = engine.open().await;
+    let found = find(&*store, &Made::new(&news, "c-1")).await.unwrap();
+    assert_eq!(found, ruled.applied[0].0);
+    assert!(matches!(Made::new(&news, "c-1").send(&*store).await, Recording::Repeat(again) if again == found));
+    store.unrule(ruled.decision, moderator(), None, at(6)).await.unwrap();
+    assert_eq!(queue_ids(&*store, &QueueFilter::default(), QueueSort::Oldest).await, ["c-1"]);
+}
+
+pub(crate) async fn everything_acknowledged_is_there_after_a_crash(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let mut acknowledged = Vec::new();
+    for step in 0..6 {
+        let name = format!("c-{step}");
+        let record = Made::new(&news, &name).author("u-1").held(None, &[], 0.5).store(&*store).await;
+        acknowledged.push(record);
+        if step % 2 == 1 {
+            let ruled = store.rule(ruling(Action::Reject, &[&acknowledged[step]], 10)).await.unwrap();
+            acknowledged[step] = ruled.applied[0].0.clone();
+        }
+        let crashed = engine.crashed().await;
+        let after = crashed.open().await;
+        for record in &acknowledged {
+            let found = after.comment_find(news.id, &record.comment.id).await.unwrap();
+            assert_eq!(found.map(|(record, _)| record).as_ref(), Some(record));
+        }
+        let all = list_ids(&*after, &news, &CommentFilter::default()).await;
+        assert_eq!(all.len(), acknowledged.len(), "once each");
+        let held = acknowledged.iter().filter(|record| record.status == Status::Held).count();
+        assert_eq!(queue_ids(&*after, &QueueFilter::default(), QueueSort::Newest).await.len(), held);
+        Made::new(&news, "next").author("u-1").store(&*after).await;
+        after.close().await;
+    }
+}
+
+pub(crate) async fn ids_are_found_across_the_edge_of_a_run_after_opening_again(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let total = 4_096 + 300;
+    let author = |n: usize| format!("u-{}", n % 7);
+    let writers: Vec<_> = (0..4_usize)
+        .map(|part| {
+            let (store, news) = (Arc::clone(&store), Arc::clone(&news));
+            tokio::spawn(async move {
+                for n in (0..total).filter(|n| n % 4 == part) {
+                    Made::new(&news, &format!("c-{n}")).author(&format!("u-{}", n % 7)).store(&*store).await;
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    for gone in ["c-5", "c-4390"] {
+        store.comment_erase(news.id, &id(gone), Actor::Console, at(1)).await.unwrap().unwrap();
+    }
+    store.close().await;
+    drop(store);
+    let store = engine.open().await;
+    for n in 0..total {
+        let made = Made::new(&news, &format!("c-{n}")).author(&author(n));
+        let found = find(&*store, &made).await;
+        assert_eq!(found.is_some(), n != 5 && n != 4_390, "c-{n}");
+        assert!(found.is_none_or(|record| record.comment == made.0.comment));
+    }
+    let by_author = CommentFilter { author: Some("u-3".to_owned()), ..CommentFilter::default() };
+    let expected = (0..total).filter(|n| n % 7 == 3).count();
+    assert_eq!(list_ids(&*store, &news, &by_author).await.len(), expected);
+    let trace = Made::new(&news, "new").author("u-3").0.trace;
+    assert_eq!(store.author_past(&trace, at(100), 10_000).await.unwrap().approved as usize, expected);
+    assert!(matches!(Made::new(&news, "c-17").author("u-3").send(&*store).await, Recording::Repeat(_)));
+    Made::new(&news, "c-5").author("u-5").store(&*store).await;
+}
+
+pub(crate) async fn closed_store_says_so(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    store.ready().await.unwrap();
+    store.close().await;
+    let refused = store.comment_record(Made::new(&news, "c-1").0).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.sites().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.ready().await, Err(StoreError::Unavailable(_))));
+    store.close().await; // twice is harmless
+}

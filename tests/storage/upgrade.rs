@@ -1,0 +1,120 @@
+//! Databases of earlier versions open in this one, with everything in them readable.
+//!
+//! `made_by/v1.sql` holds rows as schema 1 and its blobs wrote them. When a stored type changes, this fails: read the old
+//! version through a struct of its own (`src/storage/codec.rs`), do not make the file anew. With a new schema or blob
+//! version, add a file: `cargo test --test storage -- --ignored rows_of_this_version_are_written_down`.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use doorward::domain::category::Category;
+use doorward::domain::comment::Article;
+use doorward::domain::decision::{Action, DecidedBy, Status};
+use doorward::domain::people::Role;
+use doorward::domain::store::{QueueFilter, QueueSort, Store};
+use doorward::storage::Config;
+use doorward::storage::sqlite::SqliteStore;
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use tempfile::TempDir;
+
+use crate::made::{Made, at, first_page, id, ruling, site};
+
+const SCHEMAS: [(i64, &str); 1] = [(1, include_str!("made_by/v1.sql"))];
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+fn file(folder: &TempDir) -> PathBuf {
+    folder.path().join("doorward.db")
+}
+
+/// A database as it was at `schema`, with `rows` in it.
+fn old_database(path: &Path, schema: i64, rows: &str) {
+    let mut connection = Connection::open(path).unwrap();
+    let target = refinery::Target::Version(schema.try_into().unwrap());
+    embedded::migrations::runner().set_target(target).run(&mut connection).unwrap();
+    connection.execute_batch(rows).unwrap();
+}
+
+#[tokio::test]
+async fn databases_of_every_schema_so_far_are_read() {
+    for (schema, rows) in SCHEMAS {
+        let folder = tempfile::tempdir().unwrap();
+        old_database(&file(&folder), schema, rows);
+        let store = SqliteStore::open_serving(&Config::sqlite(&file(&folder))).unwrap();
+        let news = Arc::new(store.sites().await.unwrap().remove(0));
+        let (held, _) = store.comment_find(news.id, &id("c-1")).await.unwrap().unwrap();
+        assert_eq!((held.status, held.revision, held.version), (Status::Held, 2, 2));
+        assert_eq!(held.verdict, Made::new(&news, "c-1").held(Some(Category::Spam), &["shouting"], 0.5).0.verdict);
+        assert_eq!(held.comment.body, "changed");
+        let (ruled, _) = store.comment_find(news.id, &id("c-2")).await.unwrap().unwrap();
+        assert_eq!((ruled.status, ruled.decided_by), (Status::Rejected, DecidedBy::Person));
+        let history = store.comment_history(ruled.uid).await.unwrap();
+        assert_eq!(history[1].reason.as_deref(), Some("because"));
+        let queue = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
+        assert_eq!(queue.items[0].article.title.as_deref(), Some("Bees"));
+        assert_eq!(queue.items[0].record, held);
+        assert_eq!(store.audit_list(&first_page(9)).await.unwrap().items.len(), 3);
+        let trace = Made::new(&news, "new").author("u-1").0.trace;
+        assert_eq!(store.author_past(&trace, at(9), 9).await.unwrap().rejected_by_person, 1);
+        Made::new(&news, "c-3").store(&store).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "writes the file that the test above reads"]
+async fn rows_of_this_version_are_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open_serving(&Config::sqlite(&file(&folder))).unwrap();
+    let news = site(&store, "news").await;
+    let mut article = Article::named(id("a-1"));
+    article.title = Some("Bees".to_owned());
+    let first =
+        Made::new(&news, "c-1").author("u-1").with_article(article).held(Some(Category::Spam), &["shouting"], 0.5);
+    first.clone().store(&store).await;
+    first.body("changed").at(1).revise(&store).await.unwrap();
+    let second = Made::new(&news, "c-2").author("u-1").store(&store).await;
+    store.rule(ruling(Action::Reject, &[&second], 2)).await.unwrap();
+    store.person_create("ann@example.org", Role::Moderator, "$argon2id$1", at(3)).await.unwrap();
+    store.close().await;
+    drop(store);
+    let rows = dump(&Connection::open(file(&folder)).unwrap());
+    let schema =
+        embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap();
+    let name = format!("{}/tests/storage/made_by/v{schema}.sql", env!("CARGO_MANIFEST_DIR"));
+    std::fs::write(name, rows).unwrap();
+}
+
+/// Every row of our tables, as SQL.
+fn dump(connection: &Connection) -> String {
+    let tables =
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'refinery%'";
+    let mut tables = connection.prepare(tables).unwrap();
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let mut sql = String::new();
+    for table in tables {
+        let mut query = connection.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+        let mut rows = query.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<String> = (0..columns.len()).map(|at| literal(row.get_ref(at).unwrap())).collect();
+            writeln!(sql, "INSERT INTO {table} ({}) VALUES ({});", columns.join(", "), values.join(", ")).unwrap();
+        }
+    }
+    sql
+}
+
+fn literal(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(value) => value.to_string(),
+        ValueRef::Real(value) => format!("{value:?}"),
+        ValueRef::Text(text) => format!("'{}'", std::str::from_utf8(text).unwrap().replace('\'', "''")),
+        ValueRef::Blob(bytes) => {
+            format!("x'{}'", bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}")))
+        }
+    }
+}
