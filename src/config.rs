@@ -159,7 +159,8 @@ impl Config {
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let usual = Path::new(USUAL);
         let path = file.or_else(|| usual.is_file().then_some(usual));
-        let mut variables: Vec<(String, String)> = std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
+        let mut variables: Vec<(String, String)> =
+            std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
         variables.sort();
         Self::read(path, &variables)
     }
@@ -172,7 +173,10 @@ impl Config {
         let mut config = Self::default();
         let mut text = String::new();
         if let Some(path) = path {
-            let read = |error: std::io::Error| ConfigError::Read { path: path.display().to_string(), problem: error.to_string() };
+            let read = |error: std::io::Error| ConfigError::Read {
+                path: path.display().to_string(),
+                problem: error.to_string(),
+            };
             text = std::fs::read_to_string(path).map_err(read)?;
             config = Self::parse(&text, &path.display().to_string())?;
         }
@@ -226,7 +230,8 @@ impl Config {
         let ids: Vec<&str> = domain::signal::LIST.iter().map(|meta| meta.id).collect();
         domain::policy::Policy::new(self.policy.clone(), &ids).map_err(|error| value(&error))?;
         let background = std::sync::Arc::new(domain::relevance::Background::default());
-        domain::signal::Signals::new(&self.signals, &domain::signal::Resources { background }).map_err(|error| value(&error))?;
+        domain::signal::Signals::new(&self.signals, &domain::signal::Resources { background })
+            .map_err(|error| value(&error))?;
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.database.path().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
@@ -236,7 +241,15 @@ impl Config {
     /// Names this configuration in verdicts: the beginning of the SHA-256 of everything that verdicts depend on.
     #[must_use]
     pub fn hash(&self) -> String {
-        let part = (&self.signals, &self.policy, &self.moderation, &self.trust, &self.limits, &self.history, &self.model.enabled);
+        let part = (
+            &self.signals,
+            &self.policy,
+            &self.moderation,
+            &self.trust,
+            &self.limits,
+            &self.history,
+            &self.model.enabled,
+        );
         let digest = Sha256::digest(serde_json::to_vec(&part).unwrap_or_default());
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -303,7 +316,8 @@ fn with_nearest(message: &str) -> String {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     match quoted.split_first() {
         Some((wrong, allowed)) if message.starts_with("unknown") => {
-            let near = allowed.iter().max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
+            let near =
+                allowed.iter().max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
             match near.filter(|near| strsim::jaro_winkler(wrong, near) > 0.7) {
                 Some(near) => format!("{message}; did you mean `{near}`?"),
                 None => message.to_owned(),
@@ -323,16 +337,26 @@ mod tests {
 
     #[test]
     fn the_shipped_file_says_every_setting_with_its_default_and_its_meaning() {
-        let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml")).expect("config.toml is there");
+        let text =
+            std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config.toml")).expect("config.toml is there");
         assert_eq!(Config::parse(&text, "config.toml").expect("valid"), Config::default());
         let shipped: toml::Table = toml::from_str(&text).expect("TOML");
         let defaults = toml::Table::try_from(Config::default()).expect("TOML");
-        assert_eq!(paths(&shipped, ""), paths(&defaults, ""), "config.toml does not name the same settings as the program");
+        assert_eq!(
+            paths(&shipped, ""),
+            paths(&defaults, ""),
+            "config.toml does not name the same settings as the program"
+        );
         let mut above = "";
         for (at, line) in text.lines().enumerate() {
-            let is_key = line.contains(" = ") && !line.starts_with('#') && !line.starts_with(' ') && !line.starts_with('"');
+            let is_key =
+                line.contains(" = ") && !line.starts_with('#') && !line.starts_with(' ') && !line.starts_with('"');
             let listed = line.starts_with("name = ") || above.contains(" = "); // an entry of a list is explained once, above the list
-            assert!(!is_key || above.starts_with('#') || listed, "line {}: `{line}` has no explanation above it", at + 1);
+            assert!(
+                !is_key || above.starts_with('#') || listed,
+                "line {}: `{line}` has no explanation above it",
+                at + 1
+            );
             above = line;
         }
     }
@@ -373,10 +397,24 @@ mod tests {
         assert!(!config.limits.enabled);
         let config = variable("DOORWARD__SERVER__LISTEN", "127.0.0.1:0").expect("plain text will do");
         assert_eq!(config.server.listen, "127.0.0.1:0");
-        assert_eq!(variable("DOORWARD__METRICS__TOKEN", "12345").expect("text that looks like a number").metrics.token.expose(), Some("12345"));
-        assert_eq!(variable("DOORWARD__SIGNALS__LINK_COUNT__MAX_HOSTS", "7").expect("valid").signals.link_count.max_hosts, 7);
+        assert_eq!(
+            variable("DOORWARD__METRICS__TOKEN", "12345")
+                .expect("text that looks like a number")
+                .metrics
+                .token
+                .expose(),
+            Some("12345")
+        );
+        assert_eq!(
+            variable("DOORWARD__SIGNALS__LINK_COUNT__MAX_HOSTS", "7").expect("valid").signals.link_count.max_hosts,
+            7
+        );
         let error = variable("DOORWARD__SERVER__LISTN", "x").expect_err("unknown").to_string();
-        assert!(error.starts_with("DOORWARD__SERVER__LISTN in the environment: unknown field `listn`") && error.contains("`listen`?"), "{error}");
+        assert!(
+            error.starts_with("DOORWARD__SERVER__LISTN in the environment: unknown field `listn`")
+                && error.contains("`listen`?"),
+            "{error}"
+        );
         assert!(variable("DOORWARD__LIMITS__ENABLED", "perhaps").is_err());
     }
 

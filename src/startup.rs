@@ -58,7 +58,9 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let house = house(config)?;
     Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config.database)?);
-    let history = MemoryHistory::rebuild(config.history.clone(), Arc::clone(&store), clock.now()).await.context("the history could not be read")?;
+    let history = MemoryHistory::rebuild(config.history.clone(), Arc::clone(&store), clock.now())
+        .await
+        .context("the history could not be read")?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
     let limits = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
@@ -90,7 +92,8 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
         (true, true) => Some(Classifier::shipped().context("the shipped model cannot be used")?),
         (true, false) => {
             let path = config.model.file.display();
-            let bytes = std::fs::read(&config.model.file).with_context(|| format!("model.file {path} cannot be read"))?;
+            let bytes =
+                std::fs::read(&config.model.file).with_context(|| format!("model.file {path} cannot be read"))?;
             Some(Classifier::load(&bytes).with_context(|| format!("model.file {path} cannot be used"))?)
         }
     };
@@ -170,7 +173,9 @@ impl App {
             () = stop => None,
         };
         let outcome = match stopped {
-            Some(ended) => ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself"))),
+            Some(ended) => {
+                ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))
+            }
             None => {
                 tracing::info!("stopping: requests may finish, new ones are not taken");
                 let ((), ended) = tokio::join!(handle.stop(true), running);

@@ -36,7 +36,8 @@ impl Default for Config {
 /// # Errors
 /// `level` is no filter.
 pub fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", config.level))?;
+    let filter =
+        EnvFilter::try_new(&config.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", config.level))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // The first one wins: tests start many services in one process.
     let _ = match config.format {

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::keys;
-use super::secrets::{SecretError, Sealer};
+use super::secrets::{Sealer, SecretError};
 use crate::domain::decision::Actor;
 use crate::domain::people::Role;
 use crate::domain::site::{Scope, Site};

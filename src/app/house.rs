@@ -145,15 +145,23 @@ impl House {
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
             classifier.assess(comment, page.get().map(|page| page.as_ref()))
         });
-        let section = comment.sent.article.section.as_deref()
+        let section = comment
+            .sent
+            .article
+            .section
+            .as_deref()
             .or_else(|| scene.page.get().and_then(|page| page.article.section.as_deref()));
-        self.policy.decide(outcomes, model, &Circumstances {
-            moderation: self.moderation.of(&scene.site, section),
-            role: comment.sent.author.role.as_deref(),
-            author: &scene.past.author,
-            allowance: &scene.allowance,
-            hash: &self.hash,
-        })
+        self.policy.decide(
+            outcomes,
+            model,
+            &Circumstances {
+                moderation: self.moderation.of(&scene.site, section),
+                role: comment.sent.author.role.as_deref(),
+                author: &scene.past.author,
+                allowance: &scene.allowance,
+                hash: &self.hash,
+            },
+        )
     }
 }
 

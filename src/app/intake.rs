@@ -161,7 +161,12 @@ impl Intake {
     ///
     /// # Errors
     /// `Store`.
-    pub async fn article(&self, site: SiteId, article: Article, now: Timestamp) -> Result<(Article, bool), IntakeError> {
+    pub async fn article(
+        &self,
+        site: SiteId,
+        article: Article,
+        now: Timestamp,
+    ) -> Result<(Article, bool), IntakeError> {
         let (article, new) = self.store.article_put(site, article, now).await?;
         let background = &self.settings.current().background;
         self.pages.keep(site, Arc::new(Page::new(article.clone(), background)));
@@ -218,7 +223,9 @@ impl Intake {
         let parent = match &comment.sent.parent_id {
             None => Known::NotApplicable,
             Some(id) => match self.store.comment_find(site.id, id).await {
-                Ok(Some((parent, _))) => Known::Known(normalise::fold_body(&parent.comment.body, parent.comment.format)),
+                Ok(Some((parent, _))) => {
+                    Known::Known(normalise::fold_body(&parent.comment.body, parent.comment.format))
+                }
                 Ok(None) => Known::NotApplicable, // the site never sent it
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "parent comment could not be read");
@@ -243,8 +250,7 @@ impl Intake {
                 if let Known::Known(page) = &scene.page {
                     self.pages.keep(site, Arc::clone(page));
                 }
-                let standing =
-                    Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
+                let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
                 self.history.settle(&comment.trace, record.received_at, standing).await;
                 Ok(Taken { record, replayed: false })
             }

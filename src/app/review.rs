@@ -88,7 +88,12 @@ impl Review {
     ///
     /// # Errors
     /// `Store`.
-    pub async fn claim(&self, uids: &[Uuid], by: &Person, now: Timestamp) -> Result<(Vec<Uuid>, Timestamp), ReviewError> {
+    pub async fn claim(
+        &self,
+        uids: &[Uuid],
+        by: &Person,
+        now: Timestamp,
+    ) -> Result<(Vec<Uuid>, Timestamp), ReviewError> {
         let until = now.plus_millis(Self::CLAIM_MS);
         Ok((self.store.claim(uids, &by.email, until, now).await?, until))
     }
@@ -110,16 +115,19 @@ impl Review {
             return Err(ReviewError::NoRuling);
         }
         let single = ask.items.len() == 1;
-        let ruled = self.store.rule(Ruling {
-            items: ask.items,
-            action: ask.action,
-            category: ask.category,
-            reason: ask.reason,
-            note: ask.note,
-            by: Actor::Person(by.email.clone()),
-            at: now,
-            sites: None,
-        }).await?;
+        let ruled = self
+            .store
+            .rule(Ruling {
+                items: ask.items,
+                action: ask.action,
+                category: ask.category,
+                reason: ask.reason,
+                note: ask.note,
+                by: Actor::Person(by.email.clone()),
+                at: now,
+                sites: None,
+            })
+            .await?;
         self.tell(&ruled).await;
         match ruled.conflicts.first() {
             Some(current) if single => Err(ReviewError::Conflict(Box::new(current.clone()))),

@@ -130,10 +130,11 @@ fn create(path: &Path) -> Result<(), SecretError> {
     }
     name.push(suffix);
     let unfinished = path.with_file_name(name);
-    let written = write(&unfinished, &STANDARD.encode(key)).and_then(|()| match std::fs::hard_link(&unfinished, path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        linked => linked,
-    });
+    let written =
+        write(&unfinished, &STANDARD.encode(key)).and_then(|()| match std::fs::hard_link(&unfinished, path) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            linked => linked,
+        });
     let removed = std::fs::remove_file(&unfinished);
     written.and(removed).map_err(|source| SecretError::File { path: path.to_owned(), source })
 }

@@ -56,7 +56,9 @@ pub fn target(source: &str, row: &Row) -> Option<Target> {
     let (spam, abuse) = match (source, label) {
         ("reddit_rules", _) if row.rule.as_deref().is_some_and(|rule| rule != "advertising") => return None,
         ("davidson_hate", "hate" | "offensive") | (_, "toxic" | "OFFENSE" | "offensive" | "hate") => (None, Some(true)),
-        ("davidson_hate", "neither") | ("wiki_toxic" | "toxic_sample_cc0" | "offcombr_pt" | "germeval21_de", "ok") | (_, "OTHER" | "none") => (Some(false), Some(false)),
+        ("davidson_hate", "neither")
+        | ("wiki_toxic" | "toxic_sample_cc0" | "offcombr_pt" | "germeval21_de", "ok")
+        | (_, "OTHER" | "none") => (Some(false), Some(false)),
         (_, "spam") => (Some(true), None),
         ("cqa_relevance", "on_topic") | (_, "ham_published") => (Some(false), Some(false)),
         (_, "ham") => (Some(false), Some(false)),
@@ -71,7 +73,9 @@ pub fn target(source: &str, row: &Row) -> Option<Target> {
 /// It cannot be read, or a line is not JSON with `id` and `text`.
 pub fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
-    let row = |(at, line): (usize, &str)| serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), at + 1));
+    let row = |(at, line): (usize, &str)| {
+        serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), at + 1))
+    };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(row).collect()
 }
 

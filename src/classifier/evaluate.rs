@@ -30,7 +30,9 @@ pub struct Measures {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of examples")]
 pub fn measure(scored: &[Scored], threshold: f64) -> Measures {
-    let called = |positive: bool| scored.iter().filter(|(score, label)| *score >= threshold && *label == positive).count() as f64;
+    let called = |positive: bool| {
+        scored.iter().filter(|(score, label)| *score >= threshold && *label == positive).count() as f64
+    };
     let positives = scored.iter().filter(|(_, label)| *label).count();
     let (right, wrong) = (called(true), called(false));
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { f64::NAN };
@@ -84,7 +86,12 @@ pub fn average_precision(scored: &[Scored]) -> f64 {
     if found > 0.0 { sum / found } else { f64::NAN }
 }
 
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "probabilities and counts")]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "probabilities and counts"
+)]
 fn calibration_error(scored: &[Scored]) -> f64 {
     let mut bins = [(0.0_f64, 0.0_f64, 0.0_f64); 10];
     for (score, label) in scored {

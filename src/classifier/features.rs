@@ -22,12 +22,40 @@ const MAX_WORDS: usize = 2_000;
 
 /// The hand-made features, by the name that moderators read.
 pub const HAND: &[&str] = &[
-    "one link", "two or three links", "more than three links", "a link in markup", "a disguised link", "link to own page",
-    "a telephone number", "an e-mail address", "a sum of money", "asks to act", "speaks of its own offer", "praise", "praise and an offer",
-    "thanks", "a question", "speaks of itself", "addresses the reader", "many capitals", "many exclamation marks", "many digits", "emoji",
-    "at most three words", "four to eight words", "nine to twenty words", "more than sixty words", "shares words with the page",
-    "shares no words with the page", "repeats itself", "names of brands or services", "insults in the second person",
+    "one link",
+    "two or three links",
+    "more than three links",
+    "a link in markup",
+    "a disguised link",
+    "link to own page",
+    "a telephone number",
+    "an e-mail address",
+    "a sum of money",
+    "asks to act",
+    "speaks of its own offer",
+    "praise",
+    "praise and an offer",
+    "thanks",
+    "a question",
+    "speaks of itself",
+    "addresses the reader",
+    "many capitals",
+    "many exclamation marks",
+    "many digits",
+    "emoji",
+    "at most three words",
+    "four to eight words",
+    "nine to twenty words",
+    "more than sixty words",
+    "shares words with the page",
+    "shares no words with the page",
+    "repeats itself",
+    "names of brands or services",
+    "insults in the second person",
 ];
+
+/// Features of the page. Sets of abuse come without pages, so for abuse these would only tell the sets apart.
+pub const OF_PAGE: &[&str] = &["link to own page", "shares words with the page", "shares no words with the page"];
 
 /// Which feature of [`HAND`] has this name; a name that is not there is a mistake in this file that a test finds.
 fn hand(name: &str) -> usize {
@@ -93,7 +121,10 @@ fn ngrams(comment: &Comment, found: &mut Vec<(u32, Owner)>) {
         let hash = word_hash(word);
         found.push((bucket(hash, 0), Owner::Word(at)));
         if let Some(before) = before {
-            found.push((bucket(before.rotate_left(17) ^ hash.wrapping_mul(0x9e37_79b9_7f4a_7c15), 0), Owner::Pair(at - 1)));
+            found.push((
+                bucket(before.rotate_left(17) ^ hash.wrapping_mul(0x9e37_79b9_7f4a_7c15), 0),
+                Owner::Pair(at - 1),
+            ));
         }
         before = Some(hash);
         char_ngrams(word, |hash| found.push((bucket(hash, 1), Owner::Word(at))));
@@ -134,11 +165,99 @@ fn bucket(hash: u64, kind: u32) -> u32 {
 }
 
 fn handmade(comment: &Comment, page: Option<&Page>, mut has: impl FnMut(usize)) {
-    const ACT: &[&str] = &["click", "subscribe", "visit", "call", "dial", "contact", "buy", "order", "join", "download", "check", "follow", "register", "book", "whatsapp", "hurry", "apply"];
-    const OFFER: &[&str] = &["channel", "website", "site", "blog", "page", "video", "videos", "service", "services", "company", "team", "products", "product", "shop", "store", "number", "support", "link", "app", "music"];
-    const PRAISE: &[&str] = &["nice", "great", "awesome", "amazing", "informative", "helpful", "useful", "excellent", "wonderful", "fantastic", "impressive", "interesting", "love", "superb", "perfect"];
-    const BRANDS: &[&str] = &["printer", "antivirus", "airlines", "reservations", "router", "outlook", "quickbooks", "kindle", "insurance", "loan", "loans", "casino", "bitcoin", "crypto", "forex", "viagra", "cialis", "seo", "backlinks", "escort", "movies", "shoes", "handbags", "watches", "essay", "flights", "hotel"];
-    const INSULT: &[&str] = &["idiot", "stupid", "moron", "dumb", "fool", "liar", "loser", "pathetic", "retard", "retarded", "scum", "trash", "garbage", "disgusting", "ignorant", "clown", "bitch", "asshole", "fuck", "fucking", "shit", "crap"];
+    const ACT: &[&str] = &[
+        "click",
+        "subscribe",
+        "visit",
+        "call",
+        "dial",
+        "contact",
+        "buy",
+        "order",
+        "join",
+        "download",
+        "check",
+        "follow",
+        "register",
+        "book",
+        "whatsapp",
+        "hurry",
+        "apply",
+    ];
+    const OFFER: &[&str] = &[
+        "channel", "website", "site", "blog", "page", "video", "videos", "service", "services", "company", "team",
+        "products", "product", "shop", "store", "number", "support", "link", "app", "music",
+    ];
+    const PRAISE: &[&str] = &[
+        "nice",
+        "great",
+        "awesome",
+        "amazing",
+        "informative",
+        "helpful",
+        "useful",
+        "excellent",
+        "wonderful",
+        "fantastic",
+        "impressive",
+        "interesting",
+        "love",
+        "superb",
+        "perfect",
+    ];
+    const BRANDS: &[&str] = &[
+        "printer",
+        "antivirus",
+        "airlines",
+        "reservations",
+        "router",
+        "outlook",
+        "quickbooks",
+        "kindle",
+        "insurance",
+        "loan",
+        "loans",
+        "casino",
+        "bitcoin",
+        "crypto",
+        "forex",
+        "viagra",
+        "cialis",
+        "seo",
+        "backlinks",
+        "escort",
+        "movies",
+        "shoes",
+        "handbags",
+        "watches",
+        "essay",
+        "flights",
+        "hotel",
+    ];
+    const INSULT: &[&str] = &[
+        "idiot",
+        "stupid",
+        "moron",
+        "dumb",
+        "fool",
+        "liar",
+        "loser",
+        "pathetic",
+        "retard",
+        "retarded",
+        "scum",
+        "trash",
+        "garbage",
+        "disgusting",
+        "ignorant",
+        "clown",
+        "bitch",
+        "asshole",
+        "fuck",
+        "fucking",
+        "shit",
+        "crap",
+    ];
     let body = &comment.body;
     let folded = body.folded.text();
     let plain = body.plain.text();
@@ -160,7 +279,12 @@ fn handmade(comment: &Comment, page: Option<&Page>, mut has: impl FnMut(usize)) 
     when("link to own page", body.links.iter().any(|link| is_own(&link.host)));
     let digits = folded.bytes().filter(u8::is_ascii_digit).count();
     when("a telephone number", digits >= 9 && has_phone(folded));
-    when("an e-mail address", folded.split_whitespace().any(|word| word.split_once('@').is_some_and(|(a, b)| !a.is_empty() && b.contains('.'))));
+    when(
+        "an e-mail address",
+        folded
+            .split_whitespace()
+            .any(|word| word.split_once('@').is_some_and(|(a, b)| !a.is_empty() && b.contains('.'))),
+    );
     when("a sum of money", folded.contains(['$', '€', '£']) && digits > 0);
     let mut counts = [0_usize; 8];
     let mut words = 0;
@@ -199,7 +323,8 @@ fn handmade(comment: &Comment, page: Option<&Page>, mut has: impl FnMut(usize)) 
         _ => {}
     }
     if let Some(page) = page.filter(|page| page.can_compare()) {
-        let content = || body.words().take(MAX_WORDS).filter(|word| word.len() > 3 && !crate::domain::headline::is_common(word));
+        let content =
+            || body.words().take(MAX_WORDS).filter(|word| word.len() > 3 && !crate::domain::headline::is_common(word));
         let carried = content().filter(|word| page.carries(word)).count();
         when("shares words with the page", carried >= 2);
         when("shares no words with the page", carried == 0 && content().take(6).count() >= 6);
@@ -243,7 +368,8 @@ mod tests {
     #[test]
     fn every_hand_made_feature_that_is_asked_for_exists() {
         let source = include_str!("features.rs");
-        let asked = source.lines().filter_map(|line| line.split_once("when(\"")).filter_map(|(_, rest)| rest.split('"').next());
+        let asked =
+            source.lines().filter_map(|line| line.split_once("when(\"")).filter_map(|(_, rest)| rest.split('"').next());
         let asked: Vec<&str> = asked.collect();
         assert!(asked.len() > 25);
         for name in asked {
@@ -253,15 +379,21 @@ mod tests {
 
     #[test]
     fn each_index_comes_once_and_lies_within_the_dimension() {
-        let found = features(&comment("Check out my channel http://x.example my channel my channel CALL 1-888-203-9661 NOW!!!"), None);
+        let found = features(
+            &comment("Check out my channel http://x.example my channel my channel CALL 1-888-203-9661 NOW!!!"),
+            None,
+        );
         let mut indices: Vec<u32> = found.iter().map(|(index, _)| *index).collect();
         indices.sort_unstable();
         let before = indices.len();
         indices.dedup();
         assert_eq!(indices.len(), before);
         assert!(indices.iter().all(|index| (*index as usize) < DIMENSION));
-        let named: Vec<&str> = indices.iter().filter_map(|index| HAND.get((*index as usize).checked_sub(BUCKETS)?)).copied().collect();
-        for name in ["one link", "a telephone number", "asks to act", "speaks of its own offer", "many exclamation marks"] {
+        let named: Vec<&str> =
+            indices.iter().filter_map(|index| HAND.get((*index as usize).checked_sub(BUCKETS)?)).copied().collect();
+        for name in
+            ["one link", "a telephone number", "asks to act", "speaks of its own offer", "many exclamation marks"]
+        {
             assert!(named.contains(&name), "{name}: {named:?}");
         }
     }

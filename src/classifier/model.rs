@@ -134,7 +134,8 @@ impl Classifier {
                 weights.get_mut(*index as usize).ok_or(ModelError::Kind)?[at] = *weight;
             }
         }
-        let scale = outputs.each_ref().map(|output| Scale { slope: -output.platt.0, offset: -output.platt.1 - output.base });
+        let scale =
+            outputs.each_ref().map(|output| Scale { slope: -output.platt.0, offset: -output.platt.1 - output.base });
         let version = checksum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let classifier = Self { header, version, weights, scale };
         for (at, output) in outputs.iter().enumerate() {
@@ -201,7 +202,8 @@ impl Classifier {
             margins[1] += share[1];
             shares.push((owner, share));
         });
-        let [spam, abuse] = [0, 1].map(|output| LogOdds::of(self.scale[output].slope * margins[output] + self.scale[output].offset));
+        let [spam, abuse] =
+            [0, 1].map(|output| LogOdds::of(self.scale[output].slope * margins[output] + self.scale[output].offset));
         let terms = self.terms(comment, shares);
         ModelOutput::Scored { version: self.version.clone(), spam, abuse, terms }
     }
@@ -221,13 +223,18 @@ impl Classifier {
         strongest.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
         strongest.truncate(MAX_TERMS);
         let category = [Category::Spam, Category::Abuse];
-        let term = |(share, output, owner): (f64, usize, Owner)| Term { category: category[output], text: words_of(comment, owner), log_odds: LogOdds::of(share) };
+        let term = |(share, output, owner): (f64, usize, Owner)| Term {
+            category: category[output],
+            text: words_of(comment, owner),
+            log_odds: LogOdds::of(share),
+        };
         strongest.into_iter().map(term).collect()
     }
 }
 
 fn words_of(comment: &Comment, owner: Owner) -> String {
-    let text = |from: u32, count: usize| comment.body.words().skip(from as usize).take(count).collect::<Vec<_>>().join(" ");
+    let text =
+        |from: u32, count: usize| comment.body.words().skip(from as usize).take(count).collect::<Vec<_>>().join(" ");
     match owner {
         Owner::Word(at) => text(at, 1),
         Owner::Pair(at) => text(at, 2),
@@ -244,11 +251,23 @@ mod tests {
 
     fn output(name: &str, weight: f32, golden: f64) -> Output {
         let weights = vec![(7, weight)];
-        Output { name: name.to_owned(), learner: "test".to_owned(), platt: (-1.0, 0.0), base: 0.0, weights, golden: vec![(vec![(7, 1.0)], golden)] }
+        Output {
+            name: name.to_owned(),
+            learner: "test".to_owned(),
+            platt: (-1.0, 0.0),
+            base: 0.0,
+            weights,
+            golden: vec![(vec![(7, 1.0)], golden)],
+        }
     }
 
     fn file(features: &str, golden: f64) -> Vec<u8> {
-        let header = Header { features: features.to_owned(), training: String::new(), sources: BTreeMap::new(), measured: BTreeMap::new() };
+        let header = Header {
+            features: features.to_owned(),
+            training: String::new(),
+            sources: BTreeMap::new(),
+            measured: BTreeMap::new(),
+        };
         Classifier::to_bytes(&header, &[output("spam", 2.0, golden), output("abuse", 0.0, 0.5)])
     }
 

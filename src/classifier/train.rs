@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use linfa::composing::platt_scaling::{platt_newton_method, PlattParams};
+use linfa::composing::platt_scaling::{PlattParams, platt_newton_method};
 use linfa::prelude::*;
 use linfa_ftrl::Ftrl;
 use linfa_logistic::LogisticRegression;
@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::data::{self, Pages, Row, Target};
 use super::evaluate::{Scored, auc};
-use super::features::{BUCKETS, DIMENSION, Features, SPEC, features};
+use super::features::{BUCKETS, DIMENSION, Features, HAND, OF_PAGE, SPEC, features};
 use super::model::{Header, Output};
 use crate::domain::relevance::Background;
 
@@ -109,12 +109,21 @@ pub fn train(folder: &Path, without: &Without, progress: &mut dyn FnMut(&str)) -
             let page = pages.of(source.name, &row);
             let repeat = if target.spam == Some(true) || target.abuse == Some(true) { source.repeat } else { 1 };
             let group = data::group_hash(source.name, &row);
-            examples.push(Example { source: number, group, features: features(&comment, page.as_deref()), target, repeat });
+            examples.push(Example {
+                source: number,
+                group,
+                features: features(&comment, page.as_deref()),
+                target,
+                repeat,
+            });
         }
     }
     progress(&format!("{} examples", examples.len()));
     let mut measured = BTreeMap::new();
     let spam = output("spam", &examples, |target| target.spam, &mut measured, progress)?;
+    for example in &mut examples {
+        example.features.retain(|(index, _)| !is_of_page(*index));
+    }
     let abuse = output("abuse", &examples, |target| target.abuse, &mut measured, progress)?;
     counts.retain(|_, count| *count > 0);
     let training = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -124,7 +133,11 @@ pub fn train(folder: &Path, without: &Without, progress: &mut dyn FnMut(&str)) -
     Ok(Trained { header, outputs, background, held_out: held_out.into_iter().collect(), card })
 }
 
-fn read(folder: &Path, left_out: &dyn Fn(&str) -> bool, blog: usize) -> anyhow::Result<(Vec<Vec<Row>>, BTreeSet<String>)> {
+fn read(
+    folder: &Path,
+    left_out: &dyn Fn(&str) -> bool,
+    blog: usize,
+) -> anyhow::Result<(Vec<Vec<Row>>, BTreeSet<String>)> {
     let mut seen = BTreeSet::new();
     let mut held_out = BTreeSet::new();
     let mut all = Vec::new();
@@ -180,13 +193,20 @@ fn background(folder: &Path, rows: &[Vec<Row>], held_out: &BTreeSet<String>) -> 
 /// At most `most` of each class, chosen by hash.
 fn take(rows: Vec<Row>, source: &Source) -> Vec<(Row, Target)> {
     let labelled = rows.into_iter().filter_map(|row| Some((data::target(source.name, &row)?, row)));
-    let (mut positive, mut negative): (Vec<_>, Vec<_>) = labelled.map(|(target, row)| (row, target)).partition(|(_, target)| target.spam == Some(true) || target.abuse == Some(true));
+    let (mut positive, mut negative): (Vec<_>, Vec<_>) = labelled
+        .map(|(target, row)| (row, target))
+        .partition(|(_, target)| target.spam == Some(true) || target.abuse == Some(true));
     for class in [&mut positive, &mut negative] {
         class.sort_by_key(|(row, _)| xxhash_rust::xxh3::xxh3_64(row.id.as_bytes()));
         class.truncate(source.most);
     }
     positive.append(&mut negative);
     positive
+}
+
+fn is_of_page(index: u32) -> bool {
+    let name = (index as usize).checked_sub(BUCKETS).and_then(|number| HAND.get(number));
+    name.is_some_and(|name| OF_PAGE.contains(name))
 }
 
 type Labelled<'a> = (&'a Example, bool);
@@ -198,8 +218,10 @@ fn output(
     measured: &mut BTreeMap<String, f64>,
     progress: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Output> {
-    let labelled: Vec<Labelled<'_>> = examples.iter().filter_map(|example| Some((example, label(&example.target)?))).collect();
-    let (held, kept): (Vec<Labelled<'_>>, Vec<Labelled<'_>>) = labelled.iter().copied().partition(|(example, _)| example.group % 5 == 0);
+    let labelled: Vec<Labelled<'_>> =
+        examples.iter().filter_map(|example| Some((example, label(&example.target)?))).collect();
+    let (held, kept): (Vec<Labelled<'_>>, Vec<Labelled<'_>>) =
+        labelled.iter().copied().partition(|(example, _)| example.group % 5 == 0);
     let first = State::fit(&kept)?;
     let second = logistic(&kept)?;
     let of = |weights: &[f64]| auc(&scored(&held, weights));
@@ -218,8 +240,12 @@ fn output(
         let golden = fitted.golden(&labelled);
         (fitted.weights, golden)
     };
-    #[expect(clippy::cast_possible_truncation, reason = "kept in single precision; golden vectors prove that it is enough")]
-    let weights = (0_u32..).zip(&weights).filter(|(_, weight)| **weight != 0.0).map(|(index, weight)| (index, *weight as f32));
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "kept in single precision; golden vectors prove that it is enough"
+    )]
+    let weights =
+        (0_u32..).zip(&weights).filter(|(_, weight)| **weight != 0.0).map(|(index, weight)| (index, *weight as f32));
     let learner = if by_ftrl { "linfa-ftrl" } else { "linfa-logistic" }.to_owned();
     Ok(Output { name: name.to_owned(), learner, platt, base, weights: weights.collect(), golden })
 }
@@ -235,7 +261,8 @@ fn abroad(
     let mut margins = Vec::new();
     let sources: BTreeSet<usize> = labelled.iter().map(|(example, _)| example.source).collect();
     for source in sources {
-        let (out, kept): (Vec<Labelled<'_>>, Vec<Labelled<'_>>) = labelled.iter().copied().partition(|(example, _)| example.source == source);
+        let (out, kept): (Vec<Labelled<'_>>, Vec<Labelled<'_>>) =
+            labelled.iter().copied().partition(|(example, _)| example.source == source);
         let weights = if by_ftrl { State::fit(&kept)?.weights()? } else { logistic(&kept)?.weights };
         let found = scored(&out, &weights);
         let area = auc(&found);
@@ -255,7 +282,8 @@ fn calibrate(margins: &[Scored]) -> anyhow::Result<((f64, f64), f64)> {
     let values = Array1::from_iter(margins.iter().map(|(margin, _)| *margin));
     let labels = Array1::from_iter(margins.iter().map(|(_, label)| *label));
     let params = PlattParams::<f64, ()>::default().check().map_err(|error| anyhow!("{error}"))?;
-    let platt = platt_newton_method(values.view(), labels.view(), &params).map_err(|error| anyhow!("calibration: {error}"))?;
+    let platt =
+        platt_newton_method(values.view(), labels.view(), &params).map_err(|error| anyhow!("calibration: {error}"))?;
     #[expect(clippy::cast_precision_loss, reason = "counts of examples")]
     let share = labels.iter().filter(|label| **label).count() as f64 / labels.len() as f64;
     Ok((platt, (share / (1.0 - share)).ln()))
@@ -303,7 +331,11 @@ impl State {
         let params = Ftrl::<f64>::params().alpha(ALPHA).beta(BETA).l1_ratio(L1).l2_ratio(L2);
         let params = params.check().map_err(|error| anyhow!("{error}"))?;
         let mut state = Self { z: vec![0.0; DIMENSION], n: vec![0.0; DIMENSION] };
-        let mut order: Vec<usize> = labelled.iter().enumerate().flat_map(|(at, (example, _))| std::iter::repeat_n(at, example.repeat as usize)).collect();
+        let mut order: Vec<usize> = labelled
+            .iter()
+            .enumerate()
+            .flat_map(|(at, (example, _))| std::iter::repeat_n(at, example.repeat as usize))
+            .collect();
         for epoch in 0..EPOCHS {
             order.sort_by_key(|at| xxhash_rust::xxh3::xxh3_64_with_seed(&at.to_le_bytes(), epoch));
             for at in &order {
@@ -348,7 +380,10 @@ impl State {
                 let predicted = model.predict(&dense(&example.features));
                 // linfa answers in single precision; its weights give the same in double.
                 let exact = 1.0 / (1.0 + (-dot_gathered(&example.features, &model)).exp());
-                anyhow::ensure!((f64::from(*predicted[0]) - exact).abs() < 1e-6, "linfa's prediction is not its weights'");
+                anyhow::ensure!(
+                    (f64::from(*predicted[0]) - exact).abs() < 1e-6,
+                    "linfa's prediction is not its weights'"
+                );
                 Ok((example.features.clone(), f64::from(*predicted[0])))
             })
             .collect()
@@ -389,7 +424,11 @@ fn logistic(labelled: &[Labelled<'_>]) -> anyhow::Result<Logistic> {
         }
     }
     let dataset = Dataset::new(matrix, Array1::from(labels));
-    let fitted = LogisticRegression::default().alpha(1.0).max_iterations(60).fit(&dataset).map_err(|error| anyhow!("linfa-logistic: {error}"))?;
+    let fitted = LogisticRegression::default()
+        .alpha(1.0)
+        .max_iterations(60)
+        .fit(&dataset)
+        .map_err(|error| anyhow!("linfa-logistic: {error}"))?;
     // linfa's positive class is the more frequent one.
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     let mut weights = vec![0.0; DIMENSION];
@@ -404,7 +443,9 @@ impl Logistic {
     /// The challenger's own dot product is linfa's `predict_probabilities` to within 1e-7 (measured); its vectors are made of its parameters.
     fn golden(&self, labelled: &[Labelled<'_>]) -> Vec<(Features, f64)> {
         let step = (labelled.len() / GOLDEN).max(1);
-        let of = |example: &Example| (example.features.clone(), 1.0 / (1.0 + (-dot(&example.features, &self.weights)).exp()));
+        let of = |example: &Example| {
+            (example.features.clone(), 1.0 / (1.0 + (-dot(&example.features, &self.weights)).exp()))
+        };
         labelled.iter().step_by(step).take(GOLDEN).map(|(example, _)| of(example)).collect()
     }
 }
@@ -426,9 +467,14 @@ fn chi_squared(labelled: &[Labelled<'_>]) -> Vec<u32> {
     let statistic = |count: &[f64; 2]| {
         let present = count[0] + count[1];
         let expected = present * totals[1] / all;
-        if present < 3.0 { 0.0 } else { (count[1] - expected).powi(2) / expected.max(f64::MIN_POSITIVE) * all / (all - present).max(1.0) }
+        if present < 3.0 {
+            0.0
+        } else {
+            (count[1] - expected).powi(2) / expected.max(f64::MIN_POSITIVE) * all / (all - present).max(1.0)
+        }
     };
-    let mut ranked: Vec<(f64, u32)> = counts.iter().zip(0_u32..).map(|(count, index)| (statistic(count), index)).collect();
+    let mut ranked: Vec<(f64, u32)> =
+        counts.iter().zip(0_u32..).map(|(count, index)| (statistic(count), index)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut chosen: Vec<u32> = ranked.into_iter().take(SELECTED).map(|(_, index)| index).collect();
     chosen.extend(u32::try_from(BUCKETS).unwrap_or(0)..u32::try_from(DIMENSION - 1).unwrap_or(0));
@@ -440,7 +486,10 @@ fn card(header: &Header, outputs: &[Output; 2]) -> String {
         "# Model card\n\nWritten by `doorward train`. The model says how likely a comment is spam or abuse, from its words and from properties that mean \
          the same on every site; it is one term of a verdict, bounded by `policy.*.model_max`, and never decides alone what a person should.\n\n",
     );
-    card += &format!("- **Features:** `{}`, {DIMENSION} in all.\n- **Training set:** SHA-256 of ids and labels `{}`.\n", header.features, header.training);
+    card += &format!(
+        "- **Features:** `{}`, {DIMENSION} in all.\n- **Training set:** SHA-256 of ids and labels `{}`.\n",
+        header.features, header.training
+    );
     for output in outputs {
         let (a, b) = output.platt;
         card += &format!(
@@ -482,7 +531,11 @@ mod tests {
         let of = |at: u32, spam: bool| Example {
             source: 0,
             group: u64::from(at),
-            features: vec![(if spam { 1 } else { 2 }, 1.0), (3 + at % 7, 0.3), (u32::try_from(DIMENSION).unwrap_or(1) - 1, 1.0)],
+            features: vec![
+                (if spam { 1 } else { 2 }, 1.0),
+                (3 + at % 7, 0.3),
+                (u32::try_from(DIMENSION).unwrap_or(1) - 1, 1.0),
+            ],
             target: Target { spam: Some(spam), abuse: None },
             repeat: 1,
         };
@@ -492,7 +545,8 @@ mod tests {
     #[test]
     fn both_learners_learn_and_their_golden_vectors_are_their_own() {
         let examples = examples();
-        let labelled: Vec<Labelled<'_>> = examples.iter().map(|example| (example, example.target.spam == Some(true))).collect();
+        let labelled: Vec<Labelled<'_>> =
+            examples.iter().map(|example| (example, example.target.spam == Some(true))).collect();
         let state = State::fit(&labelled).expect("fits");
         let weights = state.weights().expect("weights");
         assert!(weights[1] > 0.0 && weights[2] < 0.0 && weights[100] == 0.0, "{:?}", &weights[..4]);
@@ -507,7 +561,8 @@ mod tests {
     #[test]
     fn gathering_changes_only_what_is_active() {
         let examples = examples();
-        let labelled: Vec<Labelled<'_>> = examples.iter().map(|example| (example, example.target.spam == Some(true))).collect();
+        let labelled: Vec<Labelled<'_>> =
+            examples.iter().map(|example| (example, example.target.spam == Some(true))).collect();
         let state = State::fit(&labelled).expect("fits");
         assert!(state.n.iter().zip(0..).all(|(n, index)| *n == 0.0 || index < 10 || index == DIMENSION - 1));
         assert!(state.z.iter().all(|z| z.is_finite()));

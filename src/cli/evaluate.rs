@@ -66,9 +66,25 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.json {
         return say_json(&lines);
     }
-    say(format_args!("model {}\n{:24} {:6} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}", classifier.version(), "source", "output", "rows", "pos", "prec", "recall", "f1", "fpr", "auc", "ap"))?;
+    say(format_args!(
+        "model {}\n{:24} {:6} {:>7} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6}",
+        classifier.version(),
+        "source",
+        "output",
+        "rows",
+        "pos",
+        "prec",
+        "recall",
+        "f1",
+        "fpr",
+        "auc",
+        "ap"
+    ))?;
     for Line { source, output, measures: m } in &lines {
-        say(format_args!("{source:24} {output:6} {:7} {:6} {:6.3} {:6.3} {:6.3} {:6.4} {:6.3} {:6.3}", m.examples, m.positives, m.precision, m.recall, m.f1, m.false_positive_rate, m.auc, m.average_precision))?;
+        say(format_args!(
+            "{source:24} {output:6} {:7} {:6} {:6.3} {:6.3} {:6.3} {:6.4} {:6.3} {:6.3}",
+            m.examples, m.positives, m.precision, m.recall, m.f1, m.false_positive_rate, m.auc, m.average_precision
+        ))?;
     }
     Ok(())
 }

@@ -96,8 +96,7 @@ fn lines(verdict: &Verdict) -> Vec<String> {
         let model = verdict.model.log_odds(category);
         if let (ModelOutput::Scored { version, terms, .. }, true) = (&verdict.model, category != Category::OffTopic) {
             let terms = terms.iter().filter(|term| term.category == category);
-            let terms: Vec<String> =
-                terms.map(|term| format!("{} {:+.2}", term.text, term.log_odds.get())).collect();
+            let terms: Vec<String> = terms.map(|term| format!("{} {:+.2}", term.text, term.log_odds.get())).collect();
             lines.push(term(model.get(), &format!("model {version}"), &terms.join(", ")));
         }
         for adjustment in verdict.adjustments.iter().filter(|adjustment| adjustment.category == category) {

@@ -97,7 +97,9 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             for site in desk.close(sites).await? {
                 if json {
                     let (url, webhook) = (site.url.as_deref(), site.webhook.as_deref());
-                    say_json(&json!({"site": &*site.name, "url": url, "webhook": webhook, "created_at": site.created_at}))?;
+                    say_json(
+                        &json!({"site": &*site.name, "url": url, "webhook": webhook, "created_at": site.created_at}),
+                    )?;
                 } else {
                     say(format_args!("{:<24} {} {}", site.name, site.created_at, site.url.as_deref().unwrap_or("-")))?;
                 }

@@ -57,7 +57,11 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::Disable { email, json } => {
             let closed = desk.admin.user_disable(&email, desk.now).await;
             desk.close(closed).await?;
-            if json { say_json(&json!({"email": email, "disabled": true})) } else { say(format_args!("closed {email}")) }
+            if json {
+                say_json(&json!({"email": email, "disabled": true}))
+            } else {
+                say(format_args!("closed {email}"))
+            }
         }
     }
 }

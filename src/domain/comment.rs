@@ -222,8 +222,12 @@ impl Article {
     /// Whether anything but the id is known.
     #[must_use]
     pub fn has_details(&self) -> bool {
-        self.title.is_some() || self.text.is_some() || !self.tags.is_empty() || self.url.is_some()
-            || self.section.is_some() || self.lang.is_some()
+        self.title.is_some()
+            || self.text.is_some()
+            || !self.tags.is_empty()
+            || self.url.is_some()
+            || self.section.is_some()
+            || self.lang.is_some()
     }
 
     /// What is known of the page after `newer` arrived: each field that `newer` carries replaces the older one.

@@ -56,7 +56,8 @@ pub fn smallest_change(verdict: &Verdict, hold: impl Fn(Category) -> f64) -> Opt
     if verdict.action == Action::Approve {
         return None;
     }
-    let over: Vec<Category> = Category::ALL.into_iter().filter(|category| verdict.scores[*category].get() >= hold(*category)).collect();
+    let over: Vec<Category> =
+        Category::ALL.into_iter().filter(|category| verdict.scores[*category].get() >= hold(*category)).collect();
     match (over.as_slice(), verdict.causes.as_slice()) {
         ([], [cause]) => {
             let text = format!("Without this it would have been approved: {}", cause.text);
@@ -75,14 +76,17 @@ fn of_score(verdict: &Verdict, category: Category, hold: f64) -> Change {
     let enough = counted.filter(|signal| signal.counted() > LogOdds::ZERO && passes(&signal.id));
     let smallest = enough.min_by(|a, b| a.counted().get().total_cmp(&b.counted().get()));
     if let Some(signal) = smallest {
-        let text = format!("Without the signal `{}` ({:+}) it would have been approved.", signal.id, signal.counted().get());
+        let text =
+            format!("Without the signal `{}` ({:+}) it would have been approved.", signal.id, signal.counted().get());
         return Change { kind: ChangeKind::Signal, id: signal.id.clone(), text };
     }
     if verdict.model.log_odds(category) > LogOdds::ZERO && passes("model") {
-        let text = format!("Without the model ({:+}) it would have been approved.", verdict.model.log_odds(category).get());
+        let text =
+            format!("Without the model ({:+}) it would have been approved.", verdict.model.log_odds(category).get());
         return Change { kind: ChangeKind::Model, id: category.name().to_owned(), text };
     }
     let score = verdict.scores[category].get();
-    let text = format!("With policy.{}.hold above {score:.4} (it is {hold}) it would have been approved.", category.name());
+    let text =
+        format!("With policy.{}.hold above {score:.4} (it is {hold}) it would have been approved.", category.name());
     Change { kind: ChangeKind::Threshold, id: category.name().to_owned(), text }
 }

@@ -52,21 +52,22 @@ pub fn candidates(body: &Body) -> Vec<Candidate> {
         }
     }
     let all = stretches(body.plain.text());
-    for (index, (start, segment)) in all.iter().enumerate() {
+    for stretch in &all {
         if found.len() >= MAX_CANDIDATES {
             break;
         }
-        let span = body.plain.original(*start..start + segment.len());
+        let span = body.plain.original(stretch.start..stretch.start + stretch.text.len());
         let beside_link = body.links.iter().take(64).any(|link| is_near(&span, &link.span));
-        let strength = match (is_title(segment), beside_link) {
+        let strength = match (is_title(stretch.text), beside_link) {
             (true, true) => Strength::Linked,
             (true, false) => Strength::Title,
-            // Pasted headlines stand first or last; remembering every sentence of everybody would cost more than it finds.
+            // Remembering every sentence of everybody would cost more than it finds, and people do say the same things:
+            // what counts is the whole of a comment, what stands beside a link, and what ends like no sentence.
             (false, true) => Strength::Weak,
-            (false, false) if index == 0 || index + 2 >= all.len() => Strength::Weak,
+            (false, false) if all.len() == 1 || !stretch.ends_sentence => Strength::Weak,
             (false, false) => continue,
         };
-        add(&mut found, body, segment, span, strength);
+        add(&mut found, body, stretch.text, span, strength);
     }
     found.sort_by(|a, b| b.strength.cmp(&a.strength));
     found
@@ -78,7 +79,8 @@ fn add(found: &mut Vec<Candidate>, body: &Body, text: &str, span: Range<usize>, 
     }
     let folded = super::normalise::fold_plain(text);
     let ranges = super::normalise::words(folded.text());
-    let words: Vec<String> = ranges.iter().map(|word| folded.text()[word.start as usize..word.end as usize].to_owned()).collect();
+    let words: Vec<String> =
+        ranges.iter().map(|word| folded.text()[word.start as usize..word.end as usize].to_owned()).collect();
     let unspaced = words.iter().filter(|word| word.chars().all(super::normalise::is_unspaced)).count();
     let length = words.len() - unspaced + unspaced / 2;
     if !(MIN_WORDS..=MAX_WORDS).contains(&length) {
@@ -88,51 +90,67 @@ fn add(found: &mut Vec<Candidate>, body: &Body, text: &str, span: Range<usize>, 
     if content.len() < MIN_CONTENT {
         return;
     }
-    let Some(trace) = TextTrace::of_features(exact(words.iter().map(String::as_str)), content.into_iter()) else { return };
+    let Some(trace) = TextTrace::of_features(exact(words.iter().map(String::as_str)), content.into_iter()) else {
+        return;
+    };
     if found.iter().all(|earlier| earlier.trace.exact != trace.exact) {
         found.push(Candidate { span, words, strength, trace });
     }
 }
 
-/// The stretches of a text that may be headlines, with where each starts, at most a thousand.
-fn stretches(plain: &str) -> Vec<(usize, &str)> {
+/// A part of a text that may be a headline.
+struct Stretch<'a> {
+    /// Where it starts in the plain text.
+    start: usize,
+    text: &'a str,
+    /// Whether it ends with a point, or another mark that ends sentences.
+    ends_sentence: bool,
+}
+
+/// The stretches of a text that may be headlines, at most a thousand: lines, cut at addresses and at the ends of sentences.
+fn stretches(plain: &str) -> Vec<Stretch<'_>> {
     let mut at = 0;
     let lines = plain.split_inclusive('\n').map(move |line| {
         let start = at;
         at += line.len();
         (start, line)
     });
-    lines.flat_map(|(at, line)| segments(line).into_iter().map(move |(start, text)| (at + start, text))).take(1_000).collect()
+    lines.flat_map(|(at, line)| of_line(at, line)).take(1_000).collect()
 }
 
-/// The stretches of a line that may be headlines: addresses cut out, then whole sentences; a line of one stretch is one.
-fn segments(line: &str) -> Vec<(usize, &str)> {
-    let mut stretches = Vec::new();
+fn of_line(line_start: usize, line: &str) -> Vec<Stretch<'_>> {
+    let mut ranges = Vec::new();
     let mut start = 0;
     let mut at = 0;
     for token in line.split_inclusive(char::is_whitespace) {
-        let looks_like_address = token.contains("://") || token.starts_with("www.") || token.contains('/') && token.contains('.');
-        let last = token.trim_end().chars().next_back();
+        let looks_like_address =
+            token.contains("://") || token.starts_with("www.") || token.contains('/') && token.contains('.');
         if looks_like_address {
-            stretches.push(start..at);
+            ranges.push(start..at);
             start = at + token.len();
-        } else if matches!(last, Some('.' | '!' | '?' | '…' | '。' | '！' | '？' | '|' | '»')) && !is_abbreviation(token.trim_end()) {
-            stretches.push(start..at + token.len());
+        } else if ends_sentence(token.trim_end()) && !is_abbreviation(token.trim_end()) {
+            ranges.push(start..at + token.len());
             start = at + token.len();
         }
         at += token.len();
     }
-    stretches.push(start..line.len());
-    let trimmed = stretches.into_iter().map(|stretch| {
-        let text = &line[stretch.clone()];
+    ranges.push(start..line.len());
+    let stretches = ranges.into_iter().map(|range| {
+        let text = &line[range.clone()];
         let lead = text.len() - text.trim_start_matches(is_edge).len();
-        (stretch.start + lead, text.trim_matches(is_edge))
+        let text = text.trim_matches(is_edge);
+        Stretch { start: line_start + range.start + lead, text, ends_sentence: ends_sentence(text) }
     });
-    trimmed.filter(|(_, text)| !text.is_empty()).collect()
+    stretches.filter(|stretch| !stretch.text.is_empty()).collect()
+}
+
+fn ends_sentence(text: &str) -> bool {
+    text.ends_with(['.', '!', '?', '…', '。', '！', '？', '|', '»'])
 }
 
 fn is_edge(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '-' | '–' | '—' | '*' | '•' | '>' | '»' | '«' | ':' | '→' | '|' | '"' | '“' | '”' | '#')
+    c.is_whitespace()
+        || matches!(c, '-' | '–' | '—' | '*' | '•' | '>' | '»' | '«' | ':' | '→' | '|' | '"' | '“' | '”' | '#')
 }
 
 /// `U.S.`, `Dr.`, `J.`: the point ends no sentence.
@@ -150,12 +168,16 @@ fn is_title(text: &str) -> bool {
     }
     let personal = |word: &&&str| {
         let folded = word.to_lowercase();
-        matches!(folded.trim_matches(|c: char| !c.is_alphanumeric()), "i" | "i'm" | "i've" | "my" | "me" | "you" | "your" | "we" | "our")
+        matches!(
+            folded.trim_matches(|c: char| !c.is_alphanumeric()),
+            "i" | "i'm" | "i've" | "my" | "me" | "you" | "your" | "we" | "our"
+        )
     };
     if words.iter().filter(personal).count() > 0 && !words.iter().all(|word| starts_upper(word)) {
         return false;
     }
-    let long: Vec<&&str> = words.iter().filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() >= 4).collect();
+    let long: Vec<&&str> =
+        words.iter().filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() >= 4).collect();
     let upper = long.iter().filter(|word| starts_upper(word)).count();
     long.len() >= 3 && upper * 10 >= long.len() * 7
 }
@@ -186,11 +208,12 @@ fn stem(word: &str) -> &str {
 #[must_use]
 pub fn is_common(word: &str) -> bool {
     const COMMON: &[&str] = &[
-        "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "before", "but", "by", "can",
-        "could", "did", "do", "does", "for", "from", "get", "got", "had", "has", "have", "he", "her", "here", "him", "his", "how", "i",
-        "if", "in", "into", "is", "it", "it's", "its", "just", "like", "me", "more", "most", "my", "no", "not", "now", "of", "off", "on",
-        "one", "only", "or", "our", "out", "over", "says", "said", "say", "she", "should", "so", "some", "than", "that", "that's", "the",
-        "their", "them", "then", "there", "these", "they", "this", "those", "to", "too", "up", "us", "very", "was", "we", "were", "what",
+        "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "before",
+        "but", "by", "can", "could", "did", "do", "does", "for", "from", "get", "got", "had", "has", "have", "he",
+        "her", "here", "him", "his", "how", "i", "if", "in", "into", "is", "it", "it's", "its", "just", "like", "me",
+        "more", "most", "my", "no", "not", "now", "of", "off", "on", "one", "only", "or", "our", "out", "over", "says",
+        "said", "say", "she", "should", "so", "some", "than", "that", "that's", "the", "their", "them", "then",
+        "there", "these", "they", "this", "those", "to", "too", "up", "us", "very", "was", "we", "were", "what",
         "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "don't", "i'm",
     ];
     COMMON.binary_search(&word).is_ok() || COMMON.contains(&word)
@@ -203,7 +226,10 @@ mod tests {
 
     fn found(body: &str, format: Format) -> Vec<(String, Strength)> {
         let read = Body::read(body, format);
-        candidates(&read).into_iter().map(|candidate| (body[candidate.span].trim().to_owned(), candidate.strength)).collect()
+        candidates(&read)
+            .into_iter()
+            .map(|candidate| (body[candidate.span].trim().to_owned(), candidate.strength))
+            .collect()
     }
 
     #[test]
@@ -215,9 +241,24 @@ mod tests {
             ("in lower case", headline.to_lowercase(), Format::Text, Weak),
             ("before a link", format!("{headline} http://x.example/a"), Format::Text, Linked),
             ("after a link", format!("http://x.example/a {headline}"), Format::Text, Linked),
-            ("the text of a link", format!("Read <a href='http://x.example/a'>{headline}</a> now"), Format::Html, Linked),
-            ("at the end of a long comment", format!("I walked there last week and it was closed, as always.\nNobody told us why.\n\n{headline}"), Format::Text, Title),
-            ("behind a sentence", format!("I walked there last week and it was closed. {headline}"), Format::Text, Title),
+            (
+                "the text of a link",
+                format!("Read <a href='http://x.example/a'>{headline}</a> now"),
+                Format::Html,
+                Linked,
+            ),
+            (
+                "at the end of a long comment",
+                format!("I walked there last week and it was closed, as always.\nNobody told us why.\n\n{headline}"),
+                Format::Text,
+                Title,
+            ),
+            (
+                "behind a sentence",
+                format!("I walked there last week and it was closed. {headline}"),
+                Format::Text,
+                Title,
+            ),
         ];
         for (name, body, format, strength) in cases {
             let all = found(body, *format);
@@ -238,7 +279,11 @@ mod tests {
 
     #[test]
     fn talk_is_not_written_like_a_title() {
-        for body in ["I think you are right about the harbour, we went there too.", "So when will the museum open its doors again?", "+1 to what Anna said about the old bridge"] {
+        for body in [
+            "I think you are right about the harbour, we went there too.",
+            "So when will the museum open its doors again?",
+            "+1 to what Anna said about the old bridge",
+        ] {
             assert!(found(body, Format::Text).iter().all(|(_, strength)| *strength == Strength::Weak), "{body}");
         }
     }

@@ -38,7 +38,8 @@ impl Background {
             total += 1;
             let folded = fold_plain(document.as_ref());
             let text = folded.text();
-            let distinct: HashSet<u32> = words(text).iter().map(|word| key(&text[word.start as usize..word.end as usize])).collect();
+            let distinct: HashSet<u32> =
+                words(text).iter().map(|word| key(&text[word.start as usize..word.end as usize])).collect();
             for word in distinct {
                 *counts.entry(word).or_default() += 1;
             }
@@ -90,7 +91,8 @@ impl Background {
             return 5.0;
         }
         let word = key(word);
-        let count = self.frequencies.binary_search_by_key(&word, |(word, _)| *word).map_or(0, |at| self.frequencies[at].1);
+        let count =
+            self.frequencies.binary_search_by_key(&word, |(word, _)| *word).map_or(0, |at| self.frequencies[at].1);
         #[expect(clippy::cast_precision_loss, reason = "counts of documents are far below 2^24")]
         let idf = ((self.documents as f32 + 1.0) / (count as f32 + 1.0)).ln();
         idf.max(0.0)
@@ -167,8 +169,14 @@ impl Page {
 
     /// How much a text, given by its folded words, has to do with this page, or with the parent comment's folded text.
     #[must_use]
-    pub fn relevance<'a>(&self, text: impl Iterator<Item = &'a str>, parent: &str, background: &Background) -> Relevance {
-        let parent: HashSet<u32> = words(parent).iter().map(|word| key(stem(&parent[word.start as usize..word.end as usize]))).collect();
+    pub fn relevance<'a>(
+        &self,
+        text: impl Iterator<Item = &'a str>,
+        parent: &str,
+        background: &Background,
+    ) -> Relevance {
+        let parent: HashSet<u32> =
+            words(parent).iter().map(|word| key(stem(&parent[word.start as usize..word.end as usize]))).collect();
         let mut seen: HashSet<u32> = HashSet::new();
         let (mut dot, mut squares, mut evidence, mut shared) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
         for word in text.filter(|word| !is_common(word) && word.len() > 1).take(2_000) {
@@ -218,12 +226,17 @@ mod tests {
     fn relevance(page: &Page, text: &str, parent: &str) -> Relevance {
         let folded = fold_plain(text);
         let all = words(folded.text());
-        page.relevance(all.iter().map(|word| &folded.text()[word.start as usize..word.end as usize]), parent, &Background::default())
+        page.relevance(
+            all.iter().map(|word| &folded.text()[word.start as usize..word.end as usize]),
+            parent,
+            &Background::default(),
+        )
     }
 
     #[test]
     fn talk_about_the_page_is_relevant_and_other_talk_is_not() {
-        let page = page("Council approves cycle lanes", "The lanes along the river connect the station with the harbour.");
+        let page =
+            page("Council approves cycle lanes", "The lanes along the river connect the station with the harbour.");
         let about = relevance(&page, "The lane at the station was long overdue", "");
         let other = relevance(&page, "Buy replica watches and cheap handbags with free shipping", "");
         assert!(about.share > 0.4 && about.cosine > 0.2, "{about:?}");
@@ -232,7 +245,8 @@ mod tests {
 
     #[test]
     fn words_of_the_parent_count_as_context() {
-        let page = page("Council approves cycle lanes", "The lanes along the river connect the station with the harbour.");
+        let page =
+            page("Council approves cycle lanes", "The lanes along the river connect the station with the harbour.");
         let reply = relevance(&page, "Helmets should be mandatory everywhere", "do you wear helmets? mandatory or not");
         assert!(reply.share > 0.3, "{reply:?}");
     }

@@ -386,7 +386,12 @@ pub trait Store: Send + Sync {
     /// Erases a comment with everything that was kept of it, its trace included (answered, for the history to forget).
     async fn comment_erase(&self, site: SiteId, id: &ExternalId, by: Actor, at: Timestamp) -> Result<Option<Trace>>;
     /// A site's comments, newest first.
-    async fn comment_list(&self, site: SiteId, filter: &CommentFilter, page: &PageRequest) -> std::result::Result<Page<Record>, ListError>;
+    async fn comment_list(
+        &self,
+        site: SiteId,
+        filter: &CommentFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Record>, ListError>;
     /// A comment by our name for it.
     async fn comment_by_uid(&self, uid: Uuid) -> Result<Option<Record>>;
     /// Everything that happened to it, oldest first.
@@ -406,7 +411,13 @@ pub trait Store: Send + Sync {
     // Review.
 
     /// A page of held comments with counts, as of `now` (claims that ran out count as none).
-    async fn queue(&self, filter: &QueueFilter, sort: QueueSort, page: &PageRequest, now: Timestamp) -> std::result::Result<QueuePage, ListError>;
+    async fn queue(
+        &self,
+        filter: &QueueFilter,
+        sort: QueueSort,
+        page: &PageRequest,
+        now: Timestamp,
+    ) -> std::result::Result<QueuePage, ListError>;
     /// Leases held comments to a person until `until`: those free, or theirs already. Answers the uids now theirs.
     async fn claim(&self, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>>;
     /// Gives leases back. Answers the uids that were theirs.
@@ -415,14 +426,29 @@ pub trait Store: Send + Sync {
     /// is part of it. Rulings apply to comments of any status, and put each comment's status under the person's name.
     async fn rule(&self, ruling: Ruling) -> Result<Ruled>;
     /// Takes a ruling back for each of its comments that nothing else has happened to since; those others are conflicts.
-    async fn unrule(&self, decision: Uuid, by: Actor, sites: Option<&[String]>, at: Timestamp) -> std::result::Result<Ruled, UndoError>;
+    async fn unrule(
+        &self,
+        decision: Uuid,
+        by: Actor,
+        sites: Option<&[String]>,
+        at: Timestamp,
+    ) -> std::result::Result<Ruled, UndoError>;
     /// The record of who did what, newest first.
     async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditEntry>, ListError>;
 
     // Sites, people, keys.
 
     /// Creates a site with its first key.
-    async fn site_create(&self, name: &str, url: Option<&str>, webhook: Option<&str>, key: KeyHash, scopes: &[Scope], secrets: SealedSecrets, at: Timestamp) -> std::result::Result<Site, CreateError>;
+    async fn site_create(
+        &self,
+        name: &str,
+        url: Option<&str>,
+        webhook: Option<&str>,
+        key: KeyHash,
+        scopes: &[Scope],
+        secrets: SealedSecrets,
+        at: Timestamp,
+    ) -> std::result::Result<Site, CreateError>;
     /// All sites, by name.
     async fn sites(&self) -> Result<Vec<Site>>;
     /// Adds a key. `false` when there is no such site.
@@ -434,7 +460,13 @@ pub trait Store: Send + Sync {
     /// The site that a bearer key opens.
     async fn site_key_find(&self, key: &KeyHash) -> Result<Option<SiteKey>>;
     /// Creates an account. `password` is a PHC string (argon2id).
-    async fn person_create(&self, email: &str, role: Role, password: &str, at: Timestamp) -> std::result::Result<Person, CreateError>;
+    async fn person_create(
+        &self,
+        email: &str,
+        role: Role,
+        password: &str,
+        at: Timestamp,
+    ) -> std::result::Result<Person, CreateError>;
     /// Sets a new password. `false` when there is no such account.
     async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool>;
     /// Closes an account and its tokens. `false` when there is no such account.

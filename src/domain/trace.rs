@@ -212,7 +212,8 @@ mod tests {
 
     fn trace(site: u32, body: &str, author: AuthorDraft) -> Trace {
         let article = ArticleDraft { id: "a-1".to_owned(), ..ArticleDraft::default() };
-        let draft = Draft { id: "c-1".to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
+        let draft =
+            Draft { id: "c-1".to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
         normalise(SiteId(site), draft.parse(&Bounds::default()).expect("valid"), false).trace
     }
 
@@ -222,13 +223,34 @@ mod tests {
 
     #[test]
     fn nearly_equal_texts_are_similar_and_others_are_not() {
-        let first = "I have been reading your articles for a week and they helped me to earn money from home, ask me how";
+        let first =
+            "I have been reading your articles for a week and they helped me to earn money from home, ask me how";
         let cases: &[(&str, &str, f64, f64)] = &[
             ("the same", first, 1.0, 1.0),
-            ("punctuation and case", "I have been reading your ARTICLES for a week, and they helped me to earn money from home - ask me how!!!", 1.0, 1.0),
-            ("a word replaced", "I have been reading your articles for a month and they helped me to earn money from home, ask me how", 0.6, 1.0),
-            ("a name appended", "I have been reading your articles for a week and they helped me to earn money from home, ask me how Dave", 0.7, 1.0),
-            ("something else", "The crossing at the station was dangerous for years and nobody did anything about it until last week", 0.0, 0.2),
+            (
+                "punctuation and case",
+                "I have been reading your ARTICLES for a week, and they helped me to earn money from home - ask me how!!!",
+                1.0,
+                1.0,
+            ),
+            (
+                "a word replaced",
+                "I have been reading your articles for a month and they helped me to earn money from home, ask me how",
+                0.6,
+                1.0,
+            ),
+            (
+                "a name appended",
+                "I have been reading your articles for a week and they helped me to earn money from home, ask me how Dave",
+                0.7,
+                1.0,
+            ),
+            (
+                "something else",
+                "The crossing at the station was dangerous for years and nobody did anything about it until last week",
+                0.0,
+                0.2,
+            ),
         ];
         for (name, other, low, high) in cases {
             let similarity = text(first).similarity(&text(other));
@@ -245,21 +267,30 @@ mod tests {
 
     #[test]
     fn quoted_parts_leave_no_trace() {
-        let quoting = trace(1, "> see http://x.example/a for the whole story of the bridge\nNo, that is not what happened there at all.", AuthorDraft::default());
+        let quoting = trace(
+            1,
+            "> see http://x.example/a for the whole story of the bridge\nNo, that is not what happened there at all.",
+            AuthorDraft::default(),
+        );
         assert!(quoting.links.is_empty());
         assert_eq!(quoting.text, trace(1, "No, that is not what happened there at all.", AuthorDraft::default()).text);
     }
 
     #[test]
     fn authors_are_told_apart_by_the_best_name_they_have() {
-        let id = |id: &str| AuthorDraft { id: Some(id.to_owned()), email: Some("same@example.org".to_owned()), ..AuthorDraft::default() };
+        let id = |id: &str| AuthorDraft {
+            id: Some(id.to_owned()),
+            email: Some("same@example.org".to_owned()),
+            ..AuthorDraft::default()
+        };
         let email = |email: &str| AuthorDraft { email: Some(email.to_owned()), ..AuthorDraft::default() };
         let body = "Hello there";
         assert_ne!(trace(1, body, id("a")).author, trace(1, body, id("b")).author);
         assert_ne!(trace(1, body, id("a")).author, trace(2, body, id("a")).author, "accounts belong to their site");
         assert_eq!(trace(1, body, email("A@Example.org")).author, trace(2, body, email("a@example.org ")).author);
         assert!(trace(1, body, email("a@example.org")).author_known);
-        let ip = AuthorDraft { ip: Some("203.0.113.9".to_owned()), name: Some("Anna".to_owned()), ..AuthorDraft::default() };
+        let ip =
+            AuthorDraft { ip: Some("203.0.113.9".to_owned()), name: Some("Anna".to_owned()), ..AuthorDraft::default() };
         assert!(!trace(1, body, ip).author_known);
     }
 }

@@ -41,10 +41,19 @@ pub(super) async fn site(state: &State, request: &HttpRequest, scope: Scope) -> 
 ///
 /// # Errors
 /// 401, 403; 404 and 422 for a person who names no site, or none that there is.
-pub(super) async fn site_of(state: &State, request: &HttpRequest, scope: Scope, named: Option<&str>) -> Result<Arc<Site>, Problem> {
+pub(super) async fn site_of(
+    state: &State,
+    request: &HttpRequest,
+    scope: Scope,
+    named: Option<&str>,
+) -> Result<Arc<Site>, Problem> {
     match principal(state, request).await? {
-        Principal::Site(key) if !key.scopes.contains(&scope) => Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name()))),
-        Principal::Site(key) if named.is_some_and(|name| *name != *key.site.name) => Err(Problem::forbidden("this key is another site's")),
+        Principal::Site(key) if !key.scopes.contains(&scope) => {
+            Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name())))
+        }
+        Principal::Site(key) if named.is_some_and(|name| *name != *key.site.name) => {
+            Err(Problem::forbidden("this key is another site's"))
+        }
         Principal::Site(key) => Ok(key.site),
         Principal::Person(person) => {
             if scope != Scope::Read && !person.role.decides() {

@@ -11,7 +11,11 @@ use super::problem::Problem;
 ///
 /// # Errors
 /// 413 over `most` bytes, 415 for another content type, 400 when it is not JSON, 422 when a field is missing or of the wrong type.
-pub(super) async fn json<T: DeserializeOwned>(request: &HttpRequest, payload: web::Payload, most: usize) -> Result<T, Problem> {
+pub(super) async fn json<T: DeserializeOwned>(
+    request: &HttpRequest,
+    payload: web::Payload,
+    most: usize,
+) -> Result<T, Problem> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("application/json");
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if kind != "application/json" && !kind.ends_with("+json") {
@@ -35,7 +39,11 @@ pub(super) async fn bytes(mut payload: web::Payload, most: usize) -> Result<web:
 
 /// JSON, with the path of the field that is wrong.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|error| Problem::malformed(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| Problem::malformed(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
+    if text.trim_start().starts_with('[') {
+        return Err(Problem::invalid("body", "must be an object, not a list")); // serde would take a list for the fields in order
+    }
     let mut reader = serde_json::Deserializer::from_str(text);
     let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();

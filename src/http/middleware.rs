@@ -21,7 +21,10 @@ pub(super) fn request_id() -> String {
     REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
 }
 
-pub(super) async fn around<B: MessageBody>(request: ServiceRequest, next: Next<B>) -> Result<ServiceResponse<B>, Error> {
+pub(super) async fn around<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
     let id = sane(request.headers().get(&HEADER)).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let clock = request.app_data::<actix_web::web::Data<State>>().map(|state| std::sync::Arc::clone(&state.clock));
     let started = clock.as_ref().map(|clock| clock.now());

@@ -91,7 +91,10 @@ impl Config {
     /// # Errors
     /// [`BadServer`]: not `ADDRESS:PORT`.
     pub fn address(&self) -> Result<SocketAddr, BadServer> {
-        let wrong = |_| BadServer { key: "listen", problem: format!("`{}` is not ADDRESS:PORT, as in 127.0.0.1:8080", self.listen) };
+        let wrong = |_| BadServer {
+            key: "listen",
+            problem: format!("`{}` is not ADDRESS:PORT, as in 127.0.0.1:8080", self.listen),
+        };
         self.listen.parse().map_err(wrong)
     }
 }

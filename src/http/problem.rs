@@ -130,7 +130,8 @@ impl Problem {
 
     /// 409, for a comment that somebody else decided about.
     pub fn conflict(current: Value) -> Self {
-        Self::new(StatusCode::CONFLICT, "/problems/conflict", "somebody else changed this comment meanwhile").with("current", current)
+        Self::new(StatusCode::CONFLICT, "/problems/conflict", "somebody else changed this comment meanwhile")
+            .with("current", current)
     }
 
     fn unavailable(detail: impl Into<String>) -> Self {
@@ -138,7 +139,11 @@ impl Problem {
     }
 
     fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "/problems/internal", "the log of the service says more; name the instance when you ask")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "/problems/internal",
+            "the log of the service says more; name the instance when you ask",
+        )
     }
 
     /// The body, as it stands in a line of a batch.
@@ -196,7 +201,12 @@ impl From<RateLimited> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, cause = cause(&error), instance = request_id(), "the store failed");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            cause = cause(&error),
+            instance = request_id(),
+            "the store failed"
+        );
         match error {
             StoreError::Unavailable(_) => Self::unavailable("the store cannot be used now; send the same again"),
             StoreError::Corrupt(_) => Self::internal(),
@@ -212,7 +222,9 @@ impl From<IntakeError> for Problem {
     fn from(error: IntakeError) -> Self {
         match error {
             IntakeError::RateLimited(limited) => limited.into(),
-            IntakeError::CommentExists => Self::new(StatusCode::CONFLICT, "/problems/comment-exists", error.to_string()),
+            IntakeError::CommentExists => {
+                Self::new(StatusCode::CONFLICT, "/problems/comment-exists", error.to_string())
+            }
             IntakeError::NotFound => Self::not_found(error.to_string()),
             IntakeError::Store(store) => store.into(),
         }

@@ -88,7 +88,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
             async move { Err::<HttpResponse, _>(Problem::method_not_allowed(&allowed)) }
         })));
     }
-    let bad_query = web::QueryConfig::default().error_handler(|error, _| Problem::invalid("query", &error.to_string()).into());
+    let bad_query =
+        web::QueryConfig::default().error_handler(|error, _| Problem::invalid("query", &error.to_string()).into());
     let bad_path = web::PathConfig::default().error_handler(|error, _| Problem::not_found(error.to_string()).into());
     config.app_data(bad_query).app_data(bad_path);
     config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::not_found("there is no such path")) }));

@@ -102,3 +102,56 @@ pub(super) fn decided_by_of(code: i64) -> Result<DecidedBy, StoreError> {
         _ => Err(StoreError::Corrupt(format!("decided by {code}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn happened() -> Happened {
+        let by = Actor::Person("ann@example.org".to_owned());
+        Happened { kind: HappeningKind::Undone, status: Status::Held, decided_by: DecidedBy::Policy, by }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let bytes = encode(&happened()).unwrap();
+        assert_eq!(decode::<Happened>("a happening", &bytes).unwrap(), happened());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named() {
+        let mut later = encode(&happened()).unwrap();
+        later[0] = VERSION + 1;
+        for (bytes, why) in
+            [(&later[..], "version 2"), (&[][..], "empty"), (&later[..1], "version 2"), (&[VERSION][..], "")]
+        {
+            let error = decode::<Happened>("a happening", bytes).unwrap_err().to_string();
+            assert!(error.contains("a happening") && error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn codes_name_what_they_stand_for() {
+        for status in [Status::Approved, Status::Held, Status::Rejected] {
+            assert_eq!(status_of(status_code(status)).unwrap(), Some(status));
+        }
+        assert_eq!(status_of(0).unwrap(), None);
+        assert!(status_of(4).is_err());
+        for by in [DecidedBy::Policy, DecidedBy::Person, DecidedBy::Rule] {
+            assert_eq!(decided_by_of(decided_by_code(by)).unwrap(), by);
+        }
+        assert!(decided_by_of(0).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let versioned = [&[VERSION][..], &bytes].concat();
+            let _ = decode::<Content>("a comment", &versioned);
+            let _ = decode::<crate::domain::trace::Trace>("a trace", &versioned);
+            let _ = decode::<RulingText>("a ruling", &versioned);
+        }
+    }
+}

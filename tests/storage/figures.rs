@@ -15,7 +15,7 @@ const COMMENTS: usize = 200_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures, for minutes"]
-#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+#[expect(clippy::disallowed_methods, clippy::cast_precision_loss, reason = "a measurement reads the clock, roughly")]
 async fn figures() {
     let folder = tempfile::tempdir().unwrap();
     let config = Config::sqlite(&folder.path().join("doorward.db"));
@@ -72,7 +72,7 @@ async fn figures() {
     store.close().await;
     drop(store);
     let bytes = std::fs::metadata(folder.path().join("doorward.db")).unwrap().len();
-    println!("file: {:.1} MB, {} bytes a comment", bytes as f64 / 1e6, bytes as usize / COMMENTS);
+    println!("file: {:.1} MB, {} bytes a comment", bytes as f64 / 1e6, bytes / COMMENTS as u64);
     let begin = Instant::now();
     let store = SqliteStore::open_serving(&config).unwrap();
     println!("open: {:.0} ms", begin.elapsed().as_secs_f64() * 1e3);

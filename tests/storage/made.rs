@@ -86,7 +86,7 @@ impl Made {
     }
 
     pub(crate) fn body(mut self, body: &str) -> Self {
-        self.0.comment.body = body.to_owned();
+        body.clone_into(&mut self.0.comment.body);
         self.hashed()
     }
 

@@ -4,6 +4,7 @@
 
 mod figures;
 mod made;
+mod model;
 mod sqlite;
 mod suite;
 mod upgrade;

@@ -161,10 +161,15 @@ impl LocalLimiter {
                 return Err(BadLimits(format!("the name `{name}` is used twice")));
             }
             let period = Duration::from_secs(u64::from(policy.window_s.get())) / policy.quota.get();
-            let quota = Quota::with_period(period).ok_or_else(|| BadLimits(format!("`{name}`: the window is too short for its quota")))?;
+            let quota = Quota::with_period(period)
+                .ok_or_else(|| BadLimits(format!("`{name}`: the window is too short for its quota")))?;
             let entries = Entries::default();
             let keys = Keys { entries: Arc::clone(&entries), capacity: config.max_keys.max(1), clock: clock.clone() };
-            policies.push((policy.clone(), RateLimiter::new(quota.allow_burst(policy.quota), keys, clock.clone()), entries));
+            policies.push((
+                policy.clone(),
+                RateLimiter::new(quota.allow_burst(policy.quota), keys, clock.clone()),
+                entries,
+            ));
         }
         Ok(Self { enabled: config.enabled, seed, state: Mutex::new(State { clock, policies }) })
     }
@@ -190,7 +195,8 @@ impl Limiter for LocalLimiter {
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.clock.set(now);
-        let applies = |policy: &PolicyConfig| policy.routes.contains(&subject.route) && policy.tiers.contains(&subject.tier);
+        let applies =
+            |policy: &PolicyConfig| policy.routes.contains(&subject.route) && policy.tiers.contains(&subject.tier);
         let due: Vec<(&PolicyConfig, &Governed, u64)> = state
             .policies
             .iter()
@@ -198,10 +204,12 @@ impl Limiter for LocalLimiter {
             .filter_map(|(policy, limiter, _)| Some((policy, limiter, self.key(policy, subject)?)))
             .collect();
         let over = |on_limit: OnLimit| {
-            let waiting = due.iter().filter(|(policy, _, _)| policy.on_limit == on_limit).filter_map(|(policy, limiter, key)| {
-                let wait = limiter.check_key(&Probe { key: *key, commit: false }).err()?.wait_time_from(state.clock.now());
-                Some((*policy, u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)))
-            });
+            let waiting =
+                due.iter().filter(|(policy, _, _)| policy.on_limit == on_limit).filter_map(|(policy, limiter, key)| {
+                    let wait =
+                        limiter.check_key(&Probe { key: *key, commit: false }).err()?.wait_time_from(state.clock.now());
+                    Some((*policy, u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)))
+                });
             waiting.max_by_key(|(_, wait)| *wait)
         };
         if let Some((policy, retry_after_ms)) = over(OnLimit::Refuse) {
@@ -318,7 +326,15 @@ mod tests {
 
     fn policy(name: &str, key: Key, quota: u32, window_s: u32, on_limit: OnLimit) -> PolicyConfig {
         let of = |number| NonZeroU32::new(number).expect("positive");
-        PolicyConfig { name: name.to_owned(), key, quota: of(quota), window_s: of(window_s), on_limit, routes: comments(), tiers: everybody() }
+        PolicyConfig {
+            name: name.to_owned(),
+            key,
+            quota: of(quota),
+            window_s: of(window_s),
+            on_limit,
+            routes: comments(),
+            tiers: everybody(),
+        }
     }
 
     fn limiter(policies: Vec<PolicyConfig>) -> LocalLimiter {
@@ -359,9 +375,15 @@ mod tests {
         for _ in 0..50 {
             assert!(take(&limiter, &by("anna", Some("203.0.113.9")), 0).is_err());
         }
-        assert_eq!(take(&limiter, &by("anna", Some("203.0.113.10")), 0), Ok(Allowance::Within), "two of three are left");
+        assert_eq!(
+            take(&limiter, &by("anna", Some("203.0.113.10")), 0),
+            Ok(Allowance::Within),
+            "two of three are left"
+        );
         assert_eq!(take(&limiter, &by("anna", Some("203.0.113.11")), 0), Ok(Allowance::Within));
-        assert!(matches!(take(&limiter, &by("anna", Some("203.0.113.12")), 0), Ok(Allowance::Hold { policy, .. }) if policy == "wide"));
+        assert!(
+            matches!(take(&limiter, &by("anna", Some("203.0.113.12")), 0), Ok(Allowance::Hold { policy, .. }) if policy == "wide")
+        );
     }
 
     #[test]

@@ -121,7 +121,8 @@ impl Demo {
                 quoted(&body.to_string())
             )
         };
-        let mut lines: Vec<_> = sample::tries().into_iter().map(|(what, body)| (what.to_owned(), post(&body))).collect();
+        let mut lines: Vec<_> =
+            sample::tries().into_iter().map(|(what, body)| (what.to_owned(), post(&body))).collect();
         let queue = format!("curl -sS '{address}/v1/queue?site={SITE}' -H 'Authorization: Bearer {}'", self.token);
         lines.push(("the queue: what waits for a person".to_owned(), queue));
         lines

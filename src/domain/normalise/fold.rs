@@ -16,15 +16,65 @@ use super::mapped::Mapped;
 /// Letters that imitate a Latin one, after folding to lower case.
 const IMITATIONS: &[(char, char)] = &[
     // Cyrillic
-    ('а', 'a'), ('в', 'b'), ('с', 'c'), ('ԁ', 'd'), ('е', 'e'), ('һ', 'h'), ('і', 'i'), ('ј', 'j'), ('к', 'k'), ('ӏ', 'l'),
-    ('м', 'm'), ('н', 'h'), ('о', 'o'), ('р', 'p'), ('ԛ', 'q'), ('ѕ', 's'), ('т', 't'), ('у', 'y'), ('ѵ', 'v'), ('ԝ', 'w'),
-    ('х', 'x'), ('ё', 'e'), ('ї', 'i'),
+    ('а', 'a'),
+    ('в', 'b'),
+    ('с', 'c'),
+    ('ԁ', 'd'),
+    ('е', 'e'),
+    ('һ', 'h'),
+    ('і', 'i'),
+    ('ј', 'j'),
+    ('к', 'k'),
+    ('ӏ', 'l'),
+    ('м', 'm'),
+    ('н', 'h'),
+    ('о', 'o'),
+    ('р', 'p'),
+    ('ԛ', 'q'),
+    ('ѕ', 's'),
+    ('т', 't'),
+    ('у', 'y'),
+    ('ѵ', 'v'),
+    ('ԝ', 'w'),
+    ('х', 'x'),
+    ('ё', 'e'),
+    ('ї', 'i'),
     // Greek
-    ('α', 'a'), ('β', 'b'), ('ε', 'e'), ('η', 'n'), ('ι', 'i'), ('κ', 'k'), ('ν', 'v'), ('ο', 'o'), ('ρ', 'p'), ('τ', 't'),
-    ('υ', 'u'), ('χ', 'x'), ('ϲ', 'c'), ('ϳ', 'j'), ('ω', 'w'),
+    ('α', 'a'),
+    ('β', 'b'),
+    ('ε', 'e'),
+    ('η', 'n'),
+    ('ι', 'i'),
+    ('κ', 'k'),
+    ('ν', 'v'),
+    ('ο', 'o'),
+    ('ρ', 'p'),
+    ('τ', 't'),
+    ('υ', 'u'),
+    ('χ', 'x'),
+    ('ϲ', 'c'),
+    ('ϳ', 'j'),
+    ('ω', 'w'),
     // Armenian, Latin small capitals and others seen in disguises
-    ('օ', 'o'), ('ѡ', 'w'), ('ɑ', 'a'), ('ɡ', 'g'), ('ı', 'i'), ('ʏ', 'y'), ('ᴀ', 'a'), ('ᴄ', 'c'), ('ᴅ', 'd'), ('ᴇ', 'e'),
-    ('ɪ', 'i'), ('ᴏ', 'o'), ('ᴘ', 'p'), ('ʀ', 'r'), ('ᴛ', 't'), ('ᴜ', 'u'), ('ᴠ', 'v'), ('ᴡ', 'w'), ('ᴢ', 'z'),
+    ('օ', 'o'),
+    ('ѡ', 'w'),
+    ('ɑ', 'a'),
+    ('ɡ', 'g'),
+    ('ı', 'i'),
+    ('ʏ', 'y'),
+    ('ᴀ', 'a'),
+    ('ᴄ', 'c'),
+    ('ᴅ', 'd'),
+    ('ᴇ', 'e'),
+    ('ɪ', 'i'),
+    ('ᴏ', 'o'),
+    ('ᴘ', 'p'),
+    ('ʀ', 'r'),
+    ('ᴛ', 't'),
+    ('ᴜ', 'u'),
+    ('ᴠ', 'v'),
+    ('ᴡ', 'w'),
+    ('ᴢ', 'z'),
 ];
 
 /// Characters that show nothing (Default_Ignorable_Code_Point, as far as it occurs in comments).
@@ -101,7 +151,8 @@ impl Folding<'_> {
         if first.is_whitespace() {
             return self.blank(range);
         }
-        let mut composed: Vec<char> = cluster.chars().filter(|c| !is_invisible(*c)).nfkc().flat_map(char::to_lowercase).nfkc().collect();
+        let mut composed: Vec<char> =
+            cluster.chars().filter(|c| !is_invisible(*c)).nfkc().flat_map(char::to_lowercase).nfkc().collect();
         composed.retain(|c| !is_invisible(*c));
         let original = self.original(range);
         for c in composed {

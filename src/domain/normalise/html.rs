@@ -46,17 +46,18 @@ struct Tag {
 const HIDDEN: &[&[u8]] = &[b"script", b"style"];
 /// Elements that do not separate words.
 const INLINE: &[&[u8]] = &[
-    b"a", b"abbr", b"b", b"bdi", b"bdo", b"cite", b"code", b"del", b"dfn", b"em", b"font", b"i", b"ins", b"kbd", b"mark", b"q",
-    b"s", b"samp", b"small", b"span", b"strike", b"strong", b"sub", b"sup", b"tt", b"u", b"var", b"wbr",
+    b"a", b"abbr", b"b", b"bdi", b"bdo", b"cite", b"code", b"del", b"dfn", b"em", b"font", b"i", b"ins", b"kbd",
+    b"mark", b"q", b"s", b"samp", b"small", b"span", b"strike", b"strong", b"sub", b"sup", b"tt", b"u", b"var", b"wbr",
 ];
 
 impl Visible {
     /// Reads a fragment that stands at `base` of the body as sent. State (open anchors, hidden elements) goes on from the fragment before.
     pub(super) fn html(&mut self, fragment: &str, base: usize) {
-        let mut emitter = CallbackEmitter::<_, Infallible, usize>::new(|event: CallbackEvent<'_>, span: Span<usize>| {
-            self.event(&event, &span, fragment, base);
-            None
-        });
+        let mut emitter =
+            CallbackEmitter::<_, Infallible, usize>::new(|event: CallbackEvent<'_>, span: Span<usize>| {
+                self.event(&event, &span, fragment, base);
+                None
+            });
         emitter.naively_switch_states(true);
         for token in Tokenizer::new_with_emitter(fragment, emitter) {
             match token {

@@ -48,9 +48,10 @@ pub const MAX_LINKS: usize = 500;
 /// Suffixes with which an address without scheme, `www.` or path is taken for one. The rest of the list of suffixes has too many
 /// words and file endings in it (`.net` is where talk about programming lives, so it needs one of the others).
 const BARE_SUFFIXES: &[&str] = &[
-    "com", "org", "info", "biz", "xyz", "online", "shop", "store", "site", "club", "top", "icu", "live", "pro", "app", "dev", "io",
-    "co", "me", "tv", "be", "gl", "ly", "ru", "de", "fr", "it", "nl", "pl", "es", "eu", "uk", "us", "ca", "au", "in", "cn", "br",
-    "ch", "at", "se", "cz", "ua", "tk", "ml", "ga", "cf", "gq", "pw", "cc", "ws", "to", "example",
+    "com", "org", "info", "biz", "xyz", "online", "shop", "store", "site", "club", "top", "icu", "live", "pro", "app",
+    "dev", "io", "co", "me", "tv", "be", "gl", "ly", "ru", "de", "fr", "it", "nl", "pl", "es", "eu", "uk", "us", "ca",
+    "au", "in", "cn", "br", "ch", "at", "se", "cz", "ua", "tk", "ml", "ga", "cf", "gq", "pw", "cc", "ws", "to",
+    "example",
 ];
 
 /// Query parameters that say where a click came from; campaigns vary them.
@@ -119,7 +120,9 @@ pub fn registrable(host: &str) -> &str {
 /// The host of an address as sites and authors write it (scheme optional), in ASCII and lower case, without `www.`.
 #[must_use]
 pub fn host_of(address: &str) -> Option<String> {
-    parse_target(address.trim()).or_else(|| parse_target(&format!("http://{}", address.trim()))).map(|target| target.host)
+    parse_target(address.trim())
+        .or_else(|| parse_target(&format!("http://{}", address.trim())))
+        .map(|target| target.host)
 }
 
 fn parse_target(href: &str) -> Option<Target> {
@@ -147,8 +150,10 @@ fn parse_bare(written: &str) -> Option<Target> {
     let has_path = written.len() > host_end + 1 && written.as_bytes()[host_end] == b'/';
     let plain_host = !host.chars().any(|c| c.is_ascii_uppercase()) || host.chars().all(|c| !c.is_ascii_lowercase());
     let starts_www = host.len() > 4 && host.is_char_boundary(4) && host[..4].eq_ignore_ascii_case("www.");
-    let known = psl::suffix(host.to_lowercase().as_bytes()).is_some_and(|suffix| suffix.is_known()) || suffix == "example";
-    let taken = starts_www || (known && (has_path || (BARE_SUFFIXES.contains(&suffix.as_str()) && (plain_host || suffix == "com"))));
+    let known =
+        psl::suffix(host.to_lowercase().as_bytes()).is_some_and(|suffix| suffix.is_known()) || suffix == "example";
+    let taken = starts_www
+        || (known && (has_path || (BARE_SUFFIXES.contains(&suffix.as_str()) && (plain_host || suffix == "com"))));
     if !taken || host.contains('@') {
         return None;
     }
@@ -193,7 +198,11 @@ fn same_address(text: &str, target: &Target) -> bool {
 
 /// A quick look, so that bodies without any address cost nothing more.
 fn might_hold_address(text: &str) -> bool {
-    text.contains("://") || text.as_bytes().windows(3).any(|three| three[1] == b'.' && three[2].is_ascii_alphanumeric() && !three[0].is_ascii_whitespace())
+    text.contains("://")
+        || text
+            .as_bytes()
+            .windows(3)
+            .any(|three| three[1] == b'.' && three[2].is_ascii_alphanumeric() && !three[0].is_ascii_whitespace())
 }
 
 fn addresses(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
@@ -238,7 +247,8 @@ fn disguised(folded: &Mapped, links: &mut Links) {
 }
 
 /// Ways to write a dot without writing it.
-const DOTS: &[&str] = &[" dot ", "[dot]", "(dot)", "{dot}", "[.]", "(.)", "{.}", " . ", " [dot] ", " (dot) ", " [.] ", " (.) ", ",com"];
+const DOTS: &[&str] =
+    &[" dot ", "[dot]", "(dot)", "{dot}", "[.]", "(.)", "{.}", " . ", " [dot] ", " (dot) ", " [.] ", " (.) ", ",com"];
 
 /// `hxxp://…`, `example dot com`, `example [.] com`, `www . example . com`, `example,com`.
 fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
@@ -252,13 +262,20 @@ fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
         for (at, _) in text.match_indices(dot).take(MAX_LINKS) {
             let (before, after) = (&text[..at], &text[at + dot.len()..]);
             let is_host = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-            let start = before.rfind(|c| !is_host(c)).map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
+            let start = before
+                .rfind(|c| !is_host(c))
+                .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
             let first_label = if *dot == ",com" { "com" } else { "" };
             let label_end = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
-            let (host, suffix) = (before[start..].trim(), if first_label.is_empty() { &after[..label_end] } else { first_label });
+            let (host, suffix) =
+                (before[start..].trim(), if first_label.is_empty() { &after[..label_end] } else { first_label });
             let suffix_ends = first_label.is_empty() || label_end == 0;
             // ` dot ` and ` . ` between ordinary words end sentences; only suffixes that nobody writes as words count there.
-            let sure = if dot.contains(['[', '(', '{', ',']) { suffix == "net" || BARE_SUFFIXES.contains(&suffix) } else { matches!(suffix, "com" | "org" | "net" | "info" | "ru" | "xyz" | "biz") };
+            let sure = if dot.contains(['[', '(', '{', ',']) {
+                suffix == "net" || BARE_SUFFIXES.contains(&suffix)
+            } else {
+                matches!(suffix, "com" | "org" | "net" | "info" | "ru" | "xyz" | "biz")
+            };
             if suffix_ends && sure && host.len() >= 2 && host.chars().any(char::is_alphabetic) {
                 let end = at + dot.len() + if first_label.is_empty() { label_end } else { 0 };
                 let host = if suffix == "net" { format!("www.{host}") } else { host.to_owned() };

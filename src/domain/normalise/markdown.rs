@@ -12,7 +12,9 @@ pub(super) fn read(body: &str) -> Visible {
     for (event, range) in Parser::new_ext(body, Options::ENABLE_STRIKETHROUGH).into_offset_iter() {
         match event {
             Event::Text(text) => put(&mut visible, body, &text, range),
-            Event::Code(code) | Event::InlineMath(code) | Event::DisplayMath(code) => put(&mut visible, body, &code, range),
+            Event::Code(code) | Event::InlineMath(code) | Event::DisplayMath(code) => {
+                put(&mut visible, body, &code, range)
+            }
             Event::Html(html) | Event::InlineHtml(html) => raw_html(&mut visible, body, &html, range),
             Event::SoftBreak | Event::HardBreak | Event::Rule => visible.line_break(range.start),
             Event::Start(tag) => start(&mut visible, &tag, &range),

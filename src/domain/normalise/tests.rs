@@ -69,36 +69,97 @@ fn words_are_cut_by_script() {
 fn links_are_found_however_they_are_written() {
     use LinkKind::{Anchor, Bare, Disguised};
     let cases: &[(&str, Format, &str, &[(&str, &str, LinkKind)])] = &[
-        ("with a scheme", Format::Text, "see https://www.Example.com/A?x=1#top now", &[("example.com/A?x=1", "example.com", Bare)]),
-        ("without", Format::Text, "see example.com/page and youtu.be/abc", &[("example.com/page", "example.com", Bare), ("youtu.be/abc", "youtu.be", Bare)]),
+        (
+            "with a scheme",
+            Format::Text,
+            "see https://www.Example.com/A?x=1#top now",
+            &[("example.com/A?x=1", "example.com", Bare)],
+        ),
+        (
+            "without",
+            Format::Text,
+            "see example.com/page and youtu.be/abc",
+            &[("example.com/page", "example.com", Bare), ("youtu.be/abc", "youtu.be", Bare)],
+        ),
         ("www", Format::Text, "www.shop.example", &[("shop.example", "shop.example", Bare)]),
         ("a bare name", Format::Text, "visit cheapshoes.com today", &[("cheapshoes.com", "cheapshoes.com", Bare)]),
         ("after an arrow", Format::Text, "my channel → youtu.be/abc", &[("youtu.be/abc", "youtu.be", Bare)]),
         ("talk about programming", Format::Text, "ASP.NET, System.Net, Node.js, e.g. file.txt and System.IO.File", &[]),
         ("end of a sentence without a blank", Format::Text, "I like it.But not much.Really", &[]),
-        ("tracking parameters", Format::Text, "https://x.com/a?utm_source=b&id=7&fbclid=z", &[("x.com/a?id=7", "x.com", Bare)]),
-        ("subdomains share a domain", Format::Text, "http://a.b.co.uk/ http://c.blogspot.com/", &[("a.b.co.uk", "b.co.uk", Bare), ("c.blogspot.com", "c.blogspot.com", Bare)]),
+        (
+            "tracking parameters",
+            Format::Text,
+            "https://x.com/a?utm_source=b&id=7&fbclid=z",
+            &[("x.com/a?id=7", "x.com", Bare)],
+        ),
+        (
+            "subdomains share a domain",
+            Format::Text,
+            "http://a.b.co.uk/ http://c.blogspot.com/",
+            &[("a.b.co.uk", "b.co.uk", Bare), ("c.blogspot.com", "c.blogspot.com", Bare)],
+        ),
         ("an IPv4 literal", Format::Text, "http://1.2.3.4/x", &[("1.2.3.4/x", "1.2.3.4", Bare)]),
         ("an IPv6 literal", Format::Markdown, "[x](http://[::1]/y)", &[("::1/y", "::1", Anchor)]),
-        ("user and password are not the host", Format::Text, "http://bank.com@evil.example/", &[("evil.example", "evil.example", Bare)]),
+        (
+            "user and password are not the host",
+            Format::Text,
+            "http://bank.com@evil.example/",
+            &[("evil.example", "evil.example", Bare)],
+        ),
         ("punycode", Format::Text, "http://münchen.de/", &[("xn--mnchen-3ya.de", "xn--mnchen-3ya.de", Bare)]),
-        ("an anchor", Format::Html, "<a href='http://x.example/p'>Big story</a>", &[("x.example/p", "x.example", Anchor)]),
-        ("an anchor that shows its address", Format::Html, "<a href='http://x.example/p'>http://x.example/p</a>", &[("x.example/p", "x.example", Anchor)]),
+        (
+            "an anchor",
+            Format::Html,
+            "<a href='http://x.example/p'>Big story</a>",
+            &[("x.example/p", "x.example", Anchor)],
+        ),
+        (
+            "an anchor that shows its address",
+            Format::Html,
+            "<a href='http://x.example/p'>http://x.example/p</a>",
+            &[("x.example/p", "x.example", Anchor)],
+        ),
         ("a markdown link", Format::Markdown, "[click](http://x.example/y)", &[("x.example/y", "x.example", Anchor)]),
         ("BBCode", Format::Text, "[url=http://x.example/a]text[/url]", &[("x.example/a", "x.example", Bare)]),
-        ("scripts are no links", Format::Html, "<a href='javascript:alert(1)'>x</a><a href='data:text/html,x'>y</a><a href='mailto:a@b.example'>z</a>", &[]),
+        (
+            "scripts are no links",
+            Format::Html,
+            "<a href='javascript:alert(1)'>x</a><a href='data:text/html,x'>y</a><a href='mailto:a@b.example'>z</a>",
+            &[],
+        ),
         ("mail addresses are no links", Format::Text, "write to anna@example.com", &[]),
         ("full-width", Format::Text, "ｈｔｔｐ://ｗｗｗ.ｅｂａｙ.com/x", &[("ebay.com/x", "ebay.com", Disguised)]),
-        ("zero-width inside", Format::Text, "http://exa\u{200b}mple.com/x", &[("example.com/x", "example.com", Disguised)]),
-        ("spelled out", Format::Text, "go to cheapshoes dot com now", &[("cheapshoes.com", "cheapshoes.com", Disguised)]),
-        ("in brackets", Format::Text, "cheapshoes[.]com and other(dot)net", &[("cheapshoes.com", "cheapshoes.com", Disguised), ("other.net", "other.net", Disguised)]),
-        ("a comma for the dot", Format::Text, "visit Showbox,com for films", &[("showbox.com", "showbox.com", Disguised)]),
+        (
+            "zero-width inside",
+            Format::Text,
+            "http://exa\u{200b}mple.com/x",
+            &[("example.com/x", "example.com", Disguised)],
+        ),
+        (
+            "spelled out",
+            Format::Text,
+            "go to cheapshoes dot com now",
+            &[("cheapshoes.com", "cheapshoes.com", Disguised)],
+        ),
+        (
+            "in brackets",
+            Format::Text,
+            "cheapshoes[.]com and other(dot)net",
+            &[("cheapshoes.com", "cheapshoes.com", Disguised), ("other.net", "other.net", Disguised)],
+        ),
+        (
+            "a comma for the dot",
+            Format::Text,
+            "visit Showbox,com for films",
+            &[("showbox.com", "showbox.com", Disguised)],
+        ),
         ("hxxp", Format::Text, "hxxp://bad.example/x", &[("bad.example/x", "bad.example", Disguised)]),
         ("a sentence about dots", Format::Text, "connect the dot on the map . Then go", &[]),
     ];
     for (name, format, body, expected) in cases {
         let found = read(body, *format);
-        let links: Vec<(&str, &str, LinkKind)> = found.links.iter().map(|l| (l.url.as_str(), l.domain.as_str(), l.kind)).collect();
+        let links: Vec<(&str, &str, LinkKind)> =
+            found.links.iter().map(|l| (l.url.as_str(), l.domain.as_str(), l.kind)).collect();
         assert_eq!(links, *expected, "{name}");
         for link in &found.links {
             assert!(body.get(link.span.clone()).is_some_and(|part| !part.is_empty()), "{name}: span {:?}", link.span);
@@ -156,8 +217,36 @@ fn any_body() -> impl Strategy<Value = String> {
         "[a-z<>/&;=\"' .:\\[\\]()#*>\n-]{0,200}",
         prop::collection::vec(
             prop::sample::select(vec![
-                "<a href='http://x.example/", "'>", "</a>", "&amp;", "&#x110000;", "&lt", "<script>", "</script>", "é", "e\u{301}",
-                "\u{200b}", "ｗｗｗ.", "http://", "[x](", "](y)", "<blockquote>", " dot com", "\r\n", "\u{0}", "İ", "ß", "ﬁ", "а", "hxxp://", "😀", "\u{1f468}\u{200d}", "<!--", "-->", "`", "> ",
+                "<a href='http://x.example/",
+                "'>",
+                "</a>",
+                "&amp;",
+                "&#x110000;",
+                "&lt",
+                "<script>",
+                "</script>",
+                "é",
+                "e\u{301}",
+                "\u{200b}",
+                "ｗｗｗ.",
+                "http://",
+                "[x](",
+                "](y)",
+                "<blockquote>",
+                " dot com",
+                "\r\n",
+                "\u{0}",
+                "İ",
+                "ß",
+                "ﬁ",
+                "а",
+                "hxxp://",
+                "😀",
+                "\u{1f468}\u{200d}",
+                "<!--",
+                "-->",
+                "`",
+                "> ",
             ]),
             0..40
         )

@@ -12,7 +12,8 @@ pub fn words(folded: &str) -> Vec<Range<u32>> {
     let mut start: Option<usize> = None;
     let mut chars = folded.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
-        let in_word = c.is_ascii_alphanumeric() || (!c.is_ascii() && (c.is_alphanumeric() || canonical_combining_class(c) != 0));
+        let in_word =
+            c.is_ascii_alphanumeric() || (!c.is_ascii() && (c.is_alphanumeric() || canonical_combining_class(c) != 0));
         if in_word {
             if is_unspaced(c) {
                 close(&mut words, &mut start, at);
@@ -45,6 +46,12 @@ pub fn is_unspaced(c: char) -> bool {
     !c.is_ascii()
         && matches!(
             c.script(),
-            Script::Han | Script::Hiragana | Script::Katakana | Script::Thai | Script::Lao | Script::Khmer | Script::Myanmar
+            Script::Han
+                | Script::Hiragana
+                | Script::Katakana
+                | Script::Thai
+                | Script::Lao
+                | Script::Khmer
+                | Script::Myanmar
         )
 }

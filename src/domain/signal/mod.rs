@@ -303,9 +303,12 @@ mod tests {
             assert_eq!(meta.id.replace('-', "_"), meta.section);
         }
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/signal");
-        let files = std::fs::read_dir(folder).expect("sources are readable").map(|entry| entry.expect("readable").file_name());
-        let files: BTreeSet<String> = files.map(|name| name.to_string_lossy().trim_end_matches(".rs").to_owned()).collect();
-        let listed: BTreeSet<String> = LIST.iter().map(|meta| meta.section.to_owned()).chain(["mod".to_owned(), "testing".to_owned()]).collect();
+        let files =
+            std::fs::read_dir(folder).expect("sources are readable").map(|entry| entry.expect("readable").file_name());
+        let files: BTreeSet<String> =
+            files.map(|name| name.to_string_lossy().trim_end_matches(".rs").to_owned()).collect();
+        let listed: BTreeSet<String> =
+            LIST.iter().map(|meta| meta.section.to_owned()).chain(["mod".to_owned(), "testing".to_owned()]).collect();
         assert_eq!(files, listed);
     }
 

@@ -31,7 +31,8 @@ impl Case {
     pub(in crate::domain) fn new(body: &str) -> Self {
         let article = ArticleDraft { id: "a".to_owned(), ..ArticleDraft::default() };
         let author = AuthorDraft { id: Some("u".to_owned()), ..AuthorDraft::default() };
-        let draft = Draft { id: "c".to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
+        let draft =
+            Draft { id: "c".to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
         Self { draft, page: None, parent: None, past: None, author: None, allowance: Allowance::Within }
     }
 

@@ -42,7 +42,12 @@ impl From<&Article> for ArticleOut {
     responses((status = 200, body = ArticleOut, description = "Known before; this is what is known now"), (status = 201, body = ArticleOut, description = "New"),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 413, body = ProblemBody),
         (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn put(state: web::Data<State>, request: HttpRequest, id: web::Path<String>, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn put(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
     let mut sent: serde_json::Value = body::json(&request, payload, state.config.max_body_bytes).await?;
     let id = id.into_inner();

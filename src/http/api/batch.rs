@@ -20,7 +20,11 @@ use crate::domain::site::{Scope, Site};
     request_body(content = String, content_type = "application/x-ndjson", description = "One comment a line, as for `POST /v1/comments`"),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One answer a line"),
         (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn submit(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn submit(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
     let (most, in_flight) = (state.config.max_body_bytes, state.config.batch_in_flight.clamp(1, 10_000));
     let state = state.into_inner();

@@ -20,7 +20,11 @@ use crate::domain::time::Timestamp;
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 409, body = ProblemBody),
         (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 429, body = ProblemBody),
         (status = 503, body = ProblemBody)))]
-pub async fn submit(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn submit(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
     let draft: Draft = body::json(&request, payload, state.config.max_body_bytes).await?;
     let new = draft.parse(&state.settings.current().bounds)?;
@@ -44,7 +48,12 @@ pub struct SiteQuery {
     params(("id" = String, Path, description = "The site's own name for the comment"), SiteQuery),
     responses((status = 200, body = CommentOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
         (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn find(state: web::Data<State>, request: HttpRequest, id: web::Path<String>, query: web::Query<SiteQuery>) -> Result<HttpResponse, Problem> {
+pub async fn find(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    query: web::Query<SiteQuery>,
+) -> Result<HttpResponse, Problem> {
     let site = auth::site_of(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     Ok(HttpResponse::Ok().json(CommentOut::from(&state.intake.comment(site.id, &id).await?)))
@@ -56,7 +65,12 @@ pub async fn find(state: web::Data<State>, request: HttpRequest, id: web::Path<S
     responses((status = 200, body = CommentOut), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody),
         (status = 429, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn edit(state: web::Data<State>, request: HttpRequest, id: web::Path<String>, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn edit(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
     let draft: Draft = body::json(&request, payload, state.config.max_body_bytes).await?;
     if draft.id != *id {
@@ -72,7 +86,12 @@ pub async fn edit(state: web::Data<State>, request: HttpRequest, id: web::Path<S
     params(("id" = String, Path, description = "The site's own name for the comment"), SiteQuery),
     responses((status = 204, description = "Erased"), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
         (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn erase(state: web::Data<State>, request: HttpRequest, id: web::Path<String>, query: web::Query<SiteQuery>) -> Result<HttpResponse, Problem> {
+pub async fn erase(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    query: web::Query<SiteQuery>,
+) -> Result<HttpResponse, Problem> {
     let site = auth::site_of(&state, &request, Scope::Erase, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     let by = match auth::person(&state, &request, true).await {
@@ -88,7 +107,11 @@ pub async fn erase(state: web::Data<State>, request: HttpRequest, id: web::Path<
     responses((status = 200, body = AssessmentOut), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 429, body = ProblemBody),
         (status = 503, body = ProblemBody)))]
-pub async fn assess(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn assess(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
     let draft: Draft = body::json(&request, payload, state.config.max_body_bytes).await?;
     let new = draft.parse(&state.settings.current().bounds)?;
@@ -119,7 +142,11 @@ pub struct ListQuery {
 #[utoipa::path(get, path = "/v1/comments", tag = "websites", security(("site_key" = ["read"]), ("personal_token" = [])), params(ListQuery),
     responses((status = 200, body = CommentPage), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
         (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn list(state: web::Data<State>, request: HttpRequest, query: web::Query<ListQuery>) -> Result<HttpResponse, Problem> {
+pub async fn list(
+    state: web::Data<State>,
+    request: HttpRequest,
+    query: web::Query<ListQuery>,
+) -> Result<HttpResponse, Problem> {
     let query = query.into_inner();
     let site = auth::site_of(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let status = match query.status.as_deref().filter(|status| !status.is_empty()) {
@@ -134,7 +161,9 @@ pub async fn list(state: web::Data<State>, request: HttpRequest, query: web::Que
         status,
         article: query.article.filter(|article| !article.is_empty()),
         author: query.author.filter(|author| !author.is_empty()),
-        updated_since: since.map(|since| Timestamp::parse(since).map_err(|error| Problem::invalid("updated_since", &error))).transpose()?,
+        updated_since: since
+            .map(|since| Timestamp::parse(since).map_err(|error| Problem::invalid("updated_since", &error)))
+            .transpose()?,
     };
     let page = page_request(query.limit.as_deref(), query.cursor)?;
     let page = state.intake.comments(site.id, &filter, &page).await?;

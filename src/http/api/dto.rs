@@ -163,7 +163,15 @@ fn signal(signal: &Evaluated) -> Option<SignalOut> {
         Outcome::NotApplicable => (OutcomeOut::NotApplicable, LogOdds::ZERO, None, Vec::new()),
         Outcome::Unavailable { why } => (OutcomeOut::Unavailable, LogOdds::ZERO, Some(why.clone()), Vec::new()),
     };
-    Some(SignalOut { id: signal.id.clone(), category: signal.category, log_odds, outcome, mode: signal.mode, evidence, spans })
+    Some(SignalOut {
+        id: signal.id.clone(),
+        category: signal.category,
+        log_odds,
+        outcome,
+        mode: signal.mode,
+        evidence,
+        spans,
+    })
 }
 
 fn model(model: &ModelOutput) -> Option<ModelOut> {
@@ -175,9 +183,12 @@ fn model(model: &ModelOutput) -> Option<ModelOut> {
             terms: terms.clone(),
             unavailable: None,
         }),
-        ModelOutput::Unavailable { why } => {
-            Some(ModelOut { version: None, log_odds: BTreeMap::new(), terms: Vec::new(), unavailable: Some(why.clone()) })
-        }
+        ModelOutput::Unavailable { why } => Some(ModelOut {
+            version: None,
+            log_odds: BTreeMap::new(),
+            terms: Vec::new(),
+            unavailable: Some(why.clone()),
+        }),
     }
 }
 
@@ -410,7 +421,11 @@ pub struct HappeningOut {
 pub fn page_request(limit: Option<&str>, cursor: Option<String>) -> Result<PageRequest, Problem> {
     let limit = match limit.filter(|limit| !limit.is_empty()) {
         None => 50,
-        Some(text) => text.parse().ok().filter(|limit| (1..=500).contains(limit)).ok_or_else(|| Problem::invalid("limit", "must be a number from 1 to 500"))?,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=500).contains(limit))
+            .ok_or_else(|| Problem::invalid("limit", "must be a number from 1 to 500"))?,
     };
     Ok(PageRequest { limit, cursor: cursor.filter(|cursor| !cursor.is_empty()) })
 }

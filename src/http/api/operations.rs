@@ -32,7 +32,9 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
         Ok(()) => HttpResponse::Ok().json(ReadyOut { database: "ready", model }),
         Err(error) => {
             tracing::error!(error = &error as &dyn std::error::Error, "the store is not ready");
-            HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).json(ReadyOut { database: "unavailable", model })
+            HttpResponse::ServiceUnavailable()
+                .insert_header(("Retry-After", "5"))
+                .json(ReadyOut { database: "unavailable", model })
         }
     }
 }
@@ -42,7 +44,9 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     responses((status = 200, body = String, content_type = "text/plain"), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
 pub async fn metrics(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let token = auth::bearer(&request);
-    let known = |token: &str| state.metrics_token.as_ref().is_some_and(|known| bool::from(known.as_bytes().ct_eq(token.as_bytes())));
+    let known = |token: &str| {
+        state.metrics_token.as_ref().is_some_and(|known| bool::from(known.as_bytes().ct_eq(token.as_bytes())))
+    };
     let local = client::address(&request, &state.config.trusted_proxies).is_some_and(|ip| ip.is_loopback());
     match token {
         Some(token) if known(token) => {}
@@ -59,13 +63,21 @@ pub async fn metrics(state: web::Data<State>, request: HttpRequest) -> Result<Ht
 pub async fn problem_page(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     const PAGES: &str = include_str!("../../../docs/problems.md");
     let kind = format!("/problems/{name}");
-    let (_, title) = TYPES.iter().find(|(known, _)| *known == kind).ok_or_else(|| Problem::not_found("there is no such type of problem"))?;
+    let (_, title) = TYPES
+        .iter()
+        .find(|(known, _)| *known == kind)
+        .ok_or_else(|| Problem::not_found("there is no such type of problem"))?;
     let chapter = PAGES.split("\n## ").find(|chapter| chapter.starts_with(&format!("`{kind}`"))).unwrap_or_default();
     let text = chapter.split_once('\n').map_or("", |(_, text)| text);
     let mut html = String::new();
     pulldown_cmark::html::push_html(&mut html, pulldown_cmark::Parser::new(text));
-    let page = format!("<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1>{html}</html>");
-    Ok(HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(("Content-Security-Policy", "default-src 'none'")).body(page))
+    let page = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{title}</title><h1>{title}</h1>{html}</html>"
+    );
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header(("Content-Security-Policy", "default-src 'none'"))
+        .body(page))
 }
 
 /// Where to go from here.
@@ -74,5 +86,8 @@ pub async fn index() -> HttpResponse {
     const PAGE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
         <title>Doorward</title><h1>Doorward</h1><p>Comment moderation. <a href=\"/docs/\">The HTTP interface</a>, \
         <a href=\"/openapi.json\">its OpenAPI document</a>.</p></html>";
-    HttpResponse::Ok().content_type("text/html; charset=utf-8").insert_header(("Content-Security-Policy", "default-src 'none'")).body(PAGE)
+    HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header(("Content-Security-Policy", "default-src 'none'"))
+        .body(PAGE)
 }

@@ -9,7 +9,10 @@ use uuid::Uuid;
 
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body};
-use super::dto::{ClaimsOut, CommentOut, ConflictOut, DecisionOut, ExplanationOut, HappeningOut, QueueCounts, QueueOut, SumOut, SumTerm, page_request};
+use super::dto::{
+    ClaimsOut, CommentOut, ConflictOut, DecisionOut, ExplanationOut, HappeningOut, QueueCounts, QueueOut, SumOut,
+    SumTerm, page_request,
+};
 use crate::app::review::Ask;
 use crate::domain::category::Category;
 use crate::domain::decision::{Action, Actor, Verdict};
@@ -58,12 +61,18 @@ pub struct QueueQuery {
 #[utoipa::path(get, path = "/v1/queue", tag = "moderators", security(("personal_token" = [])), params(QueueQuery),
     responses((status = 200, body = QueueOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 422, body = ProblemBody),
         (status = 503, body = ProblemBody)))]
-pub async fn queue(state: web::Data<State>, request: HttpRequest, query: web::Query<QueueQuery>) -> Result<HttpResponse, Problem> {
+pub async fn queue(
+    state: web::Data<State>,
+    request: HttpRequest,
+    query: web::Query<QueueQuery>,
+) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, false).await?;
     let query = query.into_inner();
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let category = given(query.category)
-        .map(|name| Category::from_name(&name).ok_or_else(|| Problem::invalid("category", "must be spam, off-topic or abuse")))
+        .map(|name| {
+            Category::from_name(&name).ok_or_else(|| Problem::invalid("category", "must be spam, off-topic or abuse"))
+        })
         .transpose()?;
     let sort = match given(query.sort).as_deref() {
         None | Some("priority") => QueueSort::Priority,
@@ -87,13 +96,19 @@ pub async fn queue(state: web::Data<State>, request: HttpRequest, query: web::Qu
     let now = state.clock.now();
     if given(query.campaign).is_some() {
         // No campaign has a name yet, so none has members.
-        let counts = QueueCounts { held: 0, by_site: BTreeMap::new(), by_category: BTreeMap::new(), by_signal: BTreeMap::new() };
+        let counts =
+            QueueCounts { held: 0, by_site: BTreeMap::new(), by_category: BTreeMap::new(), by_signal: BTreeMap::new() };
         return Ok(HttpResponse::Ok().json(QueueOut { items: Vec::new(), counts, oldest_s: None, next_cursor: None }));
     }
     let page = state.review.queue(&filter, sort, &page, now).await?;
     Ok(HttpResponse::Ok().json(QueueOut {
         items: page.items.iter().map(Into::into).collect(),
-        counts: QueueCounts { held: page.held, by_site: page.by_site, by_category: page.by_category, by_signal: page.by_signal },
+        counts: QueueCounts {
+            held: page.held,
+            by_site: page.by_site,
+            by_category: page.by_category,
+            by_signal: page.by_signal,
+        },
         oldest_s: page.oldest.map(|oldest| now.millis_since(oldest) / 1_000),
         next_cursor: page.next_cursor,
     }))
@@ -110,7 +125,11 @@ pub struct ClaimIn {
 #[utoipa::path(post, path = "/v1/queue/claims", tag = "moderators", security(("personal_token" = [])), request_body = ClaimIn,
     responses((status = 200, body = ClaimsOut), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn claim(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn claim(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, true).await?;
     let asked = claims(&state, &request, payload).await?;
     let (claimed, until) = state.review.claim(&asked.uids, &person, state.clock.now()).await?;
@@ -121,7 +140,11 @@ pub async fn claim(state: web::Data<State>, request: HttpRequest, payload: web::
 #[utoipa::path(delete, path = "/v1/queue/claims", tag = "moderators", security(("personal_token" = [])), request_body = ClaimIn,
     responses((status = 200, body = ClaimsOut), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 413, body = ProblemBody), (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn release(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn release(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, true).await?;
     let asked = claims(&state, &request, payload).await?;
     let claimed = state.review.release(&asked.uids, &person).await?;
@@ -165,7 +188,11 @@ pub struct DecisionIn {
     responses((status = 200, body = DecisionOut), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
         (status = 404, body = ProblemBody), (status = 409, body = ProblemBody, description = "`current` is the comment as it is now"), (status = 413, body = ProblemBody),
         (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
-pub async fn decide(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> Result<HttpResponse, Problem> {
+pub async fn decide(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, true).await?;
     let asked: DecisionIn = body::json(&request, payload, state.config.max_body_bytes).await?;
     bounded("items", asked.items.len())?;
@@ -196,7 +223,11 @@ fn decision(ruled: &Ruled) -> DecisionOut {
     DecisionOut {
         decision: ruled.decision,
         applied: ruled.applied.iter().map(|(record, _)| record.uid).collect(),
-        conflicts: ruled.conflicts.iter().map(|record| ConflictOut { uid: record.uid, current: CommentOut::from(record) }).collect(),
+        conflicts: ruled
+            .conflicts
+            .iter()
+            .map(|record| ConflictOut { uid: record.uid, current: CommentOut::from(record) })
+            .collect(),
         missing: ruled.missing.clone(),
     }
 }
@@ -206,7 +237,11 @@ fn decision(ruled: &Ruled) -> DecisionOut {
     params(("uid" = Uuid, Path, description = "Our name for the comment")),
     responses((status = 200, body = ExplanationOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
         (status = 503, body = ProblemBody)))]
-pub async fn explanation(state: web::Data<State>, request: HttpRequest, uid: web::Path<Uuid>) -> Result<HttpResponse, Problem> {
+pub async fn explanation(
+    state: web::Data<State>,
+    request: HttpRequest,
+    uid: web::Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
     auth::person(&state, &request, false).await?;
     let explained = state.review.explain(uid.into_inner()).await?;
     let house = state.settings.current();
@@ -253,5 +288,11 @@ fn sum(verdict: &Verdict, category: Category, policy: &PolicyConfig) -> SumOut {
     let adjustments = verdict.adjustments.iter().filter(|adjustment| adjustment.category == category);
     terms.extend(adjustments.map(|adjustment| term(adjustment.id.clone(), adjustment.log_odds)));
     let config = thresholds(policy, category);
-    SumOut { terms, log_odds: total(verdict, category, None), score: verdict.scores[category], hold: config.hold, reject: config.reject }
+    SumOut {
+        terms,
+        log_odds: total(verdict, category, None),
+        score: verdict.scores[category],
+        hold: config.hold,
+        reject: config.reject,
+    }
 }

@@ -195,7 +195,8 @@ impl State {
         let Some(before) = before else {
             return self.forget_author(trace.author); // too old to be remembered
         };
-        let Some(entry) = self.authors.get_mut(&trace.author).or_else(|| self.authors_old.get_mut(&trace.author)) else {
+        let Some(entry) = self.authors.get_mut(&trace.author).or_else(|| self.authors_old.get_mut(&trace.author))
+        else {
             return;
         };
         if before.standing.is_none() && before.order <= entry.loaded {

@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::ring::{ByHash, Chains, END, Ring};
-use crate::domain::history::{LinkPast, Sighting, Sightings, Standing};
 use crate::domain::decision::Status;
+use crate::domain::history::{LinkPast, Sighting, Sightings, Standing};
 use crate::domain::site::SiteId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{LinkTrace, TextTrace, Trace};
@@ -23,9 +23,16 @@ const EXAMINED: usize = 256;
 /// Earlier comments named as evidence.
 const NAMED: usize = 5;
 /// Estimated similarity from which whole texts count as nearly the same.
-const SAME_TEXT: f64 = 0.5;
-/// Estimated similarity from which headlines count as the same or reworded.
-const SAME_HEADLINE: f64 = 0.43;
+const SAME_TEXT: f64 = 0.6;
+/// Estimated similarity from which headlines of that many content words count as the same or reworded. Short ones share words by chance, and the
+/// estimate of a small set is coarse.
+fn same_headline(words: u16) -> f64 {
+    match words {
+        0..=5 => 0.8,
+        6..=7 => 0.55,
+        _ => 0.43,
+    }
+}
 
 #[derive(Debug)]
 struct Noted {
@@ -194,8 +201,20 @@ impl Recall {
         let urls = self.urls.head(link.url);
         let domains = self.domains.head(link.domain);
         LinkPast {
-            url: self.sum(trace, now, self.chain(urls.map(|head| head.newest), |note| note.next_url, |note| note.link.url == link.url)),
-            domain: self.sum(trace, now, self.chain(domains.map(|head| head.newest), |note| note.next_domain, |note| note.link.domain == link.domain)),
+            url: self.sum(
+                trace,
+                now,
+                self.chain(urls.map(|head| head.newest), |note| note.next_url, |note| note.link.url == link.url),
+            ),
+            domain: self.sum(
+                trace,
+                now,
+                self.chain(
+                    domains.map(|head| head.newest),
+                    |note| note.next_domain,
+                    |note| note.link.domain == link.domain,
+                ),
+            ),
         }
     }
 
@@ -204,10 +223,15 @@ impl Recall {
     }
 
     pub(super) fn headline_past(&self, trace: &Trace, headline: &TextTrace, now: Timestamp) -> Sightings {
-        self.similar(trace, Kind::Headline, headline, SAME_HEADLINE, now)
+        self.similar(trace, Kind::Headline, headline, same_headline(headline.size), now)
     }
 
-    fn chain(&self, newest: Option<u64>, next: impl Fn(&LinkNote) -> u64, matches: impl Fn(&LinkNote) -> bool) -> Vec<u64> {
+    fn chain(
+        &self,
+        newest: Option<u64>,
+        next: impl Fn(&LinkNote) -> u64,
+        matches: impl Fn(&LinkNote) -> bool,
+    ) -> Vec<u64> {
         let mut found = Vec::new();
         let mut number = newest.unwrap_or(END);
         for _ in 0..EXAMINED {
@@ -248,7 +272,8 @@ impl Recall {
         let mut sum = Sightings::default();
         let (mut authors, mut articles, mut sites) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut seen = BTreeSet::new();
-        let noted = numbers.into_iter().filter(|number| seen.insert(*number)).filter_map(|number| self.comments.get(number));
+        let noted =
+            numbers.into_iter().filter(|number| seen.insert(*number)).filter_map(|number| self.comments.get(number));
         for noted in noted.filter(|noted| noted.comment != trace.comment && noted.at <= now && !noted.staff) {
             sum.comments += 1;
             sum.by_same_author += u32::from(noted.author == trace.author);
@@ -269,7 +294,8 @@ impl Recall {
             }
         }
         let counted = |set: usize| u32::try_from(set).unwrap_or(u32::MAX);
-        (sum.authors, sum.articles, sum.sites) = (counted(authors.len()), counted(articles.len()), counted(sites.len()));
+        (sum.authors, sum.articles, sum.sites) =
+            (counted(authors.len()), counted(articles.len()), counted(sites.len()));
         sum
     }
 
@@ -297,7 +323,15 @@ impl Recall {
 
     #[cfg(test)]
     pub(super) fn sizes(&self) -> [usize; 7] {
-        [self.comments.len(), self.by_comment.len(), self.links.len(), self.urls.len(), self.texts.len(), self.bands.len(), self.exact.len()]
+        [
+            self.comments.len(),
+            self.by_comment.len(),
+            self.links.len(),
+            self.urls.len(),
+            self.texts.len(),
+            self.bands.len(),
+            self.exact.len(),
+        ]
     }
 }
 
@@ -310,4 +344,96 @@ fn band_keys(kind: Kind, text: &TextTrace) -> [u64; BANDS] {
 
 fn exact_key(kind: Kind, text: &TextTrace) -> u64 {
     text.exact ^ if kind == Kind::Headline { 0x5bd1_e995_9d1f_3c27 } else { 0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft};
+    use crate::domain::normalise::normalise;
+
+    fn trace(site: u32, id: &str, article: &str, author: &str, body: &str) -> Trace {
+        let article = ArticleDraft { id: article.to_owned(), ..ArticleDraft::default() };
+        let author = AuthorDraft { id: Some(author.to_owned()), ..AuthorDraft::default() };
+        let draft =
+            Draft { id: id.to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
+        normalise(SiteId(site), draft.parse(&Bounds::default()).expect("valid"), false).trace
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(second * 1_000)
+    }
+
+    const LINK: &str = "look at http://pills.example/offer today";
+
+    #[test]
+    fn earlier_comments_are_counted_by_where_and_whom() {
+        let mut recall = Recall::new(100, 100, 100);
+        recall.note(&trace(1, "a", "x", "anna", LINK), at(1), None);
+        recall.note(&trace(1, "b", "y", "bert", LINK), at(2), None);
+        recall.note(&trace(2, "c", "z", "carl", LINK), at(3), None);
+        let asked = trace(1, "d", "x", "anna", LINK);
+        let past = recall.link_past(&asked, asked.links[0], at(4)).url;
+        assert_eq!(
+            (past.comments, past.by_same_author, past.authors, past.under_other_articles, past.sites),
+            (3, 1, 3, 2, 2)
+        );
+        let named: Vec<&str> = past.recent.iter().map(|sighting| &*sighting.comment_id).collect();
+        assert_eq!(named, ["b", "a"], "newest first, other sites' never");
+        let then = recall.link_past(&asked, asked.links[0], at(1)).url;
+        assert_eq!(then.comments, 1, "as of a moment");
+    }
+
+    #[test]
+    fn a_comment_is_never_its_own_past() {
+        let mut recall = Recall::new(100, 100, 100);
+        let once = trace(1, "a", "x", "anna", LINK);
+        for second in 1..5 {
+            recall.note(&once, at(second), None);
+        }
+        assert_eq!(recall.link_past(&once, once.links[0], at(9)).url.comments, 0);
+        let asked = trace(1, "b", "x", "anna", LINK);
+        assert_eq!(recall.link_past(&asked, asked.links[0], at(9)).url.comments, 1, "sighted again is one comment");
+        recall.forget(once.comment);
+        assert_eq!(recall.link_past(&asked, asked.links[0], at(9)).url.comments, 0);
+    }
+
+    #[test]
+    fn what_became_of_earlier_comments_is_known() {
+        let mut recall = Recall::new(100, 100, 100);
+        let earlier = trace(1, "a", "x", "anna", LINK);
+        recall.note(&earlier, at(1), None);
+        recall.settle(earlier.comment, Standing { status: Status::Rejected, by_person: true });
+        let asked = trace(1, "b", "y", "bert", LINK);
+        assert_eq!(recall.link_past(&asked, asked.links[0], at(2)).url.rejected, 1);
+        recall.note(&earlier, at(3), None);
+        assert_eq!(recall.link_past(&asked, asked.links[0], at(4)).url.rejected, 1, "an edit forgets no decision");
+    }
+
+    #[test]
+    fn memory_stays_within_its_bounds_and_time_empties_it() {
+        let mut recall = Recall::new(50, 40, 60);
+        for number in 0..2_000 {
+            let body = format!(
+                "Story number {number} of the harbour bridge http://h{number}.example/x and {} more words to read",
+                number * 7
+            );
+            recall.note(&trace(1, &format!("c{number}"), "x", "anna", &body), at(number), None);
+        }
+        let [comments, known, links, urls, texts, bands, exact] = recall.sizes();
+        assert!(comments <= 50 && known <= 50 && links <= 40 && urls <= 40 && texts <= 60, "{:?}", recall.sizes());
+        assert!(bands <= 60 * BANDS && exact <= 60);
+        recall.expire(at(5_000));
+        assert_eq!(recall.sizes(), [0; 7], "chains go with their last item");
+    }
+
+    #[test]
+    fn staff_repeat_themselves_freely() {
+        let mut recall = Recall::new(100, 100, 100);
+        let mut reply = trace(1, "a", "x", "editor", LINK);
+        reply.staff = true;
+        recall.note(&reply, at(1), None);
+        let asked = trace(1, "b", "y", "bert", LINK);
+        assert_eq!(recall.link_past(&asked, asked.links[0], at(2)).url.comments, 0);
+    }
 }

@@ -51,6 +51,7 @@ impl<T> Ring<T> {
         self.base
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }

@@ -12,6 +12,7 @@
 mod accounts;
 mod articles;
 mod audit;
+mod checkpoints;
 mod error;
 mod index;
 mod intake;

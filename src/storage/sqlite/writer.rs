@@ -8,12 +8,13 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::checkpoints::Checkpoints;
 use super::error::closed;
 use super::index::{Chain, Change};
 use super::shared::Shared;
@@ -24,8 +25,6 @@ use crate::domain::store::{Result, StoreError};
 const WAITING_MAX: usize = 4_096;
 /// Jobs in one commit: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 512;
-/// Jobs after which the log is copied into the file in the background.
-const JOBS_PER_CHECKPOINT: usize = 2_000;
 
 /// What a job works with: the transaction, and what the batch has changed so far.
 pub(super) struct Work<'a> {
@@ -310,99 +309,6 @@ impl Loop {
     }
 }
 
-/// Copies the log into the file in two stages: mostly beside the writer, from another connection; then the short rest
-/// between two commits, after which SQLite begins the log anew. The log stays small, and no commit waits for long.
-/// After an erasure the log is emptied too, or it would keep the words until it is written over.
-struct Checkpoints {
-    begin: Option<std_mpsc::SyncSender<Kind>>,
-    copied: Arc<AtomicBool>,
-    /// Whether erased words may still stand in the log.
-    unclean: Arc<AtomicBool>,
-    jobs: usize,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// How a checkpoint is made.
-#[derive(Debug, Clone, Copy)]
-enum Kind {
-    /// Copies what can be copied without waiting for anybody.
-    Copy,
-    /// Copies everything and empties the log; waits a little for readers, and gives up if they stay.
-    Empty,
-}
-
-impl Checkpoints {
-    fn start(connection: Connection) -> std::io::Result<Self> {
-        let (begin, orders) = std_mpsc::sync_channel(1);
-        let (copied, unclean) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-        let (done, dirty) = (Arc::clone(&copied), Arc::clone(&unclean));
-        let thread = std::thread::Builder::new().name("doorward-checkpoint".to_owned()).spawn(move || {
-            while let Ok(kind) = orders.recv() {
-                match kind {
-                    Kind::Copy => {
-                        checkpoint(&connection, kind);
-                        done.store(true, Ordering::Release);
-                    }
-                    Kind::Empty => {
-                        dirty.store(false, Ordering::Release); // before: what is erased meanwhile comes again
-                        if !checkpoint(&connection, kind) {
-                            dirty.store(true, Ordering::Release);
-                        }
-                    }
-                }
-            }
-        })?;
-        Ok(Self { begin: Some(begin), copied, unclean, jobs: 0, thread: Some(thread) })
-    }
-
-    fn after(&mut self, jobs: usize, erased: bool, writer: &Connection) {
-        self.jobs += jobs;
-        if erased {
-            self.unclean.store(true, Ordering::Release);
-        }
-        if self.copied.swap(false, Ordering::Acquire) {
-            checkpoint(writer, Kind::Copy);
-        }
-        if self.unclean.load(Ordering::Acquire) {
-            self.order(Kind::Empty);
-        } else if self.jobs >= JOBS_PER_CHECKPOINT {
-            self.jobs = 0;
-            self.order(Kind::Copy);
-        }
-    }
-
-    fn order(&self, kind: Kind) {
-        let _ = self.begin.as_ref().map(|begin| begin.try_send(kind)); // full: one is under way
-    }
-}
-
-/// Whether it was done to the end.
-fn checkpoint(connection: &Connection, kind: Kind) -> bool {
-    let pragma = match kind {
-        Kind::Copy => "PRAGMA wal_checkpoint(PASSIVE)",
-        Kind::Empty => "PRAGMA wal_checkpoint(TRUNCATE)",
-    };
-    connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_or_else(
-        |error| {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the log could not be copied into the database file"
-            );
-            false
-        },
-        |busy| busy == 0,
-    )
-}
-
-impl Drop for Checkpoints {
-    fn drop(&mut self) {
-        self.begin = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -423,7 +329,7 @@ mod tests {
 
     async fn sum(writer: &Writer) -> i64 {
         writer
-            .run(|work| Ok(work.connection.query_row("SELECT total(a) FROM t", [], |row| row.get::<_, f64>(0))? as i64))
+            .run(|work| Ok(work.connection.query_row("SELECT coalesce(sum(a), 0) FROM t", [], |row| row.get(0))?))
             .await
             .unwrap()
     }

@@ -1,0 +1,198 @@
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{TestApp, ordinary, read};
+
+fn with(change: impl FnOnce(&mut Value)) -> Vec<u8> {
+    let mut comment = ordinary("c-1");
+    change(&mut comment);
+    comment.to_string().into_bytes()
+}
+
+#[tokio::test]
+async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
+    let app = TestApp::spawn().await;
+    let deep = format!("{{\"id\":{}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    let rows: Vec<(&str, Vec<u8>, u16, &str, &str)> = vec![
+        ("nothing", b"".to_vec(), 400, "malformed", "not JSON"),
+        ("no JSON", b"hello".to_vec(), 400, "malformed", "not JSON"),
+        ("half a JSON", b"{\"id\":".to_vec(), 400, "malformed", "not JSON"),
+        ("two values", b"{} {}".to_vec(), 422, "invalid", "missing"),
+        ("deeply nested", deep.into_bytes(), 422, "invalid", "id: invalid type: sequence"),
+        ("not UTF-8", b"{\"id\":\"\xff\xfe\"}".to_vec(), 400, "malformed", "not UTF-8 after byte 7"),
+        ("a list", b"[]".to_vec(), 422, "invalid", ""),
+        ("no id", with(|c| drop(c.as_object_mut().unwrap().remove("id"))), 422, "invalid", "id: is missing"),
+        ("no body", with(|c| drop(c.as_object_mut().unwrap().remove("body"))), 422, "invalid", "body: is missing"),
+        (
+            "no article id",
+            with(|c| drop(c["article"].as_object_mut().unwrap().remove("id"))),
+            422,
+            "invalid",
+            "article.id: is missing",
+        ),
+        ("a number for a text", with(|c| c["body"] = json!(5)), 422, "invalid", "body: invalid type"),
+        ("null for a text", with(|c| c["body"] = Value::Null), 422, "invalid", "body: invalid type"),
+        ("an unknown format", with(|c| c["format"] = json!("bbcode")), 422, "invalid", "format: unknown variant"),
+        ("negative time", with(|c| c["typing_ms"] = json!(-5)), 422, "invalid", "typing_ms: invalid value"),
+        ("a blank body", with(|c| c["body"] = json!(" \n\t ")), 422, "invalid", "body: must not be empty or blank"),
+        ("NUL in the body", with(|c| c["body"] = json!("a\0b")), 422, "invalid", "body: must not contain NUL"),
+        (
+            "NUL in a name",
+            with(|c| c["author"]["name"] = json!("a\0b")),
+            422,
+            "invalid",
+            "author.name: must not contain NUL",
+        ),
+        ("an empty id", with(|c| c["id"] = json!("")), 422, "invalid", "id: must not be empty"),
+        (
+            "a long id",
+            with(|c| c["id"] = json!("x".repeat(201))),
+            422,
+            "invalid",
+            "id: has 201 characters, at most 200 are allowed",
+        ),
+        (
+            "a line end in an id",
+            with(|c| c["id"] = json!("a\nb")),
+            422,
+            "invalid",
+            "id: must hold printable characters only",
+        ),
+        (
+            "a long body",
+            with(|c| c["body"] = json!("x".repeat(70_000))),
+            422,
+            "invalid",
+            "body: has 70000 bytes, at most 65536 are allowed",
+        ),
+        (
+            "a long title",
+            with(|c| c["article"]["title"] = json!("x".repeat(3_000))),
+            422,
+            "invalid",
+            "article.title: has 3000 bytes",
+        ),
+        (
+            "many tags",
+            with(|c| c["article"]["tags"] = json!(vec!["x"; 101])),
+            422,
+            "invalid",
+            "article.tags: has 101 entries, at most 100",
+        ),
+        (
+            "a wrong address",
+            with(|c| c["author"]["ip"] = json!("300.1.1.1")),
+            422,
+            "invalid",
+            "author.ip: is no IPv4 or IPv6 address",
+        ),
+        (
+            "an impossible date",
+            with(|c| c["created_at"] = json!("2026-02-30T10:00:00Z")),
+            422,
+            "invalid",
+            "created_at: not an RFC 3339 time",
+        ),
+        (
+            "another date format",
+            with(|c| c["author"]["registered_at"] = json!("yesterday")),
+            422,
+            "invalid",
+            "author.registered_at: not an RFC 3339 time",
+        ),
+        (
+            "a body over the request's bound",
+            with(|c| c["body"] = json!("x".repeat(1_100_000))),
+            413,
+            "too-large",
+            "larger than 1048576 bytes",
+        ),
+    ];
+    for (name, body, status, kind, sentence) in rows {
+        for path in ["/v1/comments", "/v1/assess"] {
+            let request = app.request(Method::POST, path, &app.key).header("content-type", "application/json");
+            let answer = request.body(body.clone()).send().await.unwrap();
+            assert_eq!(answer.headers()["content-type"], "application/problem+json", "{name}");
+            let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+            let problem = read(answer, &[status]).await;
+            assert_eq!(problem["type"], format!("/problems/{kind}"), "{name}: {problem}");
+            assert_eq!((&problem["status"], &problem["instance"]), (&json!(status), &json!(id)), "{name}");
+            assert!(problem["title"].is_string());
+            assert!(problem["detail"].as_str().unwrap().contains(sentence), "{name}: {problem}");
+        }
+    }
+    let list = read(app.request(Method::GET, "/v1/comments", &app.key).send().await.unwrap(), &[200]).await;
+    assert_eq!(list["items"], json!([]), "something was stored");
+}
+
+#[tokio::test]
+async fn odd_but_valid_input_is_taken() {
+    let app = TestApp::spawn().await;
+    let links = "<a href='http://x.example/'>x</a>".repeat(1_900);
+    let nested = format!("{}deep{}", "<div>".repeat(5_000), "</div>".repeat(5_000));
+    let rows: Vec<(&str, Value)> = vec![
+        ("thousands of links", json!({"id": "a", "article": {"id": "a"}, "body": links, "format": "html"})),
+        ("deeply nested HTML", json!({"id": "b", "article": {"id": "a"}, "body": nested, "format": "html"})),
+        (
+            "deeply nested Markdown",
+            json!({"id": "c", "article": {"id": "a"}, "body": format!("{}x", "> ".repeat(10_000)), "format": "markdown"}),
+        ),
+        (
+            "empty optional fields",
+            json!({"id": "d", "article": {"id": "a", "title": "", "url": ""}, "author": {"id": "", "email": "", "ip": ""}, "parent_id": "", "body": "hello", "created_at": ""}),
+        ),
+        (
+            "unknown fields",
+            json!({"id": "e", "article": {"id": "a", "x": 1}, "body": "hello", "something": {"new": true}}),
+        ),
+        (
+            "bidi and emoji",
+            json!({"id": "f \u{1f600}", "article": {"id": "ä b"}, "body": "\u{202e}\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467} \u{0301}\u{0301}"}),
+        ),
+        (
+            "a parent that was never sent",
+            json!({"id": "g", "article": {"id": "a"}, "parent_id": "none", "body": "hello"}),
+        ),
+        (
+            "a time before 1970",
+            json!({"id": "h", "article": {"id": "a"}, "body": "hello", "created_at": "1901-01-01T00:00:00Z"}),
+        ),
+    ];
+    for (name, comment) in rows {
+        let answer = app.post("/v1/comments", &comment).await;
+        assert_eq!(answer.status(), 201, "{name}: {}", answer.text().await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn paths_methods_and_types_that_are_not_there_say_so() {
+    let app = TestApp::spawn().await;
+    let ask = async |method: Method, path: &str| app.request(method, path, &app.key).send().await.unwrap();
+    let problem = read(ask(Method::GET, "/v1/nothing").await, &[404]).await;
+    assert_eq!(problem["type"], "/problems/not-found");
+    let wrong = ask(Method::PATCH, "/v1/comments").await;
+    assert_eq!(wrong.headers()["allow"], "POST, GET");
+    assert_eq!(read(wrong, &[405]).await["type"], "/problems/method-not-allowed");
+    let text = app
+        .request(Method::POST, "/v1/comments", &app.key)
+        .header("content-type", "text/plain")
+        .body("hello")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(read(text, &[415]).await["type"], "/problems/unsupported-media-type");
+    for (path, field) in [
+        ("/v1/comments?status=spam", "status"),
+        ("/v1/comments?limit=0", "limit"),
+        ("/v1/comments?limit=501", "limit"),
+        ("/v1/comments?limit=x", "limit"),
+        ("/v1/comments?cursor=zzz", "cursor"),
+        ("/v1/comments?updated_since=today", "updated_since"),
+    ] {
+        let problem = read(ask(Method::GET, path).await, &[422]).await;
+        assert_eq!(problem["field"], field, "{path}");
+    }
+    let page = ask(Method::GET, "/problems/comment-exists").await;
+    assert_eq!(page.status(), 200);
+    assert!(page.text().await.unwrap().contains("409"));
+}

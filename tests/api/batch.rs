@@ -1,0 +1,77 @@
+use futures_util::StreamExt as _;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{TestApp, ordinary};
+
+#[tokio::test]
+async fn a_batch_is_answered_line_for_line_and_a_bad_line_spoils_only_itself() {
+    let app = TestApp::spawn().await;
+    let mut no_body = ordinary("c-4");
+    no_body["body"] = json!("   ");
+    let mut changed = ordinary("c-1");
+    changed["body"] = json!("other content under a known id");
+    let lines = [
+        ordinary("c-1").to_string(),
+        "{\"id\": \"c-2\"".to_owned(),
+        String::new(),
+        ordinary("c-3").to_string(),
+        no_body.to_string(),
+        ordinary("c-1").to_string(),
+        changed.to_string(),
+        "\u{feff}[]".to_owned(),
+        "x".repeat(2_000_000),
+        ordinary("c-5").to_string(),
+    ];
+    let request =
+        app.request(Method::POST, "/v1/comments/batch", &app.key).header("content-type", "application/x-ndjson");
+    let answer = request.body(lines.join("\n")).send().await.unwrap(); // the last line has no end
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()),
+        (200, "application/x-ndjson")
+    );
+    let answers: Vec<Value> =
+        answer.text().await.unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let short: Vec<String> = answers
+        .iter()
+        .map(|answer| match answer["type"].as_str() {
+            Some(kind) => format!("{} {}", answer["status"], kind),
+            None => format!("{} {}", answer["id"].as_str().unwrap(), answer["status"].as_str().unwrap()),
+        })
+        .collect();
+    let expected = [
+        "c-1 approved",
+        "400 /problems/malformed",
+        "c-3 approved",
+        "422 /problems/invalid",
+        "c-1 approved",
+        "409 /problems/comment-exists",
+        "400 /problems/malformed",
+        "413 /problems/too-large",
+        "c-5 approved",
+    ];
+    assert_eq!(short[..6], expected[..6]);
+    assert!(short[6].starts_with("4"), "{}", short[6]);
+    assert_eq!(short[7..], expected[7..]);
+    assert_eq!(answers[3]["id"], "c-4", "a problem names its comment");
+}
+
+#[tokio::test]
+async fn a_batch_is_streamed_both_ways() {
+    let app = TestApp::spawn().await;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Vec<u8>, std::io::Error>>(1);
+    let body = reqwest::Body::wrap_stream(futures_util::stream::unfold(receiver, |mut receiver| async {
+        receiver.recv().await.map(|item| (item, receiver))
+    }));
+    sender.send(Ok(format!("{}\n", ordinary("c-1")).into_bytes())).await.unwrap();
+    let answer = app.request(Method::POST, "/v1/comments/batch", &app.key).body(body).send().await.unwrap();
+    let mut answers = answer.bytes_stream();
+    // The first answer comes while the request is still open.
+    let first = answers.next().await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first).contains("\"c-1\""));
+    sender.send(Ok(format!("{}\n", ordinary("c-2")).into_bytes())).await.unwrap();
+    let second = answers.next().await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&second).contains("\"c-2\""));
+    drop(sender);
+    assert!(answers.next().await.is_none());
+}

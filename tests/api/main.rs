@@ -1,0 +1,12 @@
+//! The real service over HTTP: what websites and moderators would notice.
+
+#![allow(clippy::unwrap_used, reason = "a test may end at any line")]
+
+mod access;
+mod bad_input;
+mod batch;
+mod campaign;
+mod helpers;
+mod intake;
+mod limits;
+mod review;
