@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
 use crate::app::house::{House, Scene, Settings};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::Pages;
@@ -42,6 +44,28 @@ pub struct Taken {
     pub replayed: bool,
 }
 
+/// Whose turn it is, where comments have an order: one that comes later sees every one that came before. Given up as soon as the comment is
+/// judged, so that the next is judged while this one is made durable.
+#[derive(Debug, Default)]
+pub struct Turn(Option<OwnedMutexGuard<()>>);
+
+impl Turn {
+    /// For a comment by itself.
+    #[must_use]
+    pub const fn any() -> Self {
+        Self(None)
+    }
+
+    /// For the next comment of an ordered stream, which shares `queue`.
+    pub async fn next(queue: Arc<Mutex<()>>) -> Self {
+        Self(Some(queue.lock_owned().await))
+    }
+
+    fn end(self) {
+        drop(self.0);
+    }
+}
+
 /// The way in.
 pub struct Intake {
     settings: Arc<Settings>,
@@ -74,6 +98,7 @@ impl Intake {
         site: &Arc<Site>,
         new: NewComment,
         route: Route,
+        turn: Turn,
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
         let house = self.settings.current(); // one configuration and one model for the whole way
@@ -86,6 +111,7 @@ impl Intake {
         let past = self.history.sight(&comment.trace, now).await; // two at once: one sees the other
         let scene = Scene { past, ..scene };
         let verdict = house.judge(&comment, &scene, now);
+        turn.end();
         let recording = self.store.comment_record(record(site, &comment, verdict, article, now)).await;
         self.conclude(site.id, &comment, &scene, recording).await
     }

@@ -96,7 +96,7 @@ impl Default for CategoryConfig {
             prior: LogOdds::of(-2.2),
             hold: Score::new(0.5).unwrap_or_default(),
             reject: Score::new(0.97).unwrap_or_default(),
-            signals_max: LogOdds::of(6.0),
+            signals_max: LogOdds::of(5.5),
             model_max: LogOdds::of(5.0),
         }
     }

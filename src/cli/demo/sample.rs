@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::app::intake::Turn;
 use crate::app::limits::Route;
 use crate::app::review::Ask;
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft, NewComment};
@@ -117,7 +118,7 @@ pub(super) async fn fill(app: &App, site: &Arc<Site>, person: &Person, now: Time
     for sample in comments {
         let at = sample.at(now);
         let new: NewComment = sample.draft(&authors, now)?.parse(&bounds)?;
-        let taken = app.intake().submit(site, new, Route::Batch, at).await?;
+        let taken = app.intake().submit(site, new, Route::Batch, Turn::any(), at).await?;
         if let (Some(action), false) = (sample.ruling, taken.replayed) {
             let seen = Seen { uid: taken.record.uid, seen_version: taken.record.version };
             let ask = Ask { items: vec![seen], action, category: sample.category, reason: None, note: None };

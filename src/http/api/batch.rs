@@ -6,10 +6,12 @@ use actix_web::{Error, HttpRequest, HttpResponse, web};
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body};
 use super::dto::CommentOut;
+use crate::app::intake::Turn;
 use crate::app::limits::Route;
 use crate::domain::comment::Draft;
 use crate::domain::site::{Scope, Site};
@@ -28,12 +30,14 @@ pub async fn submit(
     let site = auth::site(&state, &request, Scope::Post).await?;
     let (most, in_flight) = (state.config.max_body_bytes, state.config.batch_in_flight.clamp(1, 10_000));
     let state = state.into_inner();
+    let queue = Arc::new(Mutex::new(()));
     let answers = lines(payload, most)
         .map(move |line| {
-            let (state, site) = (Arc::clone(&state), Arc::clone(&site));
+            let (state, site, queue) = (Arc::clone(&state), Arc::clone(&site), Arc::clone(&queue));
             async move {
                 let line = line?;
-                Ok::<Bytes, Error>(match one(&state, &site, line).await {
+                let turn = Turn::next(queue).await; // fair: lines are judged in their order
+                Ok::<Bytes, Error>(match one(&state, &site, line, turn).await {
                     Ok(comment) => written(&comment),
                     Err(problem) => written(&problem.body()),
                 })
@@ -44,12 +48,12 @@ pub async fn submit(
     Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(answers))
 }
 
-async fn one(state: &State, site: &Arc<Site>, line: Result<Bytes, Problem>) -> Result<CommentOut, Problem> {
+async fn one(state: &State, site: &Arc<Site>, line: Result<Bytes, Problem>, turn: Turn) -> Result<CommentOut, Problem> {
     let draft: Draft = body::parse(&line?)?;
     let id = draft.id.clone();
     let taken = async {
         let new = draft.parse(&state.settings.current().bounds)?;
-        state.intake.submit(site, new, Route::Batch, state.clock.now()).await.map_err(Problem::from)
+        state.intake.submit(site, new, Route::Batch, turn, state.clock.now()).await.map_err(Problem::from)
     };
     let taken = taken.await.map_err(|problem| problem.with("id", id.into()))?;
     Ok(CommentOut::from(&taken.record))

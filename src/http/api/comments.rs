@@ -7,6 +7,7 @@ use utoipa::IntoParams;
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body};
 use super::dto::{AssessmentOut, CommentOut, CommentPage, page_request};
+use crate::app::intake::Turn;
 use crate::app::limits::Route;
 use crate::domain::comment::{Draft, ExternalId};
 use crate::domain::decision::{Actor, Status};
@@ -28,7 +29,7 @@ pub async fn submit(
     let site = auth::site(&state, &request, Scope::Post).await?;
     let draft: Draft = body::json(&request, payload, state.config.max_body_bytes).await?;
     let new = draft.parse(&state.settings.current().bounds)?;
-    let taken = state.intake.submit(&site, new, Route::Comment, state.clock.now()).await?;
+    let taken = state.intake.submit(&site, new, Route::Comment, Turn::any(), state.clock.now()).await?;
     Ok(if taken.replayed {
         HttpResponse::Ok().insert_header(("Idempotency-Replayed", "true")).json(CommentOut::from(&taken.record))
     } else {
