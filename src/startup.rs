@@ -172,15 +172,12 @@ impl App {
             ended = &mut running => Some(ended), // it should not: a server that ends by itself has failed
             () = stop => None,
         };
-        let outcome = match stopped {
-            Some(ended) => {
-                ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))
-            }
-            None => {
-                tracing::info!("stopping: requests may finish, new ones are not taken");
-                let ((), ended) = tokio::join!(handle.stop(true), running);
-                ended.context("the server failed while stopping")
-            }
+        let outcome = if let Some(ended) = stopped {
+            ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))
+        } else {
+            tracing::info!("stopping: requests may finish, new ones are not taken");
+            let ((), ended) = tokio::join!(handle.stop(true), running);
+            ended.context("the server failed while stopping")
         };
         self.store.close().await;
         outcome

@@ -143,7 +143,7 @@ impl House {
             now,
         });
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
-            classifier.assess(comment, page.get().map(|page| page.as_ref()))
+            classifier.assess(comment, page.get().map(AsRef::as_ref))
         });
         let section = comment
             .sent

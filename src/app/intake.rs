@@ -102,7 +102,7 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
         let house = self.settings.current(); // one configuration and one model for the whole way
-        let comment = self.read(site, new, &house);
+        let comment = read(site, new, &house);
         if let Some(earlier) = self.recorded(site.id, &comment).await? {
             return Ok(earlier); // before limits: a retry is no flood
         }
@@ -122,7 +122,7 @@ impl Intake {
     /// `NotFound`, `RateLimited`: nothing changed. `Store(Unavailable)`: perhaps changed; send the same again.
     pub async fn edit(&self, site: &Arc<Site>, new: NewComment, now: Timestamp) -> Result<Taken, IntakeError> {
         let house = self.settings.current();
-        let comment = self.read(site, new, &house);
+        let comment = read(site, new, &house);
         let Some((record_before, content)) = self.store.comment_find(site.id, &comment.sent.id).await? else {
             return Err(IntakeError::NotFound);
         };
@@ -145,7 +145,7 @@ impl Intake {
     /// `RateLimited`.
     pub async fn assess(&self, site: &Arc<Site>, new: NewComment, now: Timestamp) -> Result<Verdict, IntakeError> {
         let house = self.settings.current();
-        let comment = self.read(site, new, &house);
+        let comment = read(site, new, &house);
         let allowance = self.allowance(site.id, &comment, Route::Assess, &house, now).await?;
         let (scene, _) = self.scene(site, &comment, allowance, &house, now).await;
         let past = self.history.about(&comment.trace, now).await;
@@ -197,11 +197,6 @@ impl Intake {
         let background = &self.settings.current().background;
         self.pages.keep(site, Arc::new(Page::new(article.clone(), background)));
         Ok((article, new))
-    }
-
-    fn read(&self, site: &Site, new: NewComment, house: &House) -> Comment {
-        let staff = house.trust.is_staff(new.author.role.as_deref());
-        normalise::normalise(site.id, new, staff)
     }
 
     /// What is recorded under the comment's id.
@@ -290,6 +285,12 @@ impl Intake {
             }
         }
     }
+}
+
+/// Reduces a comment to text, links and fingerprints.
+fn read(site: &Site, new: NewComment, house: &House) -> Comment {
+    let staff = house.trust.is_staff(new.author.role.as_deref());
+    normalise::normalise(site.id, new, staff)
 }
 
 fn record(

@@ -55,13 +55,12 @@ pub fn target(source: &str, row: &Row) -> Option<Target> {
     let label = row.clean_label.as_deref().or(row.label.as_deref())?;
     let (spam, abuse) = match (source, label) {
         ("reddit_rules", _) if row.rule.as_deref().is_some_and(|rule| rule != "advertising") => return None,
-        ("davidson_hate", "hate" | "offensive") | (_, "toxic" | "OFFENSE" | "offensive" | "hate") => (None, Some(true)),
+        (_, "spam") => (Some(true), None),
+        (_, "toxic" | "OFFENSE" | "offensive" | "hate") => (None, Some(true)),
         ("davidson_hate", "neither")
         | ("wiki_toxic" | "toxic_sample_cc0" | "offcombr_pt" | "germeval21_de", "ok")
-        | (_, "OTHER" | "none") => (Some(false), Some(false)),
-        (_, "spam") => (Some(true), None),
-        ("cqa_relevance", "on_topic") | (_, "ham_published") => (Some(false), Some(false)),
-        (_, "ham") => (Some(false), Some(false)),
+        | ("cqa_relevance", "on_topic")
+        | (_, "OTHER" | "none" | "ham" | "ham_published") => (Some(false), Some(false)),
         _ => return None,
     };
     Some(Target { spam, abuse })

@@ -164,6 +164,7 @@ fn bucket(hash: u64, kind: u32) -> u32 {
     index << 1 | kind
 }
 
+#[expect(clippy::too_many_lines, reason = "one line a feature, in the order of the list")]
 fn handmade(comment: &Comment, page: Option<&Page>, mut has: impl FnMut(usize)) {
     const ACT: &[&str] = &[
         "click",

@@ -141,7 +141,8 @@ impl Classifier {
         for (at, output) in outputs.iter().enumerate() {
             for (number, (features, golden)) in output.golden.iter().enumerate() {
                 let ours = 1.0 / (1.0 + (-classifier.margin(at, features)).exp());
-                if !((ours - golden).abs() <= TOLERANCE) {
+                let reproduced = (ours - golden).abs() <= TOLERANCE; // false for NaN, too
+                if !reproduced {
                     return Err(ModelError::Golden { output: output.name.clone(), number, ours, golden: *golden });
                 }
             }

@@ -451,7 +451,6 @@ impl Logistic {
 }
 
 /// The buckets whose presence depends most on the label, and all hand-made features (not the constant: there is an intercept).
-#[expect(clippy::cast_precision_loss, reason = "counts of examples")]
 fn chi_squared(labelled: &[Labelled<'_>]) -> Vec<u32> {
     let mut counts = vec![[0.0_f64; 2]; BUCKETS];
     let mut totals = [0.0_f64; 2];

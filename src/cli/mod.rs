@@ -122,7 +122,7 @@ struct Desk {
 }
 
 impl Desk {
-    async fn open(config: &Config) -> anyhow::Result<Self> {
+    fn open(config: &Config) -> anyhow::Result<Self> {
         let store = startup::open_store(config)?;
         let sealer = Sealer::open(&config.secrets.key_file)?;
         Ok(Self { admin: Admin::new(Arc::clone(&store), sealer), store, now: SystemClock.now() })

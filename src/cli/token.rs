@@ -19,7 +19,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     let Command::Create { email, json } = command;
-    let desk = Desk::open(config).await?;
+    let desk = Desk::open(config)?;
     let made = desk.admin.token_create(&email, desk.now).await;
     let made = desk.close(made).await?;
     if json {

@@ -44,7 +44,7 @@ fn role(name: &str) -> Result<Role, String> {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let desk = Desk::open(config).await?;
+    let desk = Desk::open(config)?;
     match command {
         Command::Create { email, role, json } => {
             let made = desk.admin.user_create(&email, role, desk.now).await;

@@ -69,7 +69,7 @@ pub fn candidates(body: &Body) -> Vec<Candidate> {
         };
         add(&mut found, body, stretch.text, span, strength);
     }
-    found.sort_by(|a, b| b.strength.cmp(&a.strength));
+    found.sort_by_key(|candidate| std::cmp::Reverse(candidate.strength));
     found
 }
 

@@ -276,14 +276,13 @@ impl Policy {
             }
         }
         match about.allowance {
-            Allowance::Within | Allowance::Off => {}
             Allowance::Hold { policy, .. } => {
                 because(format!("limit:{policy}"), format!("Over the limit `{policy}`."), Action::Hold);
             }
             Allowance::Unavailable(why) if self.config.hold_unavailable => {
                 because("unavailable:limits".into(), format!("The limits could not be asked: {why}."), Action::Hold);
             }
-            Allowance::Unavailable(_) => {}
+            Allowance::Within | Allowance::Off | Allowance::Unavailable(_) => {}
         }
         if self.config.hold_unavailable {
             for signal in signals.iter().filter(|signal| signal.mode == Mode::Live) {

@@ -371,6 +371,7 @@ pub enum CreateError {
 }
 
 /// Who remembers.
+#[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
 pub trait Store: Send + Sync {
     // Comments.

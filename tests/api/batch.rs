@@ -51,7 +51,7 @@ async fn a_batch_is_answered_line_for_line_and_a_bad_line_spoils_only_itself() {
         "c-5 approved",
     ];
     assert_eq!(short[..6], expected[..6]);
-    assert!(short[6].starts_with("4"), "{}", short[6]);
+    assert!(short[6].starts_with('4'), "{}", short[6]);
     assert_eq!(short[7..], expected[7..]);
     assert_eq!(answers[3]["id"], "c-4", "a problem names its comment");
 }

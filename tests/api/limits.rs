@@ -58,7 +58,9 @@ async fn assessments_and_batches_have_their_own_limits() {
     assert_eq!(app.post("/v1/assess", &ordinary("c-2")).await.status(), 429);
     assert_eq!(app.post("/v1/comments", &ordinary("c-3")).await.status(), 201);
     let mut many: Vec<_> = (0..50).map(|at| ordinary(&format!("b-{at}"))).collect();
-    many.iter_mut().for_each(|comment| comment["author"]["id"] = json!("anna"));
+    for comment in &mut many {
+        comment["author"]["id"] = json!("anna");
+    }
     let answers = app.batch(&many).await;
     assert!(
         answers.iter().all(|answer| answer["verdict"]["causes"] == json!([])),

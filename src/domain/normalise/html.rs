@@ -59,11 +59,7 @@ impl Visible {
                 None
             });
         emitter.naively_switch_states(true);
-        for token in Tokenizer::new_with_emitter(fragment, emitter) {
-            match token {
-                Ok(never) | Err(never) => match never {},
-            }
-        }
+        Tokenizer::new_with_emitter(fragment, emitter).for_each(drop);
     }
 
     /// Appends text that stands in the body as it is.
@@ -212,11 +208,7 @@ fn decode(text: &str) -> String {
         }
         None
     });
-    for token in Tokenizer::new_with_emitter(text, emitter) {
-        match token {
-            Ok(never) | Err(never) => match never {},
-        }
-    }
+    Tokenizer::new_with_emitter(text, emitter).for_each(drop);
     String::from_utf8_lossy(&decoded).into_owned()
 }
 

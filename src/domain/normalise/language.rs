@@ -28,11 +28,11 @@ pub fn detected(text: &str) -> Option<&'static str> {
     // Enough to tell by, and bounded: detection is linear with a large constant.
     let end = text.char_indices().nth(600).map_or(text.len(), |(at, _)| at);
     let info = detect(&text[..end])?;
-    if info.is_reliable() { two_letters(info.lang()) } else { None }
+    info.is_reliable().then(|| two_letters(info.lang()))
 }
 
-fn two_letters(lang: Lang) -> Option<&'static str> {
-    Some(match lang {
+fn two_letters(lang: Lang) -> &'static str {
+    match lang {
         Lang::Eng => "en",
         Lang::Deu => "de",
         Lang::Fra => "fr",
@@ -103,5 +103,5 @@ fn two_letters(lang: Lang) -> Option<&'static str> {
         Lang::Sna => "sn",
         Lang::Aka => "ak",
         Lang::Cym => "cy",
-    })
+    }
 }

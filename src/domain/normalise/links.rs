@@ -128,10 +128,8 @@ pub fn host_of(address: &str) -> Option<String> {
 fn parse_target(href: &str) -> Option<Target> {
     let href = href.trim();
     let absolute = if href.starts_with("//") { format!("http:{href}") } else { href.to_owned() };
-    let url = match Url::parse(&absolute) {
-        Ok(url) => url,
-        // A relative address leads back to the site itself, unless it is one without a scheme.
-        Err(_) => return parse_bare(href),
+    let Ok(url) = Url::parse(&absolute) else {
+        return parse_bare(href); // a relative address leads back to the site itself, unless it is one without a scheme
     };
     if !matches!(url.scheme(), "http" | "https") {
         return None; // `example.com:8080/x` parses as the scheme `example.com`

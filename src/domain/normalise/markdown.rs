@@ -13,7 +13,7 @@ pub(super) fn read(body: &str) -> Visible {
         match event {
             Event::Text(text) => put(&mut visible, body, &text, range),
             Event::Code(code) | Event::InlineMath(code) | Event::DisplayMath(code) => {
-                put(&mut visible, body, &code, range)
+                put(&mut visible, body, &code, range);
             }
             Event::Html(html) | Event::InlineHtml(html) => raw_html(&mut visible, body, &html, range),
             Event::SoftBreak | Event::HardBreak | Event::Rule => visible.line_break(range.start),
