@@ -11,7 +11,7 @@
 //!   (information in the comment, in nats, below which nothing is said, default 25.0), `max_share` (share of it
 //!   that the page may carry, 0.0 to 1.0, default 0.06), `link_weight` (log-odds added to `off-topic` when the
 //!   comment carries a link elsewhere, default 2.2), `contact_weight` (log-odds when it carries a telephone number
-//!   or an offer, default 1.7).
+//!   or an offer, default 3.0).
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ impl Default for Config {
             min_evidence: 25.0,
             max_share: 0.06,
             link_weight: LogOdds::of(2.2),
-            contact_weight: LogOdds::of(1.7),
+            contact_weight: LogOdds::of(3.0),
         }
     }
 }
