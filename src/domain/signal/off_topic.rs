@@ -116,16 +116,23 @@ impl Signal for Check {
     }
 }
 
-/// A telephone number, or words that only sellers use of themselves.
+/// A telephone number, or phrases in which only sellers speak. Single words (`cheap`, `loan`) are everybody's.
 fn has_contact(folded: &str) -> bool {
     const OFFERS: &[&str] = &[
-        "toll free", "toll-free", "phone number", "support number", "customer service", "customer care", "contact us", "call us", "call now",
-        "whatsapp", "telegram", "order now", "buy now", "for sale", "best price", "cheap", "discount", "our website", "my website", "our team",
-        "visit us", "we offer", "we provide", "our services", "our experts", "free download", "my channel", "check out my", "earn money", "loan",
+        "toll free", "toll-free", "phone number", "support number", "service number", "customer service", "customer care", "customer support",
+        "tech support", "technical support", "contact us", "call us", "call now", "dial now", "order now", "buy now", "shop now", "best price",
+        "best prices", "cheap price", "cheap prices", "free shipping", "our website", "my website", "our team", "visit us", "we offer", "we provide",
+        "our services", "our experts", "free download", "my channel", "our channel", "check out my", "earn money", "payday loan", "book now",
+        "whatsapp me", "on whatsapp", "on telegram",
     ];
     let digits = folded.as_bytes().split(|byte| !(byte.is_ascii_digit() || b" -().+".contains(byte)));
-    let phone = digits.into_iter().any(|run| (10..=14).contains(&run.iter().filter(|byte| byte.is_ascii_digit()).count()) && run.contains(&b'-') | run.contains(&b'+'));
-    phone || OFFERS.iter().any(|offer| folded.contains(offer))
+    let phone = digits.into_iter().any(|run| {
+        (10..=14).contains(&run.iter().filter(|byte| byte.is_ascii_digit()).count()) && (run.contains(&b'-') || run.contains(&b'+'))
+    });
+    let whole = |(at, phrase): (usize, &str)| {
+        !folded[..at].ends_with(char::is_alphanumeric) && !folded[at + phrase.len()..].starts_with(char::is_alphanumeric)
+    };
+    phone || OFFERS.iter().any(|offer| folded.match_indices(offer).any(whole))
 }
 
 fn speaks_another_language(page: &crate::domain::relevance::Page, comment: &str) -> bool {
