@@ -373,6 +373,15 @@ mod tests {
     }
 
     #[test]
+    fn what_a_category_does_not_say_keeps_that_categorys_own_default() {
+        let config =
+            Config::parse("[policy.abuse]\nreject = 0.99\n[policy.spam]\nprior = -1.0\n", "c.toml").expect("valid");
+        let defaults = Config::default().policy;
+        assert_eq!((config.policy.abuse.prior, config.policy.abuse.hold), (defaults.abuse.prior, defaults.abuse.hold));
+        assert_eq!((config.policy.spam.hold, config.policy.off_topic), (defaults.spam.hold, defaults.off_topic));
+    }
+
+    #[test]
     fn mistakes_are_named_with_their_place_and_the_nearest_name() {
         let cases: &[(&str, &str)] = &[
             ("[server]\nlistn = \"x\"\n", "c.toml:2:1: unknown field `listn`"),

@@ -1,8 +1,7 @@
 //! Labelled comments: JSON lines as public data sets come, each file with its own words for labels.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -10,7 +9,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::domain::comment::{ArticleDraft, Bounds, Comment, Draft};
 use crate::domain::normalise::normalise;
-use crate::domain::relevance::{Background, Page};
 use crate::domain::site::SiteId;
 
 /// One line of a file.
@@ -82,40 +80,6 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
 #[must_use]
 pub fn source(path: &Path) -> String {
     path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Pages of labelled comments, prepared once each.
-pub struct Pages {
-    background: Arc<Background>,
-    texts: BTreeMap<String, String>,
-    prepared: BTreeMap<String, Option<Arc<Page>>>,
-}
-
-impl Pages {
-    /// `texts` are page texts by group, for files that name the group only.
-    #[must_use]
-    pub fn new(background: Arc<Background>, texts: BTreeMap<String, String>) -> Self {
-        Self { background, texts, prepared: BTreeMap::new() }
-    }
-
-    /// The page of a row, where its file has one.
-    pub fn of(&mut self, source: &str, row: &Row) -> Option<Arc<Page>> {
-        let group = row.group.clone()?;
-        let text = row.article.clone().or_else(|| self.texts.get(&group).cloned());
-        if row.title.is_none() && text.is_none() {
-            return None;
-        }
-        let background = &self.background;
-        let entry = self.prepared.entry(format!("{source}/{group}"));
-        entry
-            .or_insert_with(|| {
-                let text = text.map(|text| text.chars().take(20_000).collect());
-                let title = row.title.as_ref().map(|title| title.chars().take(400).collect());
-                let draft = ArticleDraft { id: "page".to_owned(), title, text, ..ArticleDraft::default() };
-                Some(Arc::new(Page::new(draft.parse(&Bounds::default()).ok()?, background)))
-            })
-            .clone()
-    }
 }
 
 /// A row's text as a comment, as a site would post it; `None` when no site could (blank).

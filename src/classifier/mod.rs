@@ -7,6 +7,7 @@
 pub mod data;
 pub mod evaluate;
 pub mod features;
+pub mod handmade;
 pub mod model;
 pub mod train;
 

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::features::{self, BUCKETS, DIMENSION, Features, HAND, Owner, SPEC};
+use super::features::{self, BUCKETS, DIMENSION, Features, Owner, SPEC};
+use super::handmade::HAND;
 use crate::domain::category::Category;
 use crate::domain::comment::Comment;
 use crate::domain::model::{ModelOutput, Term};

@@ -8,7 +8,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use linfa::composing::platt_scaling::{PlattParams, platt_newton_method};
@@ -19,9 +18,9 @@ use ndarray::{Array1, Array2, ShapeBuilder as _};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::data::{self, Pages, Row, Target};
+use super::data::{self, Row, Target};
 use super::evaluate::{Scored, auc};
-use super::features::{BUCKETS, DIMENSION, Features, HAND, OF_PAGE, SPEC, features};
+use super::features::{BUCKETS, DIMENSION, Features, SPEC, features};
 use super::model::{Header, Output};
 use crate::domain::relevance::Background;
 
@@ -29,25 +28,33 @@ use crate::domain::relevance::Background;
 struct Source {
     name: &'static str,
     licence: &'static str,
-    /// Examples at most, of each class: the rest says little new.
+    /// Spam or abuse at most: the rest says little new.
     most: usize,
+    /// Ham at most. A wide sample of how people talk matters more than its balance.
+    most_ham: usize,
     /// How often each positive counts.
     repeat: u32,
 }
 
 const SOURCES: &[Source] = &[
-    Source { name: "youtube_spam", licence: "CC BY 4.0 (as UCI lists it)", most: 5_000, repeat: 1 },
-    Source { name: "blog_spam_templates", licence: "unclear", most: 5_000, repeat: 5 },
-    Source { name: "datacamp_comments", licence: "unclear", most: 5_000, repeat: 3 },
-    Source { name: "reddit_rules", licence: "unclear (competition rules)", most: 5_000, repeat: 1 },
-    Source { name: "telegram_spam", licence: "MIT", most: 5_000, repeat: 1 },
-    Source { name: "se_spam_titles", licence: "CC BY-SA 3.0", most: 800, repeat: 1 },
-    Source { name: "sms_spam", licence: "CC BY 4.0 (as UCI lists it)", most: 750, repeat: 1 },
-    Source { name: "blog_comments", licence: "comments by their authors, posts CC BY 2.0", most: 7_000, repeat: 1 },
-    Source { name: "wiki_toxic", licence: "CC BY-SA (text)", most: 4_000, repeat: 4 },
-    Source { name: "cqa_relevance", licence: "research", most: 2_500, repeat: 1 },
-    Source { name: "davidson_hate", licence: "MIT", most: 3_500, repeat: 1 },
-    Source { name: "civil_toxic_spans", licence: "CC0", most: 2_500, repeat: 1 },
+    Source { name: "youtube_spam", licence: "CC BY 4.0 (as UCI lists it)", most: 5_000, most_ham: 5_000, repeat: 1 },
+    Source { name: "blog_spam_templates", licence: "unclear", most: 5_000, most_ham: 5_000, repeat: 5 },
+    Source { name: "datacamp_comments", licence: "unclear", most: 5_000, most_ham: 5_000, repeat: 3 },
+    Source { name: "reddit_rules", licence: "unclear (competition rules)", most: 5_000, most_ham: 5_000, repeat: 1 },
+    Source { name: "telegram_spam", licence: "MIT", most: 5_000, most_ham: 5_000, repeat: 1 },
+    Source { name: "se_spam_titles", licence: "CC BY-SA 3.0", most: 800, most_ham: 800, repeat: 1 },
+    Source { name: "sms_spam", licence: "CC BY 4.0 (as UCI lists it)", most: 750, most_ham: 2_500, repeat: 1 },
+    Source {
+        name: "blog_comments",
+        licence: "comments by their authors, posts CC BY 2.0",
+        most: 7_000,
+        most_ham: 24_000,
+        repeat: 1,
+    },
+    Source { name: "wiki_toxic", licence: "CC BY-SA (text)", most: 4_000, most_ham: 8_000, repeat: 4 },
+    Source { name: "cqa_relevance", licence: "research", most: 2_500, most_ham: 8_000, repeat: 1 },
+    Source { name: "davidson_hate", licence: "MIT", most: 3_500, most_ham: 4_500, repeat: 1 },
+    Source { name: "civil_toxic_spans", licence: "CC0", most: 2_500, most_ham: 2_500, repeat: 1 },
 ];
 
 /// Files that page statistics are made of besides the pages of [`SOURCES`].
@@ -95,35 +102,23 @@ pub fn train(folder: &Path, without: &Without, progress: &mut dyn FnMut(&str)) -
     let (mut rows, held_out) = read(folder, &left_out, without.blog)?;
     progress("read the sources");
     let background = background(folder, &rows, &held_out)?;
-    let texts = page_texts(folder)?;
     let mut digest = Sha256::new();
     let mut counts = BTreeMap::new();
     let mut examples = Vec::new();
-    let mut pages = Pages::new(Arc::new(background.clone()), texts);
     for (number, source) in SOURCES.iter().enumerate() {
         let taken = take(std::mem::take(&mut rows[number]), source);
         counts.insert(source.name.to_owned(), taken.len() as u64);
         for (row, target) in taken {
             digest.update(format!("{}\0{}\0{target:?}\n", source.name, row.id));
             let Some(comment) = data::comment(&row) else { continue };
-            let page = pages.of(source.name, &row);
             let repeat = if target.spam == Some(true) || target.abuse == Some(true) { source.repeat } else { 1 };
             let group = data::group_hash(source.name, &row);
-            examples.push(Example {
-                source: number,
-                group,
-                features: features(&comment, page.as_deref()),
-                target,
-                repeat,
-            });
+            examples.push(Example { source: number, group, features: features(&comment, None), target, repeat });
         }
     }
     progress(&format!("{} examples", examples.len()));
     let mut measured = BTreeMap::new();
     let spam = output("spam", &examples, |target| target.spam, &mut measured, progress)?;
-    for example in &mut examples {
-        example.features.retain(|(index, _)| !is_of_page(*index));
-    }
     let abuse = output("abuse", &examples, |target| target.abuse, &mut measured, progress)?;
     counts.retain(|_, count| *count > 0);
     let training = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -168,10 +163,6 @@ fn held_out_bound(rows: &[Row], wanted: usize) -> u64 {
     hashes.get(wanted.saturating_sub(1)).or(hashes.last()).copied().unwrap_or(0)
 }
 
-fn page_texts(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
-    Ok(data::read(&folder.join("blog_articles.jsonl"))?.into_iter().map(|row| (row.id, row.text)).collect())
-}
-
 fn background(folder: &Path, rows: &[Vec<Row>], held_out: &BTreeSet<String>) -> anyhow::Result<Background> {
     let mut texts = Vec::new();
     for name in BACKGROUND {
@@ -190,23 +181,18 @@ fn background(folder: &Path, rows: &[Vec<Row>], held_out: &BTreeSet<String>) -> 
     Ok(Background::build(texts.into_iter(), BACKGROUND_WORDS))
 }
 
-/// At most `most` of each class, chosen by hash.
+/// At most so many of each class, chosen by hash.
 fn take(rows: Vec<Row>, source: &Source) -> Vec<(Row, Target)> {
     let labelled = rows.into_iter().filter_map(|row| Some((data::target(source.name, &row)?, row)));
     let (mut positive, mut negative): (Vec<_>, Vec<_>) = labelled
         .map(|(target, row)| (row, target))
         .partition(|(_, target)| target.spam == Some(true) || target.abuse == Some(true));
-    for class in [&mut positive, &mut negative] {
+    for (class, most) in [(&mut positive, source.most), (&mut negative, source.most_ham)] {
         class.sort_by_key(|(row, _)| xxhash_rust::xxh3::xxh3_64(row.id.as_bytes()));
-        class.truncate(source.most);
+        class.truncate(most);
     }
     positive.append(&mut negative);
     positive
-}
-
-fn is_of_page(index: u32) -> bool {
-    let name = (index as usize).checked_sub(BUCKETS).and_then(|number| HAND.get(number));
-    name.is_some_and(|name| OF_PAGE.contains(name))
 }
 
 type Labelled<'a> = (&'a Example, bool);
@@ -408,6 +394,8 @@ struct Logistic {
 /// The challenger: L2-regularised logistic regression on the features that chi-squared selects.
 fn logistic(labelled: &[Labelled<'_>]) -> anyhow::Result<Logistic> {
     let chosen = chi_squared(labelled);
+    let sample = sample(labelled);
+    let labelled = &sample[..];
     let place: BTreeMap<u32, usize> = chosen.iter().enumerate().map(|(at, index)| (*index, at)).collect();
     let rows: usize = labelled.iter().map(|(example, _)| example.repeat as usize).sum();
     // Column by column: linfa's gradient walks columns, and is sixteen times slower otherwise.
@@ -437,6 +425,23 @@ fn logistic(labelled: &[Labelled<'_>]) -> anyhow::Result<Logistic> {
     }
     weights[DIMENSION - 1] += sign * fitted.intercept();
     Ok(Logistic { weights })
+}
+
+/// What the challenger is fitted on: every positive, and as many negatives as its dense matrix has room for, evenly.
+fn sample<'a>(labelled: &[Labelled<'a>]) -> Vec<Labelled<'a>> {
+    const ROWS: usize = 16_000;
+    let weight = |positive: bool| {
+        let of = labelled.iter().filter(|(_, label)| *label == positive);
+        of.map(|(example, _)| example.repeat as usize).sum::<usize>()
+    };
+    let room = ROWS.saturating_sub(weight(true)).max(ROWS / 4);
+    let negatives = weight(false);
+    let mut before = 0;
+    let keeps = |(_, label): &&Labelled<'a>| {
+        before += usize::from(!label);
+        *label || negatives <= room || before * room / negatives != (before - 1) * room / negatives
+    };
+    labelled.iter().filter(keeps).copied().collect()
 }
 
 impl Logistic {
@@ -518,9 +523,6 @@ fn card(header: &Header, outputs: &[Output; 2]) -> String {
              - Published comments of one technical blog are most of the genuine comments; talk about other subjects is judged by less.\n\
              - Public sets of abuse carry their annotators' bias against dialects and against mentions of groups; their weight is bounded, and abuse is held for \
              people rather than rejected.\n\
-             - The word lists of the hand-made features (names of brands and services above all) were written after reading datacamp_comments, so its figure \
-             as an unseen source is too good.\n\
-             - Most genuine comments here come with a page and most spam does not, so having a page at all speaks for a comment more than it should.\n\
              - Advertising that is written as praise for the article, without a link, is the hardest.\n";
     card
 }

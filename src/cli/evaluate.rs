@@ -1,8 +1,6 @@
 //! `doorward evaluate`: measures a model, alone, on labelled comments.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -10,11 +8,10 @@ use serde::Serialize;
 
 use super::{say, say_json};
 use crate::classifier::Classifier;
-use crate::classifier::data::{self, Pages};
+use crate::classifier::data;
 use crate::classifier::evaluate::{Measures, Scored, measure};
 use crate::classifier::features::features;
 use crate::domain::policy;
-use crate::domain::relevance::Background;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -45,11 +42,10 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     for path in &arguments.data {
         let source = data::source(path);
-        let mut pages = Pages::new(Arc::new(Background::default()), BTreeMap::new());
         let mut scored: [Vec<Scored>; 2] = [Vec::new(), Vec::new()];
         for row in data::read(path)? {
             let (Some(target), Some(comment)) = (data::target(&source, &row), data::comment(&row)) else { continue };
-            let log_odds = classifier.log_odds(&features(&comment, pages.of(&source, &row).as_deref()));
+            let log_odds = classifier.log_odds(&features(&comment, None));
             let policy = policy::Config::default();
             let priors = [policy.spam.prior, policy.abuse.prior];
             for (output, label) in [target.spam, target.abuse].into_iter().enumerate() {

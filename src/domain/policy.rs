@@ -1,6 +1,6 @@
 //! Outcomes and model output in, a verdict with reasons out. The only place that decides.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::category::{Category, PerCategory};
@@ -31,11 +31,13 @@ pub enum Moderation {
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `[policy.spam]`.
+    #[serde(deserialize_with = "spam_over_defaults")]
     pub spam: CategoryConfig,
     /// `[policy.off-topic]`.
-    #[serde(rename = "off-topic")]
+    #[serde(rename = "off-topic", deserialize_with = "off_topic_over_defaults")]
     pub off_topic: CategoryConfig,
     /// `[policy.abuse]`.
+    #[serde(deserialize_with = "abuse_over_defaults")]
     pub abuse: CategoryConfig,
     /// Whether a comment is held when a live check, the model or the limits were due and failed.
     pub hold_unavailable: bool,
@@ -44,8 +46,7 @@ pub struct Config {
 }
 
 /// `[policy.CATEGORY]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CategoryConfig {
     /// Log-odds before anything is known: about the share of such comments among all.
     pub prior: LogOdds,
@@ -104,19 +105,55 @@ impl Default for CategoryConfig {
 
 impl Default for Config {
     fn default() -> Self {
-        let of = |prior: f64, reject: f64| CategoryConfig {
+        let of = |prior: f64, hold: f64, reject: f64| CategoryConfig {
             prior: LogOdds::of(prior),
+            hold: Score::new(hold).unwrap_or_default(),
             reject: Score::new(reject).unwrap_or_default(),
             ..CategoryConfig::default()
         };
         Self {
-            spam: of(-2.2, 0.97),
-            off_topic: of(-2.9, 1.0),
-            abuse: of(-3.1, 0.98),
+            // One chance in five is worth a person's look: a published advertisement costs more than a comment that waits.
+            spam: of(-2.2, 0.2, 0.97),
+            off_topic: of(-2.9, 0.5, 1.0),
+            abuse: of(-3.1, 0.5, 0.98),
             hold_unavailable: true,
             exemptions: Vec::new(),
         }
     }
+}
+
+/// What a file says of a category: the rest keeps that category's own defaults.
+#[derive(Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Given {
+    prior: Option<LogOdds>,
+    hold: Option<Score>,
+    reject: Option<Score>,
+    signals_max: Option<LogOdds>,
+    model_max: Option<LogOdds>,
+}
+
+fn over<'de, D: Deserializer<'de>>(from: D, default: CategoryConfig) -> Result<CategoryConfig, D::Error> {
+    let given = Given::deserialize(from)?;
+    Ok(CategoryConfig {
+        prior: given.prior.unwrap_or(default.prior),
+        hold: given.hold.unwrap_or(default.hold),
+        reject: given.reject.unwrap_or(default.reject),
+        signals_max: given.signals_max.unwrap_or(default.signals_max),
+        model_max: given.model_max.unwrap_or(default.model_max),
+    })
+}
+
+fn spam_over_defaults<'de, D: Deserializer<'de>>(from: D) -> Result<CategoryConfig, D::Error> {
+    over(from, Config::default().spam)
+}
+
+fn off_topic_over_defaults<'de, D: Deserializer<'de>>(from: D) -> Result<CategoryConfig, D::Error> {
+    over(from, Config::default().off_topic)
+}
+
+fn abuse_over_defaults<'de, D: Deserializer<'de>>(from: D) -> Result<CategoryConfig, D::Error> {
+    over(from, Config::default().abuse)
 }
 
 /// A setting that policy cannot work with.
@@ -356,7 +393,7 @@ mod tests {
     fn evidence_becomes_the_expected_action() {
         let cases: &[(&str, Vec<Evaluated>, ModelOutput, Action, Option<Category>)] = &[
             ("nothing found", vec![], ModelOutput::Off, Action::Approve, None),
-            ("a hint", vec![hit("one", Category::Spam, 1.0)], ModelOutput::Off, Action::Approve, None),
+            ("a hint", vec![hit("one", Category::Spam, 0.7)], ModelOutput::Off, Action::Approve, None),
             (
                 "enough to ask",
                 vec![hit("one", Category::Spam, 2.5)],
@@ -382,7 +419,7 @@ mod tests {
             ),
             (
                 "good history outweighs",
-                vec![hit("one", Category::Spam, 2.5), hit("two", Category::Spam, -1.0)],
+                vec![hit("one", Category::Spam, 2.5), hit("two", Category::Spam, -2.0)],
                 ModelOutput::Off,
                 Action::Approve,
                 None,

@@ -20,7 +20,6 @@ use crate::domain::category::Category;
 use crate::domain::known::Known;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "author-history";
 /// The category that its weight counts for.
@@ -89,8 +88,10 @@ impl Signal for Check {
         let doublings = |count: u32| f64::from(count.saturating_add(1)).log2();
         let auto_approved = past.approved.saturating_sub(past.approved_by_person);
         let auto_rejected = past.rejected.saturating_sub(past.rejected_by_person);
-        let good = doublings(past.approved_by_person) * config.approved_weight.get() + doublings(auto_approved) * config.auto_weight.get();
-        let bad = doublings(past.rejected_by_person) * config.rejected_weight.get() + doublings(auto_rejected) * config.rejected_weight.get() / 2.0;
+        let good = doublings(past.approved_by_person) * config.approved_weight.get()
+            + doublings(auto_approved) * config.auto_weight.get();
+        let bad = doublings(past.rejected_by_person) * config.rejected_weight.get()
+            + doublings(auto_rejected) * config.rejected_weight.get() / 2.0;
         let age_ms = past.last_at.map_or(0, |last| ctx.now.millis_since(last));
         let fading = if age_ms > u64::from(config.old_days) * 86_400_000 { 0.5 } else { 1.0 };
         let weight = LogOdds::of(fading * (bad.min(config.max_bad.get()) - good.min(config.max_good.get())));
@@ -101,7 +102,9 @@ impl Signal for Check {
         let by_people = past.approved_by_person + past.rejected_by_person;
         Outcome::Hit {
             weight,
-            evidence: format!("Earlier comments of this author: {approved} approved, {rejected} rejected, {held} waiting; {by_people} of these decided by people."),
+            evidence: format!(
+                "Earlier comments of this author: {approved} approved, {rejected} rejected, {held} waiting; {by_people} of these decided by people."
+            ),
             spans: Vec::new(),
         }
     }

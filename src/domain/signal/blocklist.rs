@@ -21,7 +21,6 @@ use crate::domain::category::Category;
 use crate::domain::normalise::{Mapped, fold_plain, host_of};
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "blocklist";
 /// The category that its weight counts for.
@@ -60,11 +59,34 @@ impl Default for Config {
 
 /// Phrases that hardly anybody writes but sellers.
 const WORDS: &[&str] = &[
-    "buy viagra", "cheap viagra", "generic viagra", "buy cialis", "cheap cialis", "generic cialis", "online casino", "casino bonus",
-    "payday loan", "payday loans", "replica watches", "replica handbags", "louis vuitton outlet", "cheap ray ban", "escort service",
-    "escorts in", "essay writing service", "buy essays", "toll free number", "tech support number", "customer support number",
-    "technical support number", "customer care number", "buy backlinks", "seo services", "buy followers", "binary options signals", "forex signals",
-    "love spell", "spell caster", "hack whatsapp", "loan at 3%", "work from home and earn",
+    "buy viagra",
+    "cheap viagra",
+    "generic viagra",
+    "buy cialis",
+    "cheap cialis",
+    "generic cialis",
+    "online casino",
+    "casino bonus",
+    "payday loan",
+    "payday loans",
+    "replica watches",
+    "replica handbags",
+    "louis vuitton outlet",
+    "cheap ray ban",
+    "escort service",
+    "escorts in",
+    "essay writing service",
+    "buy essays",
+    "buy backlinks",
+    "seo services",
+    "buy followers",
+    "binary options signals",
+    "forex signals",
+    "love spell",
+    "spell caster",
+    "hack whatsapp",
+    "loan at 3%",
+    "work from home and earn",
 ];
 
 struct Check {
@@ -74,8 +96,6 @@ struct Check {
     prefixes: Vec<bool>,
     hosts: HashSet<String>,
 }
-
-
 
 /// Makes the check.
 ///
@@ -115,20 +135,25 @@ impl Signal for Check {
         let comment = ctx.comment;
         self.search(&comment.body.folded, Field::Body, &mut found, &mut spans);
         let author = &comment.sent.author;
-        let fields = [(Field::AuthorName, &author.name), (Field::AuthorEmail, &author.email), (Field::AuthorUrl, &author.url)];
+        let fields =
+            [(Field::AuthorName, &author.name), (Field::AuthorEmail, &author.email), (Field::AuthorUrl, &author.url)];
         for (field, text) in fields {
             if let Some(text) = text {
                 self.search(&fold_plain(text), field, &mut found, &mut spans);
             }
         }
-        let mut entries: Vec<&str> = found.iter().filter_map(|at| self.config.words.get(*at)).map(String::as_str).collect();
+        let mut entries: Vec<&str> =
+            found.iter().filter_map(|at| self.config.words.get(*at)).map(String::as_str).collect();
         let homepage = author.url.as_deref().and_then(host_of);
         let links = comment.body.links.iter().map(|link| (link.host.clone(), Some(link.span.clone())));
-        let hosts: Vec<String> = links.chain(homepage.map(|host| (host, None))).filter_map(|(host, span)| {
-            let listed = self.listed(&host)?;
-            spans.extend(span.map(Span::body));
-            Some(listed)
-        }).collect();
+        let hosts: Vec<String> = links
+            .chain(homepage.map(|host| (host, None)))
+            .filter_map(|(host, span)| {
+                let listed = self.listed(&host)?;
+                spans.extend(span.map(Span::body));
+                Some(listed)
+            })
+            .collect();
         entries.extend(hosts.iter().map(String::as_str).collect::<BTreeSet<_>>());
         let Some(further) = entries.len().checked_sub(1) else { return Outcome::Clear };
         let further = f64::from(u32::try_from(further).unwrap_or(u32::MAX));
@@ -136,7 +161,10 @@ impl Signal for Check {
         entries.truncate(10);
         Outcome::Hit {
             weight: LogOdds::of(weight.min(self.config.max_weight.get())),
-            evidence: format!("On the list: {}.", entries.iter().map(|entry| format!("`{entry}`")).collect::<Vec<_>>().join(", ")),
+            evidence: format!(
+                "On the list: {}.",
+                entries.iter().map(|entry| format!("`{entry}`")).collect::<Vec<_>>().join(", ")
+            ),
             spans,
         }
     }
@@ -179,7 +207,11 @@ mod tests {
     #[test]
     fn entries_match_whole_words_and_hosts_with_their_subdomains() {
         let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
-        let config = Config { words: list(&["cialis", "dress", "viagr*", "online casino", "казино"]), hosts: list(&["bad.example"]), ..Config::default() };
+        let config = Config {
+            words: list(&["cialis", "dress", "viagr*", "online casino", "казино"]),
+            hosts: list(&["bad.example"]),
+            ..Config::default()
+        };
         let check = new(&config, &Resources::default()).expect("valid");
         let cases: &[(&str, Case, bool)] = &[
             ("a whole word", Case::new("buy CIALIS, now"), true),

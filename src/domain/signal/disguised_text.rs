@@ -16,7 +16,6 @@ use crate::domain::category::Category;
 use crate::domain::normalise::{LinkKind, imitated, is_invisible, is_latin};
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "disguised-text";
 /// The category that its weight counts for.
@@ -133,14 +132,19 @@ fn imitating(text: &str) -> Found {
     words(text).find(|word| {
         let letters = &text[word.clone()];
         let latin = letters.chars().filter(|c| is_latin(*c)).count();
-        let foreign = letters.chars().filter(|c| c.to_lowercase().any(|c| imitated(c).is_some()) && !is_latin(*c)).count();
+        let foreign =
+            letters.chars().filter(|c| c.to_lowercase().any(|c| imitated(c).is_some()) && !is_latin(*c)).count();
         latin >= 2 && foreign >= 1 && letters.chars().count() >= 4
     })
 }
 
 /// A run of full-width Latin letters, unless the text around it is Chinese, Japanese or Korean, where they are ordinary.
 fn full_width(text: &str) -> Found {
-    if text.is_ascii() || text.chars().any(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')) {
+    if text.is_ascii()
+        || text
+            .chars()
+            .any(|c| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}'))
+    {
         return None;
     }
     words(text).find(|word| text[word.clone()].chars().filter(|c| matches!(c, '\u{ff21}'..='\u{ff5a}')).count() >= 3)

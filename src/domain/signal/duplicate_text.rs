@@ -21,7 +21,6 @@ use crate::domain::history::Sightings;
 use crate::domain::known::Known;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "duplicate-text";
 /// The category that its weight counts for.
@@ -125,8 +124,16 @@ mod tests {
     #[test]
     fn pasted_texts_are_told_from_double_posts() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
-        let of = |past_text: Sightings| weight(&check, &Case::new("a text that was seen before").past(|past| past.text = Known::Known(past_text)));
-        let seen = |comments, same_author, elsewhere, authors| Sightings { comments, by_same_author: same_author, under_other_articles: elsewhere, authors, ..Sightings::default() };
+        let of = |past_text: Sightings| {
+            weight(&check, &Case::new("a text that was seen before").past(|past| past.text = Known::Known(past_text)))
+        };
+        let seen = |comments, same_author, elsewhere, authors| Sightings {
+            comments,
+            by_same_author: same_author,
+            under_other_articles: elsewhere,
+            authors,
+            ..Sightings::default()
+        };
         assert!(of(seen(0, 0, 0, 0)).abs() < 1e-9);
         assert!(of(seen(1, 1, 0, 1)) < 1.0, "a double post");
         assert!(of(seen(1, 1, 1, 1)) > 2.2, "pasted under another article");

@@ -16,7 +16,6 @@ use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "form-behaviour";
 /// The category that its weight counts for.
@@ -90,7 +89,10 @@ impl Signal for Check {
         if typing_ms < self.0.min_typing_ms {
             hit(self.0.fast_weight, format!("The form was sent {typing_ms} ms after it was opened."))
         } else if characters * 1_000 > typing_ms.saturating_mul(u64::from(self.0.max_chars_per_s)) {
-            hit(self.0.typing_weight, format!("{characters} characters in {typing_ms} ms: pasted, or not typed by a person."))
+            hit(
+                self.0.typing_weight,
+                format!("{characters} characters in {typing_ms} ms: pasted, or not typed by a person."),
+            )
         } else {
             Outcome::Clear
         }

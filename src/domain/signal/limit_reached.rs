@@ -15,7 +15,6 @@ use super::{Allowance, BadSetting, Context, Mode, Outcome, Resources, Signal};
 use crate::domain::category::Category;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "limit-reached";
 /// The category that its weight counts for.
@@ -33,10 +32,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            mode: Mode::Live,
-            weight: LogOdds::ZERO,
-        }
+        Self { mode: Mode::Live, weight: LogOdds::ZERO }
     }
 }
 
@@ -66,7 +62,10 @@ impl Signal for Check {
             Allowance::Unavailable(why) => Outcome::Unavailable { why: why.clone() },
             Allowance::Hold { policy, retry_after_ms } => Outcome::Hit {
                 weight: self.0.weight,
-                evidence: format!("Over the limit `{policy}`; it would let the next one through in {} s.", retry_after_ms.div_ceil(1_000)),
+                evidence: format!(
+                    "Over the limit `{policy}`; it would let the next one through in {} s.",
+                    retry_after_ms.div_ceil(1_000)
+                ),
                 spans: Vec::new(),
             },
         }
@@ -86,6 +85,8 @@ mod tests {
         assert_eq!(outcome(Allowance::Off), Outcome::NotApplicable);
         assert_eq!(outcome(Allowance::Unavailable("away".to_owned())), Outcome::Unavailable { why: "away".to_owned() });
         let held = outcome(Allowance::Hold { policy: "per-author".to_owned(), retry_after_ms: 1_500 });
-        assert!(matches!(held, Outcome::Hit { evidence, .. } if evidence.contains("`per-author`") && evidence.contains("2 s")));
+        assert!(
+            matches!(held, Outcome::Hit { evidence, .. } if evidence.contains("`per-author`") && evidence.contains("2 s"))
+        );
     }
 }

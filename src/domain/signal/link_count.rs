@@ -16,7 +16,6 @@ use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "link-count";
 /// The category that its weight counts for.

@@ -24,7 +24,6 @@ use crate::domain::normalise::{detected, registrable};
 use crate::domain::relevance::Background;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "off-topic";
 /// The category that its weight counts for.
@@ -110,7 +109,10 @@ impl Signal for Check {
         }
         Outcome::Hit {
             weight,
-            evidence: format!("Shares next to nothing with the page ({:.0} % of its information) and {because}.", relevance.share * 100.0),
+            evidence: format!(
+                "Shares next to nothing with the page ({:.0} % of its information) and {because}.",
+                relevance.share * 100.0
+            ),
             spans: link.map(|link| super::Span::body(link.span.clone())).into_iter().collect(),
         }
     }
@@ -119,18 +121,43 @@ impl Signal for Check {
 /// A telephone number, or phrases in which only sellers speak. Single words (`cheap`, `loan`) are everybody's.
 fn has_contact(folded: &str) -> bool {
     const OFFERS: &[&str] = &[
-        "toll free", "toll-free", "phone number", "support number", "service number", "customer service", "customer care", "customer support",
-        "tech support", "technical support", "contact us", "call us", "call now", "dial now", "order now", "buy now", "shop now", "best price",
-        "best prices", "cheap price", "cheap prices", "free shipping", "our website", "my website", "our team", "visit us", "we offer", "we provide",
-        "our services", "our experts", "free download", "my channel", "our channel", "check out my", "earn money", "payday loan", "book now",
-        "whatsapp me", "on whatsapp", "on telegram",
+        "phone number",
+        "contact us",
+        "call us",
+        "call now",
+        "order now",
+        "buy now",
+        "shop now",
+        "best price",
+        "best prices",
+        "cheap price",
+        "cheap prices",
+        "free shipping",
+        "our website",
+        "my website",
+        "our team",
+        "visit us",
+        "we offer",
+        "we provide",
+        "our services",
+        "free download",
+        "my channel",
+        "our channel",
+        "check out my",
+        "earn money",
+        "payday loan",
+        "whatsapp me",
+        "on whatsapp",
+        "on telegram",
     ];
     let digits = folded.as_bytes().split(|byte| !(byte.is_ascii_digit() || b" -().+".contains(byte)));
     let phone = digits.into_iter().any(|run| {
-        (10..=14).contains(&run.iter().filter(|byte| byte.is_ascii_digit()).count()) && (run.contains(&b'-') || run.contains(&b'+'))
+        (10..=14).contains(&run.iter().filter(|byte| byte.is_ascii_digit()).count())
+            && (run.contains(&b'-') || run.contains(&b'+'))
     });
     let whole = |(at, phrase): (usize, &str)| {
-        !folded[..at].ends_with(char::is_alphanumeric) && !folded[at + phrase.len()..].starts_with(char::is_alphanumeric)
+        !folded[..at].ends_with(char::is_alphanumeric)
+            && !folded[at + phrase.len()..].starts_with(char::is_alphanumeric)
     };
     phone || OFFERS.iter().any(|offer| folded.match_indices(offer).any(whole))
 }
@@ -148,19 +175,47 @@ mod tests {
     #[test]
     fn missing_overlap_alone_never_counts() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
-        let page = |body: &str| Case::new(body).page("Council approves cycle lanes", "The lanes along the river connect the station with the harbour.");
+        let page = |body: &str| {
+            Case::new(body)
+                .page("Council approves cycle lanes", "The lanes along the river connect the station with the harbour.")
+        };
         let advert = "Genuine leather handbags and replica watches shipped worldwide within three days, satisfaction guaranteed or money returned";
         let cases: &[(&str, Case, bool)] = &[
             ("an advertisement with a link", page(&format!("{advert} http://bags.example/")), true),
             ("an advertisement with an offer", page(&format!("{advert}, order now")), true),
-            ("unrelated talk", page("My grandmother used to bake apricot dumplings every Sunday while listening to opera broadcasts"), false),
+            (
+                "unrelated talk",
+                page("My grandmother used to bake apricot dumplings every Sunday while listening to opera broadcasts"),
+                false,
+            ),
             ("short praise with a link", page("Great article! http://x.example/"), false),
-            ("disagreement", page("Complete nonsense, as usual. Journalists understand nothing whatsoever anymore."), false),
-            ("about the page, with a link", page("The lanes along the river were long overdue, compare Utrecht: http://x.example/lanes station harbour"), false),
+            (
+                "disagreement",
+                page("Complete nonsense, as usual. Journalists understand nothing whatsoever anymore."),
+                false,
+            ),
+            (
+                "about the page, with a link",
+                page(
+                    "The lanes along the river were long overdue, compare Utrecht: http://x.example/lanes station harbour",
+                ),
+                false,
+            ),
             ("a link to the page's own site", page(&format!("{advert} http://news.example/other")), false),
-            ("an answer to the parent", page("Apricot dumplings need semolina, quark, breadcrumbs, butter: http://x.example/").parent("apricot dumplings with semolina, quark, breadcrumbs and butter"), false),
+            (
+                "an answer to the parent",
+                page("Apricot dumplings need semolina, quark, breadcrumbs, butter: http://x.example/")
+                    .parent("apricot dumplings with semolina, quark, breadcrumbs and butter"),
+                false,
+            ),
             ("page unknown", Case::new(&format!("{advert} http://bags.example/")), false),
-            ("another language", page("Guten Tag, wir liefern hochwertige Lederhandtaschen und Armbanduhren weltweit innerhalb von drei Tagen http://taschen.example/"), false),
+            (
+                "another language",
+                page(
+                    "Guten Tag, wir liefern hochwertige Lederhandtaschen und Armbanduhren weltweit innerhalb von drei Tagen http://taschen.example/",
+                ),
+                false,
+            ),
         ];
         for (name, case, expected) in cases {
             assert_eq!(weight(&check, case) > 0.0, *expected, "{name}: {:?}", case.outcome(&check));

@@ -26,7 +26,6 @@ use crate::domain::normalise::{Link, registrable};
 use crate::domain::scores::LogOdds;
 use crate::domain::trace::LinkTrace;
 
-
 /// The check's stable name.
 pub const ID: &str = "repeated-link";
 /// The category that its weight counts for.
@@ -77,11 +76,50 @@ impl Default for Config {
 
 /// Domains that everybody links to.
 const POPULAR: &[&str] = &[
-    "amazon.com", "apple.com", "archive.org", "bbc.co.uk", "bbc.com", "bit.ly", "bsky.app", "cnn.com", "docs.rs", "ebay.com", "facebook.com",
-    "flickr.com", "github.com", "github.io", "google.com", "imdb.com", "imgur.com", "instagram.com", "linkedin.com", "medium.com",
-    "microsoft.com", "mozilla.org", "nytimes.com", "pinterest.com", "reddit.com", "reuters.com", "sourceforge.net", "stackexchange.com",
-    "stackoverflow.com", "t.co", "theguardian.com", "tiktok.com", "tinyurl.com", "twitch.tv", "twitter.com", "vimeo.com", "w3.org",
-    "washingtonpost.com", "wikimedia.org", "wikipedia.org", "wordpress.com", "x.com", "youtu.be", "youtube.com",
+    "amazon.com",
+    "apple.com",
+    "archive.org",
+    "bbc.co.uk",
+    "bbc.com",
+    "bit.ly",
+    "bsky.app",
+    "cnn.com",
+    "docs.rs",
+    "ebay.com",
+    "facebook.com",
+    "flickr.com",
+    "github.com",
+    "github.io",
+    "google.com",
+    "imdb.com",
+    "imgur.com",
+    "instagram.com",
+    "linkedin.com",
+    "medium.com",
+    "microsoft.com",
+    "mozilla.org",
+    "nytimes.com",
+    "pinterest.com",
+    "reddit.com",
+    "reuters.com",
+    "sourceforge.net",
+    "stackexchange.com",
+    "stackoverflow.com",
+    "t.co",
+    "theguardian.com",
+    "tiktok.com",
+    "tinyurl.com",
+    "twitch.tv",
+    "twitter.com",
+    "vimeo.com",
+    "w3.org",
+    "washingtonpost.com",
+    "wikimedia.org",
+    "wikipedia.org",
+    "wordpress.com",
+    "x.com",
+    "youtu.be",
+    "youtube.com",
 ];
 
 struct Check(Config);
@@ -157,7 +195,10 @@ impl Check {
         if seen.approved_by_person * 2 > seen.comments {
             weight /= 4.0;
         }
-        Some((weight.min(config.max_weight.get()), format!("{what} ({}) was posted before: {}.", link.host, seen.sentence())))
+        Some((
+            weight.min(config.max_weight.get()),
+            format!("{what} ({}) was posted before: {}.", link.host, seen.sentence()),
+        ))
     }
 }
 
@@ -172,7 +213,14 @@ mod tests {
     use crate::domain::signal::testing::{Case, weight};
 
     fn seen(comments: u32, elsewhere: u32, authors: u32) -> Sightings {
-        Sightings { comments, under_other_articles: elsewhere, authors, articles: elsewhere.max(1), sites: 1, ..Sightings::default() }
+        Sightings {
+            comments,
+            under_other_articles: elsewhere,
+            authors,
+            articles: elsewhere.max(1),
+            sites: 1,
+            ..Sightings::default()
+        }
     }
 
     #[test]
@@ -204,11 +252,19 @@ mod tests {
     #[test]
     fn evidence_names_the_earlier_comments() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
-        let recent = vec![crate::domain::history::Sighting { comment_id: "c-7".into(), same_article: false, at: crate::domain::time::Timestamp::EPOCH }];
+        let recent = vec![crate::domain::history::Sighting {
+            comment_id: "c-7".into(),
+            same_article: false,
+            at: crate::domain::time::Timestamp::EPOCH,
+        }];
         let url = Sightings { recent, ..seen(2, 2, 2) };
-        let case = Case::new("look http://pills.example/buy").past(|past| past.links = Known::Known(vec![LinkPast { url, domain: seen(2, 2, 2) }]));
+        let case = Case::new("look http://pills.example/buy")
+            .past(|past| past.links = Known::Known(vec![LinkPast { url, domain: seen(2, 2, 2) }]));
         let outcome = case.outcome(&check);
-        assert!(matches!(&outcome, Outcome::Hit { evidence, .. } if evidence.contains("c-7") && evidence.contains("2 comments")), "{outcome:?}");
+        assert!(
+            matches!(&outcome, Outcome::Hit { evidence, .. } if evidence.contains("c-7") && evidence.contains("2 comments")),
+            "{outcome:?}"
+        );
         let away = case.past(|past| past.links = Known::Unavailable("away".to_owned())).outcome(&check);
         assert_eq!(away, Outcome::Unavailable { why: "away".to_owned() });
     }

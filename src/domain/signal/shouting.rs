@@ -16,7 +16,6 @@ use crate::domain::category::Category;
 use crate::domain::normalise::Mapped;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "shouting";
 /// The category that its weight counts for.
@@ -79,14 +78,19 @@ impl Signal for Check {
         let upper = plain.text().chars().filter(|c| c.is_uppercase()).count();
         #[expect(clippy::cast_precision_loss, reason = "lengths of comments")]
         if cased >= self.0.min_letters && upper as f64 > self.0.max_capitals * cased as f64 {
-            return hit(format!("{} of 100 letters are capitals.", upper * 100 / cased), vec![Span::body(0..ctx.comment.sent.body.len())]);
+            return hit(
+                format!("{} of 100 letters are capitals.", upper * 100 / cased),
+                vec![Span::body(0..ctx.comment.sent.body.len())],
+            );
         }
         let emoji = plain.text().chars().filter(|c| is_emoji(*c)).count();
         if emoji > self.0.max_emoji {
             return hit(format!("{emoji} emoji."), Vec::new());
         }
         match longest_run(plain) {
-            Some((c, length, span)) if length > self.0.max_run => hit(format!("`{c}` {length} times in a row."), vec![Span::body(span)]),
+            Some((c, length, span)) if length > self.0.max_run => {
+                hit(format!("`{c}` {length} times in a row."), vec![Span::body(span)])
+            }
             _ => Outcome::Clear,
         }
     }

@@ -24,7 +24,6 @@ use crate::domain::history::Sightings;
 use crate::domain::known::Known;
 use crate::domain::scores::LogOdds;
 
-
 /// The check's stable name.
 pub const ID: &str = "unrelated-headline";
 /// The category that its weight counts for.
@@ -123,12 +122,16 @@ impl Check {
         let enough = if candidate.strength > Strength::Weak || whole { 1 } else { config.weak_articles.max(1) };
         if past.under_other_articles >= enough {
             let further = f64::from(past.articles.saturating_sub(1));
-            let mut weight = (config.repeated_weight.get() + further * config.article_weight.get()).min(config.max_weight.get());
+            let mut weight =
+                (config.repeated_weight.get() + further * config.article_weight.get()).min(config.max_weight.get());
             if past.approved_by_person * 2 > past.comments {
                 weight /= 4.0;
             }
             let title = quote(candidate);
-            return Some((weight, format!("{title} reads like the headline of another story and was posted before: {}.", past.sentence())));
+            return Some((
+                weight,
+                format!("{title} reads like the headline of another story and was posted before: {}.", past.sentence()),
+            ));
         }
         let weight = match candidate.strength {
             Strength::Weak => return None,
@@ -164,13 +167,22 @@ mod tests {
     const HEADLINE: &str = "Harbour Museum Opens Its Doors After Ten Years";
 
     fn elsewhere(articles: u32) -> Sightings {
-        Sightings { comments: articles, under_other_articles: articles, articles, authors: articles, sites: 1, ..Sightings::default() }
+        Sightings {
+            comments: articles,
+            under_other_articles: articles,
+            articles,
+            authors: articles,
+            sites: 1,
+            ..Sightings::default()
+        }
     }
 
     fn of(body: &str, title: Option<&str>, past: &Sightings) -> f64 {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let case = match title {
-            Some(title) => Case::new(body).page(title, "The council voted on Tuesday about budgets for schools and streets"),
+            Some(title) => {
+                Case::new(body).page(title, "The council voted on Tuesday about budgets for schools and streets")
+            }
             None => Case::new(body),
         };
         let count = case.comment().trace.headlines.len();
@@ -189,8 +201,22 @@ mod tests {
             ("first time, without a link", of(HEADLINE, schools, &nothing), 0.5, 1.0),
             ("first time, with a link", of(&format!("{HEADLINE} http://x.example/a"), schools, &nothing), 1.0, 2.0),
             ("first time, page unknown", of(HEADLINE, None, &nothing), 0.0, 0.0),
-            ("the page's own title", of("Council Approves Budget For Schools And Streets", schools, &elsewhere(5)), 0.0, 0.0),
-            ("a sentence that came up once elsewhere", of("I was there last week and it rained. Nobody talks about buses in this town any more. It is sad, I think, that we never do.", schools, &elsewhere(1)), 0.0, 0.0),
+            (
+                "the page's own title",
+                of("Council Approves Budget For Schools And Streets", schools, &elsewhere(5)),
+                0.0,
+                0.0,
+            ),
+            (
+                "a sentence that came up once elsewhere",
+                of(
+                    "I was there last week and it rained. Nobody talks about buses in this town any more. It is sad, I think, that we never do.",
+                    schools,
+                    &elsewhere(1),
+                ),
+                0.0,
+                0.0,
+            ),
             ("talk", of("I think the budget is too small, honestly.", schools, &nothing), 0.0, 0.0),
         ];
         for (name, found, low, high) in cases {

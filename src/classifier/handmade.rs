@@ -1,0 +1,418 @@
+//! Properties of a comment that mean the same on every site, each with a name that moderators read.
+//!
+//! Words differ from site to site; what a comment wants of its readers does not. The word lists are short, general and written by hand:
+//! a list that was read off one set of spam would look well on that set and nowhere else. A property of a field that the training sets
+//! lack (the author's homepage, say) has no place here: it could only tell the sets apart.
+
+use std::sync::LazyLock;
+
+use super::features::{MAX_WORDS, word_hash};
+use crate::domain::comment::Comment;
+use crate::domain::normalise::{Body, LinkKind};
+use crate::domain::relevance::Page;
+
+macro_rules! properties {
+    ($($property:ident = $name:literal,)*) => {
+        /// A hand-made feature.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Hand {
+            $(
+                #[doc = $name]
+                $property,
+            )*
+        }
+
+        /// The hand-made features' names, by number.
+        pub const HAND: &[&str] = &[$($name),*];
+
+        /// The hand-made features, by number.
+        pub const ALL: &[Hand] = &[$(Hand::$property),*];
+    };
+}
+
+properties! {
+    OneLink = "one link",
+    SomeLinks = "two or three links",
+    ManyLinks = "more than three links",
+    LinkInMarkup = "a link in markup",
+    DisguisedLink = "a disguised link",
+    ShortenedLink = "a shortened link",
+    ChatLink = "a link to a chat or channel",
+    CheapHost = "a link to a cheap top-level domain",
+    LinkAndLittleElse = "a link and little else",
+    Telephone = "a telephone number",
+    Email = "an e-mail address",
+    Money = "a sum of money",
+    AsksToAct = "asks to act",
+    InvitesToOwn = "invites to something of its own",
+    InvitesNow = "asks to act here and now",
+    OwnOffer = "speaks of its own offer",
+    Promises = "promises gain",
+    Sells = "sells something",
+    Chat = "names a way to chat",
+    BegsForAttention = "begs for attention",
+    Gambling = "speaks of gambling",
+    Remedies = "speaks of drugs or remedies",
+    Sex = "speaks of sex for sale",
+    Lending = "speaks of loans or credit",
+    Coins = "speaks of coins or trading",
+    Ranking = "speaks of search ranking",
+    Magic = "speaks of spells or hired hackers",
+    TwoTrades = "speaks of two trades or more",
+    Praise = "praise",
+    PraisesPage = "praise for the page itself",
+    PraiseAndOffer = "praise and an offer",
+    Thanks = "thanks",
+    Question = "a question",
+    SpeaksOfItself = "speaks of itself",
+    AddressesReader = "addresses the reader",
+    Capitals = "many capitals",
+    Exclamations = "many exclamation marks",
+    Digits = "many digits",
+    Emoji = "emoji",
+    VeryShort = "at most three words",
+    Short = "four to eight words",
+    Medium = "nine to twenty words",
+    Long = "more than sixty words",
+    Argues = "argues",
+    Repetitive = "repeats itself",
+    InsultsReader = "insults in the second person",
+    Insult = "insulting words",
+    Swears = "swears",
+    Threat = "threatens",
+}
+
+/// What was found in one comment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Found(u64);
+
+impl Found {
+    fn when(&mut self, hand: Hand, holds: bool) {
+        self.0 |= u64::from(holds) << hand as u32;
+    }
+
+    /// Whether this was found.
+    #[must_use]
+    pub const fn has(self, hand: Hand) -> bool {
+        self.0 >> hand as u32 & 1 == 1
+    }
+}
+
+const _: () = assert!(HAND.len() <= 64, "what was found is one word of bits");
+
+const ACT: u32 = 1;
+const OFFER: u32 = 1 << 1;
+const PRAISE: u32 = 1 << 2;
+const PAGE: u32 = 1 << 3;
+const OURS: u32 = 1 << 4;
+const HERE: u32 = 1 << 5;
+const ME: u32 = 1 << 6;
+const YOU: u32 = 1 << 7;
+const GAIN: u32 = 1 << 8;
+const SALE: u32 = 1 << 9;
+const CHAT: u32 = 1 << 10;
+const BEGS: u32 = 1 << 11;
+const GAMBLING: u32 = 1 << 12;
+const REMEDY: u32 = 1 << 13;
+const SEX: u32 = 1 << 14;
+const LENDING: u32 = 1 << 15;
+const COINS: u32 = 1 << 16;
+const RANKING: u32 = 1 << 17;
+const MAGIC: u32 = 1 << 18;
+const ARGUES: u32 = 1 << 20;
+const INSULT: u32 = 1 << 21;
+const SWEARS: u32 = 1 << 22;
+const THREAT: u32 = 1 << 23;
+/// What is bought and sold by spam, wherever it appears.
+const TRADES: u32 = GAMBLING | REMEDY | SEX | LENDING | COINS | RANKING | MAGIC;
+
+const LISTS: &[(u32, &str)] = &[
+    (
+        ACT,
+        "click visit subscribe join follow check checkout download contact call dial text dm message email mail add register \
+           signup sign order buy apply try watch hurry reach whatsapp claim grab",
+    ),
+    (
+        OFFER,
+        "channel website site blog page video videos vid service services company team product products shop store app music \
+             song cover covers link account profile group course ebook giveaway newsletter podcast instagram facebook fb twitter",
+    ),
+    (
+        PRAISE,
+        "nice great awesome amazing informative helpful useful excellent wonderful fantastic impressive interesting superb \
+              perfect brilliant good beautiful love loved enjoyed valuable insightful",
+    ),
+    (
+        PAGE,
+        "article articles post posts blog site website webpage page content information info writing write-up writeup read",
+    ),
+    (OURS, "my our"),
+    (HERE, "here now today this these below link"),
+    (ME, "i i'm i've i'd i'll me im ive"),
+    (YOU, "you your you're youre u ur yours yourself"),
+    (
+        GAIN,
+        "earn earned earning earnings income profit profits money cash rich paid win won winner prize bonus reward rewards free \
+            guaranteed jackpot gift voucher weekly investment invest",
+    ),
+    (
+        SALE,
+        "buy sale sell selling cheap cheapest discount discounts offer offers order price prices deal deals shop coupon promo \
+            affordable shipping wholesale purchase delivery",
+    ),
+    (CHAT, "whatsapp telegram whatsap hangouts wechat skype discord snapchat kik dm inbox pm"),
+    (BEGS, "subscribe subscriber subscribers sub subs sub4sub thumbs views followers upvote upvotes likes shoutout"),
+    (GAMBLING, "casino casinos poker slots slot betting bet bets jackpot lottery roulette baccarat gambling togel"),
+    (
+        REMEDY,
+        "viagra cialis pills pill levitra xanax tramadol weightloss keto cbd supplement supplements herbal steroids cure \
+              pharmacy detox erection botox",
+    ),
+    (SEX, "escort escorts porn xxx sexy nude nudes onlyfans webcam hookup singles milf sex"),
+    (LENDING, "loan loans credit mortgage lender lenders payday debt refinance insurance"),
+    (
+        COINS,
+        "bitcoin btc crypto cryptocurrency ethereum eth forex trading trader usdt nft airdrop binary broker wallet token tokens",
+    ),
+    (RANKING, "seo backlink backlinks ranking traffic serp rank optimization outsourcing"),
+    (MAGIC, "spell spells caster herbalist voodoo illuminati hacker hackers psychic"),
+    (
+        ARGUES,
+        "because however although though agree disagree think argue argument point wrong right true actually therefore instead \
+              problem example should would probably maybe",
+    ),
+    (
+        INSULT,
+        "idiot idiots idiotic stupid moron morons moronic dumb dumbass fool fools liar liars loser losers pathetic retard \
+              retarded scum trash disgusting ignorant clown clowns bigot bigots coward imbecile hypocrite hypocrites jerk creep \
+              vermin filth filthy subhuman pig pigs bastard bastards bitch bitches asshole assholes cunt whore slut faggot fag",
+    ),
+    (SWEARS, "fuck fucking fucked fucker shit shitty bullshit crap damn hell ass piss bloody wtf"),
+    (THREAT, "kill die shoot hang burn rape beat murder deport"),
+];
+
+/// Hash of a word to the lists that it stands in, sorted by hash.
+static LISTED: LazyLock<Vec<(u64, u32)>> = LazyLock::new(|| {
+    let each = LISTS.iter().flat_map(|(list, words)| {
+        words.split(' ').filter(|word| !word.is_empty()).map(|word| (word_hash(word), *list))
+    });
+    let mut all: Vec<(u64, u32)> = each.collect();
+    all.sort_unstable();
+    all.dedup_by(|next, kept| {
+        next.0 == kept.0 && {
+            kept.1 |= next.1;
+            true
+        }
+    });
+    all
+});
+
+fn lists_of(hash: u64) -> u32 {
+    LISTED.binary_search_by_key(&hash, |(word, _)| *word).map_or(0, |at| LISTED[at].1)
+}
+
+/// Looks at one comment. `seen` is a buffer for the hashes of its words; what it held is dropped.
+pub(super) fn look(comment: &Comment, page: Option<&Page>, seen: &mut Vec<u64>) -> Found {
+    let mut found = Found::default();
+    let body = &comment.body;
+    let words = Words::read(body, seen);
+    links(body, page, words.count, &mut found);
+    characters(body, words.count, &mut found);
+    intents(&words, body, &mut found);
+    shape(&words, seen, &mut found);
+    found
+}
+
+/// What the lists say of a body's words.
+#[derive(Default)]
+struct Words {
+    count: usize,
+    /// All lists that any word stands in.
+    lists: u32,
+    invites_to_own: bool,
+    invites_now: bool,
+    own_offer: bool,
+    praises_page: bool,
+    insults_reader: bool,
+}
+
+impl Words {
+    fn read(body: &Body, seen: &mut Vec<u64>) -> Self {
+        let mut words = Self::default();
+        seen.clear();
+        // How many words ago something was read; far away at first.
+        let [mut act, mut ours, mut praise, mut you, mut insult] = [usize::MAX / 2; 5];
+        for word in body.words().take(MAX_WORDS) {
+            words.count += 1;
+            let hash = word_hash(word);
+            seen.push(hash);
+            let lists = lists_of(hash);
+            words.lists |= lists;
+            for (list, ago) in [
+                (ACT, &mut act),
+                (OURS, &mut ours),
+                (PRAISE, &mut praise),
+                (YOU, &mut you),
+                (INSULT | SWEARS, &mut insult),
+            ] {
+                *ago = if lists & list != 0 { 0 } else { *ago + 1 };
+            }
+            let mine = lists & OURS != 0 || matches!(word, "me" | "us");
+            words.invites_to_own |= mine && act <= 4;
+            words.invites_now |= lists & HERE != 0 && (1..=4).contains(&act);
+            words.own_offer |= lists & OFFER != 0 && ours <= 3;
+            words.praises_page |= lists & PAGE != 0 && praise <= 4;
+            words.insults_reader |= (you <= 4 && insult == 0) || (you == 0 && insult <= 2);
+        }
+        words
+    }
+
+    const fn any(&self, list: u32) -> bool {
+        self.lists & list != 0
+    }
+}
+
+fn links(body: &Body, page: Option<&Page>, words: usize, found: &mut Found) {
+    const SHORTENERS: &[&str] = &[
+        "bit.ly",
+        "tinyurl.com",
+        "goo.gl",
+        "t.co",
+        "is.gd",
+        "ow.ly",
+        "cutt.ly",
+        "rb.gy",
+        "shorturl.at",
+        "adf.ly",
+        "v.gd",
+        "t.ly",
+    ];
+    const CHATS: &[&str] =
+        &["t.me", "wa.me", "telegram.me", "discord.gg", "chat.whatsapp.com", "instagram.com", "onlyfans.com"];
+    const CHEAP: &[&str] = &[
+        "xyz", "top", "click", "ltd", "online", "shop", "club", "buzz", "icu", "site", "website", "space", "win",
+        "bid", "loan", "vip", "live", "fun", "work", "info", "biz", "ga", "ml", "cf", "tk", "gq", "su",
+    ];
+    let own = page.and_then(|page| page.host.as_deref());
+    let is_own = |host: &str| own == Some(host);
+    let foreign = || body.links.iter().filter(|link| !is_own(&link.host));
+    match foreign().count() {
+        0 => {}
+        1 => found.when(Hand::OneLink, true),
+        2 | 3 => found.when(Hand::SomeLinks, true),
+        _ => found.when(Hand::ManyLinks, true),
+    }
+    // However many there are, the first hundred show what kind they are.
+    for link in foreign().take(100) {
+        let ending = link.host.rsplit('.').next().unwrap_or_default();
+        found.when(Hand::LinkInMarkup, link.kind == LinkKind::Anchor);
+        found.when(Hand::DisguisedLink, link.kind == LinkKind::Disguised);
+        found.when(Hand::ShortenedLink, SHORTENERS.contains(&link.host.as_str()));
+        found.when(Hand::ChatLink, CHATS.contains(&link.host.as_str()));
+        found.when(Hand::CheapHost, CHEAP.contains(&ending));
+        found.when(Hand::LinkAndLittleElse, words <= 14);
+    }
+}
+
+fn characters(body: &Body, words: usize, found: &mut Found) {
+    let (folded, plain) = (body.folded.text(), body.plain.text());
+    let bytes = folded.bytes();
+    let (mut digits, mut exclamations, mut money, mut at, mut question) = (0_usize, 0_usize, false, false, false);
+    for byte in bytes {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'!' => exclamations += 1,
+            b'$' => money = true,
+            b'@' => at = true,
+            b'?' => question = true,
+            _ => {}
+        }
+    }
+    let (mut letters, mut capitals, mut emoji) = (0_usize, 0_usize, false);
+    for c in plain.chars() {
+        if c.is_ascii() {
+            letters += usize::from(c.is_ascii_alphabetic());
+            capitals += usize::from(c.is_ascii_uppercase());
+        } else {
+            letters += usize::from(c.is_alphabetic());
+            capitals += usize::from(c.is_uppercase());
+            emoji |= matches!(c, '\u{1f300}'..='\u{1faff}' | '\u{2764}');
+            money |= matches!(c, '€' | '£' | '₹');
+        }
+    }
+    found.when(Hand::Telephone, digits >= 9 && has_phone(folded));
+    found.when(Hand::Email, at && has_email(folded));
+    found.when(Hand::Money, money && digits > 0);
+    found.when(Hand::Question, question);
+    found.when(Hand::Capitals, letters >= 12 && capitals * 10 > letters * 4);
+    found.when(Hand::Exclamations, exclamations >= 3);
+    found.when(Hand::Digits, digits * 10 > folded.len() && digits >= 5 && words > 0);
+    found.when(Hand::Emoji, emoji);
+}
+
+fn intents(words: &Words, body: &Body, found: &mut Found) {
+    let offers = words.own_offer || words.invites_to_own;
+    found.when(Hand::AsksToAct, words.any(ACT));
+    found.when(Hand::InvitesToOwn, words.invites_to_own);
+    found.when(Hand::InvitesNow, words.invites_now);
+    found.when(Hand::OwnOffer, words.own_offer);
+    found.when(Hand::Praise, words.any(PRAISE));
+    found.when(Hand::PraisesPage, words.praises_page);
+    found.when(Hand::PraiseAndOffer, words.any(PRAISE) && (offers || words.any(TRADES) || !body.links.is_empty()));
+    found.when(Hand::Thanks, body.folded.text().contains("thank"));
+    found.when(Hand::SpeaksOfItself, words.any(ME));
+    found.when(Hand::AddressesReader, words.any(YOU));
+    found.when(Hand::InsultsReader, words.insults_reader);
+    found.when(Hand::TwoTrades, (words.lists & (TRADES | GAIN | SALE)).count_ones() >= 3);
+    let single = [
+        (GAIN, Hand::Promises),
+        (SALE, Hand::Sells),
+        (CHAT, Hand::Chat),
+        (BEGS, Hand::BegsForAttention),
+        (GAMBLING, Hand::Gambling),
+        (REMEDY, Hand::Remedies),
+        (SEX, Hand::Sex),
+        (LENDING, Hand::Lending),
+        (COINS, Hand::Coins),
+        (RANKING, Hand::Ranking),
+        (MAGIC, Hand::Magic),
+        (ARGUES, Hand::Argues),
+        (INSULT, Hand::Insult),
+        (SWEARS, Hand::Swears),
+        (THREAT, Hand::Threat),
+    ];
+    for (list, hand) in single {
+        found.when(hand, words.any(list));
+    }
+}
+
+fn shape(words: &Words, seen: &mut Vec<u64>, found: &mut Found) {
+    match words.count {
+        0..=3 => found.when(Hand::VeryShort, true),
+        4..=8 => found.when(Hand::Short, true),
+        9..=20 => found.when(Hand::Medium, true),
+        61.. => found.when(Hand::Long, true),
+        _ => {}
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    found.when(Hand::Repetitive, words.count >= 10 && seen.len() * 2 < words.count);
+}
+
+/// Ten digits or more with nothing but blanks, points, hyphens, brackets and a plus between them.
+fn has_phone(folded: &str) -> bool {
+    let mut digits = 0;
+    folded.chars().any(|c| {
+        match c {
+            '0'..='9' => digits += 1,
+            ' ' | '-' | '.' | '(' | ')' | '+' | '/' => {}
+            _ => digits = 0,
+        }
+        digits >= 10
+    })
+}
+
+fn has_email(folded: &str) -> bool {
+    let looks_so = |word: &str| word.split_once('@').is_some_and(|(name, host)| !name.is_empty() && host.contains('.'));
+    folded.split_whitespace().any(looks_so)
+}
