@@ -19,6 +19,7 @@ pub const BUCKETS: usize = 1 << 16;
 /// Features in all: buckets, hand-made ones, the constant.
 pub const DIMENSION: usize = BUCKETS + HAND.len() + 1;
 /// The constant's index, the last one.
+#[expect(clippy::cast_possible_truncation, reason = "some ten thousand")]
 pub const CONSTANT: u32 = (DIMENSION - 1) as u32;
 /// Words of a comment that are looked at; the rest of a longer one is passed over.
 pub(super) const MAX_WORDS: usize = 2_000;

@@ -225,6 +225,7 @@ pub(super) fn look(comment: &Comment, page: Option<&Page>, seen: &mut Vec<u64>) 
 
 /// What the lists say of a body's words.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that was read")]
 struct Words {
     count: usize,
     /// All lists that any word stands in.

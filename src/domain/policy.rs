@@ -133,7 +133,7 @@ struct Given {
     model_max: Option<LogOdds>,
 }
 
-fn over<'de, D: Deserializer<'de>>(from: D, default: CategoryConfig) -> Result<CategoryConfig, D::Error> {
+fn over<'de, D: Deserializer<'de>>(from: D, default: &CategoryConfig) -> Result<CategoryConfig, D::Error> {
     let given = Given::deserialize(from)?;
     Ok(CategoryConfig {
         prior: given.prior.unwrap_or(default.prior),
@@ -145,15 +145,15 @@ fn over<'de, D: Deserializer<'de>>(from: D, default: CategoryConfig) -> Result<C
 }
 
 fn spam_over_defaults<'de, D: Deserializer<'de>>(from: D) -> Result<CategoryConfig, D::Error> {
-    over(from, Config::default().spam)
+    over(from, &Config::default().spam)
 }
 
 fn off_topic_over_defaults<'de, D: Deserializer<'de>>(from: D) -> Result<CategoryConfig, D::Error> {
-    over(from, Config::default().off_topic)
+    over(from, &Config::default().off_topic)
 }
 
 fn abuse_over_defaults<'de, D: Deserializer<'de>>(from: D) -> Result<CategoryConfig, D::Error> {
-    over(from, Config::default().abuse)
+    over(from, &Config::default().abuse)
 }
 
 /// A setting that policy cannot work with.
