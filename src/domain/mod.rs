@@ -4,6 +4,7 @@
 //! same answer, which is what makes verdicts explainable, replayable and testable by tables. The two ports at the
 //! edge, [`store::Store`] and [`history::History`], are traits; who keeps their promises lives in `storage`.
 
+pub mod appeal;
 pub mod category;
 pub mod comment;
 pub mod decision;
@@ -13,9 +14,12 @@ pub mod history;
 pub mod known;
 pub mod model;
 pub mod normalise;
+pub mod outbox;
 pub mod people;
 pub mod policy;
+pub mod readers;
 pub mod relevance;
+pub mod sanction;
 pub mod scores;
 pub mod signal;
 pub mod site;

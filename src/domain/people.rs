@@ -17,6 +17,19 @@ pub enum Role {
     Auditor,
 }
 
+/// What a role may be needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Duty {
+    /// Look at comments, the queue, appeals and sanctions.
+    Read,
+    /// Decide about comments, appeals and sanctions.
+    Decide,
+    /// See what is on its way to sites, and the record of who did what.
+    Oversee,
+    /// Send again, and sanction on all sites at once.
+    Operate,
+}
+
 impl Role {
     /// All roles.
     pub const ALL: [Self; 4] = [Self::Admin, Self::Operator, Self::Moderator, Self::Auditor];
@@ -38,10 +51,62 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// Whether this role may decide about comments.
+    /// Whether this role may do that.
     #[must_use]
-    pub const fn decides(self) -> bool {
-        !matches!(self, Self::Auditor)
+    pub const fn may(self, duty: Duty) -> bool {
+        match duty {
+            Duty::Read => true,
+            Duty::Decide => !matches!(self, Self::Auditor),
+            Duty::Oversee => !matches!(self, Self::Moderator),
+            Duty::Operate => matches!(self, Self::Admin | Self::Operator),
+        }
+    }
+}
+
+/// Which comments a person works on: all that lie within every given list. `None` sets no bound.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reach {
+    /// Sites, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sites: Option<Vec<String>>,
+    /// Sections of articles. What has no section lies outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sections: Option<Vec<String>>,
+    /// Languages, as in `en`. What has no known language lies outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub langs: Option<Vec<String>>,
+}
+
+impl Reach {
+    /// Everything.
+    pub const ALL: Self = Self { sites: None, sections: None, langs: None };
+
+    /// Whether a whole site lies within, whatever its sections and languages.
+    #[must_use]
+    pub fn covers_site(&self, site: &str) -> bool {
+        self.sites.as_ref().is_none_or(|sites| sites.iter().any(|allowed| allowed == site))
+    }
+
+    /// Whether nothing lies outside.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        *self == Self::ALL
+    }
+
+    /// Whether a comment there lies within. Languages match by their first part: `pt` covers `pt-BR`.
+    #[must_use]
+    pub fn covers(&self, site: &str, section: Option<&str>, lang: Option<&str>) -> bool {
+        let of_section = |sections: &Vec<String>| section.is_some_and(|it| sections.iter().any(|allowed| allowed == it));
+        let of_lang = |langs: &Vec<String>| {
+            lang.is_some_and(|it| {
+                let main = it.split(['-', '_']).next().unwrap_or(it);
+                langs.iter().any(|allowed| allowed.eq_ignore_ascii_case(it) || allowed.eq_ignore_ascii_case(main))
+            })
+        };
+        self.covers_site(site)
+            && self.sections.as_ref().is_none_or(of_section)
+            && self.langs.as_ref().is_none_or(of_lang)
     }
 }
 
@@ -54,4 +119,42 @@ pub struct Person {
     pub email: String,
     /// What this person may do.
     pub role: Role,
+    /// On which comments.
+    pub reach: Reach,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reach_covers_what_lies_within_all_of_its_lists() {
+        let list = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let all = Reach::ALL;
+        let local = Reach { sites: list(&["news"]), sections: list(&["sport"]), langs: list(&["pt", "en"]) };
+        for (name, reach, place, covered) in [
+            ("everything", &all, ("blog", None, None), true),
+            ("within all", &local, ("news", Some("sport"), Some("pt-BR")), true),
+            ("another site", &local, ("blog", Some("sport"), Some("pt")), false),
+            ("another section", &local, ("news", Some("city"), Some("pt")), false),
+            ("no section", &local, ("news", None, Some("pt")), false),
+            ("another language", &local, ("news", Some("sport"), Some("de")), false),
+            ("no known language", &local, ("news", Some("sport"), None), false),
+        ] {
+            assert_eq!(reach.covers(place.0, place.1, place.2), covered, "{name}");
+        }
+    }
+
+    #[test]
+    fn roles_may_what_they_are_for() {
+        for (role, may) in [
+            (Role::Admin, [true, true, true, true]),
+            (Role::Operator, [true, true, true, true]),
+            (Role::Moderator, [true, true, false, false]),
+            (Role::Auditor, [true, false, true, false]),
+        ] {
+            let found = [Duty::Read, Duty::Decide, Duty::Oversee, Duty::Operate].map(|duty| role.may(duty));
+            assert_eq!(found, may, "{}", role.name());
+        }
+    }
 }

@@ -14,8 +14,12 @@ use uuid::Uuid;
 use super::category::Category;
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
+use super::appeal::Appeals;
 use super::history::{AuthorPast, Standing};
-use super::people::{Person, Role};
+use super::outbox::Outbox;
+use super::people::{Person, Reach, Role};
+use super::readers::Readers;
+use super::sanction::{Effect, Sanctions};
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
@@ -64,6 +68,10 @@ pub struct NewRecord {
     pub lang: Option<String>,
     /// When it arrived.
     pub received_at: Timestamp,
+    /// The sanction that decided, and what would have become of the comment without it.
+    pub effect: Option<Effect>,
+    /// Whether the site has to be told, because nobody there reads the answer to this request.
+    pub tell: bool,
 }
 
 /// What became of a comment that was to be stored.
@@ -153,6 +161,8 @@ pub struct QueueFilter {
     pub assigned: Option<String>,
     /// Whose body holds these words, case folded.
     pub q: Option<String>,
+    /// On which this person works.
+    pub reach: Reach,
 }
 
 /// A held comment, as a moderator sees it.
@@ -224,8 +234,10 @@ pub struct Ruling {
     pub by: Actor,
     /// When.
     pub at: Timestamp,
-    /// The sites that this person may decide for, by name; `None` for all.
-    pub sites: Option<Vec<String>>,
+    /// The comments that this person may decide about.
+    pub reach: Reach,
+    /// From when the site may be told: after that, taking the ruling back is news of its own.
+    pub tell_at: Timestamp,
 }
 
 /// Why a person rejected (or approved in spite of a category).
@@ -251,14 +263,14 @@ pub struct Ruled {
     pub applied: Vec<(Record, Trace)>,
     /// What somebody else changed meanwhile, as it is now. Left alone.
     pub conflicts: Vec<Record>,
-    /// What does not exist, or lies outside the person's sites. Left alone.
+    /// What does not exist, or lies outside the person's reach. Left alone.
     pub missing: Vec<Uuid>,
 }
 
 /// Why a ruling could not be taken back.
 #[derive(Debug, thiserror::Error)]
 pub enum UndoError {
-    /// There is none of that id (or it lies outside the person's sites).
+    /// There is none of that id (or it lies outside the person's reach).
     #[error("no decision of that id")]
     NotFound,
     /// It was taken back before.
@@ -274,7 +286,7 @@ pub enum UndoError {
 pub struct Happening {
     /// The version that it led to.
     pub version: u32,
-    /// What: `received`, `edited`, `decided`, `undone`.
+    /// What.
     pub kind: HappeningKind,
     /// The status that followed.
     pub status: Status,
@@ -306,6 +318,99 @@ pub enum HappeningKind {
     Decided,
     /// A person's decision was taken back.
     Undone,
+    /// Readers reported it, and it waits for a person again.
+    Reported,
+    /// The sanction that had decided about it was lifted.
+    Lifted,
+}
+
+/// Where a comment stands, as far as people's reach depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The site, by name.
+    pub site: Arc<str>,
+    /// The article's section.
+    pub section: Option<String>,
+    /// The text's language.
+    pub lang: Option<String>,
+}
+
+/// What the record of who did what is worth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditCheck {
+    /// Every line is there, in its place, and says what it said.
+    Whole {
+        /// Lines.
+        lines: u64,
+        /// The hash of the last, in hexadecimal: written down elsewhere, it proves later that nothing before it was changed.
+        head: String,
+    },
+    /// The first line where something is wrong.
+    Broken {
+        /// Its number.
+        line: i64,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+/// Everything that is kept of one comment, for its author.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kept {
+    /// The comment as it is now.
+    pub record: Record,
+    /// Everything that happened to it.
+    pub history: Vec<Happening>,
+    /// Its earlier texts, oldest first.
+    pub earlier: Vec<String>,
+}
+
+/// What was erased of an author.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErasedAuthor {
+    /// The traces of the comments, for the history to forget.
+    pub traces: Vec<Trace>,
+    /// Our names for the comments.
+    pub uids: Vec<Uuid>,
+    /// Reports, votes and sanctions.
+    pub others: u64,
+}
+
+/// What is known of a message that came by webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// It is new, and noted now.
+    New,
+    /// It came before, with the same body.
+    Again,
+    /// Its id came before, with another body.
+    Conflict,
+}
+
+/// Which of a site's secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecretKind {
+    /// What signs the webhooks that the site sends.
+    Inbound,
+    /// What signs the webhooks that the site receives.
+    Webhook,
+}
+
+/// A site's secrets as stored, to be opened by whoever has the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSecrets {
+    /// The site's name, which they are sealed for.
+    pub site: String,
+    /// `inbound_secret`.
+    pub inbound: Vec<u8>,
+    /// The one before, and until when it is valid.
+    pub inbound_before: Option<(Vec<u8>, Timestamp)>,
+    /// `webhook_secret`.
+    pub webhook: Vec<u8>,
+    /// The one before, and until when it is valid.
+    pub webhook_before: Option<(Vec<u8>, Timestamp)>,
+    /// The Akismet key.
+    pub akismet: Vec<u8>,
 }
 
 /// A stored comment as the history needs it on start.
@@ -373,7 +478,7 @@ pub enum CreateError {
 /// Who remembers.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
-pub trait Store: Send + Sync {
+pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
     // Comments.
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.
@@ -384,7 +489,8 @@ pub trait Store: Send + Sync {
     /// Replaces the text by a new revision with its own verdict; the old one is kept in the history. When the text is
     /// unchanged and a person decided, that status stays. `None` when there is no such comment.
     async fn comment_revise(&self, new: NewRecord) -> Result<Option<Record>>;
-    /// Erases a comment with everything that was kept of it, its trace included (answered, for the history to forget).
+    /// Erases a comment with everything that was kept of it, its trace included (answered, for the history to forget). When it was not the
+    /// site itself, the site is told.
     async fn comment_erase(&self, site: SiteId, id: &ExternalId, by: Actor, at: Timestamp) -> Result<Option<Trace>>;
     /// A site's comments, newest first.
     async fn comment_list(
@@ -395,12 +501,31 @@ pub trait Store: Send + Sync {
     ) -> std::result::Result<Page<Record>, ListError>;
     /// A comment by our name for it.
     async fn comment_by_uid(&self, uid: Uuid) -> Result<Option<Record>>;
+    /// Where a comment stands; `None` when there is none.
+    async fn comment_place(&self, uid: Uuid) -> Result<Option<Place>>;
     /// Everything that happened to it, oldest first.
     async fn comment_history(&self, uid: Uuid) -> Result<Vec<Happening>>;
     /// What became of an author's comments, looking back over at most `depth` of them, counting those before `before`.
     async fn author_past(&self, trace: &Trace, before: Timestamp, depth: usize) -> Result<AuthorPast>;
     /// The latest comments received since `since`, at most `most` of them, handed to `each` oldest first: for rebuilding the history.
     async fn remembered(&self, since: Timestamp, most: usize, each: Box<dyn FnMut(Remembered) + Send>) -> Result<()>;
+
+    // Authors.
+
+    /// Everything that is kept of an author's comments, newest first.
+    async fn author_export(&self, site: SiteId, author: &ExternalId, page: &PageRequest) -> std::result::Result<Page<Kept>, ListError>;
+    /// Erases an author: comments with their history, reports and votes, sanctions, and words written about the comments. Again is harmless.
+    async fn author_erase(&self, site: SiteId, author: &ExternalId, by: Actor, at: Timestamp) -> Result<ErasedAuthor>;
+    /// Replaces network and e-mail addresses of comments received before `before` by hashes under a key that is replaced every
+    /// `key_days` days and then gone; at most `most` comments, and says how many.
+    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<u64>;
+
+    // Webhooks in.
+
+    /// Notes a message by its sender's id and the digest of its body, before anything is done with it.
+    async fn delivery_note(&self, site: SiteId, id: &str, body: [u8; 32], at: Timestamp) -> Result<Delivery>;
+    /// Forgets messages noted before that moment, and says how many.
+    async fn delivery_prune(&self, before: Timestamp) -> Result<u64>;
 
     // Articles.
 
@@ -420,7 +545,7 @@ pub trait Store: Send + Sync {
         now: Timestamp,
     ) -> std::result::Result<QueuePage, ListError>;
     /// Leases held comments to a person until `until`: those free, or theirs already. Answers the uids now theirs.
-    async fn claim(&self, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>>;
+    async fn claim(&self, uids: &[Uuid], by: &Person, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>>;
     /// Gives leases back. Answers the uids that were theirs.
     async fn release(&self, uids: &[Uuid], by: &str) -> Result<Vec<Uuid>>;
     /// Applies a person's ruling to each comment still in the version that was seen, in one commit; the record of who did what
@@ -431,11 +556,15 @@ pub trait Store: Send + Sync {
         &self,
         decision: Uuid,
         by: Actor,
-        sites: Option<&[String]>,
+        reach: &Reach,
         at: Timestamp,
     ) -> std::result::Result<Ruled, UndoError>;
     /// The record of who did what, newest first.
     async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditEntry>, ListError>;
+    /// Notes something that somebody did which no other method notes.
+    async fn audit_note(&self, entry: AuditEntry) -> Result<()>;
+    /// Whether the record of who did what is whole.
+    async fn audit_verify(&self) -> Result<AuditCheck>;
 
     // Sites, people, keys.
 
@@ -456,6 +585,23 @@ pub trait Store: Send + Sync {
     async fn site_key_add(&self, site: &str, key: KeyHash, scopes: &[Scope], at: Timestamp) -> Result<bool>;
     /// Replaces all bearer keys of a site by this one. `false` when there is no such site.
     async fn site_key_rotate(&self, site: &str, key: KeyHash, scopes: &[Scope], at: Timestamp) -> Result<bool>;
+    /// Sets or takes away where a site's webhooks go. `false` when there is no such site.
+    async fn site_webhook_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool>;
+    /// A site's secrets; `None` when there is no such site.
+    async fn site_secrets(&self, site: &str) -> Result<Option<StoredSecrets>>;
+    /// All sites' secrets, by name.
+    async fn all_secrets(&self) -> Result<Vec<StoredSecrets>>;
+    /// Replaces one secret; the one before stays valid until `before_until`. `false` when there is no such site.
+    async fn site_secret_rotate(
+        &self,
+        site: &str,
+        kind: SecretKind,
+        sealed: Vec<u8>,
+        before_until: Timestamp,
+        at: Timestamp,
+    ) -> Result<bool>;
+    /// Writes the same secrets, sealed anew, wherever what is stored is still `from`; in one commit. Says how many sites it wrote.
+    async fn secrets_reseal(&self, sealed: Vec<(StoredSecrets, StoredSecrets)>, at: Timestamp) -> Result<u64>;
     /// Deletes a site with its comments and keys. `false` when there is none.
     async fn site_delete(&self, site: &str, by: Actor, at: Timestamp) -> Result<bool>;
     /// The site that a bearer key opens.
@@ -465,9 +611,14 @@ pub trait Store: Send + Sync {
         &self,
         email: &str,
         role: Role,
+        reach: &Reach,
         password: &str,
         at: Timestamp,
     ) -> std::result::Result<Person, CreateError>;
+    /// All open accounts, by address.
+    async fn people(&self) -> Result<Vec<Person>>;
+    /// Sets an account's role and reach. `false` when there is no such account, or it is closed.
+    async fn person_change(&self, email: &str, role: Role, reach: &Reach, at: Timestamp) -> Result<bool>;
     /// Sets a new password. `false` when there is no such account.
     async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool>;
     /// Closes an account and its tokens. `false` when there is no such account.

@@ -8,8 +8,9 @@ use super::index::{Chain, Change, Keys};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{articles, audit, queue, rulings, start};
-use crate::domain::comment::{Article, NewComment};
+use super::{appeals, articles, audit, outbox, queue, reports, rulings, sanctions, start};
+use crate::domain::comment::{Article, ExternalId, NewComment};
+use crate::domain::sanction::Effect;
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{HappeningKind, NewRecord, Result, StoreError};
@@ -25,15 +26,17 @@ pub(super) struct Prepared {
     content: Content,
     content_bytes: Vec<u8>,
     trace_bytes: Vec<u8>,
+    effect: Option<Effect>,
+    tell: bool,
 }
 
 impl Prepared {
     pub(super) fn new(shared: &Shared, new: NewRecord) -> Result<Self> {
         let keys = shared.hasher.keys(new.site.id, &new.comment, &new.trace);
         let trace_bytes = codec::encode(&new.trace)?;
-        let (site, article) = (Arc::clone(&new.site), new.article.clone());
+        let (site, article, effect, tell) = (Arc::clone(&new.site), new.article.clone(), new.effect, new.tell);
         let content = content_of(new);
-        Ok(Self { site, keys, article, content_bytes: codec::encode(&content)?, content, trace_bytes })
+        Ok(Self { site, keys, article, content_bytes: codec::encode(&content)?, content, trace_bytes, effect, tell })
     }
 
     fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {
@@ -75,6 +78,12 @@ pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
     if new.content.status == Status::Held {
         queue::add(work, &row, &new.content, new.content.at)?;
     }
+    if new.effect.is_some() {
+        sanctions::note_effect(work.connection, &row, new.effect)?;
+    }
+    if new.tell {
+        outbox::tell_status(work, &row, None, new.content.at)?;
+    }
     start::complete_run(work.connection, row.id)?;
     work.note(Change::Added { row: row.id, site, keys });
     Ok(Recorded::New(row, new.content))
@@ -101,6 +110,12 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
     let held_since = queue::held_at(work.connection, row.id)?.unwrap_or(content.at);
     update_row(work.connection, &mut row, status, decided_by, content.at)?;
     queue::replace(work, &row, &content, held_since)?;
+    appeals::close(work, &row, content.at)?;
+    sanctions::note_effect(work.connection, &row, new.effect.filter(|_| !keeps_ruling))?;
+    // The answer tells the site; but not if it is to be told of something older first.
+    if new.tell || outbox::has_news(work.connection, row.id)? {
+        outbox::tell_status(work, &row, None, content.at)?;
+    }
     let by = Actor::Site(new.site.name.to_string());
     let happened = Happened { kind: HappeningKind::Edited, status, decided_by, by };
     rulings::note_happening(work.connection, &row, content.at, None, &happened)?;
@@ -111,22 +126,40 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
 pub(super) fn erase(work: &mut Work<'_>, site: SiteId, id: &str, by: &Actor, at: Timestamp) -> Result<Option<Trace>> {
     let hash = work.shared.hasher.id(site, id);
     let Some((row, _)) = rows::find(work.connection, &work.rows(hash), site, id)? else { return Ok(None) };
+    let id = ExternalId::parse("id", id.to_owned()).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let trace = wipe(work, &row, &id, by)?;
+    audit::add(work.connection, by, "comment.erase", &row.uid(work.shared).to_string(), "", at)?;
+    Ok(Some(trace))
+}
+
+/// Wipes everything of a live comment; a site that did not ask for it itself is told.
+pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor) -> Result<Trace> {
     let trace = row.trace()?;
+    let uid = row.uid(work.shared);
+    let hash = work.shared.hasher.id(row.site, id.as_str());
     forget_rulings(work.connection, row.id)?;
+    outbox::forget(work.connection, row.id)?;
+    reports::forget(work.connection, row.id)?;
+    appeals::forget(work.connection, row.id)?;
     for table in [
         "DELETE FROM content WHERE id = ?1",
         "DELETE FROM queue WHERE id = ?1",
         "DELETE FROM revision WHERE comment = ?1",
         "DELETE FROM happening WHERE comment = ?1",
         "DELETE FROM moved WHERE comment = ?1",
+        "DELETE FROM sanction_effect WHERE comment = ?1",
+        "DELETE FROM pseudonym WHERE comment = ?1",
     ] {
         work.connection.prepare_cached(table)?.execute([row.id])?;
     }
     work.connection.prepare_cached(&format!("{WIPE_ROW} WHERE id = ?1"))?.execute([row.id])?;
     start::erase_keys(work.connection, row.id)?;
-    audit::add(work.connection, by, "comment.erase", &row.uid(work.shared).to_string(), "", at)?;
+    if !matches!(by, Actor::Site(_)) {
+        let told = outbox::Stored::Erased { id: id.to_string(), uid };
+        outbox::tell(work, row.site, row.id, None, row.updated_at, &told)?;
+    }
     work.note(Change::Erased { row: row.id, id: hash });
-    Ok(Some(trace))
+    Ok(trace)
 }
 
 /// Leaves of a comment's row only what its chains need.
@@ -242,11 +275,19 @@ fn move_chains(work: &Work<'_>, row: &Row, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
-/// Takes a comment out of the rulings on it; those that were on nothing else lose their words.
+/// Takes a comment out of the rulings on it. What was said in them may have been about it, so they lose their words.
 fn forget_rulings(connection: &Connection, id: u32) -> Result<()> {
     let mut query = connection.prepare_cached("SELECT ruling FROM ruling_item WHERE comment = ?1")?;
     let rulings = query.query_map([id], |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     connection.prepare_cached("DELETE FROM ruling_item WHERE comment = ?1")?.execute([id])?;
+    for ruling in &rulings {
+        let bytes: Vec<u8> = connection
+            .prepare_cached("SELECT b FROM ruling WHERE id = ?1")?
+            .query_row([ruling], |row| row.get(0))?;
+        let text: codec::RulingText = codec::decode("a ruling", &bytes)?;
+        let bytes = codec::encode(&codec::RulingText { reason: None, note: None, ..text })?;
+        connection.prepare_cached("UPDATE ruling SET b = ?2 WHERE id = ?1")?.execute(params![ruling, bytes])?;
+    }
     let delete = "DELETE FROM ruling WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ?1)";
     for ruling in rulings {
         connection.prepare_cached(delete)?.execute([ruling])?;

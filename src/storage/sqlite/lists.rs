@@ -35,7 +35,7 @@ pub(super) fn row_of_cursor(shared: &Shared, cursor: &str) -> std::result::Resul
 }
 
 /// Goes down a chain, newest first: its rows, and those that an edit moved to it.
-struct Walk {
+pub(super) struct Walk {
     chain: Chain,
     next: u32,
     moved: Vec<u32>,
@@ -43,7 +43,7 @@ struct Walk {
 
 impl Walk {
     /// Starts below row `below`.
-    fn start(connection: &Connection, shared: &Shared, chain: Chain, key: u64, below: u32) -> Result<Self> {
+    pub(super) fn start(connection: &Connection, shared: &Shared, chain: Chain, key: u64, below: u32) -> Result<Self> {
         let read = "SELECT comment FROM moved WHERE chain = ?1 AND key = ?2 AND comment < ?3 ORDER BY comment";
         let mut query = connection.prepare_cached(read)?;
         let moved = query.query_map(params![chain.code(), key.cast_signed(), below], |row| row.get(0))?;
@@ -64,7 +64,7 @@ impl Walk {
     }
 
     /// The next row, erased ones included.
-    fn step(&mut self, connection: &Connection) -> Result<Option<Row>> {
+    pub(super) fn step(&mut self, connection: &Connection) -> Result<Option<Row>> {
         let id = self.peek();
         if id == 0 {
             return Ok(None);
@@ -80,7 +80,7 @@ impl Walk {
         Ok(row)
     }
 
-    fn peek(&self) -> u32 {
+    pub(super) fn peek(&self) -> u32 {
         self.next.max(self.moved.last().copied().unwrap_or(0))
     }
 }

@@ -1,6 +1,6 @@
 //! What waits for a person: small rows beside the comments, in and out in the commit that changes the status.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
@@ -8,10 +8,11 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{articles, lists};
+use super::{articles, lists, rulings};
 use crate::domain::category::Category;
 use crate::domain::comment::Article;
 use crate::domain::decision::Status;
+use crate::domain::people::{Person, Reach};
 use crate::domain::signal::Outcome;
 use crate::domain::site::SiteId;
 use crate::domain::store::{
@@ -77,24 +78,24 @@ fn claim_of(connection: &Connection, id: u32) -> Result<Option<(String, i64)>> {
 }
 
 /// Leases what is free, or theirs already.
-pub(super) fn claim(work: &Work<'_>, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
+pub(super) fn claim(work: &Work<'_>, uids: &[Uuid], by: &Person, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
     let write = "UPDATE queue SET claimed_by = ?2, claimed_until = ?3 \
                  WHERE id = ?1 AND (claimed_by IS NULL OR claimed_by = ?2 OR claimed_until <= ?4)";
-    each_held(work, uids, |id| {
-        Ok(work.connection.prepare_cached(write)?.execute(params![id, by, until.as_millis(), now.as_millis()])?)
+    each_held(work, uids, &by.reach, |id| {
+        Ok(work.connection.prepare_cached(write)?.execute(params![id, by.email, until.as_millis(), now.as_millis()])?)
     })
 }
 
 /// Gives leases back.
 pub(super) fn release(work: &Work<'_>, uids: &[Uuid], by: &str) -> Result<Vec<Uuid>> {
     let write = "UPDATE queue SET claimed_by = NULL, claimed_until = NULL WHERE id = ?1 AND claimed_by = ?2";
-    each_held(work, uids, |id| Ok(work.connection.prepare_cached(write)?.execute(params![id, by])?))
+    each_held(work, uids, &Reach::ALL, |id| Ok(work.connection.prepare_cached(write)?.execute(params![id, by])?))
 }
 
-fn each_held(work: &Work<'_>, uids: &[Uuid], mut change: impl FnMut(u32) -> Result<usize>) -> Result<Vec<Uuid>> {
+fn each_held(work: &Work<'_>, uids: &[Uuid], reach: &Reach, mut change: impl FnMut(u32) -> Result<usize>) -> Result<Vec<Uuid>> {
     let (mut changed, mut met) = (Vec::new(), HashSet::new());
     for uid in uids.iter().filter(|uid| met.insert(**uid)) {
-        let Some(row) = rows::by_uid(work.connection, work.shared, *uid)? else { continue };
+        let Some(row) = rulings::permitted(work, *uid, reach)? else { continue };
         if change(row.id)? > 0 {
             changed.push(*uid);
         }
@@ -224,6 +225,8 @@ impl Waiting {
 struct Sieve<'a> {
     filter: &'a QueueFilter,
     sites: Option<HashSet<SiteId>>,
+    /// Names of sites, where the reach depends on them.
+    names: HashMap<SiteId, String>,
     article: Option<i64>,
     author: Option<i64>,
     words: Vec<String>,
@@ -236,6 +239,7 @@ impl<'a> Sieve<'a> {
         Ok(Self {
             filter,
             sites,
+            names: if filter.reach.is_all() { HashMap::new() } else { site_names(connection)? },
             article: filter.article.as_deref().map(|id| article_key(shared, id)),
             author: filter.author.as_deref().map(|id| author_key(shared, id)),
             words,
@@ -245,7 +249,8 @@ impl<'a> Sieve<'a> {
     fn passes(&self, waiting: &Waiting) -> bool {
         let filter = self.filter;
         let claimed = waiting.claimed_by.as_deref();
-        self.sites.as_ref().is_none_or(|sites| sites.contains(&waiting.site))
+        self.is_within_reach(waiting)
+            && self.sites.as_ref().is_none_or(|sites| sites.contains(&waiting.site))
             && filter.category.is_none_or(|category| category_code(Some(category)) == waiting.category)
             && filter.signal.as_deref().is_none_or(|id| waiting.signals.split_ascii_whitespace().any(|hit| hit == id))
             && (filter.section.is_none() || filter.section == waiting.section)
@@ -257,6 +262,12 @@ impl<'a> Sieve<'a> {
                 Some("none") => claimed.is_none(),
                 Some(person) => claimed == Some(person),
             }
+    }
+
+    fn is_within_reach(&self, waiting: &Waiting) -> bool {
+        let reach = &self.filter.reach;
+        let covers = |site: &String| reach.covers(site, waiting.section.as_deref(), waiting.lang.as_deref());
+        reach.is_all() || self.names.get(&waiting.site).is_some_and(covers)
     }
 
     fn found_in(&self, body: &str) -> bool {
@@ -272,6 +283,12 @@ fn site_ids(connection: &Connection, names: &[String]) -> Result<HashSet<SiteId>
         ids.extend(query.query_row([name], |row| row.get(0)).optional()?.map(SiteId));
     }
     Ok(ids)
+}
+
+fn site_names(connection: &Connection) -> Result<HashMap<SiteId, String>> {
+    let mut query = connection.prepare_cached("SELECT id, name FROM site")?;
+    let names = query.query_map([], |row| Ok((SiteId(row.get(0)?), row.get(1)?)))?;
+    Ok(names.collect::<rusqlite::Result<_>>()?)
 }
 
 fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Result<QueueItem> {

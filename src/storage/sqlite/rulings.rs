@@ -6,9 +6,10 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{audit, intake, queue};
+use super::{appeals, articles, audit, intake, outbox, queue, reports};
 use crate::domain::decision::{Action, Actor, DecidedBy};
-use crate::domain::store::{Happening, HappeningKind, Result, Ruled, Ruling, StoreError, UndoError};
+use crate::domain::people::Reach;
+use crate::domain::store::{Happening, HappeningKind, Place, Result, Ruled, Ruling, StoreError, UndoError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Happened, RulingText};
 
@@ -19,7 +20,7 @@ pub(super) fn rule(work: &mut Work<'_>, ruling: &Ruling) -> Result<Ruled> {
     let number = insert_ruling(work.connection, &ruled, ruling)?;
     let mut seen_already = std::collections::HashSet::new();
     for seen in ruling.items.iter().filter(|seen| seen_already.insert(seen.uid)) {
-        let Some(mut row) = permitted(work, seen.uid, ruling.sites.as_deref())? else {
+        let Some(mut row) = permitted(work, seen.uid, &ruling.reach)? else {
             ruled.missing.push(seen.uid);
             continue;
         };
@@ -44,7 +45,7 @@ pub(super) fn unrule(
     work: &mut Work<'_>,
     decision: Uuid,
     by: &Actor,
-    sites: Option<&[String]>,
+    reach: &Reach,
     at: Timestamp,
 ) -> Result<std::result::Result<Ruled, UndoError>> {
     let find = "SELECT id, undone_at IS NOT NULL FROM ruling WHERE uid = ?1";
@@ -57,7 +58,7 @@ pub(super) fn unrule(
     let mut touched = Vec::new();
     for item in items {
         match item.row {
-            Some(ref row) if allowed(work, row, sites)? => touched.push(item),
+            Some(ref row) if allowed(work, row, reach)? => touched.push(item),
             Some(ref row) => ruled.missing.push(row.uid(work.shared)),
             None => {} // erased since: it has no name any more
         }
@@ -146,6 +147,8 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     let before =
         Before { status: row.live()?, decided_by: row.decided_by, held_at: queue::held_at(work.connection, row.id)? };
     let status = ruling.action.status();
+    appeals::close(work, row, ruling.at)?;
+    reports::answer(work.connection, row.id, status)?;
     intake::update_row(work.connection, row, status, DecidedBy::Person, ruling.at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(ruling.at))?;
@@ -161,16 +164,27 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     ])?;
     let by = ruling.by.clone();
     let happened = Happened { kind: HappeningKind::Decided, status, decided_by: DecidedBy::Person, by };
-    note_happening(work.connection, row, ruling.at, Some(number), &happened)
+    note_happening(work.connection, row, ruling.at, Some(number), &happened)?;
+    if before.status != status {
+        outbox::tell_status(work, row, Some(number), ruling.tell_at)?;
+    }
+    Ok(())
 }
 
 fn restore(work: &Work<'_>, row: &mut Row, before: &Before, by: &Actor, number: i64, at: Timestamp) -> Result<()> {
+    let ruled = row.live()?;
+    reports::reopen(work.connection, row.id)?;
     intake::update_row(work.connection, row, before.status, before.decided_by, at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(at))?;
     let happened =
         Happened { kind: HappeningKind::Undone, status: before.status, decided_by: before.decided_by, by: by.clone() };
-    note_happening(work.connection, row, at, Some(number), &happened)
+    note_happening(work.connection, row, at, Some(number), &happened)?;
+    // Within the grace the site never hears of it; afterwards it hears of both.
+    if ruled != before.status && !outbox::untell(work.connection, row.id, number)? {
+        outbox::tell_status(work, row, None, at)?;
+    }
+    Ok(())
 }
 
 fn items(work: &Work<'_>, ruling: i64) -> Result<Vec<Item>> {
@@ -208,15 +222,28 @@ fn insert_ruling(connection: &Connection, ruled: &Ruled, ruling: &Ruling) -> Res
     Ok(connection.last_insert_rowid())
 }
 
-fn permitted(work: &Work<'_>, uid: Uuid, sites: Option<&[String]>) -> Result<Option<Row>> {
+pub(super) fn permitted(work: &Work<'_>, uid: Uuid, reach: &Reach) -> Result<Option<Row>> {
     let Some(row) = rows::by_uid(work.connection, work.shared, uid)? else { return Ok(None) };
-    Ok(if allowed(work, &row, sites)? { Some(row) } else { None })
+    Ok(if allowed(work, &row, reach)? { Some(row) } else { None })
 }
 
-fn allowed(work: &Work<'_>, row: &Row, sites: Option<&[String]>) -> Result<bool> {
-    let Some(sites) = sites else { return Ok(true) };
-    let name = work.shared.site_name(work.connection, row.site)?;
-    Ok(sites.iter().any(|site| **site == *name))
+fn allowed(work: &Work<'_>, row: &Row, reach: &Reach) -> Result<bool> {
+    if reach.is_all() {
+        return Ok(true);
+    }
+    let place = place(work.connection, work.shared, row)?;
+    Ok(reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref()))
+}
+
+/// Where a live comment stands.
+pub(super) fn place(connection: &Connection, shared: &Shared, row: &Row) -> Result<Place> {
+    let content = rows::content(connection, row.id)?;
+    let article = content.comment.article;
+    let section = match article.section {
+        Some(section) => Some(section),
+        None => articles::find(connection, row.site, &article.id)?.and_then(|article| article.section),
+    };
+    Ok(Place { site: shared.site_name(connection, row.site)?, section, lang: content.lang })
 }
 
 fn received(connection: &Connection, shared: &Shared, row: &Row) -> Result<Happening> {
@@ -241,7 +268,7 @@ fn received(connection: &Connection, shared: &Shared, row: &Row) -> Result<Happe
 }
 
 /// A UUID v7 of that moment.
-fn new_uid(at: Timestamp) -> Result<Uuid> {
+pub(super) fn new_uid(at: Timestamp) -> Result<Uuid> {
     let mut random = [0; 10];
     getrandom::fill(&mut random).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
     let ms = u64::try_from(at.as_millis()).unwrap_or(0);

@@ -17,6 +17,9 @@ pub(super) struct Shared {
     pub index: Index,
     pub hasher: Hasher,
     pub seal: Seal,
+    /// What sanctions' targets are hashed with.
+    pub target_key: [u8; 32],
+    reader_key: [u8; 32],
     names: RwLock<HashMap<SiteId, Arc<str>>>,
 }
 
@@ -28,7 +31,21 @@ impl Shared {
             mac.chain_update(purpose.as_bytes()).finalize().into_bytes().into()
         };
         let seed = u64::from_le_bytes(derive("keys")[..8].try_into().expect("eight bytes are eight bytes"));
-        Self { index: Index::new(), hasher: Hasher(seed), seal: Seal::new(&derive("uid")), names: RwLock::default() }
+        Self {
+            index: Index::new(),
+            hasher: Hasher(seed),
+            seal: Seal::new(&derive("uid")),
+            target_key: derive("sanction"),
+            reader_key: derive("reader"),
+            names: RwLock::default(),
+        }
+    }
+
+    /// What stands for a site's reader, or for a message that it sent.
+    pub(super) fn reader(&self, site: SiteId, id: &str) -> [u8; 16] {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.reader_key).expect("HMAC takes keys of any length");
+        let digest = mac.chain_update(site.0.to_le_bytes()).chain_update(id.as_bytes()).finalize().into_bytes();
+        digest[..16].try_into().expect("sixteen bytes are sixteen bytes")
     }
 
     /// The name of a site. Names never change and numbers are never used again, so what was read once stays right.

@@ -67,11 +67,16 @@ pub(super) fn complete_run(connection: &Connection, row: u32) -> Result<()> {
 
 /// Wipes the keys of `row` from its run, if that is written.
 pub(super) fn erase_keys(connection: &Connection, row: u32) -> Result<()> {
+    replace_keys(connection, row, Keys::default())
+}
+
+/// Replaces the keys of `row` in its run, if that is written.
+pub(super) fn replace_keys(connection: &Connection, row: u32, keys: Keys) -> Result<()> {
     let run = i64::from((row - 1) / RUN);
     let written = connection.prepare_cached("SELECT 1 FROM key_run WHERE w = ?1")?.exists([run])?;
     if written {
         let at = ((row - 1) % RUN) as usize * ENTRY + 4;
-        connection.blob_open("main", "key_run", "b", run, false)?.write_at(&[0; Keys::BYTES], at)?;
+        connection.blob_open("main", "key_run", "b", run, false)?.write_at(&keys.to_bytes(), at)?;
     }
     Ok(())
 }

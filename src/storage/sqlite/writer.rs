@@ -56,6 +56,11 @@ impl Work<'_> {
         pending.unwrap_or_else(|| self.shared.index.head(chain, key))
     }
 
+    /// Notes that words were taken away which the log must not keep.
+    pub(super) fn note_erasure(&mut self) {
+        self.note(Change::Wiped);
+    }
+
     /// Notes a change that the index must know once it is committed.
     pub(super) fn note(&mut self, change: Change) {
         self.pending.note(change);
@@ -251,7 +256,7 @@ impl Loop {
     /// One transaction: all of the batch, or (when it cannot be committed) nothing of it. Whether it erased anything.
     fn commit(&mut self, batch: &mut Vec<Box<dyn Job>>) -> bool {
         let outcome = self.transact(batch);
-        let erased = self.pending.changes.iter().any(|change| matches!(change, Change::Erased { .. }));
+        let erased = self.pending.changes.iter().any(|change| matches!(change, Change::Erased { .. } | Change::Wiped));
         if let Err(error) = &outcome {
             tracing::error!(
                 error = error as &dyn std::error::Error,

@@ -1,0 +1,474 @@
+//! Sanctions: bans, allow-listings and pre-moderation of authors, e-mail domains, hosts and networks; with cause, expiry and undo.
+//!
+//! What a sanction aims at is stored as a keyed hash ([`Target::hash`]), so that a copy of the database is no list of people. Comments are
+//! matched by hashing what they carry in the same way.
+
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::comment::{Comment, Invalid};
+use super::decision::{Action, Actor, Cause, Status};
+use super::normalise::{host_of, registrable};
+use super::people::Reach;
+use super::site::SiteId;
+use super::store::{ListError, Page, PageRequest, Result, Ruled};
+use super::time::Timestamp;
+
+/// What a sanction does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Measure {
+    /// Comments are approved, whatever the checks say.
+    Allow,
+    /// Comments wait for a person, whatever the checks say (unless they are rejected).
+    Premoderate,
+    /// Comments are rejected.
+    Ban,
+}
+
+impl Measure {
+    /// All measures, mildest first.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Premoderate, Self::Ban];
+
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Premoderate => "premoderate",
+            Self::Ban => "ban",
+        }
+    }
+
+    /// The measure of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|measure| measure.name() == name)
+    }
+}
+
+/// What kind of thing a sanction aims at; what comes first is more specific.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetKind {
+    /// An account of one site, by the site's own name for it.
+    Author,
+    /// Everyone whose e-mail address ends in that domain.
+    EmailDomain,
+    /// Everyone who links to that host, or to one below it, or has it as homepage.
+    Host,
+    /// Everyone who writes from that address, IPv4 /24 or /32, IPv6 /48 or /64.
+    Network,
+}
+
+impl TargetKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Author, Self::EmailDomain, Self::Host, Self::Network];
+
+    /// Its name in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Author => "author",
+            Self::EmailDomain => "email-domain",
+            Self::Host => "host",
+            Self::Network => "network",
+        }
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// What a sanction aims at, checked and in one form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Target {
+    /// What kind of thing.
+    pub kind: TargetKind,
+    value: String,
+}
+
+/// The hash that stands for a target.
+pub type TargetHash = [u8; 16];
+
+impl Target {
+    /// Reads what a person wrote. `site` is needed for authors, whose names mean something on one site only.
+    ///
+    /// # Errors
+    /// [`Invalid`]: not of that kind, or an author without a site.
+    pub fn parse(kind: TargetKind, text: &str, site: Option<SiteId>) -> std::result::Result<Self, Invalid> {
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > 254 || text.chars().any(char::is_control) {
+            return Err(Invalid::new("target.value", "must be 1 to 254 printable characters"));
+        }
+        let value = match (kind, site) {
+            (TargetKind::Author, None) => {
+                return Err(Invalid::new("site", "must be named: an author's id means something on one site only"));
+            }
+            (TargetKind::Author, Some(site)) => author_value(site, text),
+            (TargetKind::EmailDomain, _) => {
+                let domain = text.rsplit('@').next().unwrap_or(text);
+                host_of(domain).ok_or_else(|| Invalid::new("target.value", "is no domain such as mail.example"))?
+            }
+            (TargetKind::Host, _) => {
+                host_of(text).ok_or_else(|| Invalid::new("target.value", "is no host such as shop.example"))?
+            }
+            (TargetKind::Network, _) => network_value(text)?,
+        };
+        Ok(Self { kind, value })
+    }
+
+    /// The keyed hash that is stored: HMAC-SHA256, cut to 128 bits.
+    #[must_use]
+    pub fn hash(&self, key: &[u8; 32]) -> TargetHash {
+        let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+        let mac = mac.chain_update(self.kind.name()).chain_update([0]).chain_update(&self.value);
+        let digest = mac.finalize().into_bytes();
+        let mut hash = TargetHash::default();
+        hash.copy_from_slice(&digest[..16]);
+        hash
+    }
+
+    /// Enough to recognise it by, and not to read it off: domains and hosts are nobody's in particular and shown whole.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self.kind {
+            TargetKind::EmailDomain | TargetKind::Host => self.value.clone(),
+            TargetKind::Author => "an author".to_owned(),
+            TargetKind::Network => match self.value.split_once('/') {
+                Some((_, bits)) => format!("a network (/{bits})"),
+                None => "a network".to_owned(),
+            },
+        }
+    }
+
+    /// Everything about a comment that a sanction may aim at, the most specific first. At most a hundred hosts are looked at.
+    #[must_use]
+    pub fn of(comment: &Comment, site: SiteId) -> Vec<Self> {
+        let author = &comment.sent.author;
+        let mut targets = Vec::new();
+        let mut push = |kind, value: String| {
+            let target = Self { kind, value };
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        };
+        if let Some(id) = &author.id {
+            push(TargetKind::Author, author_value(site, id.as_str()));
+        }
+        if let Some(domain) = author.email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain)
+            && let Some(host) = host_of(domain)
+        {
+            up_the_tree(&host, |host| push(TargetKind::EmailDomain, host.to_owned()));
+        }
+        let homepage = author.url.as_deref().and_then(host_of);
+        for host in comment.body.links.iter().take(100).map(|link| link.host.clone()).chain(homepage) {
+            up_the_tree(&host, |host| push(TargetKind::Host, host.to_owned()));
+        }
+        if let Some(ip) = author.ip {
+            for value in networks_of(ip) {
+                push(TargetKind::Network, value);
+            }
+        }
+        targets
+    }
+}
+
+fn author_value(site: SiteId, id: &str) -> String {
+    format!("{}/{id}", site.0)
+}
+
+/// A host, and those above it down to the registrable domain.
+fn up_the_tree(host: &str, mut each: impl FnMut(&str)) {
+    let top = registrable(host);
+    let mut rest = host;
+    for _ in 0..8 {
+        each(rest);
+        if rest.len() <= top.len() {
+            return;
+        }
+        match rest.split_once('.') {
+            Some((_, above)) => rest = above,
+            None => return,
+        }
+    }
+    each(top);
+}
+
+/// The networks that an address belongs to, narrowest first.
+fn networks_of(ip: IpAddr) -> Vec<String> {
+    let widths: &[u8] = if canonical(ip).is_ipv4() { &[32, 24] } else { &[64, 48] };
+    widths.iter().filter_map(|bits| network(ip, *bits)).collect()
+}
+
+/// IPv4-mapped addresses are the IPv4 address.
+fn canonical(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(IpAddr::V6(v6), IpAddr::V4),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+fn network(ip: IpAddr, bits: u8) -> Option<String> {
+    ipnet::IpNet::new(canonical(ip), bits).ok().map(|network| network.trunc().to_string())
+}
+
+fn network_value(text: &str) -> std::result::Result<String, Invalid> {
+    let wrong = || Invalid::new("target.value", "is no address or network: IPv4 /32 or /24, IPv6 /64 or /48");
+    let (ip, bits) = match text.split_once('/') {
+        Some((ip, bits)) => (ip, Some(bits.parse::<u8>().map_err(|_| wrong())?)),
+        None => (text, None),
+    };
+    let ip = canonical(ip.parse().map_err(|_| wrong())?);
+    let bits = bits.unwrap_or(if ip.is_ipv4() { 32 } else { 64 });
+    let fits = if ip.is_ipv4() { matches!(bits, 24 | 32) } else { matches!(bits, 48 | 64) };
+    if fits { network(ip, bits).ok_or_else(wrong) } else { Err(wrong()) }
+}
+
+/// A sanction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sanction {
+    /// Our name for it, a UUID v7.
+    pub uid: Uuid,
+    /// Its number in the store.
+    pub number: i64,
+    /// On which site; `None` on all.
+    pub site: Option<SiteId>,
+    /// That site's name.
+    pub site_name: Option<String>,
+    /// What it does.
+    pub measure: Measure,
+    /// What kind of thing it aims at.
+    pub kind: TargetKind,
+    /// The hash of what it aims at.
+    pub hash: TargetHash,
+    /// What it aims at, as far as that is shown.
+    pub hint: String,
+    /// Why, in a person's words.
+    pub cause: String,
+    /// Whether the banned one should go on seeing their own comments.
+    pub shadow: bool,
+    /// Who, by e-mail.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// Until when; `None` until it is lifted.
+    pub expires_at: Option<Timestamp>,
+    /// When it was lifted, and by whom.
+    pub lifted: Option<(Timestamp, String)>,
+    /// The ruling that rejected what waited when it began, if it did.
+    pub ruling: Option<Uuid>,
+}
+
+impl Sanction {
+    /// Whether it is in force.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.lifted.is_none() && self.expires_at.is_none_or(|until| now < until)
+    }
+}
+
+/// What a sanction decides about one comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sentence {
+    /// Its number in the store.
+    pub number: i64,
+    /// Its name.
+    pub uid: Uuid,
+    /// What it does.
+    pub measure: Measure,
+    /// Whether the banned one should go on seeing the comment.
+    pub shadow: bool,
+    /// One sentence for a moderator.
+    pub why: String,
+}
+
+impl Sentence {
+    /// The sentence of the sanction that counts among those that meet one comment: the most specific; among equals the strictest.
+    #[must_use]
+    pub fn of(sanctions: &[Sanction]) -> Option<Self> {
+        let strictness = |measure: Measure| Measure::ALL.iter().position(|other| *other == measure);
+        let first = sanctions.iter().min_by_key(|sanction| {
+            (sanction.kind, std::cmp::Reverse(strictness(sanction.measure)), std::cmp::Reverse(sanction.number))
+        })?;
+        Some(Self {
+            number: first.number,
+            uid: first.uid,
+            measure: first.measure,
+            shadow: first.shadow && first.measure == Measure::Ban,
+            why: format!("{} for {}: {}", first.measure.name(), first.hint, first.cause),
+        })
+    }
+
+    /// What becomes of `action`, which policy would have taken.
+    #[must_use]
+    pub const fn applied_to(&self, action: Action) -> Action {
+        match (self.measure, action) {
+            (Measure::Ban, _) => Action::Reject,
+            (Measure::Allow, _) => Action::Approve,
+            (Measure::Premoderate, Action::Reject) => Action::Reject,
+            (Measure::Premoderate, _) => Action::Hold,
+        }
+    }
+
+    /// How it stands among the verdict's causes.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        Cause { id: format!("sanction:{}", self.uid), text: self.why.clone() }
+    }
+}
+
+/// What a sanction did to one comment, for taking it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effect {
+    /// The sanction's number.
+    pub sanction: i64,
+    /// What would have become of the comment without it.
+    pub without: Status,
+}
+
+/// A sanction to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSanction {
+    /// On which site; `None` on all.
+    pub site: Option<SiteId>,
+    /// What it does.
+    pub measure: Measure,
+    /// What it aims at.
+    pub kind: TargetKind,
+    /// The hash of that.
+    pub hash: TargetHash,
+    /// What is shown of it.
+    pub hint: String,
+    /// Why.
+    pub cause: String,
+    /// Whether the banned one should go on seeing their own comments.
+    pub shadow: bool,
+    /// Who.
+    pub by: Actor,
+    /// Since when.
+    pub at: Timestamp,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+    /// The ruling that rejected what waited.
+    pub ruling: Option<Uuid>,
+}
+
+/// What became of a wish to lift a sanction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lifted {
+    /// The sanction as it is now.
+    pub sanction: Sanction,
+    /// Comments that are what they would have been without it.
+    pub restored: Vec<Ruled>,
+}
+
+/// The part of the Store port that keeps sanctions.
+#[async_trait]
+pub trait Sanctions: Send + Sync {
+    /// The key that targets are hashed with: the same on every node of one database.
+    fn target_key(&self) -> [u8; 32];
+    /// Begins a sanction.
+    async fn sanction_add(&self, new: NewSanction) -> Result<Sanction>;
+    /// All that are in force, or will be noticed to have ended.
+    async fn sanctions_active(&self, now: Timestamp) -> Result<Vec<Sanction>>;
+    /// The sanction of that name.
+    async fn sanction_find(&self, uid: Uuid) -> Result<Option<Sanction>>;
+    /// Sanctions on these sites and on all, newest first; lifted and expired ones too.
+    async fn sanction_list(
+        &self,
+        reach: &Reach,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Sanction>, ListError>;
+    /// Ends a sanction; with `undo`, each comment that it decided and that nothing else has happened to since becomes what it would have been.
+    /// `None` when there is no such sanction, or it was lifted before.
+    async fn sanction_lift(
+        &self,
+        uid: Uuid,
+        undo: bool,
+        by: Actor,
+        at: Timestamp,
+        tell_at: Timestamp,
+    ) -> Result<Option<Lifted>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sanction(number: i64, kind: TargetKind, measure: Measure) -> Sanction {
+        Sanction {
+            uid: Uuid::nil(),
+            number,
+            site: None,
+            site_name: None,
+            measure,
+            kind,
+            hash: [0; 16],
+            hint: "x".to_owned(),
+            cause: "y".to_owned(),
+            shadow: false,
+            by: "a@b.example".to_owned(),
+            at: Timestamp::EPOCH,
+            expires_at: None,
+            lifted: None,
+            ruling: None,
+        }
+    }
+
+    #[test]
+    fn targets_are_read_in_one_form() {
+        let read = |kind, text: &str| Target::parse(kind, text, Some(SiteId(1))).map(|target| target.value);
+        let cases: &[(TargetKind, &str, Option<&str>)] = &[
+            (TargetKind::Network, "203.0.113.77", Some("203.0.113.77/32")),
+            (TargetKind::Network, "203.0.113.77/24", Some("203.0.113.0/24")),
+            (TargetKind::Network, "::ffff:203.0.113.77", Some("203.0.113.77/32")),
+            (TargetKind::Network, "2001:db8:1:2:3::4", Some("2001:db8:1:2::/64")),
+            (TargetKind::Network, "203.0.113.0/8", None),
+            (TargetKind::Network, "everything", None),
+            (TargetKind::Host, "Shop.EXAMPLE", Some("shop.example")),
+            (TargetKind::EmailDomain, "ann@Mail.example", Some("mail.example")),
+            (TargetKind::Host, "not a host", None),
+            (TargetKind::Author, "u-7", Some("1/u-7")),
+            (TargetKind::Author, "", None),
+        ];
+        for (kind, text, expected) in cases {
+            assert_eq!(read(*kind, text).ok().as_deref(), *expected, "{text}");
+        }
+        assert!(Target::parse(TargetKind::Author, "u-7", None).is_err());
+    }
+
+    #[test]
+    fn hashes_depend_on_key_kind_and_value() {
+        let target = |kind, text: &str| Target::parse(kind, text, Some(SiteId(1))).expect("valid");
+        let one = target(TargetKind::Host, "shop.example");
+        assert_eq!(one.hash(&[1; 32]), target(TargetKind::Host, "SHOP.example").hash(&[1; 32]));
+        assert_ne!(one.hash(&[1; 32]), one.hash(&[2; 32]));
+        assert_ne!(one.hash(&[1; 32]), target(TargetKind::EmailDomain, "shop.example").hash(&[1; 32]));
+    }
+
+    #[test]
+    fn the_most_specific_counts_and_among_equals_the_strictest() {
+        use TargetKind::{Author, Host, Network};
+        let of = |list: &[(TargetKind, Measure)]| {
+            let all: Vec<Sanction> =
+                list.iter().zip(1..).map(|((kind, measure), number)| sanction(number, *kind, *measure)).collect();
+            Sentence::of(&all).map(|sentence| sentence.measure)
+        };
+        assert_eq!(of(&[]), None);
+        assert_eq!(of(&[(Network, Measure::Ban), (Author, Measure::Allow)]), Some(Measure::Allow));
+        assert_eq!(of(&[(Host, Measure::Allow), (Host, Measure::Ban)]), Some(Measure::Ban));
+        let premoderate = Sentence::of(&[sanction(1, Author, Measure::Premoderate)]).expect("one");
+        assert_eq!(premoderate.applied_to(Action::Approve), Action::Hold);
+        assert_eq!(premoderate.applied_to(Action::Reject), Action::Reject);
+    }
+}

@@ -1,0 +1,263 @@
+//! Appeals: opened against the rejection in force, answered once.
+
+use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::outbox::{self, Stored};
+use super::rows::{self, Row};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{articles, audit, lists, rulings};
+use crate::domain::appeal::{AnswerError, Appeal, AppealAnswer, AppealState, Opened};
+use crate::domain::comment::ExternalId;
+use crate::domain::decision::{Action, Actor, Status, Verdict};
+use crate::domain::people::Reach;
+use crate::domain::site::SiteId;
+use crate::domain::store::{ListError, Page, PageRequest, Result, Ruled, Ruling, Seen, StoreError};
+use crate::domain::time::Timestamp;
+use crate::storage::codec;
+
+/// What an appeal says, and the answer to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Words {
+    text: Option<String>,
+    verdict: Verdict,
+    answer: Option<String>,
+    answered_by: Option<String>,
+}
+
+/// A row of `appeal`.
+struct Found {
+    id: i64,
+    uid: Uuid,
+    comment: u32,
+    version: u32,
+    state: AppealState,
+    at: Timestamp,
+    answered_at: Option<Timestamp>,
+    words: Words,
+}
+
+const COLUMNS: &str = "id, uid, comment, version, state, at, answered_at, b";
+
+pub(super) fn open(
+    work: &Work<'_>,
+    site: SiteId,
+    comment: &ExternalId,
+    text: Option<String>,
+    at: Timestamp,
+) -> Result<Opened> {
+    let candidates = work.rows(work.shared.hasher.id(site, comment.as_str()));
+    let Some((row, content)) = rows::find(work.connection, &candidates, site, comment.as_str())? else {
+        return Ok(Opened::NoComment);
+    };
+    if let Some(last) = last_of(work.connection, row.id)? {
+        match last.state {
+            AppealState::Open => return Ok(Opened::Waits(Box::new(whole(work.connection, work.shared, last)?))),
+            // An answer that let the rejection stand is the last word on that version.
+            AppealState::Upheld if last.version == row.version => {
+                return Ok(Opened::Answered(Box::new(whole(work.connection, work.shared, last)?)));
+            }
+            AppealState::Upheld | AppealState::Overturned | AppealState::Closed => {}
+        }
+    }
+    if row.status != Some(Status::Rejected) {
+        return Ok(Opened::NotRejected);
+    }
+    let uid = rulings::new_uid(at)?;
+    let words = Words { text, verdict: content.verdict, answer: None, answered_by: None };
+    let write = "INSERT INTO appeal (uid, site, comment, version, state, at, b) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    work.connection.prepare_cached(write)?.execute(params![
+        uid.as_bytes(),
+        site.0,
+        row.id,
+        row.version,
+        code(AppealState::Open),
+        at.as_millis(),
+        codec::encode(&words)?,
+    ])?;
+    let by = Actor::Site(work.shared.site_name(work.connection, site)?.to_string());
+    audit::add(work.connection, &by, "appeal.open", &uid.to_string(), "", at)?;
+    outbox::tell(work, site, row.id, None, at, &Stored::Appeal { appeal: uid, state: AppealState::Open })?;
+    let opened = by_uid(work.connection, uid)?.ok_or_else(|| StoreError::Corrupt("an appeal is gone".to_owned()))?;
+    Ok(Opened::New(Box::new(whole(work.connection, work.shared, opened)?)))
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    shared: &Shared,
+    state: Option<AppealState>,
+    site: Option<&str>,
+    reach: &Reach,
+    page: &PageRequest,
+) -> std::result::Result<Page<Appeal>, ListError> {
+    let above = match &page.cursor {
+        Some(cursor) => i64::from(lists::row_of_cursor(shared, cursor)?),
+        None => 0,
+    };
+    let limit = lists::limit(page);
+    let listed = |connection: &Connection| -> Result<Page<Appeal>> {
+        let read = format!("SELECT {COLUMNS} FROM appeal WHERE id > ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id");
+        let mut query = connection.prepare_cached(&read)?;
+        let mut rows = query.query(params![above, state.map(code)])?;
+        let (mut items, mut last, mut more) = (Vec::new(), 0, false);
+        while let Some(row) = rows.next()? {
+            let found = read_row(row)?;
+            let Some(comment) = rows::row(connection, found.comment)?.filter(|row| row.status.is_some()) else {
+                continue;
+            };
+            let place = rulings::place(connection, shared, &comment)?;
+            if site.is_some_and(|site| *site != *place.site)
+                || !reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref())
+            {
+                continue;
+            }
+            if items.len() == limit {
+                more = true;
+                break;
+            }
+            last = found.id;
+            items.push(whole(connection, shared, found)?);
+        }
+        let last = u32::try_from(last).unwrap_or(u32::MAX);
+        Ok(Page { items, next_cursor: more.then(|| lists::cursor_of_row(shared, last)) })
+    };
+    listed(connection).map_err(ListError::Store)
+}
+
+pub(super) fn answer(
+    work: &mut Work<'_>,
+    answer: &AppealAnswer,
+) -> Result<std::result::Result<(Appeal, Option<Ruled>), AnswerError>> {
+    let Some(mut found) = by_uid(work.connection, answer.uid)? else { return Ok(Err(AnswerError::NotFound)) };
+    let row = rows::row(work.connection, found.comment)?.filter(|row| row.status.is_some());
+    let Some(row) = row else { return Ok(Err(AnswerError::NotFound)) };
+    let place = rulings::place(work.connection, work.shared, &row)?;
+    if !answer.reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref()) {
+        return Ok(Err(AnswerError::NotFound));
+    }
+    if found.state != AppealState::Open || found.version != row.version {
+        return Ok(Err(AnswerError::NotOpen));
+    }
+    found.state = if answer.overturn { AppealState::Overturned } else { AppealState::Upheld };
+    found.answered_at = Some(answer.at);
+    found.words.answer.clone_from(&answer.answer);
+    found.words.answered_by = match &answer.by {
+        Actor::Person(email) => Some(email.clone()),
+        Actor::Site(_) | Actor::Console => None,
+    };
+    write_state(work.connection, &found)?;
+    let detail = found.state.name();
+    audit::add(work.connection, &answer.by, "appeal.answer", &found.uid.to_string(), detail, answer.at)?;
+    let told = Stored::Appeal { appeal: found.uid, state: found.state };
+    outbox::tell(work, row.site, row.id, None, answer.at, &told)?;
+    let ruled = if answer.overturn { Some(approve(work, &row, answer)?) } else { None };
+    Ok(Ok((whole(work.connection, work.shared, found)?, ruled)))
+}
+
+fn approve(work: &mut Work<'_>, row: &Row, answer: &AppealAnswer) -> Result<Ruled> {
+    let seen = Seen { uid: row.uid(work.shared), seen_version: row.version };
+    let ruling = Ruling {
+        items: vec![seen],
+        action: Action::Approve,
+        category: None,
+        reason: answer.answer.clone(),
+        note: None,
+        by: answer.by.clone(),
+        at: answer.at,
+        reach: Reach::ALL,
+        tell_at: answer.tell_at,
+    };
+    rulings::rule(work, &ruling)
+}
+
+/// The comment was changed: whoever appealed against what it was before gets no answer any more.
+pub(super) fn close(work: &Work<'_>, row: &Row, at: Timestamp) -> Result<()> {
+    let Some(mut found) = last_of(work.connection, row.id)?.filter(|found| found.state == AppealState::Open) else {
+        return Ok(());
+    };
+    found.state = AppealState::Closed;
+    found.answered_at = Some(at);
+    write_state(work.connection, &found)?;
+    outbox::tell(work, row.site, row.id, None, at, &Stored::Appeal { appeal: found.uid, state: found.state })
+}
+
+/// What the author may be told.
+pub(super) fn answer_of(connection: &Connection, uid: Uuid) -> Result<Option<String>> {
+    Ok(by_uid(connection, uid)?.and_then(|found| found.words.answer))
+}
+
+/// Forgets appeals on a comment.
+pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
+    connection.prepare_cached("DELETE FROM appeal WHERE comment = ?1")?.execute([comment])?;
+    Ok(())
+}
+
+fn write_state(connection: &Connection, found: &Found) -> Result<()> {
+    let write = "UPDATE appeal SET state = ?2, answered_at = ?3, b = ?4 WHERE id = ?1";
+    connection.prepare_cached(write)?.execute(params![
+        found.id,
+        code(found.state),
+        found.answered_at.map(Timestamp::as_millis),
+        codec::encode(&found.words)?,
+    ])?;
+    Ok(())
+}
+
+fn by_uid(connection: &Connection, uid: Uuid) -> Result<Option<Found>> {
+    let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM appeal WHERE uid = ?1"))?;
+    let mut rows = query.query([uid.as_bytes()])?;
+    rows.next()?.map(read_row).transpose()
+}
+
+fn last_of(connection: &Connection, comment: u32) -> Result<Option<Found>> {
+    let read = format!("SELECT {COLUMNS} FROM appeal WHERE comment = ?1 ORDER BY id DESC LIMIT 1");
+    let mut query = connection.prepare_cached(&read)?;
+    let mut rows = query.query([comment])?;
+    rows.next()?.map(read_row).transpose()
+}
+
+fn read_row(row: &rusqlite::Row<'_>) -> Result<Found> {
+    let state: i64 = row.get(4)?;
+    let state = AppealState::ALL.into_iter().find(|known| code(*known) == state);
+    Ok(Found {
+        id: row.get(0)?,
+        uid: Uuid::from_bytes(row.get(1)?),
+        comment: row.get(2)?,
+        version: row.get(3)?,
+        state: state.ok_or_else(|| StoreError::Corrupt("an appeal's state".to_owned()))?,
+        at: Timestamp::from_millis(row.get(5)?),
+        answered_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
+        words: codec::decode("an appeal", &row.get::<_, Vec<u8>>(7)?)?,
+    })
+}
+
+fn whole(connection: &Connection, shared: &Shared, found: Found) -> Result<Appeal> {
+    let gone = || StoreError::Corrupt("an appeal on an erased comment".to_owned());
+    let row = rows::row(connection, found.comment)?.filter(|row| row.status.is_some()).ok_or_else(gone)?;
+    let record = rows::load(connection, shared, &row)?;
+    let known = articles::find(connection, row.site, &record.comment.article.id)?;
+    Ok(Appeal {
+        uid: found.uid,
+        state: found.state,
+        text: found.words.text,
+        at: found.at,
+        verdict: found.words.verdict,
+        article: known.unwrap_or_else(|| record.comment.article.clone()),
+        history: rulings::history(connection, shared, record.uid)?,
+        record,
+        answer: found.words.answer,
+        answered_by: found.words.answered_by,
+        answered_at: found.answered_at,
+    })
+}
+
+const fn code(state: AppealState) -> i64 {
+    match state {
+        AppealState::Open => 0,
+        AppealState::Upheld => 1,
+        AppealState::Overturned => 2,
+        AppealState::Closed => 3,
+    }
+}

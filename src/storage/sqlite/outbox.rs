@@ -1,0 +1,343 @@
+//! What sites have yet to be told: rows written in the commit of what they tell of, taken by the one who delivers.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::rows::{self, Row};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{lists, rulings};
+use crate::domain::appeal::AppealState;
+use crate::domain::decision::{DecidedBy, Record, Status};
+use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, OutboxState, Receiver, RulingTold, Settled};
+use crate::domain::site::SiteId;
+use crate::domain::store::{ListError, Page, PageRequest, Result};
+use crate::domain::time::Timestamp;
+use crate::storage::codec::{self, RulingText};
+
+/// A notice as stored: what cannot be read from the comment's rows when it is sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Stored {
+    /// What the comment was then; its words are those of that revision.
+    Status { version: u32, revision: u32, status: Status, decided_by: DecidedBy, at: Timestamp },
+    /// All that is left of it.
+    Erased { id: String, uid: Uuid },
+    /// An appeal on it.
+    Appeal { appeal: Uuid, state: AppealState },
+}
+
+impl Stored {
+    /// What `row` is now.
+    pub(super) fn status(row: &Row) -> Result<Self> {
+        Ok(Self::Status {
+            version: row.version,
+            revision: row.revision,
+            status: row.live()?,
+            decided_by: row.decided_by,
+            at: row.updated_at,
+        })
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Status { status: Status::Approved, .. } => "comment.approved",
+            Self::Status { status: Status::Held, .. } => "comment.held",
+            Self::Status { status: Status::Rejected, .. } => "comment.rejected",
+            Self::Erased { .. } => "comment.erased",
+            Self::Appeal { state: AppealState::Open, .. } => "appeal.opened",
+            Self::Appeal { .. } => "appeal.answered",
+        }
+    }
+}
+
+/// Writes a notice, if the site wants to be told anything at all. What a gone receiver misses waits as a dead letter.
+pub(super) fn tell(
+    work: &Work<'_>,
+    site: SiteId,
+    comment: u32,
+    ruling: Option<i64>,
+    not_before: Timestamp,
+    stored: &Stored,
+) -> Result<()> {
+    let read = "SELECT webhook_gone_at FROM site WHERE id = ?1 AND webhook IS NOT NULL";
+    let receiver: Option<Option<i64>> =
+        work.connection.prepare_cached(read)?.query_row([site.0], |row| row.get(0)).optional()?;
+    let Some(gone_at) = receiver else { return Ok(()) };
+    let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, dead_at, problem, b) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)";
+    work.connection.prepare_cached(write)?.execute(params![
+        rulings::new_uid(not_before)?.as_bytes(),
+        site.0,
+        comment,
+        ruling,
+        not_before.as_millis(),
+        gone_at.map(|_| not_before.as_millis()),
+        gone_at.map(|_| GONE),
+        codec::encode(stored)?,
+    ])?;
+    Ok(())
+}
+
+const GONE: &str = "the receiver said that it is gone (410)";
+
+/// Tells the site what `row` is now.
+pub(super) fn tell_status(work: &Work<'_>, row: &Row, ruling: Option<i64>, not_before: Timestamp) -> Result<()> {
+    tell(work, row.site, row.id, ruling, not_before, &Stored::status(row)?)
+}
+
+/// Takes back the notice of a ruling that nobody has tried to send yet; whether there was one.
+pub(super) fn untell(connection: &Connection, comment: u32, ruling: i64) -> Result<bool> {
+    let delete = "DELETE FROM outbox WHERE comment = ?1 AND ruling = ?2 AND attempts = 0 AND dead_at IS NULL";
+    Ok(connection.prepare_cached(delete)?.execute(params![comment, ruling])? > 0)
+}
+
+/// Whether the site has yet to be told something of this comment.
+pub(super) fn has_news(connection: &Connection, comment: u32) -> Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM outbox WHERE comment = ?1 AND dead_at IS NULL")?.exists([comment])?)
+}
+
+/// Forgets everything that was to be told of a comment.
+pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
+    connection.prepare_cached("DELETE FROM outbox WHERE comment = ?1")?.execute([comment])?;
+    Ok(())
+}
+
+/// After a start nobody is on the way with anything.
+pub(super) fn release_all(connection: &Connection) -> Result<()> {
+    connection.execute("UPDATE outbox SET taken_until = NULL WHERE taken_until IS NOT NULL", [])?;
+    Ok(())
+}
+
+/// One row of those that may be sent: nothing older of the same comment waits or is on its way.
+const SENDABLE: &str = "o.dead_at IS NULL AND o.next_at <= ?2 AND (o.taken_until IS NULL OR o.taken_until <= ?2) \
+    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.comment = o.comment AND e.id < o.id AND e.dead_at IS NULL)";
+
+pub(super) fn sites(connection: &Connection, now: Timestamp) -> Result<Vec<SiteId>> {
+    let read = format!(
+        "SELECT id FROM site WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.site = site.id AND ?1 = ?1 AND {SENDABLE})"
+    );
+    let mut query = connection.prepare_cached(&read)?;
+    let found = query.query_map(params![0, now.as_millis()], |row| row.get(0).map(SiteId))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+pub(super) fn take(
+    work: &Work<'_>,
+    site: SiteId,
+    most: usize,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Due>> {
+    let read = format!(
+        "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b FROM outbox o \
+         WHERE o.site = ?1 AND {SENDABLE} ORDER BY o.id LIMIT ?3"
+    );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut query = work.connection.prepare_cached(&read)?;
+    let mut found = query.query(params![site.0, now.as_millis(), most])?;
+    let mut due = Vec::new();
+    while let Some(row) = found.next()? {
+        let number: i64 = row.get(0)?;
+        let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(6)?)?;
+        let notice = notice(work.connection, work.shared, row.get(2)?, row.get(5)?, stored)?;
+        due.push(Due {
+            number,
+            message: Uuid::from_bytes(row.get(1)?),
+            site,
+            attempts: row.get::<_, u32>(3)? + 1,
+            not_before: Timestamp::from_millis(row.get(4)?),
+            notice,
+        });
+    }
+    let mut write = work.connection.prepare_cached("UPDATE outbox SET attempts = attempts + 1, taken_until = ?2 WHERE id = ?1")?;
+    for due in &due {
+        write.execute(params![due.number, until.as_millis()])?;
+    }
+    Ok(due)
+}
+
+fn notice(
+    connection: &Connection,
+    shared: &Shared,
+    comment: u32,
+    ruling: Option<i64>,
+    stored: Stored,
+) -> Result<Option<Notice>> {
+    if let Stored::Erased { id, uid } = stored {
+        return Ok(Some(Notice::Erased { id, uid }));
+    }
+    let Some(row) = rows::row(connection, comment)?.filter(|row| row.status.is_some()) else { return Ok(None) };
+    match stored {
+        Stored::Status { version, revision, status, decided_by, at } => {
+            let content = content_of(connection, &row, revision)?;
+            let record = rows::record(connection, shared, &row, content)?;
+            let record = Record { version, revision, status, decided_by, updated_at: at, ..record };
+            let ruling = ruling.map(|ruling| told(connection, ruling)).transpose()?.flatten();
+            Ok(Some(Notice::Status { record: Box::new(record), ruling }))
+        }
+        Stored::Appeal { appeal, state } => {
+            let record = Box::new(rows::load(connection, shared, &row)?);
+            let answer = super::appeals::answer_of(connection, appeal)?;
+            Ok(Some(Notice::Appeal { appeal, state, answer, record }))
+        }
+        Stored::Erased { .. } => Ok(None),
+    }
+}
+
+fn content_of(connection: &Connection, row: &Row, revision: u32) -> Result<codec::Content> {
+    if revision == row.revision {
+        return rows::content(connection, row.id);
+    }
+    let read = "SELECT b FROM revision WHERE comment = ?1 AND revision = ?2";
+    let bytes: Option<Vec<u8>> =
+        connection.prepare_cached(read)?.query_row(params![row.id, revision], |row| row.get(0)).optional()?;
+    bytes.map_or_else(|| rows::content(connection, row.id), |bytes| codec::decode("an earlier revision", &bytes))
+}
+
+fn told(connection: &Connection, ruling: i64) -> Result<Option<RulingTold>> {
+    let mut query = connection.prepare_cached("SELECT uid, b FROM ruling WHERE id = ?1")?;
+    let found: Option<([u8; 16], Vec<u8>)> = query.query_row([ruling], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let Some((uid, bytes)) = found else { return Ok(None) };
+    let text: RulingText = codec::decode("a ruling", &bytes)?;
+    Ok(Some(RulingTold { id: Uuid::from_bytes(uid), category: text.category, reason: text.reason }))
+}
+
+pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: Timestamp) -> Result<()> {
+    for (number, settled) in settled {
+        match settled {
+            Settled::Delivered => delivered(connection, *number)?,
+            Settled::Again { at, problem } => {
+                let write = "UPDATE outbox SET taken_until = NULL, next_at = ?2, problem = ?3 WHERE id = ?1";
+                connection.prepare_cached(write)?.execute(params![number, at.as_millis(), problem])?;
+            }
+            Settled::Dead { problem } => {
+                let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE id = ?1";
+                connection.prepare_cached(write)?.execute(params![number, now.as_millis(), problem])?;
+            }
+            Settled::Gone => {
+                let site = "SELECT site FROM outbox WHERE id = ?1";
+                let site: Option<u32> = connection.prepare_cached(site)?.query_row([number], |row| row.get(0)).optional()?;
+                let Some(site) = site else { continue };
+                let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1";
+                connection.prepare_cached(write)?.execute(params![site, now.as_millis()])?;
+                let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE site = ?1 AND dead_at IS NULL";
+                connection.prepare_cached(write)?.execute(params![site, now.as_millis(), GONE])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The site has it. Older dead letters of the same comment tell of what is past: sent now, they would undo it there.
+fn delivered(connection: &Connection, number: i64) -> Result<()> {
+    let older = "DELETE FROM outbox WHERE dead_at IS NOT NULL AND id < ?1 \
+                 AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
+    connection.prepare_cached(older)?.execute([number])?;
+    connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([number])?;
+    Ok(())
+}
+
+pub(super) fn receiver(connection: &Connection, site: SiteId, now: Timestamp) -> Result<Option<Receiver>> {
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(Receiver { name: row.get(0)?, url: row.get(1)?, secret: row.get(2)?, secret_before: row.get(3)? })
+    };
+    let mut query = connection.prepare_cached(
+        "SELECT name, webhook, webhook_secret, CASE WHEN webhook_before_until > ?2 THEN webhook_before END FROM site WHERE id = ?1",
+    )?;
+    Ok(query.query_row(params![site.0, now.as_millis()], read).optional()?)
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &LetterFilter,
+    page: &PageRequest,
+) -> std::result::Result<Page<Letter>, ListError> {
+    let below = match &page.cursor {
+        Some(cursor) => i64::from(lists::row_of_cursor(shared, cursor)?),
+        None => i64::MAX,
+    };
+    let limit = lists::limit(page);
+    letters(connection, shared, filter, below, limit).map_err(ListError::Store)
+}
+
+fn letters(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &LetterFilter,
+    below: i64,
+    limit: usize,
+) -> Result<Page<Letter>> {
+    let read = "SELECT o.id, o.uid, s.name, o.comment, o.attempts, o.next_at, o.dead_at, o.problem, o.b \
+                FROM outbox o JOIN site s ON s.id = o.site \
+                WHERE o.id < ?1 AND (?2 IS NULL OR s.name = ?2) AND (?3 = 0 OR o.dead_at IS NOT NULL) \
+                ORDER BY o.id DESC LIMIT ?4";
+    let mut query = connection.prepare_cached(read)?;
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let mut found = query.query(params![below, filter.site, filter.dead, most])?;
+    let (mut items, mut last, mut more) = (Vec::new(), 0_u32, false);
+    while let Some(row) = found.next()? {
+        if items.len() == limit {
+            more = true;
+            break;
+        }
+        last = u32::try_from(row.get::<_, i64>(0)?).unwrap_or(u32::MAX);
+        let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(8)?)?;
+        let uid = match &stored {
+            Stored::Erased { uid, .. } => Some(*uid),
+            _ => rows::row(connection, row.get(3)?)?.filter(|row| row.status.is_some()).map(|row| row.uid(shared)),
+        };
+        let dead_at: Option<i64> = row.get(6)?;
+        let next_at: i64 = row.get(5)?;
+        items.push(Letter {
+            id: Uuid::from_bytes(row.get(1)?),
+            site: row.get(2)?,
+            kind: stored.kind().to_owned(),
+            uid,
+            attempts: row.get(4)?,
+            next_at: dead_at.is_none().then(|| Timestamp::from_millis(next_at)),
+            dead_at: dead_at.map(Timestamp::from_millis),
+            problem: row.get(7)?,
+        });
+    }
+    Ok(Page { items, next_cursor: more.then(|| lists::cursor_of_row(shared, last)) })
+}
+
+/// Notices are given their time anew: they are not too old to be tried for another few days.
+pub(super) fn resend(connection: &Connection, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
+    let again = "UPDATE outbox SET dead_at = NULL, next_at = ?1, not_before = ?1, attempts = 1, problem = NULL \
+                 WHERE dead_at IS NOT NULL AND (?2 IS NULL OR site = (SELECT id FROM site WHERE name = ?2)) \
+                 AND (?3 IS NULL OR uid = ?3)";
+    let mut sent = 0;
+    let mut write = connection.prepare_cached(again)?;
+    match &filter.ids {
+        None => sent += write.execute(params![now.as_millis(), filter.site, None::<Vec<u8>>])?,
+        Some(ids) => {
+            for id in ids {
+                sent += write.execute(params![now.as_millis(), filter.site, Some(id.as_bytes().to_vec())])?;
+            }
+        }
+    }
+    if sent > 0 {
+        let there = "UPDATE site SET webhook_gone_at = NULL WHERE webhook_gone_at IS NOT NULL \
+                     AND EXISTS (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL)";
+        connection.execute(there, [])?;
+    }
+    Ok(sent as u64)
+}
+
+pub(super) fn prune(connection: &Connection, before: Timestamp) -> Result<u64> {
+    let delete = "DELETE FROM outbox WHERE dead_at IS NOT NULL AND dead_at < ?1";
+    Ok(connection.prepare_cached(delete)?.execute([before.as_millis()])? as u64)
+}
+
+pub(super) fn state(connection: &Connection) -> Result<OutboxState> {
+    let read = "SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL), \
+                min(not_before) FILTER (WHERE dead_at IS NULL) FROM outbox";
+    let state = connection.prepare_cached(read)?.query_row([], |row| {
+        let oldest: Option<i64> = row.get(2)?;
+        Ok(OutboxState { waiting: row.get(0)?, dead: row.get(1)?, oldest: oldest.map(Timestamp::from_millis) })
+    })?;
+    Ok(state)
+}

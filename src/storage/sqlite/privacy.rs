@@ -1,0 +1,261 @@
+//! What is kept of a person: shown to them, erased, or replaced by what says less.
+
+use std::net::IpAddr;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::Sha256;
+
+use super::index::Chain;
+use super::lists::{self, Walk};
+use super::rows::{self, Row};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{audit, intake, reports, rulings, sanctions, start};
+use crate::domain::comment::{ExternalId, NewComment};
+use crate::domain::decision::Actor;
+use crate::domain::sanction::{Target, TargetKind};
+use crate::domain::site::SiteId;
+use crate::domain::store::{Delivery, ErasedAuthor, Kept, ListError, Page, PageRequest, Result, StoreError};
+use crate::domain::time::Timestamp;
+use crate::storage::codec::{self, Content};
+
+/// An author's live comments below row `below`, newest first, until `each` says that it is enough.
+fn comments_of(
+    connection: &Connection,
+    shared: &Shared,
+    site: SiteId,
+    author: &ExternalId,
+    below: u32,
+    mut each: impl FnMut(Row, Content) -> Result<bool>,
+) -> Result<()> {
+    let key = shared.hasher.account(site, author.as_str());
+    let mut walk = Walk::start(connection, shared, Chain::Account, key, below)?;
+    while walk.peek() > 0 {
+        let Some(row) = walk.step(connection)?.filter(|row| row.status.is_some() && row.site == site) else { continue };
+        let content = rows::content(connection, row.id)?;
+        if content.comment.author.id.as_ref() == Some(author) || wrote_before(connection, &row, author)? {
+            if each(row, content)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether an earlier revision was theirs: an edit may have named somebody else.
+fn wrote_before(connection: &Connection, row: &Row, author: &ExternalId) -> Result<bool> {
+    Ok(earlier(connection, row)?.iter().any(|content| content.comment.author.id.as_ref() == Some(author)))
+}
+
+fn earlier(connection: &Connection, row: &Row) -> Result<Vec<Content>> {
+    if row.revision < 2 {
+        return Ok(Vec::new());
+    }
+    let mut query = connection.prepare_cached("SELECT b FROM revision WHERE comment = ?1 ORDER BY revision")?;
+    let all = query.query_map([row.id], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    all.iter().map(|bytes| codec::decode("an earlier revision", bytes)).collect()
+}
+
+pub(super) fn export(
+    connection: &Connection,
+    shared: &Shared,
+    site: SiteId,
+    author: &ExternalId,
+    page: &PageRequest,
+) -> std::result::Result<Page<Kept>, ListError> {
+    let below = page.cursor.as_deref().map(|cursor| lists::row_of_cursor(shared, cursor)).transpose()?;
+    let limit = lists::limit(page);
+    let (mut items, mut last, mut more) = (Vec::new(), 0, false);
+    comments_of(connection, shared, site, author, below.unwrap_or(u32::MAX), |row, content| {
+        if items.len() == limit {
+            more = true;
+            return Ok(true);
+        }
+        last = row.id;
+        let earlier = earlier(connection, &row)?.into_iter().map(|content| content.comment.body).collect();
+        let record = rows::record(connection, shared, &row, content)?;
+        let history = rulings::history(connection, shared, record.uid)?;
+        items.push(Kept { record, history, earlier });
+        Ok(false)
+    })?;
+    Ok(Page { items, next_cursor: more.then(|| lists::cursor_of_row(shared, last)) })
+}
+
+pub(super) fn erase(
+    work: &mut Work<'_>,
+    site: SiteId,
+    author: &ExternalId,
+    by: &Actor,
+    at: Timestamp,
+) -> Result<ErasedAuthor> {
+    let mut found = Vec::new();
+    comments_of(work.connection, work.shared, site, author, u32::MAX, |row, content| {
+        found.push((row, content.comment.id));
+        Ok(false)
+    })?;
+    let mut erased = ErasedAuthor { traces: Vec::new(), uids: Vec::new(), others: 0 };
+    for (row, id) in found {
+        erased.uids.push(row.uid(work.shared));
+        erased.traces.push(intake::wipe(work, &row, &id, by)?);
+    }
+    erased.others += reports::forget_reader(work.connection, &work.shared.reader(site, author.as_str()))?;
+    if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
+        erased.others += sanctions::forget_author(work.connection, &target.hash(&work.shared.target_key))?;
+    }
+    work.note_erasure();
+    // Neither the author's name nor how many comments there were of whom: that an erasure took place, where, and when.
+    let site = work.shared.site_name(work.connection, site)?.to_string();
+    audit::add(work.connection, by, "author.erase", &site, "", at)?;
+    Ok(erased)
+}
+
+/// Where hashing has got to, and the key in use, in `meta`.
+const HASHED_TO: &str = "addresses_hashed_to";
+const KEY: &str = "address_key";
+
+pub(super) fn hash_addresses(
+    work: &mut Work<'_>,
+    before: Timestamp,
+    most: usize,
+    key_days: u32,
+    at: Timestamp,
+) -> Result<u64> {
+    let key = address_key(work.connection, key_days, at)?;
+    let from: u32 = meta(work.connection, HASHED_TO)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
+    let read = format!("SELECT {} FROM comment WHERE id > ?1 ORDER BY id LIMIT ?2", rows::COLUMNS);
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut query = work.connection.prepare_cached(&read)?;
+    let mut rows = query.query(params![from, most])?;
+    let mut due = Vec::new();
+    let mut last = from;
+    while let Some(row) = rows.next()? {
+        let row = Row::read(row)?;
+        // Rows lie in the order of their commits, near enough to the order of their moments.
+        if row.status.is_some() && row.received_at >= before {
+            break;
+        }
+        last = row.id;
+        if row.status.is_some() {
+            due.push(row);
+        }
+    }
+    let mut hashed = 0;
+    for row in due {
+        hashed += u64::from(hash_row(work, &row, &key)?);
+    }
+    if last > from {
+        meta_set(work.connection, HASHED_TO, &last.to_le_bytes())?;
+    }
+    if hashed > 0 {
+        work.note_erasure();
+    }
+    Ok(hashed)
+}
+
+/// The key of this period; the one before is gone with its period, and with it any way to compare with its hashes.
+fn address_key(connection: &Connection, days: u32, at: Timestamp) -> Result<[u8; 32]> {
+    let period = at.as_millis().div_euclid(i64::from(days.max(1)) * 86_400_000);
+    if let Some(bytes) = meta(connection, KEY)?
+        && let Some((of, key)) = bytes.split_first_chunk::<8>()
+        && i64::from_le_bytes(*of) == period
+        && let Ok(key) = key.try_into()
+    {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    meta_set(connection, KEY, &[&period.to_le_bytes()[..], &key].concat())?;
+    Ok(key)
+}
+
+fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
+    let content = rows::content(work.connection, row.id)?;
+    let hash = |kind: &str, text: &str| {
+        let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
+        mac.chain_update(kind).chain_update([0]).chain_update(text).finalize().into_bytes()[..16].to_vec()
+    };
+    let author = &content.comment.author;
+    let network = |ip: IpAddr| ipnet::IpNet::new(ip, if ip.is_ipv4() { 24 } else { 48 }).map(|net| net.trunc().to_string());
+    let mut any = author.ip.is_some() || author.email.is_some();
+    if any {
+        let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
+        work.connection.prepare_cached(write)?.execute(params![
+            row.id,
+            author.ip.map(|ip| hash("ip", &ip.to_string())),
+            author.ip.and_then(|ip| network(ip).ok()).map(|network| hash("network", &network)),
+            author.email.as_deref().map(|email| hash("email", &email.to_lowercase())),
+        ])?;
+        let write = "UPDATE content SET b = ?2 WHERE id = ?1";
+        let bytes = codec::encode(&without_addresses(content))?;
+        work.connection.prepare_cached(write)?.execute(params![row.id, bytes])?;
+    }
+    if row.revision > 1 {
+        let mut query = work.connection.prepare_cached("SELECT revision, b FROM revision WHERE comment = ?1")?;
+        let all = query.query_map([row.id], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+        for (revision, bytes) in all.collect::<rusqlite::Result<Vec<_>>>()? {
+            let content: Content = codec::decode("an earlier revision", &bytes)?;
+            if content.comment.author.ip.is_some() || content.comment.author.email.is_some() {
+                let write = "UPDATE revision SET b = ?3 WHERE comment = ?1 AND revision = ?2";
+                let bytes = codec::encode(&without_addresses(content))?;
+                work.connection.prepare_cached(write)?.execute(params![row.id, revision, bytes])?;
+                any = true;
+            }
+        }
+    }
+    let mut trace = row.trace()?;
+    if any && row.keys.account == 0 {
+        // Known by address alone: the fingerprint of an address can be found by trying them all.
+        trace.author = u64::from_le_bytes(hash("author", &trace.author.to_string())[..8].try_into().unwrap_or_default());
+        trace.author_known = false;
+        let write = "UPDATE comment SET trace = ?2, keys = ?3 WHERE id = ?1";
+        let keys = super::index::Keys { author: 0, ..row.keys };
+        work.connection.prepare_cached(write)?.execute(params![row.id, codec::encode(&trace)?, keys.to_bytes()])?;
+        start::replace_keys(work.connection, row.id, keys)?;
+    }
+    Ok(any)
+}
+
+fn without_addresses(content: Content) -> Content {
+    let author = crate::domain::comment::Author { ip: None, email: None, ..content.comment.author };
+    Content { comment: NewComment { author, ..content.comment }, ..content }
+}
+
+fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
+    let mut query = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    Ok(query.query_row([name], |row| row.get(0)).optional()?)
+}
+
+fn meta_set(connection: &Connection, name: &str, value: &[u8]) -> Result<()> {
+    let write = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    connection.prepare_cached(write)?.execute(params![name, value])?;
+    Ok(())
+}
+
+/// Notes a message that came by webhook.
+pub(super) fn delivery_note(
+    work: &Work<'_>,
+    site: SiteId,
+    id: &str,
+    body: [u8; 32],
+    at: Timestamp,
+) -> Result<Delivery> {
+    let name = work.shared.reader(site, id); // ids are as long as senders like: their hash is not
+    let read = "SELECT body FROM delivery WHERE site = ?1 AND id = ?2";
+    let known: Option<[u8; 32]> =
+        work.connection.prepare_cached(read)?.query_row(params![site.0, name], |row| row.get(0)).optional()?;
+    match known {
+        Some(known) if known == body => Ok(Delivery::Again),
+        Some(_) => Ok(Delivery::Conflict),
+        None => {
+            let write = "INSERT INTO delivery (site, id, body, at) VALUES (?1, ?2, ?3, ?4)";
+            work.connection.prepare_cached(write)?.execute(params![site.0, name, body, at.as_millis()])?;
+            Ok(Delivery::New)
+        }
+    }
+}
+
+pub(super) fn delivery_prune(connection: &Connection, before: Timestamp) -> Result<u64> {
+    let delete = "DELETE FROM delivery WHERE at < ?1";
+    Ok(connection.prepare_cached(delete)?.execute([before.as_millis()])? as u64)
+}

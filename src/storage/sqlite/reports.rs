@@ -1,0 +1,159 @@
+//! What readers say: reports and votes, each once per reader. Counts and records are derived from the rows, never kept beside them.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::rows::{self, Row};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{intake, outbox, queue, rulings};
+use crate::domain::comment::ExternalId;
+use crate::domain::decision::{Actor, DecidedBy, Status};
+use crate::domain::readers::{Config, NewReport, ReaderView, Reported};
+use crate::domain::site::SiteId;
+use crate::domain::store::{HappeningKind, Result, RulingCategory};
+use crate::domain::time::Timestamp;
+use crate::storage::codec::Happened;
+
+pub(super) fn report(
+    work: &Work<'_>,
+    site: SiteId,
+    comment: &ExternalId,
+    report: &NewReport,
+    config: Config,
+    at: Timestamp,
+) -> Result<Option<Reported>> {
+    let Some(row) = find(work, site, comment)? else { return Ok(None) };
+    let reader = work.shared.reader(site, report.reader.as_str());
+    let (upheld, dismissed) = record(work.connection, &reader, row.id)?;
+    let again = "SELECT 1 FROM report WHERE comment = ?1 AND reader = ?2";
+    let again = work.connection.prepare_cached(again)?.exists(params![row.id, reader])?;
+    // A reader whose earlier report was answered does not open it again by repeating it.
+    let write = "INSERT INTO report (comment, reader, category, text, weight, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                 ON CONFLICT (comment, reader) DO UPDATE SET category = excluded.category, text = excluded.text, at = excluded.at";
+    work.connection.prepare_cached(write)?.execute(params![
+        row.id,
+        reader,
+        report.category.map(category_name),
+        report.text,
+        config.weight(upheld, dismissed),
+        at.as_millis(),
+    ])?;
+    let view = view(work.connection, row.id)?;
+    let held = if enough(&row, &view, config) { Some(hold(work, row, &view, at)?) } else { None };
+    Ok(Some(Reported { view, again, held }))
+}
+
+/// What a person approved stays approved: readers who disagree with a moderator are heard, not obeyed.
+fn enough(row: &Row, view: &ReaderView, config: Config) -> bool {
+    row.status == Some(Status::Approved)
+        && row.decided_by != DecidedBy::Person
+        && config.hold_at > 0.0
+        && view.weight >= config.hold_at
+}
+
+fn hold(
+    work: &Work<'_>,
+    mut row: Row,
+    view: &ReaderView,
+    at: Timestamp,
+) -> Result<(Box<crate::domain::decision::Record>, Box<crate::domain::trace::Trace>)> {
+    intake::update_row(work.connection, &mut row, Status::Held, DecidedBy::Rule, at)?;
+    let mut content = rows::content(work.connection, row.id)?;
+    // What several readers object to is looked at early.
+    content.priority = content.priority.max(view.weight / (view.weight + 1.0));
+    queue::replace(work, &row, &content, at)?;
+    let by = Actor::Site(work.shared.site_name(work.connection, row.site)?.to_string());
+    let happened = Happened { kind: HappeningKind::Reported, status: Status::Held, decided_by: DecidedBy::Rule, by };
+    rulings::note_happening(work.connection, &row, at, None, &happened)?;
+    outbox::tell_status(work, &row, None, at)?;
+    Ok((Box::new(rows::load(work.connection, work.shared, &row)?), Box::new(row.trace()?)))
+}
+
+pub(super) fn vote(
+    work: &Work<'_>,
+    site: SiteId,
+    comment: &ExternalId,
+    reader: &ExternalId,
+    value: i8,
+    at: Timestamp,
+) -> Result<Option<ReaderView>> {
+    let Some(row) = find(work, site, comment)? else { return Ok(None) };
+    let reader = work.shared.reader(site, reader.as_str());
+    if value == 0 {
+        let delete = "DELETE FROM vote WHERE comment = ?1 AND reader = ?2";
+        work.connection.prepare_cached(delete)?.execute(params![row.id, reader])?;
+    } else {
+        let write = "INSERT INTO vote (comment, reader, value, at) VALUES (?1, ?2, ?3, ?4) \
+                     ON CONFLICT (comment, reader) DO UPDATE SET value = excluded.value, at = excluded.at";
+        work.connection.prepare_cached(write)?.execute(params![row.id, reader, value.signum(), at.as_millis()])?;
+    }
+    view(work.connection, row.id).map(Some)
+}
+
+pub(super) fn view_of(connection: &Connection, shared: &Shared, uid: Uuid) -> Result<ReaderView> {
+    rows::by_uid(connection, shared, uid)?.map_or_else(|| Ok(ReaderView::default()), |row| view(connection, row.id))
+}
+
+/// A person has decided: open reports on the comment were right or wrong.
+pub(super) fn answer(connection: &Connection, comment: u32, status: Status) -> Result<()> {
+    let outcome = if status == Status::Rejected { 1 } else { 2 };
+    let write = "UPDATE report SET outcome = ?2 WHERE comment = ?1";
+    connection.prepare_cached(write)?.execute(params![comment, outcome])?;
+    Ok(())
+}
+
+/// The person's decision was taken back: the reports are open again.
+pub(super) fn reopen(connection: &Connection, comment: u32) -> Result<()> {
+    connection.prepare_cached("UPDATE report SET outcome = 0 WHERE comment = ?1")?.execute([comment])?;
+    Ok(())
+}
+
+/// Forgets what readers said of a comment.
+pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
+    for table in ["DELETE FROM report WHERE comment = ?1", "DELETE FROM vote WHERE comment = ?1"] {
+        connection.prepare_cached(table)?.execute([comment])?;
+    }
+    Ok(())
+}
+
+/// Forgets what a reader said.
+pub(super) fn forget_reader(connection: &Connection, reader: &[u8; 16]) -> Result<u64> {
+    let mut forgotten = 0;
+    for table in ["DELETE FROM report WHERE reader = ?1", "DELETE FROM vote WHERE reader = ?1"] {
+        forgotten += connection.prepare_cached(table)?.execute([reader])?;
+    }
+    Ok(forgotten as u64)
+}
+
+fn find(work: &Work<'_>, site: SiteId, comment: &ExternalId) -> Result<Option<Row>> {
+    let candidates = work.rows(work.shared.hasher.id(site, comment.as_str()));
+    Ok(rows::find(work.connection, &candidates, site, comment.as_str())?.map(|(row, _)| row))
+}
+
+/// How often people agreed with a reader, and how often they did not; on other comments than `comment`.
+fn record(connection: &Connection, reader: &[u8; 16], comment: u32) -> Result<(u32, u32)> {
+    let read = "SELECT count(*) FILTER (WHERE outcome = 1), count(*) FILTER (WHERE outcome = 2) FROM report \
+                WHERE reader = ?1 AND comment <> ?2";
+    let mut query = connection.prepare_cached(read)?;
+    Ok(query.query_row(params![reader, comment], |row| Ok((row.get(0)?, row.get(1)?)))?)
+}
+
+fn view(connection: &Connection, comment: u32) -> Result<ReaderView> {
+    let read = "SELECT count(*), coalesce(sum(weight), 0.0) FROM report WHERE comment = ?1 AND outcome = 0";
+    let (reports, weight) =
+        connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let read = "SELECT count(*) FILTER (WHERE value > 0), count(*) FILTER (WHERE value < 0) FROM vote WHERE comment = ?1";
+    let votes = connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let (up, down) = votes.unwrap_or_default();
+    Ok(ReaderView { reports, weight, up, down })
+}
+
+const fn category_name(category: RulingCategory) -> &'static str {
+    match category {
+        RulingCategory::Spam => "spam",
+        RulingCategory::OffTopic => "off-topic",
+        RulingCategory::Abuse => "abuse",
+        RulingCategory::Other => "other",
+    }
+}

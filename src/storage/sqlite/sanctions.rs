@@ -1,0 +1,215 @@
+//! Sanctions, and what they did.
+
+use rusqlite::{Connection, params};
+use uuid::Uuid;
+
+use super::rows::{self, Row};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{audit, intake, lists, outbox, queue, rulings};
+use crate::domain::decision::{Actor, DecidedBy, Status};
+use crate::domain::people::Reach;
+use crate::domain::sanction::{Effect, Lifted, Measure, NewSanction, Sanction, TargetHash, TargetKind};
+use crate::domain::site::SiteId;
+use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
+use crate::domain::time::Timestamp;
+use crate::storage::codec::{self, Happened};
+
+const COLUMNS: &str = "sanction.id, sanction.uid, sanction.site, site.name, measure, kind, hash, hint, cause, shadow, by_name, at, \
+                       expires_at, lifted_at, lifted_by, ruling";
+const FROM: &str = "sanction LEFT JOIN site ON site.id = sanction.site";
+
+pub(super) fn add(connection: &Connection, new: &NewSanction) -> Result<Sanction> {
+    let uid = rulings::new_uid(new.at)?;
+    let write = "INSERT INTO sanction (uid, site, measure, kind, hash, hint, cause, shadow, by_name, at, expires_at, ruling) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    connection.prepare_cached(write)?.execute(params![
+        uid.as_bytes(),
+        new.site.map(|site| site.0),
+        new.measure.name(),
+        new.kind.name(),
+        new.hash,
+        new.hint,
+        new.cause,
+        new.shadow,
+        name(&new.by),
+        new.at.as_millis(),
+        new.expires_at.map(Timestamp::as_millis),
+        new.ruling.map(|ruling| ruling.as_bytes().to_vec()),
+    ])?;
+    let number = connection.last_insert_rowid();
+    let shadow = if new.shadow { ", shadow" } else { "" };
+    let detail = format!("{} {}{shadow}", new.measure.name(), new.kind.name());
+    audit::add(connection, &new.by, "sanction", &uid.to_string(), &detail, new.at)?;
+    by_number(connection, number)?.ok_or_else(|| StoreError::Corrupt("a sanction is gone".to_owned()))
+}
+
+fn name(by: &Actor) -> &str {
+    match by {
+        Actor::Site(name) | Actor::Person(name) => name,
+        Actor::Console => "console",
+    }
+}
+
+fn by_number(connection: &Connection, number: i64) -> Result<Option<Sanction>> {
+    let read = format!("SELECT {COLUMNS} FROM {FROM} WHERE sanction.id = ?1");
+    let mut query = connection.prepare_cached(&read)?;
+    let mut rows = query.query([number])?;
+    rows.next()?.map(read_row).transpose()
+}
+
+pub(super) fn active(connection: &Connection, now: Timestamp) -> Result<Vec<Sanction>> {
+    let read = format!("SELECT {COLUMNS} FROM {FROM} WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)");
+    let mut query = connection.prepare_cached(&read)?;
+    let mut rows = query.query([now.as_millis()])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read_row(row)?);
+    }
+    Ok(all)
+}
+
+pub(super) fn find(connection: &Connection, uid: Uuid) -> Result<Option<Sanction>> {
+    let read = format!("SELECT {COLUMNS} FROM {FROM} WHERE sanction.uid = ?1");
+    let mut query = connection.prepare_cached(&read)?;
+    let mut rows = query.query([uid.as_bytes()])?;
+    rows.next()?.map(read_row).transpose()
+}
+
+pub(super) fn list(
+    connection: &Connection,
+    shared: &Shared,
+    reach: &Reach,
+    page: &PageRequest,
+) -> std::result::Result<Page<Sanction>, ListError> {
+    let below = match &page.cursor {
+        Some(cursor) => i64::from(lists::row_of_cursor(shared, cursor)?),
+        None => i64::MAX,
+    };
+    let limit = lists::limit(page);
+    let some = |error: rusqlite::Error| ListError::Store(error.into());
+    let read = format!("SELECT {COLUMNS} FROM {FROM} WHERE sanction.id < ?1 ORDER BY sanction.id DESC");
+    let mut query = connection.prepare_cached(&read).map_err(some)?;
+    let mut rows = query.query([below]).map_err(some)?;
+    let (mut items, mut more): (Vec<Sanction>, bool) = (Vec::new(), false);
+    while let Some(row) = rows.next().map_err(some)? {
+        let sanction = read_row(row)?;
+        if sanction.site_name.as_deref().is_some_and(|site| !reach.covers_site(site)) {
+            continue;
+        }
+        if items.len() == limit {
+            more = true;
+            break;
+        }
+        items.push(sanction);
+    }
+    let last = items.last().map(|sanction| u32::try_from(sanction.number).unwrap_or(u32::MAX));
+    let next_cursor = last.filter(|_| more).map(|last| lists::cursor_of_row(shared, last));
+    Ok(Page { items, next_cursor })
+}
+
+fn read_row(row: &rusqlite::Row<'_>) -> Result<Sanction> {
+    let text = |at: usize| row.get::<_, String>(at);
+    let measure = text(4)?;
+    let kind = text(5)?;
+    let hash: TargetHash = row.get(6)?;
+    let lifted_at: Option<i64> = row.get(13)?;
+    let ruling: Option<[u8; 16]> = row.get(15)?;
+    Ok(Sanction {
+        number: row.get(0)?,
+        uid: Uuid::from_bytes(row.get(1)?),
+        site: row.get::<_, Option<u32>>(2)?.map(SiteId),
+        site_name: row.get(3)?,
+        measure: Measure::from_name(&measure).ok_or_else(|| StoreError::Corrupt(format!("measure {measure}")))?,
+        kind: TargetKind::from_name(&kind).ok_or_else(|| StoreError::Corrupt(format!("target {kind}")))?,
+        hash,
+        hint: text(7)?,
+        cause: text(8)?,
+        shadow: row.get(9)?,
+        by: text(10)?,
+        at: Timestamp::from_millis(row.get(11)?),
+        expires_at: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_millis),
+        lifted: lifted_at.map(Timestamp::from_millis).zip(row.get::<_, Option<String>>(14)?),
+        ruling: ruling.map(Uuid::from_bytes),
+    })
+}
+
+/// Notes what a sanction did to a comment; what an earlier revision's sanction did no longer counts.
+pub(super) fn note_effect(connection: &Connection, row: &Row, effect: Option<Effect>) -> Result<()> {
+    connection.prepare_cached("DELETE FROM sanction_effect WHERE comment = ?1")?.execute([row.id])?;
+    if let Some(effect) = effect {
+        let write = "INSERT INTO sanction_effect (sanction, comment, version, status_without) VALUES (?1, ?2, ?3, ?4)";
+        connection.prepare_cached(write)?.execute(params![
+            effect.sanction,
+            row.id,
+            row.version,
+            codec::status_code(effect.without)
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn lift(
+    work: &mut Work<'_>,
+    uid: Uuid,
+    undo: bool,
+    by: &Actor,
+    at: Timestamp,
+    tell_at: Timestamp,
+) -> Result<Option<Lifted>> {
+    let Some(sanction) = find(work.connection, uid)?.filter(|sanction| sanction.lifted.is_none()) else { return Ok(None) };
+    let write = "UPDATE sanction SET lifted_at = ?2, lifted_by = ?3 WHERE id = ?1";
+    work.connection.prepare_cached(write)?.execute(params![sanction.number, at.as_millis(), name(by)])?;
+    let mut restored = Vec::new();
+    if undo {
+        restored.push(restore_all(work, &sanction, by, at, tell_at)?);
+        if let Some(ruling) = sanction.ruling
+            && let Ok(ruled) = rulings::unrule(work, ruling, by, &Reach::ALL, at)?
+        {
+            restored.push(ruled);
+        }
+    }
+    let count: usize = restored.iter().map(|ruled| ruled.applied.len()).sum();
+    audit::add(work.connection, by, "sanction.lift", &uid.to_string(), &format!("{count} comments restored"), at)?;
+    let sanction = by_number(work.connection, sanction.number)?.unwrap_or(sanction);
+    Ok(Some(Lifted { sanction, restored }))
+}
+
+fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, tell_at: Timestamp) -> Result<Ruled> {
+    let mut ruled = Ruled { decision: sanction.uid, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
+    for (comment, version, without) in effects(work.connection, sanction.number)? {
+        let Some(mut row) = rows::row(work.connection, comment)?.filter(|row| row.status.is_some()) else { continue };
+        if row.version != version {
+            ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
+            continue;
+        }
+        let before = row.live()?;
+        intake::update_row(work.connection, &mut row, without, DecidedBy::Policy, at)?;
+        let content = rows::content(work.connection, row.id)?;
+        queue::replace(work, &row, &content, at)?;
+        let happened =
+            Happened { kind: HappeningKind::Lifted, status: without, decided_by: DecidedBy::Policy, by: by.clone() };
+        rulings::note_happening(work.connection, &row, at, None, &happened)?;
+        if before != without {
+            outbox::tell_status(work, &row, None, tell_at)?;
+        }
+        ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
+    }
+    Ok(ruled)
+}
+
+fn effects(connection: &Connection, sanction: i64) -> Result<Vec<(u32, u32, Status)>> {
+    let read = "SELECT comment, version, status_without FROM sanction_effect WHERE sanction = ?1 ORDER BY comment";
+    let mut query = connection.prepare_cached(read)?;
+    let found = query.query_map([sanction], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let found = found.collect::<rusqlite::Result<Vec<(u32, u32, i64)>>>()?;
+    let status = |code| codec::status_of(code)?.ok_or_else(|| StoreError::Corrupt("an effect without status".to_owned()));
+    found.into_iter().map(|(comment, version, code)| Ok((comment, version, status(code)?))).collect()
+}
+
+/// Ends and forgets what aims at an author: nothing is left that could be recognised.
+pub(super) fn forget_author(connection: &Connection, hash: &TargetHash) -> Result<u64> {
+    let effects = "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = ?1)";
+    connection.prepare_cached(effects)?.execute([hash])?;
+    Ok(connection.prepare_cached("DELETE FROM sanction WHERE hash = ?1")?.execute([hash])? as u64)
+}
