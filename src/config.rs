@@ -33,6 +33,8 @@ pub struct Config {
     pub trust: TrustConfig,
     /// `[moderation]`.
     pub moderation: ModerationConfig,
+    /// `[webhooks]`.
+    pub webhooks: app::outbox::Config,
     /// `[history]`.
     pub history: storage::memory::history::Config,
     /// `[model]`.

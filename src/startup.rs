@@ -68,7 +68,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let history_for_review = Arc::clone(&history);
     let state = http::State {
         intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGES)),
-        review: Arc::new(Review::new(Arc::clone(&store), history_for_review)),
+        review: Arc::new(Review::new(Arc::clone(&store), history_for_review, config.webhooks.clone())),
         access: Arc::new(Access::new(Arc::clone(&store))),
         store: Arc::clone(&store),
         settings,

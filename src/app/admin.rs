@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::keys;
 use super::secrets::{Sealer, SecretError};
 use crate::domain::decision::Actor;
-use crate::domain::people::Role;
+use crate::domain::people::{Reach, Role};
 use crate::domain::site::{Scope, Site};
 use crate::domain::store::{CreateError, SealedSecrets, Store, StoreError};
 use crate::domain::time::Timestamp;
@@ -196,10 +196,16 @@ impl Admin {
     ///
     /// # Errors
     /// `Email`, `Exists`, `Password`, `Secret`, `Store`.
-    pub async fn user_create(&self, email: &str, role: Role, now: Timestamp) -> Result<NewPassword, AdminError> {
+    pub async fn user_create(
+        &self,
+        email: &str,
+        role: Role,
+        reach: &Reach,
+        now: Timestamp,
+    ) -> Result<NewPassword, AdminError> {
         check_email(email)?;
         let password = random_text(24)?;
-        self.store.person_create(email, role, &hash_password(&password)?, now).await?;
+        self.store.person_create(email, role, reach, &hash_password(&password)?, now).await?;
         Ok(NewPassword { email: email.to_owned(), password })
     }
 

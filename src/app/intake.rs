@@ -312,6 +312,8 @@ fn record(
         lang: normalise::language(&comment.sent, &comment.body),
         received_at,
         verdict,
+        effect: None,
+        tell: false,
     }
 }
 

@@ -9,6 +9,7 @@ pub mod house;
 pub mod intake;
 pub mod keys;
 pub mod limits;
+pub mod outbox;
 pub mod pages;
 pub mod review;
 pub mod secrets;

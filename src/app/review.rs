@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::app::outbox;
 use crate::domain::decision::{Action, Actor, DecidedBy, Record};
 use crate::domain::history::{History, Standing};
 use crate::domain::people::Person;
@@ -58,6 +59,7 @@ pub struct Explanation {
 pub struct Review {
     store: Arc<dyn Store>,
     history: Arc<dyn History>,
+    webhooks: outbox::Config,
 }
 
 impl Review {
@@ -66,22 +68,24 @@ impl Review {
 
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>) -> Self {
-        Self { store, history }
+    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>, webhooks: outbox::Config) -> Self {
+        Self { store, history, webhooks }
     }
 
-    /// A page of what waits, with true counts.
+    /// A page of what waits for a person within their reach, with true counts.
     ///
     /// # Errors
     /// [`ListError`].
     pub async fn queue(
         &self,
-        filter: &QueueFilter,
+        filter: QueueFilter,
         sort: QueueSort,
         page: &PageRequest,
+        by: &Person,
         now: Timestamp,
     ) -> Result<QueuePage, ListError> {
-        self.store.queue(filter, sort, page, now).await
+        let filter = QueueFilter { reach: by.reach.clone(), ..filter };
+        self.store.queue(&filter, sort, page, now).await
     }
 
     /// Leases items to a person; answers what is theirs now and until when.
@@ -95,7 +99,7 @@ impl Review {
         now: Timestamp,
     ) -> Result<(Vec<Uuid>, Timestamp), ReviewError> {
         let until = now.plus_millis(Self::CLAIM_MS);
-        Ok((self.store.claim(uids, &by.email, until, now).await?, until))
+        Ok((self.store.claim(uids, by, until, now).await?, until))
     }
 
     /// Gives leases back.
@@ -125,7 +129,8 @@ impl Review {
                 note: ask.note,
                 by: Actor::Person(by.email.clone()),
                 at: now,
-                sites: None,
+                reach: by.reach.clone(),
+                tell_at: self.webhooks.tell_at(now),
             })
             .await?;
         self.tell(&ruled).await;
@@ -141,16 +146,20 @@ impl Review {
     /// # Errors
     /// [`UndoError`].
     pub async fn undo(&self, decision: Uuid, by: &Person, now: Timestamp) -> Result<Ruled, UndoError> {
-        let ruled = self.store.unrule(decision, Actor::Person(by.email.clone()), None, now).await?;
+        let ruled = self.store.unrule(decision, Actor::Person(by.email.clone()), &by.reach, now).await?;
         self.tell(&ruled).await;
         Ok(ruled)
     }
 
-    /// Why a comment is where it is.
+    /// Why a comment within a person's reach is where it is.
     ///
     /// # Errors
     /// `NotFound`, `Store`.
-    pub async fn explain(&self, uid: Uuid) -> Result<Explanation, ReviewError> {
+    pub async fn explain(&self, uid: Uuid, by: &Person) -> Result<Explanation, ReviewError> {
+        let place = self.store.comment_place(uid).await?.ok_or(ReviewError::NotFound)?;
+        if !by.reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref()) {
+            return Err(ReviewError::NotFound);
+        }
         let record = self.store.comment_by_uid(uid).await?.ok_or(ReviewError::NotFound)?;
         let history = self.store.comment_history(uid).await?;
         Ok(Explanation { record, history })

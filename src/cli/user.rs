@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Desk, say, say_json};
 use crate::app::admin::NewPassword;
 use crate::config::Config;
-use crate::domain::people::Role;
+use crate::domain::people::{Reach, Role};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -47,7 +47,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
     let desk = Desk::open(config)?;
     match command {
         Command::Create { email, role, json } => {
-            let made = desk.admin.user_create(&email, role, desk.now).await;
+            let made = desk.admin.user_create(&email, role, &Reach::ALL, desk.now).await;
             show(&desk.close(made).await?, json)
         }
         Command::Reset { email, json } => {

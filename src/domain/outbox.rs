@@ -165,7 +165,11 @@ pub trait Outbox: Send + Sync {
     /// Where a site's notices go.
     async fn outbox_receiver(&self, site: SiteId, now: Timestamp) -> Result<Option<Receiver>>;
     /// What waits and what is dead, newest first.
-    async fn outbox_list(&self, filter: &LetterFilter, page: &PageRequest) -> std::result::Result<Page<Letter>, ListError>;
+    async fn outbox_list(
+        &self,
+        filter: &LetterFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Letter>, ListError>;
     /// Puts dead letters back on their way, and says how many. A receiver that was gone counts as there again.
     async fn outbox_resend(&self, filter: &LetterFilter, now: Timestamp) -> Result<u64>;
     /// Drops dead letters given up before that moment, and says how many.

@@ -30,6 +30,22 @@ pub enum Duty {
     Operate,
 }
 
+impl Duty {
+    /// All duties.
+    pub const ALL: [Self; 4] = [Self::Read, Self::Decide, Self::Oversee, Self::Operate];
+
+    /// What it is, after "may not".
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Decide => "decide",
+            Self::Oversee => "oversee",
+            Self::Operate => "operate",
+        }
+    }
+}
+
 impl Role {
     /// All roles.
     pub const ALL: [Self; 4] = [Self::Admin, Self::Operator, Self::Moderator, Self::Auditor];
@@ -97,7 +113,8 @@ impl Reach {
     /// Whether a comment there lies within. Languages match by their first part: `pt` covers `pt-BR`.
     #[must_use]
     pub fn covers(&self, site: &str, section: Option<&str>, lang: Option<&str>) -> bool {
-        let of_section = |sections: &Vec<String>| section.is_some_and(|it| sections.iter().any(|allowed| allowed == it));
+        let of_section =
+            |sections: &Vec<String>| section.is_some_and(|it| sections.iter().any(|allowed| allowed == it));
         let of_lang = |langs: &Vec<String>| {
             lang.is_some_and(|it| {
                 let main = it.split(['-', '_']).next().unwrap_or(it);
@@ -153,7 +170,7 @@ mod tests {
             (Role::Moderator, [true, true, false, false]),
             (Role::Auditor, [true, false, true, false]),
         ] {
-            let found = [Duty::Read, Duty::Decide, Duty::Oversee, Duty::Operate].map(|duty| role.may(duty));
+            let found = Duty::ALL.map(|duty| role.may(duty));
             assert_eq!(found, may, "{}", role.name());
         }
     }

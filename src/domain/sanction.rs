@@ -384,11 +384,7 @@ pub trait Sanctions: Send + Sync {
     /// The sanction of that name.
     async fn sanction_find(&self, uid: Uuid) -> Result<Option<Sanction>>;
     /// Sanctions on these sites and on all, newest first; lifted and expired ones too.
-    async fn sanction_list(
-        &self,
-        reach: &Reach,
-        page: &PageRequest,
-    ) -> std::result::Result<Page<Sanction>, ListError>;
+    async fn sanction_list(&self, reach: &Reach, page: &PageRequest) -> std::result::Result<Page<Sanction>, ListError>;
     /// Ends a sanction; with `undo`, each comment that it decided and that nothing else has happened to since becomes what it would have been.
     /// `None` when there is no such sanction, or it was lifted before.
     async fn sanction_lift(

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::appeal::Appeals;
 use super::category::Category;
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
-use super::appeal::Appeals;
 use super::history::{AuthorPast, Standing};
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
@@ -448,6 +448,17 @@ pub struct AuditEntry {
     pub at: Timestamp,
 }
 
+/// A line of the record of who did what, in its place in the chain.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditLine {
+    /// Its number, from 1, without gaps.
+    pub number: i64,
+    /// What it says.
+    pub entry: AuditEntry,
+    /// The hash of this line and of all before it, in hexadecimal; none in lines written before there was a chain.
+    pub hash: Option<String>,
+}
+
 /// SHA-256 of a bearer key or token; the key itself is never stored.
 pub type KeyHash = [u8; 32];
 
@@ -513,7 +524,12 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
     // Authors.
 
     /// Everything that is kept of an author's comments, newest first.
-    async fn author_export(&self, site: SiteId, author: &ExternalId, page: &PageRequest) -> std::result::Result<Page<Kept>, ListError>;
+    async fn author_export(
+        &self,
+        site: SiteId,
+        author: &ExternalId,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Kept>, ListError>;
     /// Erases an author: comments with their history, reports and votes, sanctions, and words written about the comments. Again is harmless.
     async fn author_erase(&self, site: SiteId, author: &ExternalId, by: Actor, at: Timestamp) -> Result<ErasedAuthor>;
     /// Replaces network and e-mail addresses of comments received before `before` by hashes under a key that is replaced every
@@ -560,7 +576,7 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
         at: Timestamp,
     ) -> std::result::Result<Ruled, UndoError>;
     /// The record of who did what, newest first.
-    async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditEntry>, ListError>;
+    async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditLine>, ListError>;
     /// Notes something that somebody did which no other method notes.
     async fn audit_note(&self, entry: AuditEntry) -> Result<()>;
     /// Whether the record of who did what is whole.

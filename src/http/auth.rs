@@ -8,7 +8,7 @@ use actix_web::http::header::AUTHORIZATION;
 use super::State;
 use super::problem::Problem;
 use crate::app::access::Principal;
-use crate::domain::people::Person;
+use crate::domain::people::{Duty, Person};
 use crate::domain::site::{Scope, Site};
 
 /// The bearer string.
@@ -56,12 +56,11 @@ pub(super) async fn site_of(
         }
         Principal::Site(key) => Ok(key.site),
         Principal::Person(person) => {
-            if scope != Scope::Read && !person.role.decides() {
-                return Err(Problem::forbidden("your role reads only"));
-            }
+            let duty = if scope == Scope::Read { Duty::Read } else { Duty::Decide };
+            permitted(&person, duty)?;
             let name = named.ok_or_else(|| Problem::invalid("site", "must be named with a personal token"))?;
             let sites = state.store.sites().await?;
-            let found = sites.into_iter().find(|site| *site.name == *name);
+            let found = sites.into_iter().find(|site| *site.name == *name && person.reach.covers_site(name));
             found.map(Arc::new).ok_or_else(|| Problem::not_found(format!("there is no site `{name}`")))
         }
     }
@@ -70,11 +69,17 @@ pub(super) async fn site_of(
 /// The person whose token came with the request.
 ///
 /// # Errors
-/// 401 without a known token; 403 for a site's key, or a role that only reads where something is to be decided.
-pub(super) async fn person(state: &State, request: &HttpRequest, decides: bool) -> Result<Person, Problem> {
+/// 401 without a known token; 403 for a site's key, or a role that is not for that.
+pub(super) async fn person(state: &State, request: &HttpRequest, duty: Duty) -> Result<Person, Problem> {
     match principal(state, request).await? {
-        Principal::Person(person) if !decides || person.role.decides() => Ok(person),
-        Principal::Person(_) => Err(Problem::forbidden("your role reads only")),
+        Principal::Person(person) => permitted(&person, duty).map(|()| person),
         Principal::Site(_) => Err(Problem::forbidden("this takes a personal token, not a site's key")),
     }
+}
+
+fn permitted(person: &Person, duty: Duty) -> Result<(), Problem> {
+    if person.role.may(duty) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(format!("your role, {}, may not {}", person.role.name(), duty.name())))
 }

@@ -6,6 +6,7 @@ use actix_web::{HttpResponse, Route, web};
 use super::api::{articles, batch, comments, operations, review};
 use super::openapi;
 use super::problem::Problem;
+use crate::domain::people::Duty;
 use crate::domain::site::Scope;
 
 /// Who may use a route.
@@ -19,10 +20,8 @@ pub enum Who {
     Site(Scope),
     /// A site's key with that scope, or a person who names the site.
     SiteOrPerson(Scope),
-    /// A person who reads.
-    Reader,
-    /// A person who decides.
-    Moderator,
+    /// A person whose role is for that.
+    Person(Duty),
 }
 
 /// One route.
@@ -39,23 +38,24 @@ pub struct Entry {
 /// The table.
 #[must_use]
 pub fn table() -> Vec<Entry> {
-    use Who::{Anyone, Metrics, Moderator, Reader, Site, SiteOrPerson};
+    use Duty::{Decide, Read};
+    use Who::{Anyone, Metrics, Person, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
         entry(Method::GET, "/v1/comments", SiteOrPerson(Scope::Read), web::get().to(comments::list)),
         entry(Method::POST, "/v1/comments/batch", Site(Scope::Post), web::post().to(batch::submit)),
-        entry(Method::GET, "/v1/comments/by-uid/{uid}/explanation", Reader, web::get().to(review::explanation)),
+        entry(Method::GET, "/v1/comments/by-uid/{uid}/explanation", Person(Read), web::get().to(review::explanation)),
         entry(Method::GET, "/v1/comments/{id}", SiteOrPerson(Scope::Read), web::get().to(comments::find)),
         entry(Method::PUT, "/v1/comments/{id}", Site(Scope::Post), web::put().to(comments::edit)),
         entry(Method::DELETE, "/v1/comments/{id}", SiteOrPerson(Scope::Erase), web::delete().to(comments::erase)),
         entry(Method::POST, "/v1/assess", Site(Scope::Post), web::post().to(comments::assess)),
         entry(Method::PUT, "/v1/articles/{id}", Site(Scope::Post), web::put().to(articles::put)),
-        entry(Method::GET, "/v1/queue", Reader, web::get().to(review::queue)),
-        entry(Method::POST, "/v1/queue/claims", Moderator, web::post().to(review::claim)),
-        entry(Method::DELETE, "/v1/queue/claims", Moderator, web::delete().to(review::release)),
-        entry(Method::POST, "/v1/decisions", Moderator, web::post().to(review::decide)),
-        entry(Method::POST, "/v1/decisions/{id}/undo", Moderator, web::post().to(review::undo)),
+        entry(Method::GET, "/v1/queue", Person(Read), web::get().to(review::queue)),
+        entry(Method::POST, "/v1/queue/claims", Person(Decide), web::post().to(review::claim)),
+        entry(Method::DELETE, "/v1/queue/claims", Person(Decide), web::delete().to(review::release)),
+        entry(Method::POST, "/v1/decisions", Person(Decide), web::post().to(review::decide)),
+        entry(Method::POST, "/v1/decisions/{id}/undo", Person(Decide), web::post().to(review::undo)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

@@ -8,7 +8,7 @@ use doorward::app::admin::{Admin, FIRST_SCOPES};
 use doorward::app::clock::Clock;
 use doorward::app::secrets::Sealer;
 use doorward::config::Config;
-use doorward::domain::people::Role;
+use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::domain::time::Timestamp;
 use doorward::startup;
@@ -77,7 +77,7 @@ impl TestApp {
         let store = store.await.expect("the service starts");
         let admin = Admin::new(store, Sealer::open(&key_file).unwrap());
         let key = admin.site_create("news", None, None, clock.now()).await.unwrap().key;
-        admin.user_create("mod@example.org", Role::Moderator, clock.now()).await.unwrap();
+        admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, clock.now()).await.unwrap();
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
         let client = reqwest::Client::new();
         Self { address, clock, client, key, token, admin, stop: Some(stop), thread: Some(thread), _folder: folder }
@@ -96,7 +96,7 @@ impl TestApp {
     }
 
     pub(crate) async fn person(&self, email: &str, role: Role) -> String {
-        self.admin.user_create(email, role, self.clock.now()).await.unwrap();
+        self.admin.user_create(email, role, &Reach::ALL, self.clock.now()).await.unwrap();
         self.admin.token_create(email, self.clock.now()).await.unwrap().token
     }
 

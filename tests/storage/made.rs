@@ -6,6 +6,7 @@ use doorward::domain::category::{Category, PerCategory};
 use doorward::domain::comment::{Article, Author, ExternalId, Format, NewComment};
 use doorward::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use doorward::domain::model::{ModelOutput, Term};
+use doorward::domain::people::{Person, Reach, Role};
 use doorward::domain::scores::{LogOdds, Score};
 use doorward::domain::signal::{Evaluated, Mode, Outcome, Span};
 use doorward::domain::site::{Scope, Site, SiteId};
@@ -29,6 +30,11 @@ pub(crate) fn first_page(limit: usize) -> PageRequest {
 
 pub(crate) fn moderator() -> Actor {
     Actor::Person("mod@example.org".to_owned())
+}
+
+/// Somebody who may do everything.
+pub(crate) fn worker(email: &str) -> Person {
+    Person { id: 1, email: email.to_owned(), role: Role::Moderator, reach: Reach::ALL }
 }
 
 pub(crate) fn secrets(name: &str) -> SealedSecrets {
@@ -76,6 +82,8 @@ impl Made {
             priority: 0.0,
             lang: Some("en".to_owned()),
             received_at: at(0),
+            effect: None,
+            tell: false,
         };
         Self(record).hashed()
     }
@@ -231,6 +239,7 @@ pub(crate) fn ruling(action: Action, items: &[&Record], seconds: i64) -> Ruling 
         note: None,
         by: moderator(),
         at: at(seconds),
-        sites: None,
+        reach: Reach::ALL,
+        tell_at: at(seconds),
     }
 }

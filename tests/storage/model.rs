@@ -153,7 +153,8 @@ async fn happen(store: &dyn Store, sites: &[Arc<Site>; 2], model: &mut Model, ev
         }
         Event::Undone => {
             let Some((decision, key, before, after)) = model.ruling.take() else { return };
-            let undone = store.unrule(decision, crate::made::moderator(), None, at(step)).await;
+            let undone =
+                store.unrule(decision, crate::made::moderator(), &doorward::domain::people::Reach::ALL, at(step)).await;
             match model.comments.get_mut(&key).filter(|known| known.uid == after.uid) {
                 None => assert!(undone.is_err()),
                 Some(known) if *known == after => {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use doorward::domain::category::Category;
 use doorward::domain::comment::Article;
 use doorward::domain::decision::{Action, Actor, DecidedBy, Record, Status};
-use doorward::domain::people::Role;
+use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::domain::store::{
     CommentFilter, CreateError, HappeningKind, ListError, PageRequest, QueueFilter, QueueItem, QueueSort, Recording,
@@ -17,7 +17,7 @@ use doorward::domain::store::{
 use doorward::domain::time::Timestamp;
 use uuid::Uuid;
 
-use crate::made::{Made, at, first_page, id, moderator, ruling, secrets, site};
+use crate::made::{Made, at, first_page, id, moderator, ruling, secrets, site, worker};
 
 /// A place where one store lives.
 #[async_trait]
@@ -278,7 +278,7 @@ pub(crate) async fn erased_comment_is_gone_and_its_id_is_free(engine: &dyn Engin
     assert!(store.comment_history(record.uid).await.unwrap().is_empty());
     assert!(list_ids(&*store, &news, &CommentFilter::default()).await.is_empty());
     assert!(remembered(&*store, at(0), 10).await.is_empty());
-    assert!(matches!(store.unrule(ruled.decision, moderator(), None, at(6)).await, Err(UndoError::NotFound)));
+    assert!(matches!(store.unrule(ruled.decision, moderator(), &Reach::ALL, at(6)).await, Err(UndoError::NotFound)));
     assert_eq!(store.comment_erase(news.id, &id("c-1"), by, at(7)).await.unwrap(), None);
     let again = made.clone().body("another").store(&*store).await;
     assert_ne!(again.uid, record.uid);
@@ -452,9 +452,9 @@ pub(crate) async fn claims_hold_until_they_run_out_or_are_given_back(engine: &dy
     let approved = Made::new(&news, "c-2").store(&*store).await;
     let all = [record.uid, record.uid, approved.uid, Uuid::nil()];
     let only = vec![record.uid];
-    assert_eq!(store.claim(&all, "ann", at(300), at(0)).await.unwrap(), only, "what is held, once");
-    assert!(store.claim(&only, "bob", at(310), at(10)).await.unwrap().is_empty());
-    assert_eq!(store.claim(&only, "ann", at(320), at(20)).await.unwrap(), only, "their own can be renewed");
+    assert_eq!(store.claim(&all, &worker("ann"), at(300), at(0)).await.unwrap(), only, "what is held, once");
+    assert!(store.claim(&only, &worker("bob"), at(310), at(10)).await.unwrap().is_empty());
+    assert_eq!(store.claim(&only, &worker("ann"), at(320), at(20)).await.unwrap(), only, "their own can be renewed");
     let assigned = async |to: &str, now: Timestamp| {
         let filter = QueueFilter { assigned: Some(to.to_owned()), ..QueueFilter::default() };
         store.queue(&filter, QueueSort::Oldest, &first_page(9), now).await.unwrap().held
@@ -462,7 +462,7 @@ pub(crate) async fn claims_hold_until_they_run_out_or_are_given_back(engine: &dy
     assert_eq!((assigned("ann", at(319)).await, assigned("none", at(319)).await), (1, 0));
     assert_eq!((assigned("ann", at(320)).await, assigned("none", at(320)).await), (0, 1));
     assert!(store.release(&only, "bob").await.unwrap().is_empty());
-    assert_eq!(store.claim(&only, "bob", at(700), at(320)).await.unwrap(), only, "it ran out");
+    assert_eq!(store.claim(&only, &worker("bob"), at(700), at(320)).await.unwrap(), only, "it ran out");
     assert_eq!(store.release(&only, "bob").await.unwrap(), only);
     assert_eq!(assigned("none", at(321)).await, 1);
 }
@@ -489,20 +489,20 @@ pub(crate) async fn ruling_applies_to_what_is_as_it_was_seen(engine: &dyn Engine
     assert_eq!(queue_ids(&*store, &QueueFilter::default(), QueueSort::Oldest).await, ["c-2"]);
     let late = store.rule(ruling(Action::Reject, &[&one], 11)).await.unwrap();
     assert_eq!((late.applied.len(), &late.conflicts), (0, &vec![applied.clone()]));
-    assert!(matches!(store.unrule(late.decision, moderator(), None, at(12)).await, Err(UndoError::NotFound)));
+    assert!(matches!(store.unrule(late.decision, moderator(), &Reach::ALL, at(12)).await, Err(UndoError::NotFound)));
 }
 
 pub(crate) async fn ruling_outside_the_persons_sites_finds_nothing(engine: &dyn Engine) {
     let (store, news) = started(engine).await;
     let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
     let mut outside = ruling(Action::Approve, &[&record], 10);
-    outside.sites = Some(vec!["blog".to_owned()]);
+    outside.reach.sites = Some(vec!["blog".to_owned()]);
     assert_eq!(store.rule(outside.clone()).await.unwrap().missing, [record.uid]);
-    outside.sites = Some(vec!["news".to_owned()]);
+    outside.reach.sites = Some(vec!["news".to_owned()]);
     let ruled = store.rule(outside).await.unwrap();
     assert_eq!(ruled.applied.len(), 1);
-    let elsewhere = ["blog".to_owned()];
-    let undo = store.unrule(ruled.decision, moderator(), Some(&elsewhere), at(11)).await;
+    let elsewhere = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
+    let undo = store.unrule(ruled.decision, moderator(), &elsewhere, at(11)).await;
     assert!(matches!(undo, Err(UndoError::NotFound)));
 }
 
@@ -523,7 +523,7 @@ pub(crate) async fn undo_restores_status_and_place_in_the_queue(engine: &dyn Eng
     let approved = Made::new(&news, "c-2").store(&*store).await;
     let before = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(50)).await.unwrap();
     let ruled = store.rule(ruling(Action::Reject, &[&held, &approved], 10)).await.unwrap();
-    let undone = store.unrule(ruled.decision, moderator(), None, at(20)).await.unwrap();
+    let undone = store.unrule(ruled.decision, moderator(), &Reach::ALL, at(20)).await.unwrap();
     assert_eq!((undone.decision, undone.conflicts.len(), undone.missing.len()), (ruled.decision, 0, 0));
     let states: Vec<_> = undone.applied.iter().map(|(now, _)| (now.status, now.decided_by, now.version)).collect();
     assert_eq!(states, [(Status::Held, DecidedBy::Policy, 3), (Status::Approved, DecidedBy::Policy, 3)]);
@@ -538,7 +538,7 @@ pub(crate) async fn undo_leaves_alone_what_changed_since(engine: &dyn Engine) {
     let two = Made::new(&news, "c-2").held(None, &[], 0.5).store(&*store).await;
     let ruled = store.rule(ruling(Action::Approve, &[&one, &two], 10)).await.unwrap();
     let now = store.rule(ruling(Action::Reject, &[&ruled.applied[0].0], 11)).await.unwrap().applied[0].0.clone();
-    let undone = store.unrule(ruled.decision, moderator(), None, at(12)).await.unwrap();
+    let undone = store.unrule(ruled.decision, moderator(), &Reach::ALL, at(12)).await.unwrap();
     assert_eq!(undone.conflicts, [now]);
     assert_eq!(undone.applied.len(), 1);
     assert_eq!(undone.applied[0].0.uid, two.uid);
@@ -548,10 +548,10 @@ pub(crate) async fn undo_works_once_and_only_on_what_is_there(engine: &dyn Engin
     let (store, news) = started(engine).await;
     let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
     let ruled = store.rule(ruling(Action::Approve, &[&record], 10)).await.unwrap();
-    store.unrule(ruled.decision, moderator(), None, at(11)).await.unwrap();
-    let again = store.unrule(ruled.decision, moderator(), None, at(12)).await;
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(11)).await.unwrap();
+    let again = store.unrule(ruled.decision, moderator(), &Reach::ALL, at(12)).await;
     assert!(matches!(again, Err(UndoError::AlreadyUndone)));
-    let unknown = store.unrule(Uuid::from_u128(9), moderator(), None, at(12)).await;
+    let unknown = store.unrule(Uuid::from_u128(9), moderator(), &Reach::ALL, at(12)).await;
     assert!(matches!(unknown, Err(UndoError::NotFound)));
 }
 
@@ -559,7 +559,7 @@ pub(crate) async fn history_tells_everything_in_order(engine: &dyn Engine) {
     let (store, news) = started(engine).await;
     let record = Made::new(&news, "c-1").held(None, &[], 0.5).at(1).store(&*store).await;
     let ruled = store.rule(ruling(Action::Approve, &[&record], 2)).await.unwrap();
-    store.unrule(ruled.decision, moderator(), None, at(3)).await.unwrap();
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(3)).await.unwrap();
     Made::new(&news, "c-1").body("other").at(4).revise(&*store).await.unwrap();
     let history = store.comment_history(record.uid).await.unwrap();
     let told: Vec<_> = history.iter().map(|now| (now.version, now.kind, now.status, now.decided_by, now.at)).collect();
@@ -704,7 +704,7 @@ pub(crate) async fn record_of_who_did_what_is_newest_first(engine: &dyn Engine) 
     let (store, news) = started(engine).await;
     let record = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
     let ruled = store.rule(ruling(Action::Approve, &[&record], 1)).await.unwrap();
-    store.unrule(ruled.decision, moderator(), None, at(2)).await.unwrap();
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(2)).await.unwrap();
     store.comment_erase(news.id, &id("c-1"), Actor::Site("news".to_owned()), at(3)).await.unwrap();
     let (mut lines, mut request) = (Vec::new(), first_page(2));
     loop {
@@ -715,7 +715,8 @@ pub(crate) async fn record_of_who_did_what_is_newest_first(engine: &dyn Engine) 
             break;
         }
     }
-    let told: Vec<_> = lines.iter().map(|line| (line.action.as_str(), line.by.clone(), line.at)).collect();
+    let told: Vec<_> =
+        lines.iter().map(|line| (line.entry.action.as_str(), line.entry.by.clone(), line.entry.at)).collect();
     assert_eq!(
         told,
         [
@@ -725,7 +726,7 @@ pub(crate) async fn record_of_who_did_what_is_newest_first(engine: &dyn Engine) 
             ("site.create", Actor::Console, at(0)),
         ]
     );
-    assert_eq!(lines[2].subject, ruled.decision.to_string());
+    assert_eq!(lines[2].entry.subject, ruled.decision.to_string());
 }
 
 // Sites, people, keys.
@@ -757,15 +758,15 @@ pub(crate) async fn names_and_addresses_are_taken_once(engine: &dyn Engine) {
     assert_eq!(blog.url.as_deref(), url);
     let names: Vec<_> = store.sites().await.unwrap().into_iter().map(|site| site.name.to_string()).collect();
     assert_eq!(names, ["blog", "news"]);
-    let ann = store.person_create("ann@example.org", Role::Moderator, "$argon2id$1", at(1)).await.unwrap();
+    let ann = store.person_create("ann@example.org", Role::Moderator, &Reach::ALL, "$argon2id$1", at(1)).await.unwrap();
     assert_eq!((ann.email.as_str(), ann.role), ("ann@example.org", Role::Moderator));
-    let again = store.person_create("Ann@Example.org", Role::Admin, "$argon2id$2", at(2)).await;
+    let again = store.person_create("Ann@Example.org", Role::Admin, &Reach::ALL, "$argon2id$2", at(2)).await;
     assert!(matches!(again, Err(CreateError::Exists(_))));
 }
 
 pub(crate) async fn disabled_person_has_no_token(engine: &dyn Engine) {
     let (store, _) = started(engine).await;
-    let ann = store.person_create("ann@example.org", Role::Moderator, "$argon2id$1", at(1)).await.unwrap();
+    let ann = store.person_create("ann@example.org", Role::Moderator, &Reach::ALL, "$argon2id$1", at(1)).await.unwrap();
     assert!(!store.token_create("bob@example.org", [1; 32], at(2)).await.unwrap());
     assert!(store.token_create("ann@example.org", [2; 32], at(2)).await.unwrap());
     assert_eq!(store.token_find(&[2; 32]).await.unwrap(), Some(ann));
@@ -809,7 +810,7 @@ pub(crate) async fn everything_is_there_after_opening_again(engine: &dyn Engine)
     let found = find(&*store, &Made::new(&news, "c-1")).await.unwrap();
     assert_eq!(found, ruled.applied[0].0);
     assert!(matches!(Made::new(&news, "c-1").send(&*store).await, Recording::Repeat(again) if again == found));
-    store.unrule(ruled.decision, moderator(), None, at(6)).await.unwrap();
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(6)).await.unwrap();
     assert_eq!(queue_ids(&*store, &QueueFilter::default(), QueueSort::Oldest).await, ["c-1"]);
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use doorward::domain::category::Category;
 use doorward::domain::comment::Article;
 use doorward::domain::decision::{Action, DecidedBy, Status};
-use doorward::domain::people::Role;
+use doorward::domain::people::{Reach, Role};
 use doorward::domain::store::{QueueFilter, QueueSort, Store};
 use doorward::storage::Config;
 use doorward::storage::sqlite::SqliteStore;
@@ -78,7 +78,7 @@ async fn rows_of_this_version_are_written_down() {
     first.body("changed").at(1).revise(&store).await.unwrap();
     let second = Made::new(&news, "c-2").author("u-1").store(&store).await;
     store.rule(ruling(Action::Reject, &[&second], 2)).await.unwrap();
-    store.person_create("ann@example.org", Role::Moderator, "$argon2id$1", at(3)).await.unwrap();
+    store.person_create("ann@example.org", Role::Moderator, &Reach::ALL, "$argon2id$1", at(3)).await.unwrap();
     store.close().await;
     drop(store);
     let rows = dump(&Connection::open(file(&folder)).unwrap());

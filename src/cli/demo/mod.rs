@@ -18,7 +18,7 @@ use crate::app::clock::Clock;
 use crate::app::keys;
 use crate::app::secrets::Sealer;
 use crate::config::Config;
-use crate::domain::people::{Person, Role};
+use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::Site;
 use crate::startup::{self, App, SystemClock};
 use crate::telemetry;
@@ -89,7 +89,7 @@ impl Demo {
             Err(AdminError::Exists(_)) => admin.site_rotate(SITE, &FIRST_SCOPES, now).await?.key,
             Err(error) => return Err(error.into()),
         };
-        match admin.user_create(MODERATOR, Role::Moderator, now).await {
+        match admin.user_create(MODERATOR, Role::Moderator, &Reach::ALL, now).await {
             Ok(_) | Err(AdminError::Exists(_)) => {}
             Err(error) => return Err(error.into()),
         }

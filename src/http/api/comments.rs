@@ -11,6 +11,7 @@ use crate::app::intake::Turn;
 use crate::app::limits::Route;
 use crate::domain::comment::{Draft, ExternalId};
 use crate::domain::decision::{Actor, Status};
+use crate::domain::people::Duty;
 use crate::domain::site::Scope;
 use crate::domain::store::CommentFilter;
 use crate::domain::time::Timestamp;
@@ -95,7 +96,7 @@ pub async fn erase(
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site_of(&state, &request, Scope::Erase, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
-    let by = match auth::person(&state, &request, true).await {
+    let by = match auth::person(&state, &request, Duty::Decide).await {
         Ok(person) => Actor::Person(person.email),
         Err(_) => Actor::Site(site.name.to_string()),
     };

@@ -17,6 +17,7 @@ use crate::app::review::Ask;
 use crate::domain::category::Category;
 use crate::domain::decision::{Action, Actor, Verdict};
 use crate::domain::explain::{smallest_change, total};
+use crate::domain::people::{Duty, Reach};
 use crate::domain::policy::{CategoryConfig, Config as PolicyConfig};
 use crate::domain::signal::{Mode, Outcome};
 use crate::domain::store::{QueueFilter, QueueSort, Ruled, RulingCategory, Seen};
@@ -66,7 +67,7 @@ pub async fn queue(
     request: HttpRequest,
     query: web::Query<QueueQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let person = auth::person(&state, &request, false).await?;
+    let person = auth::person(&state, &request, Duty::Read).await?;
     let query = query.into_inner();
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let category = given(query.category)
@@ -91,6 +92,7 @@ pub async fn queue(
         author: given(query.author),
         assigned: given(query.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
         q: given(query.q),
+        reach: Reach::ALL, // the use case puts the person's own
     };
     let page = page_request(query.limit.as_deref(), query.cursor)?;
     let now = state.clock.now();
@@ -100,7 +102,7 @@ pub async fn queue(
             QueueCounts { held: 0, by_site: BTreeMap::new(), by_category: BTreeMap::new(), by_signal: BTreeMap::new() };
         return Ok(HttpResponse::Ok().json(QueueOut { items: Vec::new(), counts, oldest_s: None, next_cursor: None }));
     }
-    let page = state.review.queue(&filter, sort, &page, now).await?;
+    let page = state.review.queue(filter, sort, &page, &person, now).await?;
     Ok(HttpResponse::Ok().json(QueueOut {
         items: page.items.iter().map(Into::into).collect(),
         counts: QueueCounts {
@@ -130,7 +132,7 @@ pub async fn claim(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let person = auth::person(&state, &request, true).await?;
+    let person = auth::person(&state, &request, Duty::Decide).await?;
     let asked = claims(&state, &request, payload).await?;
     let (claimed, until) = state.review.claim(&asked.uids, &person, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(ClaimsOut { claimed, until: Some(until.to_string()) }))
@@ -145,7 +147,7 @@ pub async fn release(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let person = auth::person(&state, &request, true).await?;
+    let person = auth::person(&state, &request, Duty::Decide).await?;
     let asked = claims(&state, &request, payload).await?;
     let claimed = state.review.release(&asked.uids, &person).await?;
     Ok(HttpResponse::Ok().json(ClaimsOut { claimed, until: None }))
@@ -193,7 +195,7 @@ pub async fn decide(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let person = auth::person(&state, &request, true).await?;
+    let person = auth::person(&state, &request, Duty::Decide).await?;
     let asked: DecisionIn = body::json(&request, payload, state.config.max_body_bytes).await?;
     bounded("items", asked.items.len())?;
     let DecisionIn { items, action, category, reason, note } = asked;
@@ -214,7 +216,7 @@ pub async fn decide(
     responses((status = 200, body = DecisionOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
         (status = 409, body = ProblemBody), (status = 503, body = ProblemBody)))]
 pub async fn undo(state: web::Data<State>, request: HttpRequest, id: web::Path<Uuid>) -> Result<HttpResponse, Problem> {
-    let person = auth::person(&state, &request, true).await?;
+    let person = auth::person(&state, &request, Duty::Decide).await?;
     let ruled = state.review.undo(id.into_inner(), &person, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(decision(&ruled)))
 }
@@ -242,8 +244,8 @@ pub async fn explanation(
     request: HttpRequest,
     uid: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
-    auth::person(&state, &request, false).await?;
-    let explained = state.review.explain(uid.into_inner()).await?;
+    let person = auth::person(&state, &request, Duty::Read).await?;
+    let explained = state.review.explain(uid.into_inner(), &person).await?;
     let house = state.settings.current();
     let policy = house.policy.config();
     let verdict = &explained.record.verdict;

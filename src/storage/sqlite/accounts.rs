@@ -5,7 +5,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use super::audit;
 use super::intake::WIPE_ROW;
 use crate::domain::decision::Actor;
-use crate::domain::people::{Person, Role};
+use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::{Scope, Site, SiteId};
 use crate::domain::store::{KeyHash, Result, SealedSecrets, SiteKey, StoreError};
 use crate::domain::time::Timestamp;
@@ -97,12 +97,18 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         ("happening", "comment"),
         ("moved", "comment"),
         ("ruling_item", "comment"),
+        ("sanction_effect", "comment"),
+        ("report", "comment"),
+        ("vote", "comment"),
+        ("pseudonym", "comment"),
     ] {
         connection.execute(&format!("DELETE FROM {table} WHERE {column} {its}"), [id])?;
     }
     connection
         .execute("DELETE FROM ruling WHERE NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ruling.id)", [])?;
-    connection.execute("DELETE FROM article WHERE site = ?1", [id])?;
+    for table in ["article", "outbox", "delivery", "appeal", "sanction"] {
+        connection.execute(&format!("DELETE FROM {table} WHERE site = ?1"), [id])?;
+    }
     connection.execute(&format!("{WIPE_ROW} WHERE site = ?1"), [id])?;
     connection.execute("DELETE FROM site WHERE id = ?1", [id])?;
     audit::add(connection, by, "site.delete", name, "", at)?;
@@ -114,11 +120,18 @@ pub(super) fn person_create(
     connection: &Connection,
     email: &str,
     role: Role,
+    reach: &Reach,
     password: &str,
     at: Timestamp,
 ) -> Result<Option<Person>> {
-    let write = "INSERT INTO person (email, role, password, created_at) VALUES (?1, ?2, ?3, ?4)";
-    let written = connection.prepare_cached(write)?.execute(params![email, role.name(), password, at.as_millis()]);
+    let write = "INSERT INTO person (email, role, reach, password, created_at) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let written = connection.prepare_cached(write)?.execute(params![
+        email,
+        role.name(),
+        reach_text(reach)?,
+        password,
+        at.as_millis()
+    ]);
     match written {
         Ok(_) => {}
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => return Ok(None),
@@ -126,8 +139,56 @@ pub(super) fn person_create(
     }
     let id =
         u32::try_from(connection.last_insert_rowid()).map_err(|_| StoreError::Corrupt("too many people".to_owned()))?;
-    audit::add(connection, &Actor::Console, "person.create", email, role.name(), at)?;
-    Ok(Some(Person { id, email: email.to_owned(), role }))
+    audit::add(connection, &Actor::Console, "person.create", email, &duties(role, reach)?, at)?;
+    Ok(Some(Person { id, email: email.to_owned(), role, reach: reach.clone() }))
+}
+
+/// All open accounts, by address.
+pub(super) fn people(connection: &Connection) -> Result<Vec<Person>> {
+    let read = "SELECT id, email, role, reach FROM person WHERE disabled_at IS NULL ORDER BY email";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query([])?;
+    let mut people = Vec::new();
+    while let Some(row) = rows.next()? {
+        people.push(read_person(row)?);
+    }
+    Ok(people)
+}
+
+/// Sets role and reach. `false` when there is no such account, or it is closed.
+pub(super) fn person_change(
+    connection: &Connection,
+    email: &str,
+    role: Role,
+    reach: &Reach,
+    at: Timestamp,
+) -> Result<bool> {
+    let write = "UPDATE person SET role = ?2, reach = ?3 WHERE email = ?1 AND disabled_at IS NULL";
+    let found = connection.prepare_cached(write)?.execute(params![email, role.name(), reach_text(reach)?])? > 0;
+    if found {
+        audit::add(connection, &Actor::Console, "person.change", email, &duties(role, reach)?, at)?;
+    }
+    Ok(found)
+}
+
+fn read_person(row: &rusqlite::Row<'_>) -> Result<Person> {
+    let role: String = row.get(2)?;
+    let reach: String = row.get(3)?;
+    Ok(Person {
+        id: row.get(0)?,
+        email: row.get(1)?,
+        role: Role::from_name(&role).ok_or_else(|| StoreError::Corrupt(format!("role {role}")))?,
+        reach: serde_json::from_str(&reach).map_err(|error| StoreError::Corrupt(format!("reach: {error}")))?,
+    })
+}
+
+fn reach_text(reach: &Reach) -> Result<String> {
+    serde_json::to_string(reach).map_err(|error| StoreError::Corrupt(format!("reach: {error}")))
+}
+
+/// Role and reach, for the record of who did what.
+fn duties(role: Role, reach: &Reach) -> Result<String> {
+    Ok(if reach.is_all() { role.name().to_owned() } else { format!("{} {}", role.name(), reach_text(reach)?) })
 }
 
 /// `false` when there is no such account.
@@ -167,14 +228,11 @@ pub(super) fn token_create(connection: &Connection, email: &str, token: &KeyHash
 
 /// The person whom a token stands for.
 pub(super) fn token_find(connection: &Connection, token: &KeyHash) -> Result<Option<Person>> {
-    let read = "SELECT p.id, p.email, p.role FROM token t JOIN person p ON p.id = t.person \
+    let read = "SELECT p.id, p.email, p.role, p.reach FROM token t JOIN person p ON p.id = t.person \
                 WHERE t.hash = ?1 AND p.disabled_at IS NULL";
     let mut query = connection.prepare_cached(read)?;
-    let found: Option<(u32, String, String)> =
-        query.query_row([token], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()?;
-    let Some((id, email, role)) = found else { return Ok(None) };
-    let role = Role::from_name(&role).ok_or_else(|| StoreError::Corrupt(format!("role {role}")))?;
-    Ok(Some(Person { id, email, role }))
+    let mut rows = query.query([token])?;
+    rows.next()?.map(read_person).transpose()
 }
 
 fn site_id(connection: &Connection, name: &str) -> Result<Option<i64>> {

@@ -1,15 +1,19 @@
 //! Appeals: opened against the rejection in force, answered once.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::SqliteStore;
 use super::outbox::{self, Stored};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{articles, audit, lists, rulings};
-use crate::domain::appeal::{AnswerError, Appeal, AppealAnswer, AppealState, Opened};
+use crate::domain::appeal::{AnswerError, Appeal, AppealAnswer, AppealState, Appeals, Opened};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Action, Actor, Status, Verdict};
 use crate::domain::people::Reach;
@@ -259,5 +263,36 @@ const fn code(state: AppealState) -> i64 {
         AppealState::Upheld => 1,
         AppealState::Overturned => 2,
         AppealState::Closed => 3,
+    }
+}
+
+#[async_trait]
+impl Appeals for SqliteStore {
+    async fn appeal_open(
+        &self,
+        site: SiteId,
+        comment: &ExternalId,
+        text: Option<String>,
+        at: Timestamp,
+    ) -> Result<Opened> {
+        self.must_serve()?;
+        let comment = comment.clone();
+        self.writer.run(move |work| open(work, site, &comment, text, at)).await
+    }
+
+    async fn appeal_list(
+        &self,
+        state: Option<AppealState>,
+        site: Option<&str>,
+        reach: &Reach,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Appeal>, ListError> {
+        let (shared, site, reach, page) =
+            (Arc::clone(&self.shared), site.map(str::to_owned), reach.clone(), page.clone());
+        self.readers.ask(move |connection| list(connection, &shared, state, site.as_deref(), &reach, &page)).await
+    }
+
+    async fn appeal_answer(&self, given: AppealAnswer) -> std::result::Result<(Appeal, Option<Ruled>), AnswerError> {
+        self.writer.run(move |work| answer(work, &given)).await?
     }
 }

@@ -1,11 +1,23 @@
-//! The record of who did what: written in the transaction of what it records, never changed (triggers see to that).
+//! The record of who did what: written in the transaction of what it records, never changed (triggers see to that), and chained.
+//!
+//! Each line holds the SHA-256 of itself and of the line before (as in a hash chain, Haber and Stornetta 1991), so that a line changed,
+//! dropped or swapped behind the triggers' back breaks every hash after it. The number and the hash of the last line also stand in `meta`:
+//! without them lines could be dropped from the end unseen. Lines older than the chain have no hash of their own; the first that has one
+//! covers them all.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
+use sha2::{Digest as _, Sha256};
 
 use super::shared::Shared;
 use crate::domain::decision::Actor;
-use crate::domain::store::{AuditEntry, ListError, Page, PageRequest, Result, StoreError};
+use crate::domain::store::{AuditCheck, AuditEntry, AuditLine, ListError, Page, PageRequest, Result, StoreError};
 use crate::domain::time::Timestamp;
+
+/// The last line's number and hash, in `meta`.
+const HEAD: &str = "audit_head";
+type Hash = [u8; 32];
+/// What stands before the first line.
+const NOTHING: Hash = [0; 32];
 
 /// Adds a line.
 pub(super) fn add(
@@ -16,14 +28,135 @@ pub(super) fn add(
     detail: &str,
     at: Timestamp,
 ) -> Result<()> {
-    let (actor, name) = match by {
+    let (number, before) = end(connection)?;
+    let number = number + 1;
+    let (actor, name) = names(by);
+    let hash = chained(&before, number, at, &[actor, name, action, subject, detail]);
+    let write = "INSERT INTO audit (id, at, actor, name, action, subject, detail, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(write)?.execute(params![
+        number,
+        at.as_millis(),
+        actor,
+        name,
+        action,
+        subject,
+        detail,
+        hash
+    ])?;
+    let head = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    connection.prepare_cached(head)?.execute(params![HEAD, head_bytes(number, &hash)])?;
+    Ok(())
+}
+
+const fn names(by: &Actor) -> (&str, &str) {
+    match by {
         Actor::Site(name) => ("site", name.as_str()),
         Actor::Person(email) => ("person", email.as_str()),
         Actor::Console => ("console", ""),
+    }
+}
+
+fn chained(before: &Hash, number: i64, at: Timestamp, texts: &[&str]) -> Hash {
+    let mut digest = Sha256::new_with_prefix(before);
+    digest.update(number.to_le_bytes());
+    digest.update(at.as_millis().to_le_bytes());
+    for text in texts {
+        digest.update((text.len() as u64).to_le_bytes()); // so that no text can be cut elsewhere
+        digest.update(text);
+    }
+    digest.finalize().into()
+}
+
+fn head_bytes(number: i64, hash: &Hash) -> Vec<u8> {
+    [&number.to_le_bytes()[..], hash].concat()
+}
+
+/// The last line's number and hash; for lines older than the chain the hash is computed.
+fn end(connection: &Connection) -> Result<(i64, Hash)> {
+    let read = "SELECT id, chain FROM audit ORDER BY id DESC LIMIT 1";
+    let last: Option<(i64, Option<Hash>)> =
+        connection.prepare_cached(read)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match last {
+        None => Ok((0, NOTHING)),
+        Some((number, Some(hash))) => Ok((number, hash)),
+        Some((number, None)) => {
+            let mut hash = NOTHING;
+            walk(connection, |line| {
+                hash = line.expected;
+                None::<()>
+            })?;
+            Ok((number, hash))
+        }
+    }
+}
+
+/// A line on the way through all of them.
+struct Step {
+    number: i64,
+    due: i64,
+    expected: Hash,
+    written: Option<Hash>,
+    is_chained: bool,
+}
+
+/// Goes through all lines, oldest first, until `each` finds something.
+fn walk<T>(connection: &Connection, mut each: impl FnMut(&Step) -> Option<T>) -> Result<Option<T>> {
+    let mut query = connection
+        .prepare_cached("SELECT id, at, actor, name, action, subject, detail, chain FROM audit ORDER BY id")?;
+    let mut rows = query.query([])?;
+    let (mut before, mut due, mut is_chained) = (NOTHING, 1, false);
+    while let Some(row) = rows.next()? {
+        let texts: Vec<String> = (2..7).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let number = row.get(0)?;
+        let expected = chained(&before, number, Timestamp::from_millis(row.get(1)?), &texts);
+        let written: Option<Hash> = row.get(7)?;
+        let step = Step { number, due, expected, written, is_chained };
+        if let Some(found) = each(&step) {
+            return Ok(Some(found));
+        }
+        before = expected;
+        due = number + 1;
+        is_chained = is_chained || written.is_some();
+    }
+    Ok(None)
+}
+
+/// Whether every line is there, in its place, and says what it said.
+pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
+    let (mut lines, mut last, mut head) = (0, 0, NOTHING);
+    let broken = |line, problem: &str| Some(AuditCheck::Broken { line, problem: problem.to_owned() });
+    let found = walk(connection, |step| {
+        if step.number != step.due {
+            return broken(step.due, "is missing");
+        }
+        match step.written {
+            Some(written) if written != step.expected => {
+                return broken(step.number, "or one before it does not say what it said");
+            }
+            None if step.is_chained => return broken(step.number, "has lost its hash"),
+            _ => {}
+        }
+        (lines, last, head) = (lines + 1, step.number, step.expected);
+        None
+    })?;
+    if let Some(broken) = found {
+        return Ok(broken);
+    }
+    let mut query = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    let kept: Option<Vec<u8>> = query.query_row([HEAD], |row| row.get(0)).optional()?;
+    let problem = match kept.as_deref().and_then(<[u8]>::split_first_chunk::<8>) {
+        None => None, // nothing was written since there is a chain
+        Some((number, _)) if i64::from_le_bytes(*number) > last => Some((last + 1, "is missing")),
+        Some((number, hash)) if i64::from_le_bytes(*number) < last || hash != head => {
+            Some((last, "is not the last that was written"))
+        }
+        Some(_) => None,
     };
-    let write = "INSERT INTO audit (at, actor, name, action, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    connection.prepare_cached(write)?.execute(params![at.as_millis(), actor, name, action, subject, detail])?;
-    Ok(())
+    Ok(match problem {
+        Some((line, problem)) => AuditCheck::Broken { line, problem: problem.to_owned() },
+        None => AuditCheck::Whole { lines, head: hex(&head) },
+    })
 }
 
 /// Newest first.
@@ -31,13 +164,14 @@ pub(super) fn list(
     connection: &Connection,
     shared: &Shared,
     page: &PageRequest,
-) -> std::result::Result<Page<AuditEntry>, ListError> {
+) -> std::result::Result<Page<AuditLine>, ListError> {
     let below = match &page.cursor {
         Some(cursor) => i64::from(super::lists::row_of_cursor(shared, cursor)?),
         None => i64::MAX,
     };
     let limit = super::lists::limit(page);
-    let read = "SELECT id, at, actor, name, action, subject, detail FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let read =
+        "SELECT id, at, actor, name, action, subject, detail, chain FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
     let mut query = connection.prepare_cached(read).map_err(StoreError::from)?;
     let mut rows =
         query.query(params![below, i64::try_from(limit + 1).unwrap_or(i64::MAX)]).map_err(StoreError::from)?;
@@ -48,13 +182,13 @@ pub(super) fn list(
             break;
         }
         last = row.get(0).map_err(StoreError::from)?;
-        items.push(entry(row)?);
+        items.push(line(row)?);
     }
     let next_cursor = more.then(|| super::lists::cursor_of_row(shared, last));
     Ok(Page { items, next_cursor })
 }
 
-fn entry(row: &rusqlite::Row<'_>) -> Result<AuditEntry> {
+fn line(row: &rusqlite::Row<'_>) -> Result<AuditLine> {
     let name: String = row.get(3)?;
     let by = match row.get_ref(2)?.as_str().unwrap_or_default() {
         "site" => Actor::Site(name),
@@ -62,11 +196,17 @@ fn entry(row: &rusqlite::Row<'_>) -> Result<AuditEntry> {
         "console" => Actor::Console,
         other => return Err(StoreError::Corrupt(format!("actor {other}"))),
     };
-    Ok(AuditEntry {
+    let entry = AuditEntry {
         by,
         action: row.get(4)?,
         subject: row.get(5)?,
         detail: row.get(6)?,
         at: Timestamp::from_millis(row.get(1)?),
-    })
+    };
+    let hash: Option<Hash> = row.get(7)?;
+    Ok(AuditLine { number: row.get(0)?, entry, hash: hash.as_ref().map(hex) })
+}
+
+fn hex(hash: &Hash) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -137,6 +137,8 @@ pub(super) enum Change {
     Added { row: u32, site: SiteId, keys: Keys },
     /// A comment was erased; its chains still run through it.
     Erased { row: u32, id: u64 },
+    /// Words were taken away; nothing that the index knows.
+    Wiped,
 }
 
 /// See the module.
@@ -203,6 +205,7 @@ impl Index {
                 Change::Erased { row, id } => {
                     self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(id, row);
                 }
+                Change::Wiped => {}
             }
         }
     }

@@ -10,8 +10,8 @@ use super::shared::Shared;
 use super::writer::Work;
 use super::{appeals, articles, audit, outbox, queue, reports, rulings, sanctions, start};
 use crate::domain::comment::{Article, ExternalId, NewComment};
-use crate::domain::sanction::Effect;
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
+use crate::domain::sanction::Effect;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{HappeningKind, NewRecord, Result, StoreError};
 use crate::domain::time::Timestamp;
@@ -281,9 +281,8 @@ fn forget_rulings(connection: &Connection, id: u32) -> Result<()> {
     let rulings = query.query_map([id], |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     connection.prepare_cached("DELETE FROM ruling_item WHERE comment = ?1")?.execute([id])?;
     for ruling in &rulings {
-        let bytes: Vec<u8> = connection
-            .prepare_cached("SELECT b FROM ruling WHERE id = ?1")?
-            .query_row([ruling], |row| row.get(0))?;
+        let bytes: Vec<u8> =
+            connection.prepare_cached("SELECT b FROM ruling WHERE id = ?1")?.query_row([ruling], |row| row.get(0))?;
         let text: codec::RulingText = codec::decode("a ruling", &bytes)?;
         let bytes = codec::encode(&codec::RulingText { reason: None, note: None, ..text })?;
         connection.prepare_cached("UPDATE ruling SET b = ?2 WHERE id = ?1")?.execute(params![ruling, bytes])?;

@@ -10,6 +10,7 @@
 //! sites, people, keys, rulings and the queue.
 
 mod accounts;
+mod appeals;
 mod articles;
 mod audit;
 mod checkpoints;
@@ -18,10 +19,15 @@ mod index;
 mod intake;
 mod lists;
 mod open;
+mod outbox;
+mod privacy;
 mod queue;
 mod readers;
+mod reports;
 mod rows;
 mod rulings;
+mod sanctions;
+mod secrets;
 mod shared;
 mod start;
 mod uid;
@@ -41,12 +47,12 @@ use super::Config;
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::decision::{Actor, Record};
 use crate::domain::history::AuthorPast;
-use crate::domain::people::{Person, Role};
+use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::{Scope, Site, SiteId};
 use crate::domain::store::{
-    AuditEntry, CommentFilter, ContentHash, CreateError, Happening, KeyHash, ListError, NewRecord, Page, PageRequest,
-    QueueFilter, QueuePage, QueueSort, Recording, Remembered, Result, Ruled, Ruling, SealedSecrets, SiteKey, Store,
-    StoreError, UndoError,
+    AuditCheck, AuditEntry, AuditLine, CommentFilter, ContentHash, CreateError, Delivery, ErasedAuthor, Happening,
+    Kept, KeyHash, ListError, NewRecord, Page, PageRequest, Place, QueueFilter, QueuePage, QueueSort, Recording,
+    Remembered, Result, Ruled, Ruling, SealedSecrets, SecretKind, SiteKey, Store, StoreError, StoredSecrets, UndoError,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
@@ -83,6 +89,9 @@ impl SqliteStore {
         let path = opened.path;
         let shared = Arc::new(Shared::new(&opened.secret));
         let unusable = |source| OpenError::Unusable { path: path.clone(), source };
+        if serving {
+            outbox::release_all(&opened.writer).map_err(unusable)?;
+        }
         let last_row = if serving { start::load(&opened.writer, &shared).map_err(unusable)? } else { 0 };
         let readers = (0..config.readers.clamp(1, 64)).map(|_| open::reader(config, &path));
         let readers = readers.collect::<std::result::Result<Vec<_>, _>>()?;
@@ -165,6 +174,15 @@ impl Store for SqliteStore {
         self.readers.ask(find).await
     }
 
+    async fn comment_place(&self, uid: Uuid) -> Result<Option<Place>> {
+        let shared = Arc::clone(&self.shared);
+        let find = move |connection: &rusqlite::Connection| -> Result<_> {
+            let row = rows::by_uid(connection, &shared, uid)?;
+            row.map(|row| rulings::place(connection, &shared, &row)).transpose()
+        };
+        self.readers.ask(find).await
+    }
+
     async fn comment_history(&self, uid: Uuid) -> Result<Vec<Happening>> {
         let shared = Arc::clone(&self.shared);
         self.readers.ask(move |connection| rulings::history(connection, &shared, uid)).await
@@ -183,6 +201,36 @@ impl Store for SqliteStore {
         mut each: Box<dyn FnMut(Remembered) + Send>,
     ) -> Result<()> {
         self.readers.ask(move |connection| lists::remembered(connection, since, most, &mut each)).await
+    }
+
+    async fn author_export(
+        &self,
+        site: SiteId,
+        author: &ExternalId,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Kept>, ListError> {
+        self.must_serve()?;
+        let (shared, author, page) = (Arc::clone(&self.shared), author.clone(), page.clone());
+        self.readers.ask(move |connection| privacy::export(connection, &shared, site, &author, &page)).await
+    }
+
+    async fn author_erase(&self, site: SiteId, author: &ExternalId, by: Actor, at: Timestamp) -> Result<ErasedAuthor> {
+        self.must_serve()?;
+        let author = author.clone();
+        self.writer.run(move |work| privacy::erase(work, site, &author, &by, at)).await
+    }
+
+    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<u64> {
+        self.writer.run(move |work| privacy::hash_addresses(work, before, most, key_days, at)).await
+    }
+
+    async fn delivery_note(&self, site: SiteId, id: &str, body: [u8; 32], at: Timestamp) -> Result<Delivery> {
+        let id = id.to_owned();
+        self.writer.run(move |work| privacy::delivery_note(work, site, &id, body, at)).await
+    }
+
+    async fn delivery_prune(&self, before: Timestamp) -> Result<u64> {
+        self.writer.run(move |work| privacy::delivery_prune(work.connection, before)).await
     }
 
     async fn article_put(&self, site: SiteId, article: Article, at: Timestamp) -> Result<(Article, bool)> {
@@ -205,8 +253,8 @@ impl Store for SqliteStore {
         self.readers.ask(move |connection| queue::page(connection, &shared, &filter, sort, &page, now)).await
     }
 
-    async fn claim(&self, uids: &[Uuid], by: &str, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
-        let (uids, by) = (uids.to_vec(), by.to_owned());
+    async fn claim(&self, uids: &[Uuid], by: &Person, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
+        let (uids, by) = (uids.to_vec(), by.clone());
         self.writer.run(move |work| queue::claim(work, &uids, &by, until, now)).await
     }
 
@@ -223,16 +271,27 @@ impl Store for SqliteStore {
         &self,
         decision: Uuid,
         by: Actor,
-        sites: Option<&[String]>,
+        reach: &Reach,
         at: Timestamp,
     ) -> std::result::Result<Ruled, UndoError> {
-        let sites = sites.map(<[String]>::to_vec);
-        self.writer.run(move |work| rulings::unrule(work, decision, &by, sites.as_deref(), at)).await?
+        let reach = reach.clone();
+        self.writer.run(move |work| rulings::unrule(work, decision, &by, &reach, at)).await?
     }
 
-    async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditEntry>, ListError> {
+    async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditLine>, ListError> {
         let (shared, page) = (Arc::clone(&self.shared), page.clone());
         self.readers.ask(move |connection| audit::list(connection, &shared, &page)).await
+    }
+
+    async fn audit_note(&self, entry: AuditEntry) -> Result<()> {
+        let note = move |work: &mut writer::Work<'_>| {
+            audit::add(work.connection, &entry.by, &entry.action, &entry.subject, &entry.detail, entry.at)
+        };
+        self.writer.run(note).await
+    }
+
+    async fn audit_verify(&self) -> Result<AuditCheck> {
+        self.readers.ask(audit::verify).await
     }
 
     async fn site_create(
@@ -271,6 +330,38 @@ impl Store for SqliteStore {
         self.writer.run(move |work| accounts::key_add(work.connection, &site, &key, &scopes, true, at)).await
     }
 
+    async fn site_webhook_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool> {
+        let (site, url) = (site.to_owned(), url.map(str::to_owned));
+        self.writer.run(move |work| secrets::webhook_set(work.connection, &site, url.as_deref(), at)).await
+    }
+
+    async fn site_secrets(&self, site: &str) -> Result<Option<StoredSecrets>> {
+        let site = site.to_owned();
+        self.readers.ask(move |connection| secrets::find(connection, &site)).await
+    }
+
+    async fn all_secrets(&self) -> Result<Vec<StoredSecrets>> {
+        self.readers.ask(secrets::all).await
+    }
+
+    async fn site_secret_rotate(
+        &self,
+        site: &str,
+        kind: SecretKind,
+        sealed: Vec<u8>,
+        before_until: Timestamp,
+        at: Timestamp,
+    ) -> Result<bool> {
+        let site = site.to_owned();
+        let rotate =
+            move |work: &mut writer::Work<'_>| secrets::rotate(work.connection, &site, kind, &sealed, before_until, at);
+        self.writer.run(rotate).await
+    }
+
+    async fn secrets_reseal(&self, sealed: Vec<(StoredSecrets, StoredSecrets)>, at: Timestamp) -> Result<u64> {
+        self.writer.run(move |work| secrets::reseal(work.connection, &sealed, at)).await
+    }
+
     async fn site_delete(&self, site: &str, by: Actor, at: Timestamp) -> Result<bool> {
         let site = site.to_owned();
         self.writer.run(move |work| accounts::site_delete(work.connection, &site, &by, at)).await
@@ -285,13 +376,24 @@ impl Store for SqliteStore {
         &self,
         email: &str,
         role: Role,
+        reach: &Reach,
         password: &str,
         at: Timestamp,
     ) -> std::result::Result<Person, CreateError> {
-        let (address, password) = (email.to_owned(), password.to_owned());
-        let create =
-            move |work: &mut writer::Work<'_>| accounts::person_create(work.connection, &address, role, &password, at);
+        let (address, reach, password) = (email.to_owned(), reach.clone(), password.to_owned());
+        let create = move |work: &mut writer::Work<'_>| {
+            accounts::person_create(work.connection, &address, role, &reach, &password, at)
+        };
         self.writer.run(create).await?.ok_or_else(|| CreateError::Exists(email.to_owned()))
+    }
+
+    async fn people(&self) -> Result<Vec<Person>> {
+        self.readers.ask(accounts::people).await
+    }
+
+    async fn person_change(&self, email: &str, role: Role, reach: &Reach, at: Timestamp) -> Result<bool> {
+        let (email, reach) = (email.to_owned(), reach.clone());
+        self.writer.run(move |work| accounts::person_change(work.connection, &email, role, &reach, at)).await
     }
 
     async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool> {

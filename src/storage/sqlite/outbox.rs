@@ -1,16 +1,20 @@
 //! What sites have yet to be told: rows written in the commit of what they tell of, taken by the one who delivers.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::SqliteStore;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{lists, rulings};
 use crate::domain::appeal::AppealState;
 use crate::domain::decision::{DecidedBy, Record, Status};
-use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, OutboxState, Receiver, RulingTold, Settled};
+use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled};
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result};
 use crate::domain::time::Timestamp;
@@ -122,13 +126,7 @@ pub(super) fn sites(connection: &Connection, now: Timestamp) -> Result<Vec<SiteI
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn take(
-    work: &Work<'_>,
-    site: SiteId,
-    most: usize,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<Vec<Due>> {
+pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
     let read = format!(
         "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b FROM outbox o \
          WHERE o.site = ?1 AND {SENDABLE} ORDER BY o.id LIMIT ?3"
@@ -150,7 +148,8 @@ pub(super) fn take(
             notice,
         });
     }
-    let mut write = work.connection.prepare_cached("UPDATE outbox SET attempts = attempts + 1, taken_until = ?2 WHERE id = ?1")?;
+    let mut write =
+        work.connection.prepare_cached("UPDATE outbox SET attempts = attempts + 1, taken_until = ?2 WHERE id = ?1")?;
     for due in &due {
         write.execute(params![due.number, until.as_millis()])?;
     }
@@ -197,7 +196,8 @@ fn content_of(connection: &Connection, row: &Row, revision: u32) -> Result<codec
 
 fn told(connection: &Connection, ruling: i64) -> Result<Option<RulingTold>> {
     let mut query = connection.prepare_cached("SELECT uid, b FROM ruling WHERE id = ?1")?;
-    let found: Option<([u8; 16], Vec<u8>)> = query.query_row([ruling], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let found: Option<([u8; 16], Vec<u8>)> =
+        query.query_row([ruling], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((uid, bytes)) = found else { return Ok(None) };
     let text: RulingText = codec::decode("a ruling", &bytes)?;
     Ok(Some(RulingTold { id: Uuid::from_bytes(uid), category: text.category, reason: text.reason }))
@@ -217,7 +217,8 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
             }
             Settled::Gone => {
                 let site = "SELECT site FROM outbox WHERE id = ?1";
-                let site: Option<u32> = connection.prepare_cached(site)?.query_row([number], |row| row.get(0)).optional()?;
+                let site: Option<u32> =
+                    connection.prepare_cached(site)?.query_row([number], |row| row.get(0)).optional()?;
                 let Some(site) = site else { continue };
                 let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1";
                 connection.prepare_cached(write)?.execute(params![site, now.as_millis()])?;
@@ -340,4 +341,45 @@ pub(super) fn state(connection: &Connection) -> Result<OutboxState> {
         Ok(OutboxState { waiting: row.get(0)?, dead: row.get(1)?, oldest: oldest.map(Timestamp::from_millis) })
     })?;
     Ok(state)
+}
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>> {
+        self.readers.ask(move |connection| sites(connection, now)).await
+    }
+
+    async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
+        self.writer.run(move |work| take(work, site, most, now, until)).await
+    }
+
+    async fn outbox_settle(&self, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()> {
+        self.writer.run(move |work| settle(work.connection, &settled, now)).await
+    }
+
+    async fn outbox_receiver(&self, site: SiteId, now: Timestamp) -> Result<Option<Receiver>> {
+        self.readers.ask(move |connection| receiver(connection, site, now)).await
+    }
+
+    async fn outbox_list(
+        &self,
+        filter: &LetterFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Letter>, ListError> {
+        let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        self.readers.ask(move |connection| list(connection, &shared, &filter, &page)).await
+    }
+
+    async fn outbox_resend(&self, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
+        let filter = filter.clone();
+        self.writer.run(move |work| resend(work.connection, &filter, now)).await
+    }
+
+    async fn outbox_prune(&self, before: Timestamp) -> Result<u64> {
+        self.writer.run(move |work| prune(work.connection, before)).await
+    }
+
+    async fn outbox_state(&self) -> Result<OutboxState> {
+        self.readers.ask(state).await
+    }
 }

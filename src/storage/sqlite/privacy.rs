@@ -122,7 +122,9 @@ pub(super) fn hash_addresses(
     at: Timestamp,
 ) -> Result<u64> {
     let key = address_key(work.connection, key_days, at)?;
-    let from: u32 = meta(work.connection, HASHED_TO)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?))).unwrap_or(0);
+    let from: u32 = meta(work.connection, HASHED_TO)?
+        .and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)))
+        .unwrap_or(0);
     let read = format!("SELECT {} FROM comment WHERE id > ?1 ORDER BY id LIMIT ?2", rows::COLUMNS);
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut query = work.connection.prepare_cached(&read)?;
@@ -176,7 +178,8 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
         mac.chain_update(kind).chain_update([0]).chain_update(text).finalize().into_bytes()[..16].to_vec()
     };
     let author = &content.comment.author;
-    let network = |ip: IpAddr| ipnet::IpNet::new(ip, if ip.is_ipv4() { 24 } else { 48 }).map(|net| net.trunc().to_string());
+    let network =
+        |ip: IpAddr| ipnet::IpNet::new(ip, if ip.is_ipv4() { 24 } else { 48 }).map(|net| net.trunc().to_string());
     let mut any = author.ip.is_some() || author.email.is_some();
     if any {
         let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
@@ -206,7 +209,8 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
     let mut trace = row.trace()?;
     if any && row.keys.account == 0 {
         // Known by address alone: the fingerprint of an address can be found by trying them all.
-        trace.author = u64::from_le_bytes(hash("author", &trace.author.to_string())[..8].try_into().unwrap_or_default());
+        trace.author =
+            u64::from_le_bytes(hash("author", &trace.author.to_string())[..8].try_into().unwrap_or_default());
         trace.author_known = false;
         let write = "UPDATE comment SET trace = ?2, keys = ?3 WHERE id = ?1";
         let keys = super::index::Keys { author: 0, ..row.keys };
@@ -227,7 +231,8 @@ fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
 }
 
 fn meta_set(connection: &Connection, name: &str, value: &[u8]) -> Result<()> {
-    let write = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    let write =
+        "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     connection.prepare_cached(write)?.execute(params![name, value])?;
     Ok(())
 }

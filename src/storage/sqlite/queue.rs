@@ -78,7 +78,13 @@ fn claim_of(connection: &Connection, id: u32) -> Result<Option<(String, i64)>> {
 }
 
 /// Leases what is free, or theirs already.
-pub(super) fn claim(work: &Work<'_>, uids: &[Uuid], by: &Person, until: Timestamp, now: Timestamp) -> Result<Vec<Uuid>> {
+pub(super) fn claim(
+    work: &Work<'_>,
+    uids: &[Uuid],
+    by: &Person,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Uuid>> {
     let write = "UPDATE queue SET claimed_by = ?2, claimed_until = ?3 \
                  WHERE id = ?1 AND (claimed_by IS NULL OR claimed_by = ?2 OR claimed_until <= ?4)";
     each_held(work, uids, &by.reach, |id| {
@@ -92,7 +98,12 @@ pub(super) fn release(work: &Work<'_>, uids: &[Uuid], by: &str) -> Result<Vec<Uu
     each_held(work, uids, &Reach::ALL, |id| Ok(work.connection.prepare_cached(write)?.execute(params![id, by])?))
 }
 
-fn each_held(work: &Work<'_>, uids: &[Uuid], reach: &Reach, mut change: impl FnMut(u32) -> Result<usize>) -> Result<Vec<Uuid>> {
+fn each_held(
+    work: &Work<'_>,
+    uids: &[Uuid],
+    reach: &Reach,
+    mut change: impl FnMut(u32) -> Result<usize>,
+) -> Result<Vec<Uuid>> {
     let (mut changed, mut met) = (Vec::new(), HashSet::new());
     for uid in uids.iter().filter(|uid| met.insert(**uid)) {
         let Some(row) = rulings::permitted(work, *uid, reach)? else { continue };

@@ -1,15 +1,19 @@
 //! What readers say: reports and votes, each once per reader. Counts and records are derived from the rows, never kept beside them.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
+use super::SqliteStore;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{intake, outbox, queue, rulings};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, DecidedBy, Status};
-use crate::domain::readers::{Config, NewReport, ReaderView, Reported};
+use crate::domain::readers::{Config, NewReport, ReaderView, Readers, Reported};
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, Result, RulingCategory};
 use crate::domain::time::Timestamp;
@@ -143,8 +147,10 @@ fn view(connection: &Connection, comment: u32) -> Result<ReaderView> {
     let read = "SELECT count(*), coalesce(sum(weight), 0.0) FROM report WHERE comment = ?1 AND outcome = 0";
     let (reports, weight) =
         connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let read = "SELECT count(*) FILTER (WHERE value > 0), count(*) FILTER (WHERE value < 0) FROM vote WHERE comment = ?1";
-    let votes = connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let read =
+        "SELECT count(*) FILTER (WHERE value > 0), count(*) FILTER (WHERE value < 0) FROM vote WHERE comment = ?1";
+    let votes =
+        connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (up, down) = votes.unwrap_or_default();
     Ok(ReaderView { reports, weight, up, down })
 }
@@ -155,5 +161,39 @@ const fn category_name(category: RulingCategory) -> &'static str {
         RulingCategory::OffTopic => "off-topic",
         RulingCategory::Abuse => "abuse",
         RulingCategory::Other => "other",
+    }
+}
+
+#[async_trait]
+impl Readers for SqliteStore {
+    async fn report(
+        &self,
+        site: SiteId,
+        comment: &ExternalId,
+        new: NewReport,
+        config: Config,
+        at: Timestamp,
+    ) -> Result<Option<Reported>> {
+        self.must_serve()?;
+        let comment = comment.clone();
+        self.writer.run(move |work| report(work, site, &comment, &new, config, at)).await
+    }
+
+    async fn vote(
+        &self,
+        site: SiteId,
+        comment: &ExternalId,
+        reader: &ExternalId,
+        value: i8,
+        at: Timestamp,
+    ) -> Result<Option<ReaderView>> {
+        self.must_serve()?;
+        let (comment, reader) = (comment.clone(), reader.clone());
+        self.writer.run(move |work| vote(work, site, &comment, &reader, value, at)).await
+    }
+
+    async fn reader_view(&self, comment: Uuid) -> Result<ReaderView> {
+        let shared = Arc::clone(&self.shared);
+        self.readers.ask(move |connection| view_of(connection, &shared, comment)).await
     }
 }

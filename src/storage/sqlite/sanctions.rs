@@ -1,15 +1,19 @@
 //! Sanctions, and what they did.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
+use super::SqliteStore;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{audit, intake, lists, outbox, queue, rulings};
 use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::people::Reach;
-use crate::domain::sanction::{Effect, Lifted, Measure, NewSanction, Sanction, TargetHash, TargetKind};
+use crate::domain::sanction::{Effect, Lifted, Measure, NewSanction, Sanction, Sanctions, TargetHash, TargetKind};
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
 use crate::domain::time::Timestamp;
@@ -59,7 +63,8 @@ fn by_number(connection: &Connection, number: i64) -> Result<Option<Sanction>> {
 }
 
 pub(super) fn active(connection: &Connection, now: Timestamp) -> Result<Vec<Sanction>> {
-    let read = format!("SELECT {COLUMNS} FROM {FROM} WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)");
+    let read =
+        format!("SELECT {COLUMNS} FROM {FROM} WHERE lifted_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)");
     let mut query = connection.prepare_cached(&read)?;
     let mut rows = query.query([now.as_millis()])?;
     let mut all = Vec::new();
@@ -157,7 +162,9 @@ pub(super) fn lift(
     at: Timestamp,
     tell_at: Timestamp,
 ) -> Result<Option<Lifted>> {
-    let Some(sanction) = find(work.connection, uid)?.filter(|sanction| sanction.lifted.is_none()) else { return Ok(None) };
+    let Some(sanction) = find(work.connection, uid)?.filter(|sanction| sanction.lifted.is_none()) else {
+        return Ok(None);
+    };
     let write = "UPDATE sanction SET lifted_at = ?2, lifted_by = ?3 WHERE id = ?1";
     work.connection.prepare_cached(write)?.execute(params![sanction.number, at.as_millis(), name(by)])?;
     let mut restored = Vec::new();
@@ -203,7 +210,8 @@ fn effects(connection: &Connection, sanction: i64) -> Result<Vec<(u32, u32, Stat
     let mut query = connection.prepare_cached(read)?;
     let found = query.query_map([sanction], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     let found = found.collect::<rusqlite::Result<Vec<(u32, u32, i64)>>>()?;
-    let status = |code| codec::status_of(code)?.ok_or_else(|| StoreError::Corrupt("an effect without status".to_owned()));
+    let status =
+        |code| codec::status_of(code)?.ok_or_else(|| StoreError::Corrupt("an effect without status".to_owned()));
     found.into_iter().map(|(comment, version, code)| Ok((comment, version, status(code)?))).collect()
 }
 
@@ -212,4 +220,39 @@ pub(super) fn forget_author(connection: &Connection, hash: &TargetHash) -> Resul
     let effects = "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = ?1)";
     connection.prepare_cached(effects)?.execute([hash])?;
     Ok(connection.prepare_cached("DELETE FROM sanction WHERE hash = ?1")?.execute([hash])? as u64)
+}
+
+#[async_trait]
+impl Sanctions for SqliteStore {
+    fn target_key(&self) -> [u8; 32] {
+        self.shared.target_key
+    }
+
+    async fn sanction_add(&self, new: NewSanction) -> Result<Sanction> {
+        self.writer.run(move |work| add(work.connection, &new)).await
+    }
+
+    async fn sanctions_active(&self, now: Timestamp) -> Result<Vec<Sanction>> {
+        self.readers.ask(move |connection| active(connection, now)).await
+    }
+
+    async fn sanction_find(&self, uid: Uuid) -> Result<Option<Sanction>> {
+        self.readers.ask(move |connection| find(connection, uid)).await
+    }
+
+    async fn sanction_list(&self, reach: &Reach, page: &PageRequest) -> std::result::Result<Page<Sanction>, ListError> {
+        let (shared, reach, page) = (Arc::clone(&self.shared), reach.clone(), page.clone());
+        self.readers.ask(move |connection| list(connection, &shared, &reach, &page)).await
+    }
+
+    async fn sanction_lift(
+        &self,
+        uid: Uuid,
+        undo: bool,
+        by: Actor,
+        at: Timestamp,
+        tell_at: Timestamp,
+    ) -> Result<Option<Lifted>> {
+        self.writer.run(move |work| lift(work, uid, undo, &by, at, tell_at)).await
+    }
 }

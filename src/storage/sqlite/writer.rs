@@ -378,15 +378,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_transaction_that_cannot_be_committed_is_acknowledged_to_nobody() {
-        let writer = writer();
-        let (one, other) = tokio::join!(
+        let writer = Arc::new(writer());
+        // Both must lie in one batch: they are handed in while the writer is busy with the batch before.
+        let (begun, has_begun) = oneshot::channel();
+        let (go_on, may_go_on) = std::sync::mpsc::channel::<()>();
+        let busy = Arc::clone(&writer);
+        let busy = tokio::spawn(async move {
+            let wait = move |_: &mut Work<'_>| {
+                let _ = begun.send(());
+                may_go_on.recv().map_err(|_| closed())
+            };
+            busy.run(wait).await
+        });
+        has_begun.await.unwrap();
+        let (one, other, ()) = tokio::join!(
             writer.run(|work| insert(work, 1)),
             writer.run(|work| {
                 insert(work, 10)?;
                 work.connection.execute_batch("ROLLBACK")?; // as SQLite does by itself when a disk fails
                 Ok(())
             }),
+            async { go_on.send(()).unwrap() },
         );
+        busy.await.unwrap().unwrap();
         assert!(one.is_err() && other.is_err());
         assert_eq!(sum(&writer).await, 0);
         assert!(writer.run(|work| insert(work, 5)).await.is_ok(), "and the next one goes on");
