@@ -13,3 +13,4 @@ pub mod outbox;
 pub mod pages;
 pub mod review;
 pub mod secrets;
+pub mod signature;
