@@ -165,12 +165,14 @@ impl App {
     /// # Errors
     /// The server failed.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
         let stopped = tokio::select! {
             ended = &mut running => Some(ended), // it should not: a server that ends by itself has failed
             () = stop => None,
+            never = upkeep => match never {},
         };
         let outcome = if let Some(ended) = stopped {
             ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))
