@@ -34,14 +34,22 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// What is logged, and from which level.
+    ///
+    /// # Errors
+    /// `level` is no filter.
+    pub fn filter(&self) -> anyhow::Result<EnvFilter> {
+        EnvFilter::try_new(&self.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", self.level))
+    }
+}
+
 /// Starts logging to standard error. A second call changes nothing.
 ///
 /// # Errors
 /// `level` is no filter.
 pub fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter =
-        EnvFilter::try_new(&config.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", config.level))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(config.filter()?).with_writer(std::io::stderr);
     // The first one wins: tests start many services in one process.
     let _ = match config.format {
         Format::Text => builder.try_init(),
