@@ -2,7 +2,7 @@ use futures_util::StreamExt as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::helpers::{TestApp, ordinary};
+use crate::helpers::{TestApp, ordinary, signal};
 
 #[tokio::test]
 async fn a_batch_is_answered_line_for_line_and_a_bad_line_spoils_only_itself() {
@@ -74,4 +74,21 @@ async fn a_batch_is_streamed_both_ways() {
     assert!(String::from_utf8_lossy(&second).contains("\"c-2\""));
     drop(sender);
     assert!(answers.next().await.is_none());
+}
+
+#[tokio::test]
+async fn of_two_lines_with_one_id_the_first_is_the_comment() {
+    let app = TestApp::spawn().await;
+    let linking = |id: &str, by: &str, link: &str| json!({"id": id, "article": {"id": by}, "author": {"id": by}, "body": format!("Have a look at {link} everybody, it is well worth it")});
+    for round in 0..10 {
+        let (id, first, second) =
+            (format!("c-{round}"), format!("http://first-{round}.example/"), format!("http://second-{round}.example/"));
+        let answers = app.batch(&[linking(&id, "anna", &first), linking(&id, "anna", &second)]).await;
+        assert_eq!((&answers[0]["revision"], &answers[1]["status"]), (&json!(1), &json!(409)));
+        let seen = async |id: String, link: &str| {
+            signal(&app.comment(&linking(&id, &id, link)).await, "repeated-link").is_some()
+        };
+        assert!(seen(format!("again-{round}"), &first).await, "{round}: the comment that was stored is not known");
+        assert!(!seen(format!("other-{round}"), &second).await, "{round}: the one that was refused is known");
+    }
 }
