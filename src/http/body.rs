@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, web};
 use futures_util::StreamExt as _;
 use serde::de::DeserializeOwned;
 
+use super::objects::Objects;
 use super::problem::Problem;
 
 /// The body as JSON.
@@ -41,11 +42,8 @@ pub(super) async fn bytes(mut payload: web::Payload, most: usize) -> Result<web:
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Problem::malformed(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
-    if text.trim_start().starts_with('[') {
-        return Err(Problem::invalid("body", "must be an object, not a list")); // serde would take a list for the fields in order
-    }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value: T = serde_path_to_error::deserialize(Objects(&mut reader)).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if !inner.is_data() {

@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod client;
 mod middleware;
+mod objects;
 pub mod openapi;
 pub mod problem;
 pub mod routes;

@@ -20,7 +20,7 @@ async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
         ("two values", b"{} {}".to_vec(), 422, "invalid", "missing"),
         ("deeply nested", deep.into_bytes(), 422, "invalid", "id: invalid type: sequence"),
         ("not UTF-8", b"{\"id\":\"\xff\xfe\"}".to_vec(), 400, "malformed", "not UTF-8 after byte 7"),
-        ("a list", b"[]".to_vec(), 422, "invalid", ""),
+        ("a list", b"[]".to_vec(), 422, "invalid", "body: invalid type: sequence, expected an object"),
         ("no id", with(|c| drop(c.as_object_mut().unwrap().remove("id"))), 422, "invalid", "id: is missing"),
         ("no body", with(|c| drop(c.as_object_mut().unwrap().remove("body"))), 422, "invalid", "body: is missing"),
         (
@@ -123,6 +123,24 @@ async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
     }
     let list = read(app.request(Method::GET, "/v1/comments", &app.key).send().await.unwrap(), &[200]).await;
     assert_eq!(list["items"], json!([]), "something was stored");
+}
+
+#[tokio::test]
+async fn a_list_of_an_objects_values_is_not_the_object() {
+    let app = TestApp::spawn().await;
+    let rows = [
+        ("article", with(|c| c["article"] = json!(["a-9"]))),
+        ("author", with(|c| c["author"] = json!(["u-7"]))),
+        ("body", json!(["c-1", ["a-9"], null, null, "hello"]).to_string().into_bytes()),
+    ];
+    for (field, body) in rows {
+        for path in ["/v1/comments", "/v1/assess"] {
+            let request = app.request(Method::POST, path, &app.key).header("content-type", "application/json");
+            let problem = read(request.body(body.clone()).send().await.unwrap(), &[422]).await;
+            assert_eq!(problem["field"], field, "{path}: {problem}");
+            assert_eq!(problem["detail"], format!("{field}: invalid type: sequence, expected an object"));
+        }
+    }
 }
 
 #[tokio::test]
