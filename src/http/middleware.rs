@@ -22,6 +22,11 @@ pub(super) fn request_id() -> String {
     REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
 }
 
+/// Works on behalf of the request `id`: what a streamed answer does after its handler has returned.
+pub(super) async fn on_behalf_of<T>(id: String, work: impl Future<Output = T>) -> T {
+    REQUEST_ID.scope(id, work).await
+}
+
 pub(super) async fn around<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,

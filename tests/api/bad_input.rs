@@ -210,6 +210,9 @@ async fn paths_methods_and_types_that_are_not_there_say_so() {
         let problem = read(ask(Method::GET, path).await, &[422]).await;
         assert_eq!(problem["field"], field, "{path}");
     }
+    let long = app.request(Method::PUT, "/v1/articles/a", &app.key).json(&json!({"title": "x".repeat(3_000)}));
+    let problem = read(long.send().await.unwrap(), &[422]).await;
+    assert_eq!((&problem["field"], &problem["status"]), (&json!("title"), &json!(422)), "as this body names it");
     let page = ask(Method::GET, "/problems/comment-exists").await;
     assert_eq!(page.status(), 200);
     assert!(page.text().await.unwrap().contains("409"));
