@@ -126,3 +126,32 @@ async fn repeated_lines_consume_no_limit_and_a_refused_line_says_when_to_come_ag
         (&json!(429), &json!("c-3"), &json!(6), &json!(30))
     );
 }
+
+/// A client that writes on and on, and would read later.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_takes_no_answer_does_not_wait_for_ever() {
+    use std::io::Write as _;
+
+    let app = TestApp::spawn_with(|config| config.server.stalled_timeout_s = 1).await;
+    let address = app.address.strip_prefix("http://").unwrap().to_owned();
+    let head = format!(
+        "POST /v1/comments/batch HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nTransfer-Encoding: chunked\r\n\r\n",
+        app.key
+    );
+    // What is wrong is answered with what was sent: long lines make long answers, and fill what lies between.
+    let line = format!("{{\"id\":\"c-1\",\"format\":\"{}\"}}\n", "x".repeat(900_000));
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_write_timeout(Some(std::time::Duration::from_mins(1))).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        loop {
+            let chunk = format!("{:x}\r\n{line}\r\n", line.len());
+            if let Err(error) = stream.write_all(chunk.as_bytes()) {
+                return error;
+            }
+        }
+    });
+    let kind = ended.await.unwrap().kind();
+    assert!(matches!(kind, std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe), "{kind}");
+}

@@ -1,4 +1,7 @@
 //! Many comments in one request: NDJSON in, NDJSON out, line for line, streamed both ways in bounded memory.
+//!
+//! Bounded memory means that nothing more is read while answers wait to be taken. A client that reads only after it has written everything
+//! may so wait for us while we wait for it; `server.stalled_timeout_s` ends that.
 
 use std::sync::Arc;
 
@@ -19,6 +22,9 @@ use crate::domain::site::{Scope, Site};
 /// Takes comments, one JSON object a line, and answers one a line in the same order: the comment as `POST /v1/comments` answers it, or a problem
 /// object, with the number of its `line` (from 1, blank ones counted), the comment's `id` where it could be read, and `retry_after_s` where the same
 /// line may be sent again later. A bad line spoils only itself; blank lines are passed over.
+///
+/// Read answers while you write lines: nothing more is read while they wait to be taken, and a connection on which none is taken for
+/// `server.stalled_timeout_s` is ended. A client that can only write first and read then sends a hundred lines at most at a time.
 #[utoipa::path(post, path = "/v1/comments/batch", tag = "websites", security(("site_key" = ["post"])),
     request_body(content = String, content_type = "application/x-ndjson", description = "One comment a line, as for `POST /v1/comments`"),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One answer a line"),
