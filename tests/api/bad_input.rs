@@ -183,6 +183,24 @@ async fn odd_but_valid_input_is_taken() {
 }
 
 #[tokio::test]
+async fn a_hundred_thousand_links_are_one_comment() {
+    let app = TestApp::spawn_with(|config| {
+        config.server.max_body_bytes = 16 << 20;
+        config.intake.max_comment_bytes = 8 << 20;
+    })
+    .await;
+    let same = "<a href='http://x.example/'>x</a>".repeat(100_000);
+    let distinct: String = (0..100_000).map(|at| format!("http://{at}.example/{at} ")).collect();
+    for (id, body, format) in [("same", same, "html"), ("distinct", distinct, "markdown")] {
+        let answer =
+            app.post("/v1/comments", &json!({"id": id, "article": {"id": "a"}, "body": body, "format": format})).await;
+        assert_eq!(answer.status(), 201, "{id}");
+    }
+    let found = read(app.request(Method::GET, "/v1/comments/distinct", &app.key).send().await.unwrap(), &[200]).await;
+    assert!(crate::helpers::signal(&found, "link-count").is_some(), "{}", found["verdict"]);
+}
+
+#[tokio::test]
 async fn paths_methods_and_types_that_are_not_there_say_so() {
     let app = TestApp::spawn().await;
     let ask = async |method: Method, path: &str| app.request(method, path, &app.key).send().await.unwrap();

@@ -11,3 +11,4 @@ mod in_flight;
 mod intake;
 mod limits;
 mod review;
+mod unavailable;
