@@ -2,6 +2,7 @@
 //!
 //! Every module has its settings beside its code; this is where they come together, and the only place that reads the environment.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -161,10 +162,7 @@ impl Config {
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let usual = Path::new(USUAL);
         let path = file.or_else(|| usual.is_file().then_some(usual));
-        let mut variables: Vec<(String, String)> =
-            std::env::vars().filter(|(name, _)| name.starts_with(PREFIX)).collect();
-        variables.sort();
-        Self::read(path, &variables)
+        Self::read(path, &variables(std::env::vars_os())?)
     }
 
     /// Reads `path`, with `variables` over it. Paths in the file are relative to the file.
@@ -237,6 +235,7 @@ impl Config {
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.database.path().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
+        self.log.filter().map_err(|error| value(&error))?;
         Ok(())
     }
 
@@ -263,6 +262,21 @@ impl Config {
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string_pretty(self)
     }
+}
+
+/// Those of `all` that are ours, by name. The others are nobody's business here, and may be anything.
+fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, ConfigError> {
+    let ours = all.filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    let read = ours.map(|(name, value)| match (name.into_string(), value.into_string()) {
+        (Ok(name), Ok(value)) => Ok((name, value)),
+        (name, _) => Err(ConfigError::Variable {
+            variable: name.unwrap_or_else(|name| name.to_string_lossy().into_owned()),
+            problem: "is not UTF-8".to_owned(),
+        }),
+    });
+    let mut variables = read.collect::<Result<Vec<_>, _>>()?;
+    variables.sort();
+    Ok(variables)
 }
 
 /// The file's settings with the environment's over them.
@@ -429,6 +443,24 @@ mod tests {
         assert!(variable("DOORWARD__LIMITS__ENABLED", "perhaps").is_err());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn variables_of_others_may_be_anything_and_ours_are_text() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let pair =
+            |name: &[u8], value: &[u8]| (OsString::from_vec(name.to_owned()), OsString::from_vec(value.to_owned()));
+        let others = [pair(b"LESSCHARSET\xff", b"x"), pair(b"OLDPWD", b"/tmp/\xe4"), pair(b"DOORWARD__A__B", b"1")];
+        let found = variables(others.into_iter()).expect("ours are text");
+        assert_eq!(found, [("DOORWARD__A__B".to_owned(), "1".to_owned())]);
+        for (name, value) in [pair(b"DOORWARD__A__\xff", b"1"), pair(b"DOORWARD__A__B", b"\xff")] {
+            let error = variables([(name, value)].into_iter()).expect_err("not text").to_string();
+            assert!(
+                error.starts_with("DOORWARD__A__") && error.ends_with("in the environment: is not UTF-8"),
+                "{error}"
+            );
+        }
+    }
+
     #[test]
     fn values_that_cannot_work_are_refused_before_anything_is_opened() {
         let refused = |text: &str| {
@@ -440,6 +472,7 @@ mod tests {
         assert!(refused("[policy.spam]\nhold = 0.99\n").contains("policy.spam.hold"));
         assert!(refused("[database]\nurl = \"mysql:x\"\n").contains("database.url"));
         assert!(refused("[server]\nlisten = \"everywhere\"\n").contains("server.listen"));
+        assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level: `a=b=c`"));
         assert!(refused("[[policy.exemptions]]\nroles = [\"staff\"]\nsignals = [\"no-such\"]\n").contains("`no-such`"));
     }
 

@@ -40,8 +40,8 @@ impl Clock for SystemClock {
 /// The shipped word statistics.
 const BACKGROUND: &[u8] = include_bytes!("../models/background.bin");
 
-/// Prepared articles that are kept in memory.
-const PAGES: usize = 10_000;
+/// About how many bytes of prepared articles are kept in memory: some thousand of ordinary length.
+const PAGE_BYTES: usize = 64 << 20;
 
 /// A service, put together and not yet listening.
 pub struct App {
@@ -67,7 +67,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let settings = Arc::new(Settings::new(house));
     let history_for_review = Arc::clone(&history);
     let state = http::State {
-        intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGES)),
+        intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGE_BYTES)),
         review: Arc::new(Review::new(Arc::clone(&store), history_for_review, config.webhooks.clone())),
         access: Arc::new(Access::new(Arc::clone(&store))),
         store: Arc::clone(&store),
@@ -138,7 +138,7 @@ pub fn run_to_end(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Res
 impl App {
     /// Taking comments in.
     #[must_use]
-    pub fn intake(&self) -> &Intake {
+    pub fn intake(&self) -> &Arc<Intake> {
         &self.state.intake
     }
 
@@ -165,12 +165,14 @@ impl App {
     /// # Errors
     /// The server failed.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
         let stopped = tokio::select! {
             ended = &mut running => Some(ended), // it should not: a server that ends by itself has failed
             () = stop => None,
+            never = upkeep => match never {},
         };
         let outcome = if let Some(ended) = stopped {
             ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))

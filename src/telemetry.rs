@@ -1,5 +1,8 @@
 //! Logs and metrics. No personal data in either: no bodies, names, addresses, keys or query strings.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
@@ -31,14 +34,22 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// What is logged, and from which level.
+    ///
+    /// # Errors
+    /// `level` is no filter.
+    pub fn filter(&self) -> anyhow::Result<EnvFilter> {
+        EnvFilter::try_new(&self.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", self.level))
+    }
+}
+
 /// Starts logging to standard error. A second call changes nothing.
 ///
 /// # Errors
 /// `level` is no filter.
 pub fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter =
-        EnvFilter::try_new(&config.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", config.level))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt().with_env_filter(config.filter()?).with_writer(std::io::stderr);
     // The first one wins: tests start many services in one process.
     let _ = match config.format {
         Format::Text => builder.try_init(),
@@ -54,4 +65,41 @@ pub fn start_metrics() -> PrometheusHandle {
     let handle = recorder.handle();
     let _ = metrics::set_global_recorder(recorder);
     handle
+}
+
+/// Between two upkeeps, when nobody reads the metrics.
+pub const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Sums up what was measured, every `period`, for as long as it is awaited. Reading `/metrics` does so too; where nobody reads, every
+/// duration of every request would be kept until somebody does.
+pub async fn keep_up(metrics: PrometheusHandle, period: Duration) -> Infallible {
+    let mut ticks = tokio::time::interval(period);
+    loop {
+        ticks.tick().await;
+        metrics.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn durations_are_summed_up_although_nobody_reads_them() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let metrics = recorder.handle();
+        metrics::with_local_recorder(&recorder, || metrics::histogram!("took").record(4_711.25));
+        // What it prints for debugging shows sums, not what is still to be summed up.
+        let summed_up = || format!("{metrics:?}").contains("4711.25");
+        assert!(!summed_up());
+        let waited = async {
+            while !summed_up() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            () = waited => {}
+            never = keep_up(metrics.clone(), Duration::from_millis(1)) => match never {},
+        }
+    }
 }

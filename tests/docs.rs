@@ -28,6 +28,25 @@ fn relative_links_in_the_documentation_lead_somewhere() {
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
 }
 
+#[test]
+fn messages_that_the_operators_page_quotes_are_printed() {
+    /// SQLite's own words.
+    const NOT_OURS: &[&str] = &["database or disk is full", "database is locked"];
+    let page = std::fs::read_to_string(root().join("docs/operations.md")).expect("documentation is readable");
+    let (_, chapter) = page.split_once("## When something is wrong").expect("the page has that chapter");
+    let source: String =
+        source_files(&root().join("src")).iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect();
+    let mut missing = Vec::new();
+    for sign in chapter.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next()) {
+        // What stands between back quotes; what changes from case to case is an ellipsis.
+        for quoted in sign.split('`').skip(1).step_by(2).filter(|quoted| !NOT_OURS.contains(quoted)) {
+            let parts = quoted.split('…').map(str::trim).filter(|part| !part.is_empty());
+            missing.extend(parts.filter(|part| !source.contains(part)).map(|part| format!("`{quoted}`: {part}")));
+        }
+    }
+    assert!(missing.is_empty(), "docs/operations.md quotes what nothing prints:\n{}", missing.join("\n"));
+}
+
 fn signals_page() -> String {
     let mut page = String::from(
         "# Signals\n\n\
@@ -93,6 +112,19 @@ fn markdown_files(folder: &Path) -> Vec<PathBuf> {
         if path.is_dir() && !name.starts_with('.') && name != "target" && name != "node_modules" {
             files.extend(markdown_files(&path));
         } else if path.extension().is_some_and(|ending| ending == "md") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn source_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the repository is readable") {
+        let path = entry.expect("the repository is readable").path();
+        if path.is_dir() {
+            files.extend(source_files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
             files.push(path);
         }
     }

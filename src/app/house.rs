@@ -44,6 +44,15 @@ impl ModerationConfig {
         let Some(site) = self.sites.get(site) else { return self.mode };
         section.and_then(|section| site.sections.get(section).copied()).or(site.mode).unwrap_or(self.mode)
     }
+
+    /// The mode in force where the section is known to nobody just now: a person looks, if it makes a difference.
+    #[must_use]
+    pub fn of_unknown_section(&self, site: &str) -> Moderation {
+        let general = self.of(site, None);
+        let sections = self.sites.get(site).map(|site| &site.sections);
+        let differs = sections.is_some_and(|sections| sections.values().any(|mode| *mode != general));
+        if differs { Moderation::Pre } else { general }
+    }
 }
 
 /// `[trust]`: whom limits and modes treat as known.
@@ -145,17 +154,17 @@ impl House {
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
             classifier.assess(comment, page.get().map(AsRef::as_ref))
         });
-        let section = comment
-            .sent
-            .article
-            .section
-            .as_deref()
-            .or_else(|| scene.page.get().and_then(|page| page.article.section.as_deref()));
+        let section = comment.sent.article.section.as_deref();
+        let moderation = match (&scene.page, section) {
+            (Known::Unavailable(_), None) => self.moderation.of_unknown_section(&scene.site),
+            (Known::Known(page), None) => self.moderation.of(&scene.site, page.article.section.as_deref()),
+            (_, section) => self.moderation.of(&scene.site, section),
+        };
         self.policy.decide(
             outcomes,
             model,
             &Circumstances {
-                moderation: self.moderation.of(&scene.site, section),
+                moderation,
                 role: comment.sent.author.role.as_deref(),
                 author: &scene.past.author,
                 allowance: &scene.allowance,

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::app::house::{House, Scene, Settings};
+use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
-use crate::app::pages::Pages;
+use crate::app::pages::{News, Pages};
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::normalise;
-use crate::domain::relevance::Page;
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{self, CommentFilter, ListError, NewRecord, PageRequest, Recording, Store, StoreError};
@@ -73,70 +73,90 @@ pub struct Intake {
     history: Arc<dyn History>,
     limits: Arc<dyn Limiter>,
     pages: Pages,
+    in_flight: InFlight,
 }
 
 impl Intake {
-    /// Joins the ports. `pages` is how many prepared articles are kept.
+    /// Joins the ports. Prepared articles of about `page_bytes` are kept.
     #[must_use]
     pub fn new(
         settings: Arc<Settings>,
         store: Arc<dyn Store>,
         history: Arc<dyn History>,
         limits: Arc<dyn Limiter>,
-        pages: usize,
+        page_bytes: usize,
     ) -> Self {
-        let pages = Pages::new(Arc::clone(&store), pages);
-        Self { settings, store, history, limits, pages }
+        let pages = Pages::new(Arc::clone(&store), page_bytes);
+        Self { settings, store, history, limits, pages, in_flight: InFlight::default() }
     }
 
-    /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision.
+    /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision. What was begun is
+    /// done to its end, although the caller goes away.
     ///
     /// # Errors
     /// `RateLimited`, `CommentExists`: nothing recorded. `Store(Unavailable)`: perhaps recorded; send the same again.
     pub async fn submit(
-        &self,
+        self: &Arc<Self>,
         site: &Arc<Site>,
         new: NewComment,
         route: Route,
         turn: Turn,
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
-        let house = self.settings.current(); // one configuration and one model for the whole way
-        let comment = read(site, new, &house);
-        if let Some(earlier) = self.recorded(site.id, &comment).await? {
-            return Ok(earlier); // before limits: a retry is no flood
-        }
-        let allowance = self.allowance(site.id, &comment, route, &house, now).await?;
-        let (scene, article) = self.scene(site, &comment, allowance, &house, now).await;
-        let past = self.history.sight(&comment.trace, now).await; // two at once: one sees the other
-        let scene = Scene { past, ..scene };
-        let verdict = house.judge(&comment, &scene, now);
-        turn.end();
-        let recording = self.store.comment_record(record(site, &comment, verdict, article, now)).await;
-        self.conclude(site.id, &comment, &scene, recording).await
+        let (this, site) = (Arc::clone(self), Arc::clone(site));
+        to_its_end(async move {
+            let house = this.settings.current(); // one configuration and one model for the whole way
+            let comment = read(&site, new, &house);
+            let _alone = this.in_flight.alone(site.id, &comment.sent.id).await; // the second of an id finds the first recorded
+            if let Some(earlier) = this.recorded(site.id, &comment).await? {
+                return Ok(earlier); // before limits: a retry is no flood
+            }
+            let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
+            let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
+            let past = this.history.sight(&comment.trace, now).await; // two at once: one sees the other
+            let scene = Scene { past, ..scene };
+            let verdict = house.judge(&comment, &scene, now);
+            turn.end();
+            let recording = this.store.comment_record(record(&site, &comment, verdict, news.as_ref(), now)).await;
+            this.conclude(&site, &comment, news, recording, &house).await
+        })
+        .await
     }
 
-    /// Replaces a comment's text and judges it anew. A person's verdict stays in force unless the text changed.
+    /// Replaces a comment's text and judges it anew. A person's verdict stays in force unless the text changed. What was begun is done to its
+    /// end, although the caller goes away.
     ///
     /// # Errors
     /// `NotFound`, `RateLimited`: nothing changed. `Store(Unavailable)`: perhaps changed; send the same again.
-    pub async fn edit(&self, site: &Arc<Site>, new: NewComment, now: Timestamp) -> Result<Taken, IntakeError> {
-        let house = self.settings.current();
-        let comment = read(site, new, &house);
-        let Some((record_before, content)) = self.store.comment_find(site.id, &comment.sent.id).await? else {
-            return Err(IntakeError::NotFound);
-        };
-        if content == normalise::content_hash(&comment.sent) {
-            return Ok(Taken { record: record_before, replayed: true });
-        }
-        let allowance = self.allowance(site.id, &comment, Route::Comment, &house, now).await?;
-        let (scene, article) = self.scene(site, &comment, allowance, &house, now).await;
-        let past = self.history.sight(&comment.trace, now).await;
-        let scene = Scene { past, ..scene };
-        let verdict = house.judge(&comment, &scene, now);
-        let revised = self.store.comment_revise(record(site, &comment, verdict, article, now)).await?;
-        let revised = revised.ok_or(IntakeError::NotFound)?;
-        self.conclude(site.id, &comment, &scene, Ok(Recording::New(revised))).await
+    pub async fn edit(
+        self: &Arc<Self>,
+        site: &Arc<Site>,
+        new: NewComment,
+        now: Timestamp,
+    ) -> Result<Taken, IntakeError> {
+        let (this, site) = (Arc::clone(self), Arc::clone(site));
+        to_its_end(async move {
+            let house = this.settings.current();
+            let comment = read(&site, new, &house);
+            let _alone = this.in_flight.alone(site.id, &comment.sent.id).await;
+            let earlier = this.store.comment_find(site.id, &comment.sent.id).await?;
+            let (earlier, content) = earlier.ok_or(IntakeError::NotFound)?;
+            if content == normalise::content_hash(&comment.sent) {
+                return Ok(Taken { record: earlier, replayed: true });
+            }
+            let allowance = this.allowance(site.id, &comment, Route::Comment, &house, now).await?;
+            let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
+            let past = this.history.sight(&comment.trace, now).await;
+            let scene = Scene { past, ..scene };
+            let verdict = house.judge(&comment, &scene, now);
+            let revised = this.store.comment_revise(record(&site, &comment, verdict, news.as_ref(), now)).await;
+            let Some(revised) = revised.transpose() else {
+                this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
+                return Err(IntakeError::NotFound);
+            };
+            this.conclude(&site, &comment, news, revised.map(Recording::New), &house).await
+        })
+        .await
     }
 
     /// What the verdict would be. Stores nothing, teaches nothing, counts against its own limit only.
@@ -147,7 +167,7 @@ impl Intake {
         let house = self.settings.current();
         let comment = read(site, new, &house);
         let allowance = self.allowance(site.id, &comment, Route::Assess, &house, now).await?;
-        let (scene, _) = self.scene(site, &comment, allowance, &house, now).await;
+        let (scene, _) = self.scene(site, &comment, allowance, &house).await;
         let past = self.history.about(&comment.trace, now).await;
         Ok(house.judge(&comment, &Scene { past, ..scene }, now))
     }
@@ -177,10 +197,21 @@ impl Intake {
     ///
     /// # Errors
     /// `NotFound`, `Store`.
-    pub async fn erase(&self, site: SiteId, id: &ExternalId, by: Actor, now: Timestamp) -> Result<(), IntakeError> {
-        let trace = self.store.comment_erase(site, id, by, now).await?.ok_or(IntakeError::NotFound)?;
-        self.history.forget(&trace).await;
-        Ok(())
+    pub async fn erase(
+        self: &Arc<Self>,
+        site: SiteId,
+        id: ExternalId,
+        by: Actor,
+        now: Timestamp,
+    ) -> Result<(), IntakeError> {
+        let this = Arc::clone(self);
+        to_its_end(async move {
+            let _alone = this.in_flight.alone(site, &id).await;
+            let trace = this.store.comment_erase(site, &id, by, now).await?.ok_or(IntakeError::NotFound)?;
+            this.history.forget(&trace).await;
+            Ok(())
+        })
+        .await
     }
 
     /// Sets what is known of an article; fields not sent keep what was known. Answers what is known now, and whether it is new.
@@ -188,15 +219,19 @@ impl Intake {
     /// # Errors
     /// `Store`.
     pub async fn article(
-        &self,
+        self: &Arc<Self>,
         site: SiteId,
         article: Article,
         now: Timestamp,
     ) -> Result<(Article, bool), IntakeError> {
-        let (article, new) = self.store.article_put(site, article, now).await?;
-        let background = &self.settings.current().background;
-        self.pages.keep(site, Arc::new(Page::new(article.clone(), background)));
-        Ok((article, new))
+        let this = Arc::clone(self);
+        to_its_end(async move {
+            let id = article.id.clone();
+            let put = this.store.article_put(site, article, now).await;
+            this.pages.forget(site, &id); // whether or not it was put: that is not always known
+            Ok(put?)
+        })
+        .await
     }
 
     /// What is recorded under the comment's id.
@@ -238,8 +273,7 @@ impl Intake {
         comment: &Comment,
         allowance: Allowance,
         house: &House,
-        _now: Timestamp,
-    ) -> (Scene, Option<Article>) {
+    ) -> (Scene, Option<News>) {
         let known = self.pages.with(site.id, &comment.sent.article, &house.background).await;
         let parent = match &comment.sent.parent_id {
             None => Known::NotApplicable,
@@ -255,36 +289,56 @@ impl Intake {
             },
         };
         let past = PastOf::unavailable("the past was not asked");
-        (Scene { site: Arc::clone(&site.name), page: known.page, parent, past, allowance }, known.update)
+        (Scene { site: Arc::clone(&site.name), page: known.page, parent, past, allowance }, known.news)
     }
 
-    /// Tells history and page cache what became of the comment.
+    /// Tells page cache and history what became of the comment.
     async fn conclude(
         &self,
-        site: SiteId,
+        site: &Site,
         comment: &Comment,
-        scene: &Scene,
+        news: Option<News>,
         recording: store::Result<Recording>,
+        house: &House,
     ) -> Result<Taken, IntakeError> {
         match recording {
             Ok(Recording::New(record)) => {
-                if let Known::Known(page) = &scene.page {
-                    self.pages.keep(site, Arc::clone(page));
+                if let Some(news) = &news {
+                    self.pages.stored(site.id, news);
                 }
-                let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
-                self.history.settle(&comment.trace, record.received_at, standing).await;
+                self.history.settle(&comment.trace, record.received_at, standing(&record)).await;
                 Ok(Taken { record, replayed: false })
             }
-            // Another request with this id was faster. Its sighting replaced ours or ours its; they are the same comment.
+            // Another process with this id was faster. Its sighting replaced ours or ours its; they are the same comment.
             Ok(Recording::Repeat(record)) => Ok(Taken { record, replayed: true }),
-            Ok(Recording::Conflict) => Err(IntakeError::CommentExists),
+            Ok(Recording::Conflict) => {
+                self.put_right(site, comment, house).await;
+                Err(IntakeError::CommentExists)
+            }
             Err(error) => {
-                // It may be stored all the same. A sighting too few is healed by the retry, one too many would condemn.
-                self.history.forget(&comment.trace).await;
+                self.put_right(site, comment, house).await;
+                self.pages.forget(site.id, &comment.sent.article.id); // it may be stored all the same
                 Err(error.into())
             }
         }
     }
+
+    /// What was sighted is not what was recorded: lets history know what is recorded under the id, or nothing. Where the store cannot say,
+    /// nothing: a sighting too few lets one more through, one too many condemns.
+    async fn put_right(&self, site: &Site, comment: &Comment, house: &House) {
+        match self.store.comment_find(site.id, &comment.sent.id).await {
+            Ok(Some((record, _))) => {
+                let recorded = read(site, record.comment.clone(), house);
+                self.history.sight(&recorded.trace, record.received_at).await;
+                self.history.settle(&recorded.trace, record.received_at, standing(&record)).await;
+            }
+            Ok(None) | Err(_) => self.history.forget(&comment.trace).await,
+        }
+    }
+}
+
+fn standing(record: &Record) -> Standing {
+    Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person }
 }
 
 /// Reduces a comment to text, links and fingerprints.
@@ -297,7 +351,7 @@ fn record(
     site: &Arc<Site>,
     comment: &Comment,
     verdict: Verdict,
-    article: Option<Article>,
+    news: Option<&News>,
     received_at: Timestamp,
 ) -> NewRecord {
     NewRecord {
@@ -305,7 +359,7 @@ fn record(
         comment: comment.sent.clone(),
         content: normalise::content_hash(&comment.sent),
         trace: comment.trace.clone(),
-        article,
+        article: news.map(|news| news.sent.clone()),
         status: verdict.action.status(),
         decided_by: DecidedBy::Policy,
         priority: priority(&verdict),

@@ -6,6 +6,7 @@ pub mod access;
 pub mod admin;
 pub mod clock;
 pub mod house;
+pub mod in_flight;
 pub mod intake;
 pub mod keys;
 pub mod limits;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::app::in_flight::to_its_end;
 use crate::app::outbox;
 use crate::domain::decision::{Action, Actor, DecidedBy, Record};
 use crate::domain::history::{History, Standing};
@@ -119,21 +120,25 @@ impl Review {
             return Err(ReviewError::NoRuling);
         }
         let single = ask.items.len() == 1;
-        let ruled = self
-            .store
-            .rule(Ruling {
-                items: ask.items,
-                action: ask.action,
-                category: ask.category,
-                reason: ask.reason,
-                note: ask.note,
-                by: Actor::Person(by.email.clone()),
-                at: now,
-                reach: by.reach.clone(),
-                tell_at: self.webhooks.tell_at(now),
-            })
-            .await?;
-        self.tell(&ruled).await;
+        let ruling = Ruling {
+            items: ask.items,
+            action: ask.action,
+            category: ask.category,
+            reason: ask.reason,
+            note: ask.note,
+            by: Actor::Person(by.email.clone()),
+            at: now,
+            reach: by.reach.clone(),
+            tell_at: self.webhooks.tell_at(now),
+        };
+        let (store, history) = (Arc::clone(&self.store), Arc::clone(&self.history));
+        let ruled: Result<Ruled, ReviewError> = to_its_end(async move {
+            let ruled = store.rule(ruling).await?;
+            tell(history.as_ref(), &ruled).await;
+            Ok(ruled)
+        })
+        .await;
+        let ruled = ruled?;
         match ruled.conflicts.first() {
             Some(current) if single => Err(ReviewError::Conflict(Box::new(current.clone()))),
             None if ruled.applied.is_empty() => Err(ReviewError::NotFound),
@@ -146,9 +151,13 @@ impl Review {
     /// # Errors
     /// [`UndoError`].
     pub async fn undo(&self, decision: Uuid, by: &Person, now: Timestamp) -> Result<Ruled, UndoError> {
-        let ruled = self.store.unrule(decision, Actor::Person(by.email.clone()), &by.reach, now).await?;
-        self.tell(&ruled).await;
-        Ok(ruled)
+        let (store, history, by) = (Arc::clone(&self.store), Arc::clone(&self.history), by.clone());
+        to_its_end(async move {
+            let ruled = store.unrule(decision, Actor::Person(by.email), &by.reach, now).await?;
+            tell(history.as_ref(), &ruled).await;
+            Ok(ruled)
+        })
+        .await
     }
 
     /// Why a comment within a person's reach is where it is.
@@ -164,11 +173,12 @@ impl Review {
         let history = self.store.comment_history(uid).await?;
         Ok(Explanation { record, history })
     }
+}
 
-    async fn tell(&self, ruled: &Ruled) {
-        for (record, trace) in &ruled.applied {
-            let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
-            self.history.settle(trace, record.received_at, standing).await;
-        }
+/// Tells history how each comment stands now; part of ruling, although whoever ruled goes away.
+async fn tell(history: &dyn History, ruled: &Ruled) {
+    for (record, trace) in &ruled.applied {
+        let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
+        history.settle(trace, record.received_at, standing).await;
     }
 }

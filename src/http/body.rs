@@ -3,8 +3,9 @@
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt as _;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 
+use super::objects::Objects;
 use super::problem::Problem;
 
 /// The body as JSON.
@@ -41,11 +42,8 @@ pub(super) async fn bytes(mut payload: web::Payload, most: usize) -> Result<web:
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes)
         .map_err(|error| Problem::malformed(format!("not UTF-8 after byte {}", error.valid_up_to())))?;
-    if text.trim_start().starts_with('[') {
-        return Err(Problem::invalid("body", "must be an object, not a list")); // serde would take a list for the fields in order
-    }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value: T = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let value: T = serde_path_to_error::deserialize(Objects(&mut reader)).map_err(|error| {
         let path = error.path().to_string();
         let inner = error.into_inner();
         if !inner.is_data() {
@@ -64,4 +62,55 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })?;
     reader.end().map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
     Ok(value)
+}
+
+/// The `id` of an object that could not be read as a whole, as far as it can be told: to name what is wrong.
+pub(super) fn id_alone(bytes: &[u8]) -> Option<String> {
+    struct Id<'a>(&'a mut Option<String>);
+
+    impl<'de> Visitor<'de> for Id<'_> {
+        type Value = ();
+
+        fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            text.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+            while let Some(key) = entries.next_key::<String>()? {
+                if key == "id" {
+                    *self.0 = Some(entries.next_value()?); // kept, whatever comes after it
+                    return Ok(());
+                }
+                entries.next_value::<IgnoredAny>()?;
+            }
+            Ok(())
+        }
+    }
+
+    let mut id = None;
+    // An error says no more than that there is no id, or that it stands before the error.
+    let _ = serde_json::Deserializer::from_slice(bytes).deserialize_map(Id(&mut id));
+    id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_found_in_what_cannot_be_read() {
+        let cases: &[(&str, Option<&str>)] = &[
+            (r#"{"id": "c-1""#, Some("c-1")),
+            (r#"{"body": 5, "id": "c-2", "article": nonsense"#, Some("c-2")),
+            (r#"{"article": {"id": "a-1"}, "id": "c-3"}"#, Some("c-3")),
+            (r#"{"article": {"id": "a-1"}}"#, None),
+            (r#"{"id": 5}"#, None),
+            (r#"["id", "c-4"]"#, None),
+            ("hello", None),
+            ("", None),
+        ];
+        for (text, id) in cases {
+            assert_eq!(id_alone(text.as_bytes()).as_deref(), *id, "{text}");
+        }
+    }
 }

@@ -6,7 +6,8 @@ use actix_web::HttpRequest;
 use ipnet::IpNet;
 
 /// The client's address: the peer's, or, when the peer is a trusted proxy, the last address of `X-Forwarded-For` that is none, read from right to
-/// left. `None` when a proxy that is not trusted stands between: then nobody knows.
+/// left; when all are trusted, the first. `None` when a proxy that is not trusted stands between, or a trusted one does not say for whom it
+/// asks, or not so that it can be read: then nobody knows.
 pub(super) fn address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = request.peer_addr()?.ip().to_canonical();
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
@@ -15,39 +16,48 @@ pub(super) fn address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr
         let proxied = forwarded().next().is_some() || request.headers().contains_key("forwarded");
         return (!proxied).then_some(peer);
     }
-    let text: Vec<&str> = forwarded().filter_map(|value| value.to_str().ok()).collect();
+    let text: Vec<&str> = forwarded().map(|value| value.to_str().ok()).collect::<Option<_>>()?;
+    let mut first = None;
     for part in text.iter().flat_map(|value| value.split(',')).rev() {
-        let ip: IpAddr = part.trim().parse().ok()?;
-        if !is_trusted(&ip.to_canonical()) {
-            return Some(ip.to_canonical());
+        let ip = part.trim().parse::<IpAddr>().ok()?.to_canonical();
+        if !is_trusted(&ip) {
+            return Some(ip);
         }
+        first = Some(ip);
     }
-    Some(peer)
+    first
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
 
     #[test]
     fn only_trusted_proxies_are_believed() {
         let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().expect("a network")];
-        let cases: &[(&str, &[&str], Option<&str>)] = &[
+        let cases: &[(&str, &[&[u8]], Option<&str>)] = &[
             ("203.0.113.9", &[], Some("203.0.113.9")),
-            ("203.0.113.9", &["127.0.0.1"], None),
-            ("10.0.0.1", &["198.51.100.7"], Some("198.51.100.7")),
-            ("10.0.0.1", &["127.0.0.1, 198.51.100.7, 10.0.0.2"], Some("198.51.100.7")),
-            ("10.0.0.1", &["127.0.0.1", "198.51.100.7"], Some("198.51.100.7")),
-            ("10.0.0.1", &["nonsense"], None),
-            ("10.0.0.1", &[], Some("10.0.0.1")),
+            ("203.0.113.9", &[b"127.0.0.1"], None),
+            ("10.0.0.1", &[b"198.51.100.7"], Some("198.51.100.7")),
+            ("10.0.0.1", &[b"127.0.0.1, 198.51.100.7, 10.0.0.2"], Some("198.51.100.7")),
+            ("10.0.0.1", &[b"127.0.0.1", b"198.51.100.7"], Some("198.51.100.7")),
+            ("10.0.0.1", &[b"nonsense"], None),
+            ("10.0.0.1", &[], None),
+            ("10.0.0.1", &[b""], None),
+            ("10.0.0.1", &[b"\xff198.51.100.7"], None),
+            ("10.0.0.1", &[b"\xff", b"127.0.0.1"], None),
+            ("10.0.0.1", &[b"10.0.0.3, 10.0.0.2"], Some("10.0.0.3")),
         ];
         for (peer, forwarded, expected) in cases {
             let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().expect("an address"));
             for value in *forwarded {
-                request = request.append_header(("X-Forwarded-For", *value));
+                let value = HeaderValue::from_bytes(value).expect("bytes that a header may hold");
+                request = request.append_header(("X-Forwarded-For", value));
             }
             let found = address(&request.to_http_request(), &trusted).map(|ip| ip.to_string());
+            let forwarded: Vec<_> = forwarded.iter().map(|value| value.escape_ascii().to_string()).collect();
             assert_eq!(found.as_deref(), *expected, "{peer} {forwarded:?}");
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 
@@ -21,6 +22,11 @@ pub(super) fn request_id() -> String {
     REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
 }
 
+/// Works on behalf of the request `id`: what a streamed answer does after its handler has returned.
+pub(super) async fn on_behalf_of<T>(id: String, work: impl Future<Output = T>) -> T {
+    REQUEST_ID.scope(id, work).await
+}
+
 pub(super) async fn around<B: MessageBody>(
     request: ServiceRequest,
     next: Next<B>,
@@ -28,7 +34,7 @@ pub(super) async fn around<B: MessageBody>(
     let id = sane(request.headers().get(&HEADER)).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let clock = request.app_data::<actix_web::web::Data<State>>().map(|state| std::sync::Arc::clone(&state.clock));
     let started = clock.as_ref().map(|clock| clock.now());
-    let method = request.method().clone();
+    let method = method_label(request.method());
     REQUEST_ID
         .scope(id.clone(), async move {
             let mut response = next.call(request).await?;
@@ -40,8 +46,8 @@ pub(super) async fn around<B: MessageBody>(
             let route = response.request().match_pattern().unwrap_or_else(|| "unknown".to_owned());
             let taken = clock.zip(started).map_or(0, |(clock, started)| clock.now().millis_since(started));
             let took = Duration::from_millis(taken);
-            tracing::debug!(%method, route, status = status.as_u16(), ms = taken, id, "answered");
-            let labels = [("method", method.to_string()), ("route", route), ("status", status.as_str().to_owned())];
+            tracing::debug!(method, route, status = status.as_u16(), ms = taken, id, "answered");
+            let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_str().to_owned())];
             metrics::counter!("doorward_http_requests_total", &labels).increment(1);
             metrics::histogram!("doorward_http_request_seconds").record(took.as_secs_f64());
             Ok(response)
@@ -54,4 +60,32 @@ fn sane(value: Option<&HeaderValue>) -> Option<String> {
     let text = value?.to_str().ok()?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
     (!text.is_empty() && text.len() <= 128 && text.chars().all(plain)).then(|| text.to_owned())
+}
+
+/// A method's name for logs and metrics. HTTP lets a client invent methods, and every label value lives as long as the process.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_that_clients_invent_share_one_label() {
+        let cases =
+            [("GET", "GET"), ("DELETE", "DELETE"), ("PATCH", "PATCH"), ("get", "other"), ("FLOOD-4711", "other")];
+        for (method, label) in cases {
+            assert_eq!(method_label(&Method::from_bytes(method.as_bytes()).unwrap()), label, "{method}");
+        }
+    }
 }

@@ -5,10 +5,12 @@ mod auth;
 mod body;
 mod client;
 mod middleware;
+mod objects;
 pub mod openapi;
 pub mod problem;
 pub mod routes;
 
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use actix_web::{App, HttpServer, web};
 use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 
 use crate::app::access::Access;
 use crate::app::clock::Clock;
@@ -44,6 +48,8 @@ pub struct Config {
     pub batch_in_flight: usize,
     /// Milliseconds for a client to send a request's head.
     pub client_timeout_ms: u64,
+    /// Seconds after which a connection is ended whose client takes nothing of what is sent to it; 0 for never. Linux only.
+    pub stalled_timeout_s: u32,
     /// Seconds for requests to finish when the service is told to stop.
     pub shutdown_timeout_s: u64,
 }
@@ -58,6 +64,7 @@ impl Default for Config {
             workers: 0,
             batch_in_flight: 128,
             client_timeout_ms: 5_000,
+            stalled_timeout_s: 60,
             shutdown_timeout_s: 30,
         }
     }
@@ -134,9 +141,24 @@ pub fn server(state: Arc<State>, listener: TcpListener) -> std::io::Result<Serve
             .wrap(actix_web::middleware::from_fn(middleware::around))
             .configure(routes::configure)
     })
+    .on_connect(move |connection, _| end_when_stalled(connection, Duration::from_secs(config.stalled_timeout_s.into())))
     .client_request_timeout(Duration::from_millis(config.client_timeout_ms))
     .shutdown_timeout(config.shutdown_timeout_s)
     .disable_signals();
     let server = if config.workers > 0 { server.workers(config.workers) } else { server };
     Ok(server.listen(listener)?.run())
 }
+
+/// Lets the system end a connection on which nothing was taken for `after`. Nothing else would: an answer that cannot be written is
+/// not asked for more, so that no timer of ours would be looked at.
+#[cfg(target_os = "linux")]
+fn end_when_stalled(connection: &dyn Any, after: Duration) {
+    let Some(stream) = connection.downcast_ref::<actix_web::rt::net::TcpStream>() else { return };
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(after)) {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a connection that stalls will not be ended");
+    }
+}
+
+/// No other system has it for both causes, a client that takes nothing and one that is gone.
+#[cfg(not(target_os = "linux"))]
+fn end_when_stalled(_: &dyn Any, _: Duration) {}

@@ -135,7 +135,9 @@ impl Problem {
     }
 
     fn unavailable(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", detail).header("retry-after", "5")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", detail)
+            .with("retry_after_s", 5.into()) // a line of a batch has no headers
+            .header("retry-after", "5")
     }
 
     fn internal() -> Self {
@@ -193,6 +195,7 @@ impl From<RateLimited> for Problem {
         let RateLimited { policy, quota, window_s, .. } = &error;
         Self::new(StatusCode::TOO_MANY_REQUESTS, QUOTA_EXCEEDED, format!("{error}; try again in {seconds} s"))
             .with("violated-policies", Value::from(vec![policy.clone()]))
+            .with("retry_after_s", seconds.into())
             .header("retry-after", &seconds.to_string())
             .header("ratelimit-policy", &format!("\"{policy}\";q={quota};w={window_s}"))
             .header("ratelimit", &format!("\"{policy}\";r=0;t={seconds}"))

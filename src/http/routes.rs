@@ -1,7 +1,8 @@
 //! Every route, in one table: what is not here does not exist, and the access test walks it.
 
+use actix_web::dev::ResourceDef;
 use actix_web::http::Method;
-use actix_web::{HttpResponse, Route, web};
+use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{articles, batch, comments, operations, review};
 use super::openapi;
@@ -67,7 +68,8 @@ pub fn table() -> Vec<Entry> {
     ]
 }
 
-/// Puts the table into an application, and problems around it.
+/// Puts the table into an application, and problems around it. A path takes only the methods that the table gives it, so that
+/// `/v1/comments/batch` is a comment of that name too, where the batch has no use for the method.
 pub fn configure(config: &mut web::ServiceConfig) {
     let mut paths: Vec<(&'static str, Vec<Entry>)> = Vec::new();
     for entry in table() {
@@ -77,20 +79,23 @@ pub fn configure(config: &mut web::ServiceConfig) {
         }
     }
     for (path, entries) in paths {
-        let allowed: Vec<&str> = entries.iter().map(|entry| entry.method.as_str()).collect();
-        let allowed = allowed.join(", ");
-        let mut resource = web::resource(path);
-        for entry in entries {
-            resource = resource.route(entry.route);
-        }
-        config.service(resource.default_service(web::to(move || {
-            let allowed = allowed.clone();
-            async move { Err::<HttpResponse, _>(Problem::method_not_allowed(&allowed)) }
-        })));
+        let methods: Vec<Method> = entries.iter().map(|entry| entry.method.clone()).collect();
+        let resource = web::resource(path).guard(guard::fn_guard(move |asked| methods.contains(&asked.head().method)));
+        config.service(entries.into_iter().fold(resource, |resource, entry| resource.route(entry.route)));
     }
     let bad_query =
         web::QueryConfig::default().error_handler(|error, _| Problem::invalid("query", &error.to_string()).into());
     let bad_path = web::PathConfig::default().error_handler(|error, _| Problem::not_found(error.to_string()).into());
     config.app_data(bad_query).app_data(bad_path);
-    config.default_service(web::to(|| async { Err::<HttpResponse, _>(Problem::not_found("there is no such path")) }));
+    config.default_service(web::to(nothing_there));
+}
+
+/// Neither this path with this method nor, perhaps, this path at all.
+async fn nothing_there(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let entries = table().into_iter().filter(|entry| ResourceDef::new(entry.path).is_match(request.path()));
+    let methods: Vec<String> = entries.map(|entry| entry.method.to_string()).collect();
+    if methods.is_empty() {
+        return Err(Problem::not_found("there is no such path"));
+    }
+    Err(Problem::method_not_allowed(&methods.join(", ")))
 }

@@ -20,7 +20,7 @@ async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
         ("two values", b"{} {}".to_vec(), 422, "invalid", "missing"),
         ("deeply nested", deep.into_bytes(), 422, "invalid", "id: invalid type: sequence"),
         ("not UTF-8", b"{\"id\":\"\xff\xfe\"}".to_vec(), 400, "malformed", "not UTF-8 after byte 7"),
-        ("a list", b"[]".to_vec(), 422, "invalid", ""),
+        ("a list", b"[]".to_vec(), 422, "invalid", "body: invalid type: sequence, expected an object"),
         ("no id", with(|c| drop(c.as_object_mut().unwrap().remove("id"))), 422, "invalid", "id: is missing"),
         ("no body", with(|c| drop(c.as_object_mut().unwrap().remove("body"))), 422, "invalid", "body: is missing"),
         (
@@ -126,6 +126,24 @@ async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
 }
 
 #[tokio::test]
+async fn a_list_of_an_objects_values_is_not_the_object() {
+    let app = TestApp::spawn().await;
+    let rows = [
+        ("article", with(|c| c["article"] = json!(["a-9"]))),
+        ("author", with(|c| c["author"] = json!(["u-7"]))),
+        ("body", json!(["c-1", ["a-9"], null, null, "hello"]).to_string().into_bytes()),
+    ];
+    for (field, body) in rows {
+        for path in ["/v1/comments", "/v1/assess"] {
+            let request = app.request(Method::POST, path, &app.key).header("content-type", "application/json");
+            let problem = read(request.body(body.clone()).send().await.unwrap(), &[422]).await;
+            assert_eq!(problem["field"], field, "{path}: {problem}");
+            assert_eq!(problem["detail"], format!("{field}: invalid type: sequence, expected an object"));
+        }
+    }
+}
+
+#[tokio::test]
 async fn odd_but_valid_input_is_taken() {
     let app = TestApp::spawn().await;
     let links = "<a href='http://x.example/'>x</a>".repeat(1_900);
@@ -165,6 +183,24 @@ async fn odd_but_valid_input_is_taken() {
 }
 
 #[tokio::test]
+async fn a_hundred_thousand_links_are_one_comment() {
+    let app = TestApp::spawn_with(|config| {
+        config.server.max_body_bytes = 16 << 20;
+        config.intake.max_comment_bytes = 8 << 20;
+    })
+    .await;
+    let same = "<a href='http://x.example/'>x</a>".repeat(100_000);
+    let distinct: String = (0..100_000).map(|at| format!("http://{at}.example/{at} ")).collect();
+    for (id, body, format) in [("same", same, "html"), ("distinct", distinct, "markdown")] {
+        let answer =
+            app.post("/v1/comments", &json!({"id": id, "article": {"id": "a"}, "body": body, "format": format})).await;
+        assert_eq!(answer.status(), 201, "{id}");
+    }
+    let found = read(app.request(Method::GET, "/v1/comments/distinct", &app.key).send().await.unwrap(), &[200]).await;
+    assert!(crate::helpers::signal(&found, "link-count").is_some(), "{}", found["verdict"]);
+}
+
+#[tokio::test]
 async fn paths_methods_and_types_that_are_not_there_say_so() {
     let app = TestApp::spawn().await;
     let ask = async |method: Method, path: &str| app.request(method, path, &app.key).send().await.unwrap();
@@ -192,6 +228,9 @@ async fn paths_methods_and_types_that_are_not_there_say_so() {
         let problem = read(ask(Method::GET, path).await, &[422]).await;
         assert_eq!(problem["field"], field, "{path}");
     }
+    let long = app.request(Method::PUT, "/v1/articles/a", &app.key).json(&json!({"title": "x".repeat(3_000)}));
+    let problem = read(long.send().await.unwrap(), &[422]).await;
+    assert_eq!((&problem["field"], &problem["status"]), (&json!("title"), &json!(422)), "as this body names it");
     let page = ask(Method::GET, "/problems/comment-exists").await;
     assert_eq!(page.status(), 200);
     assert!(page.text().await.unwrap().contains("409"));

@@ -43,7 +43,7 @@ pub(crate) struct TestApp {
     admin: Admin,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<anyhow::Result<()>>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl TestApp {
@@ -79,8 +79,8 @@ impl TestApp {
         let key = admin.site_create("news", None, None, clock.now()).await.unwrap().key;
         admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, clock.now()).await.unwrap();
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
-        let client = reqwest::Client::new();
-        Self { address, clock, client, key, token, admin, stop: Some(stop), thread: Some(thread), _folder: folder }
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { address, clock, client, key, token, admin, stop: Some(stop), thread: Some(thread), folder }
     }
 
     pub(crate) async fn another_site(&self, name: &str) -> String {
@@ -98,6 +98,13 @@ impl TestApp {
     pub(crate) async fn person(&self, email: &str, role: Role) -> String {
         self.admin.user_create(email, role, &Reach::ALL, self.clock.now()).await.unwrap();
         self.admin.token_create(email, self.clock.now()).await.unwrap().token
+    }
+
+    /// Another process at the service's database.
+    pub(crate) fn database(&self) -> rusqlite::Connection {
+        let connection = rusqlite::Connection::open(self.folder.path().join("doorward.db")).unwrap();
+        connection.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        connection
     }
 
     pub(crate) fn request(&self, method: Method, path: &str, bearer: &str) -> RequestBuilder {

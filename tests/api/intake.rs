@@ -101,6 +101,54 @@ async fn an_article_sent_once_is_remembered() {
 }
 
 #[tokio::test]
+async fn an_article_that_cannot_be_read_holds_and_is_read_again() {
+    let app = TestApp::spawn_with(|config| {
+        let site = config.moderation.sites.entry("news".to_owned()).or_default();
+        site.sections.insert("sport".to_owned(), Moderation::Pre);
+    })
+    .await;
+    let article = json!({"title": "Council approves cycle lanes", "text": "The lanes along the river connect the station with the harbour.", "section": "sport"});
+    let put = app.request(Method::PUT, "/v1/articles/lanes", &app.key).json(&article).send().await.unwrap();
+    assert_eq!(put.status(), 201);
+    let assess = async |article: serde_json::Value| {
+        let comment = json!({"id": "c-1", "article": article, "body": "The lanes along the river are a fine thing."});
+        read(app.post("/v1/assess", &comment).await, &[200]).await["verdict"].clone()
+    };
+    let off_topic = |verdict: &serde_json::Value| {
+        let signals = verdict["signals"].as_array().unwrap().clone();
+        signals.into_iter().find(|one| one["id"] == "off-topic").map(|one| one["outcome"].clone())
+    };
+    let caused = |verdict: &serde_json::Value| {
+        verdict["causes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|cause| cause["id"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    let database = app.database();
+    let stored: Vec<u8> = database.query_row("SELECT b FROM article", [], |row| row.get(0)).unwrap();
+    let write = |bytes: &[u8]| database.execute("UPDATE article SET b = ?1", [bytes]).unwrap();
+    write(b"\xff\xff\xff");
+    for sent in [json!({"id": "lanes"}), json!({"id": "lanes", "url": "https://news.example/lanes"})] {
+        let verdict = assess(sent).await;
+        assert_eq!(
+            (&verdict["action"], off_topic(&verdict)),
+            (&json!("hold"), Some(json!("unavailable"))),
+            "{verdict}"
+        );
+        assert!(caused(&verdict).contains(&"mode:pre".to_owned()), "its section may be one that waits: {verdict}");
+    }
+    let mut whole = article.clone();
+    (whole["id"], whole["section"]) = (json!("lanes"), json!("city"));
+    let verdict = assess(whole).await;
+    assert_eq!((off_topic(&verdict), caused(&verdict)), (None, vec![]), "all that counts came with the comment");
+    write(&stored);
+    let verdict = assess(json!({"id": "lanes"})).await;
+    assert_eq!((off_topic(&verdict), caused(&verdict)), (None, vec!["mode:pre".to_owned()]), "the half of it was kept");
+}
+
+#[tokio::test]
 async fn lists_filter_and_page() {
     let app = TestApp::spawn().await;
     for at in 0..25 {

@@ -7,6 +7,8 @@ mod bad_input;
 mod batch;
 mod campaign;
 mod helpers;
+mod in_flight;
 mod intake;
 mod limits;
 mod review;
+mod unavailable;

@@ -139,6 +139,8 @@ async fn decisions_apply_to_what_was_seen_and_can_be_undone() {
         (json!({"items": [{"uid": items[0]["uid"], "seen_version": 1}], "action": "hold"}), "action"),
         (json!({"items": [{"uid": "x", "seen_version": 1}], "action": "approve"}), "items[0].uid"),
         (json!({"items": [{"uid": items[0]["uid"]}], "action": "approve"}), "items[0].seen_version"),
+        (json!({"items": [[items[0]["uid"], 1]], "action": "approve"}), "items[0]"),
+        (json!([[{"uid": items[0]["uid"], "seen_version": 1}], "approve"]), "body"),
         (
             json!({"items": [{"uid": items[0]["uid"], "seen_version": 1}], "action": "approve", "note": "x".repeat(5_000)}),
             "note",

@@ -57,7 +57,11 @@ pub async fn put(
         return Err(Problem::invalid("id", "is another one than in the path"));
     }
     let draft: ArticleDraft = body::parse(&serde_json::to_vec(&sent).unwrap_or_default())?;
-    let article = draft.parse(&state.settings.current().bounds)?;
+    let article = draft.parse(&state.settings.current().bounds).map_err(|invalid| {
+        // It is named as it stands in a comment; here the article is the whole body.
+        let field = invalid.field.strip_prefix("article.").unwrap_or(invalid.field);
+        Problem::invalid(field, &invalid.problem)
+    })?;
     let (article, new) = state.intake.article(site.id, article, state.clock.now()).await?;
     let mut response = if new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.json(ArticleOut::from(&article)))

@@ -1,4 +1,7 @@
 //! Many comments in one request: NDJSON in, NDJSON out, line for line, streamed both ways in bounded memory.
+//!
+//! Bounded memory means that nothing more is read while answers wait to be taken. A client that reads only after it has written everything
+//! may so wait for us while we wait for it; `server.stalled_timeout_s` ends that.
 
 use std::sync::Arc;
 
@@ -9,15 +12,19 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::super::problem::{Problem, ProblemBody};
-use super::super::{State, auth, body};
+use super::super::{State, auth, body, middleware};
 use super::dto::CommentOut;
 use crate::app::intake::Turn;
 use crate::app::limits::Route;
-use crate::domain::comment::Draft;
+use crate::domain::comment::{Draft, ExternalId};
 use crate::domain::site::{Scope, Site};
 
 /// Takes comments, one JSON object a line, and answers one a line in the same order: the comment as `POST /v1/comments` answers it, or a problem
-/// object. A bad line spoils only itself; empty lines are passed over.
+/// object, with the number of its `line` (from 1, blank ones counted), the comment's `id` where it could be read, and `retry_after_s` where the same
+/// line may be sent again later. A bad line spoils only itself; blank lines are passed over.
+///
+/// Read answers while you write lines: nothing more is read while they wait to be taken, and a connection on which none is taken for
+/// `server.stalled_timeout_s` is ended. A client that can only write first and read then sends a hundred lines at most at a time.
 #[utoipa::path(post, path = "/v1/comments/batch", tag = "websites", security(("site_key" = ["post"])),
     request_body(content = String, content_type = "application/x-ndjson", description = "One comment a line, as for `POST /v1/comments`"),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One answer a line"),
@@ -30,18 +37,19 @@ pub async fn submit(
     let site = auth::site(&state, &request, Scope::Post).await?;
     let (most, in_flight) = (state.config.max_body_bytes, state.config.batch_in_flight.clamp(1, 10_000));
     let state = state.into_inner();
-    let queue = Arc::new(Mutex::new(()));
+    let (queue, instance) = (Arc::new(Mutex::new(())), middleware::request_id());
     let answers = lines(payload, most)
         .map(move |line| {
             let (state, site, queue) = (Arc::clone(&state), Arc::clone(&site), Arc::clone(&queue));
-            async move {
-                let line = line?;
+            let answer = async move {
+                let (number, line) = line?;
                 let turn = Turn::next(queue).await; // fair: lines are judged in their order
                 Ok::<Bytes, Error>(match one(&state, &site, line, turn).await {
                     Ok(comment) => written(&comment),
-                    Err(problem) => written(&problem.body()),
+                    Err(problem) => written(&problem.with("line", number.into()).body()),
                 })
-            }
+            };
+            middleware::on_behalf_of(instance.clone(), answer)
         })
         // As many at once as make one commit worth its flush; no further line is read until one of them is answered.
         .buffered(in_flight);
@@ -49,14 +57,19 @@ pub async fn submit(
 }
 
 async fn one(state: &State, site: &Arc<Site>, line: Result<Bytes, Problem>, turn: Turn) -> Result<CommentOut, Problem> {
-    let draft: Draft = body::parse(&line?)?;
-    let id = draft.id.clone();
+    let line = line?;
     let taken = async {
+        let draft: Draft = body::parse(&line)?;
         let new = draft.parse(&state.settings.current().bounds)?;
         state.intake.submit(site, new, Route::Batch, turn, state.clock.now()).await.map_err(Problem::from)
     };
-    let taken = taken.await.map_err(|problem| problem.with("id", id.into()))?;
-    Ok(CommentOut::from(&taken.record))
+    match taken.await {
+        Ok(taken) => Ok(CommentOut::from(&taken.record)),
+        Err(problem) => Err(match body::id_alone(&line).and_then(|id| ExternalId::parse("id", id).ok()) {
+            Some(id) => problem.with("id", id.as_str().into()),
+            None => problem,
+        }),
+    }
 }
 
 fn written<T: Serialize>(answer: &T) -> Bytes {
@@ -68,6 +81,8 @@ fn written<T: Serialize>(answer: &T) -> Bytes {
 struct Reading {
     payload: web::Payload,
     buffer: BytesMut,
+    /// Lines that have ended, blank ones and too long ones included.
+    lines: u64,
     /// Bytes of the buffer that are known to hold no line end.
     searched: usize,
     /// The rest of a line that was too long is being passed over.
@@ -75,23 +90,24 @@ struct Reading {
     ended: bool,
 }
 
-/// The lines of a body that are not blank; one longer than `most` bytes is an error of its own, and reading goes on after it. An error of the
+/// The lines of a body that are not blank, with their numbers from 1; one longer than `most` bytes is an error of its own, and reading goes on after it. An error of the
 /// connection ends it.
-fn lines(payload: web::Payload, most: usize) -> impl Stream<Item = Result<Result<Bytes, Problem>, Error>> {
-    let reading = Reading { payload, buffer: BytesMut::new(), searched: 0, skipping: false, ended: false };
+fn lines(payload: web::Payload, most: usize) -> impl Stream<Item = Result<(u64, Result<Bytes, Problem>), Error>> {
+    let reading = Reading { payload, buffer: BytesMut::new(), lines: 0, searched: 0, skipping: false, ended: false };
     stream::unfold(reading, move |mut reading| async move {
         loop {
             if let Some(found) = reading.buffer[reading.searched..].iter().position(|byte| *byte == b'\n') {
                 let mut line = reading.buffer.split_to(reading.searched + found + 1);
                 reading.searched = 0;
+                reading.lines += 1;
                 if std::mem::take(&mut reading.skipping) {
                     continue;
                 }
                 line.truncate(line.len() - 1);
                 match line {
-                    line if line.len() > most => return Some((Ok(Err(too_long(most))), reading)),
+                    line if line.len() > most => return Some((Ok((reading.lines, Err(too_long(most)))), reading)),
                     line if line.trim_ascii().is_empty() => continue,
-                    line => return Some((Ok(Ok(line.freeze())), reading)),
+                    line => return Some((Ok((reading.lines, Ok(line.freeze()))), reading)),
                 }
             }
             reading.searched = reading.buffer.len();
@@ -102,12 +118,14 @@ fn lines(payload: web::Payload, most: usize) -> impl Stream<Item = Result<Result
                 reading.skipping = true;
                 reading.buffer.clear();
                 reading.searched = 0;
-                return Some((Ok(Err(too_long(most))), reading));
+                return Some((Ok((reading.lines + 1, Err(too_long(most)))), reading));
             }
             if reading.ended {
                 let line = std::mem::take(&mut reading.buffer);
+                let blank = line.trim_ascii().is_empty();
                 reading.searched = 0;
-                return if line.trim_ascii().is_empty() { None } else { Some((Ok(Ok(line.freeze())), reading)) };
+                let last = (reading.lines + 1, Ok(line.freeze()));
+                return if blank { None } else { Some((Ok(last), reading)) };
             }
             match reading.payload.next().await {
                 Some(Ok(chunk)) => reading.buffer.extend_from_slice(&chunk),

@@ -100,7 +100,7 @@ pub async fn erase(
         Ok(person) => Actor::Person(person.email),
         Err(_) => Actor::Site(site.name.to_string()),
     };
-    state.intake.erase(site.id, &id, by, state.clock.now()).await?;
+    state.intake.erase(site.id, id, by, state.clock.now()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 

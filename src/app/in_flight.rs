@@ -1,0 +1,116 @@
+//! Comments on their way: of one id one after the other, and each to its end.
+//!
+//! Between the mark in the history and what the store answers, history and store disagree about a comment. Two rules keep that from
+//! lasting: whoever asked may go away, the work goes on; and whoever comes with the same id meanwhile waits.
+
+use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::domain::comment::ExternalId;
+use crate::domain::site::SiteId;
+use crate::domain::store::StoreError;
+
+type Key = (SiteId, ExternalId);
+type Queue = Arc<tokio::sync::Mutex<()>>;
+
+/// The ids that are on their way through this process.
+#[derive(Debug, Default, Clone)]
+pub struct InFlight(Arc<Mutex<HashMap<Key, Queue>>>);
+
+/// Nobody else changes the comment of this id while this lives.
+#[derive(Debug)]
+pub struct Alone {
+    ids: InFlight,
+    key: Key,
+    place: Option<OwnedMutexGuard<()>>,
+}
+
+impl InFlight {
+    /// Waits until nobody else has to do with the comment of this id.
+    pub async fn alone(&self, site: SiteId, id: &ExternalId) -> Alone {
+        let key = (site, id.clone());
+        let queue = Arc::clone(self.ids().entry(key.clone()).or_default());
+        // Made before waiting: whoever gives up leaves nothing behind either.
+        let mut alone = Alone { ids: self.clone(), key, place: None };
+        alone.place = Some(queue.lock_owned().await);
+        alone
+    }
+
+    fn ids(&self) -> MutexGuard<'_, HashMap<Key, Queue>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let mut ids = self.ids.ids();
+        drop(self.place.take());
+        if ids.get(&self.key).is_some_and(|queue| Arc::strong_count(queue) == 1) {
+            ids.remove(&self.key); // nobody waits
+        }
+    }
+}
+
+/// Does `work` to its end, whether or not the caller stays to hear of it: the futures of a connection that is lost are dropped wherever they are.
+///
+/// # Errors
+/// Those of `work`; [`StoreError::Unavailable`] when the process stops first.
+pub async fn to_its_end<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<StoreError> + Send + 'static,
+{
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(ended) => match ended.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => Err(StoreError::Unavailable("the service stops".into()).into()),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::poll;
+
+    use super::*;
+
+    fn id(text: &str) -> ExternalId {
+        ExternalId::parse("id", text.to_owned()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn of_one_id_one_after_the_other_and_nothing_is_left_behind() {
+        let ids = InFlight::default();
+        let (site, a, b) = (SiteId(1), id("a"), id("b"));
+        let first = ids.alone(site, &a).await;
+        let other = ids.alone(site, &b).await;
+        let elsewhere = ids.alone(SiteId(2), &a).await;
+        let mut second = Box::pin(ids.alone(site, &a));
+        let mut gives_up = Box::pin(ids.alone(site, &a));
+        assert!(poll!(&mut second).is_pending() && poll!(&mut gives_up).is_pending());
+        drop(first);
+        let second = second.await;
+        drop(gives_up);
+        drop((second, other, elsewhere));
+        assert!(ids.ids().is_empty(), "{ids:?}");
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_without_the_one_who_asked() {
+        let (open, gate) = tokio::sync::oneshot::channel::<()>();
+        let (done, ended) = tokio::sync::oneshot::channel();
+        let mut asked = Box::pin(to_its_end(async move {
+            drop(gate.await);
+            let _ = done.send("done");
+            Ok::<_, StoreError>(())
+        }));
+        assert!(poll!(&mut asked).is_pending());
+        drop(asked);
+        drop(open);
+        assert_eq!(ended.await, Ok("done"));
+    }
+}
