@@ -35,6 +35,10 @@ pub struct Config {
     pub moderation: ModerationConfig,
     /// `[webhooks]`.
     pub webhooks: app::outbox::Config,
+    /// `[privacy]`.
+    pub privacy: app::authors::Config,
+    /// `[events]`.
+    pub events: app::events::Config,
     /// `[history]`.
     pub history: storage::memory::history::Config,
     /// `[model]`.
@@ -237,6 +241,8 @@ impl Config {
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.database.path().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
+        self.privacy.check().map_err(|error| value(&error))?;
+        self.events.check().map_err(|error| value(&error))?;
         Ok(())
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::app::events::Events;
 use crate::app::house::{House, Scene, Settings};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::Pages;
@@ -12,6 +13,7 @@ use crate::domain::decision::{Action, Actor, DecidedBy, Record, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::normalise;
+use crate::domain::people::Reach;
 use crate::domain::relevance::Page;
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
@@ -73,6 +75,7 @@ pub struct Intake {
     history: Arc<dyn History>,
     limits: Arc<dyn Limiter>,
     pages: Pages,
+    events: Arc<Events>,
 }
 
 impl Intake {
@@ -84,9 +87,10 @@ impl Intake {
         history: Arc<dyn History>,
         limits: Arc<dyn Limiter>,
         pages: usize,
+        events: Arc<Events>,
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), pages);
-        Self { settings, store, history, limits, pages }
+        Self { settings, store, history, limits, pages, events }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision.
@@ -152,12 +156,17 @@ impl Intake {
         Ok(house.judge(&comment, &Scene { past, ..scene }, now))
     }
 
-    /// A site's own comment.
+    /// A site's own comment, as far as it lies within `reach`.
     ///
     /// # Errors
     /// `NotFound`, `Store`.
-    pub async fn comment(&self, site: SiteId, id: &ExternalId) -> Result<Record, IntakeError> {
-        self.store.comment_find(site, id).await?.map(|(record, _)| record).ok_or(IntakeError::NotFound)
+    pub async fn comment(&self, site: SiteId, id: &ExternalId, reach: &Reach) -> Result<Record, IntakeError> {
+        let (record, _) = self.store.comment_find(site, id).await?.ok_or(IntakeError::NotFound)?;
+        if !reach.is_all() {
+            let place = self.store.comment_place(record.uid).await?;
+            place.filter(|place| place.lies_within(reach)).ok_or(IntakeError::NotFound)?;
+        }
+        Ok(record)
     }
 
     /// A site's own comments, newest first.
@@ -173,13 +182,25 @@ impl Intake {
         self.store.comment_list(site, filter, page).await
     }
 
-    /// Erases a comment, and what the history knows by it.
+    /// Erases a comment within `reach`, and what the history knows by it.
     ///
     /// # Errors
     /// `NotFound`, `Store`.
-    pub async fn erase(&self, site: SiteId, id: &ExternalId, by: Actor, now: Timestamp) -> Result<(), IntakeError> {
+    pub async fn erase(
+        &self,
+        site: SiteId,
+        id: &ExternalId,
+        by: Actor,
+        reach: &Reach,
+        now: Timestamp,
+    ) -> Result<(), IntakeError> {
+        let record = self.comment(site, id, reach).await?;
+        let place = self.store.comment_place(record.uid).await?;
         let trace = self.store.comment_erase(site, id, by, now).await?.ok_or(IntakeError::NotFound)?;
         self.history.forget(&trace).await;
+        if let Some(place) = place {
+            self.events.erased(record.uid, &place, now);
+        }
         Ok(())
     }
 
@@ -273,6 +294,7 @@ impl Intake {
                 }
                 let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
                 self.history.settle(&comment.trace, record.received_at, standing).await;
+                self.events.judged(&record).await;
                 Ok(Taken { record, replayed: false })
             }
             // Another request with this id was faster. Its sighting replaced ours or ours its; they are the same comment.

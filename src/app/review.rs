@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::app::events::Events;
 use crate::app::outbox;
 use crate::domain::decision::{Action, Actor, DecidedBy, Record};
 use crate::domain::history::{History, Standing};
@@ -60,6 +61,7 @@ pub struct Review {
     store: Arc<dyn Store>,
     history: Arc<dyn History>,
     webhooks: outbox::Config,
+    events: Arc<Events>,
 }
 
 impl Review {
@@ -68,8 +70,13 @@ impl Review {
 
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>, webhooks: outbox::Config) -> Self {
-        Self { store, history, webhooks }
+    pub fn new(
+        store: Arc<dyn Store>,
+        history: Arc<dyn History>,
+        webhooks: outbox::Config,
+        events: Arc<Events>,
+    ) -> Self {
+        Self { store, history, webhooks, events }
     }
 
     /// A page of what waits for a person within their reach, with true counts.
@@ -99,15 +106,19 @@ impl Review {
         now: Timestamp,
     ) -> Result<(Vec<Uuid>, Timestamp), ReviewError> {
         let until = now.plus_millis(Self::CLAIM_MS);
-        Ok((self.store.claim(uids, by, until, now).await?, until))
+        let claimed = self.store.claim(uids, by, until, now).await?;
+        self.events.claimed(&claimed, &by.email, Some(until), now).await;
+        Ok((claimed, until))
     }
 
     /// Gives leases back.
     ///
     /// # Errors
     /// `Store`.
-    pub async fn release(&self, uids: &[Uuid], by: &Person) -> Result<Vec<Uuid>, ReviewError> {
-        Ok(self.store.release(uids, &by.email).await?)
+    pub async fn release(&self, uids: &[Uuid], by: &Person, now: Timestamp) -> Result<Vec<Uuid>, ReviewError> {
+        let released = self.store.release(uids, &by.email).await?;
+        self.events.claimed(&released, &by.email, None, now).await;
+        Ok(released)
     }
 
     /// Applies a person's ruling to every item that nobody changed since it was seen.
@@ -134,6 +145,7 @@ impl Review {
             })
             .await?;
         self.tell(&ruled).await;
+        self.events.ruled(&ruled, &by.email, now).await;
         match ruled.conflicts.first() {
             Some(current) if single => Err(ReviewError::Conflict(Box::new(current.clone()))),
             None if ruled.applied.is_empty() => Err(ReviewError::NotFound),
@@ -148,6 +160,7 @@ impl Review {
     pub async fn undo(&self, decision: Uuid, by: &Person, now: Timestamp) -> Result<Ruled, UndoError> {
         let ruled = self.store.unrule(decision, Actor::Person(by.email.clone()), &by.reach, now).await?;
         self.tell(&ruled).await;
+        self.events.ruled(&ruled, &by.email, now).await;
         Ok(ruled)
     }
 
@@ -157,7 +170,7 @@ impl Review {
     /// `NotFound`, `Store`.
     pub async fn explain(&self, uid: Uuid, by: &Person) -> Result<Explanation, ReviewError> {
         let place = self.store.comment_place(uid).await?.ok_or(ReviewError::NotFound)?;
-        if !by.reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref()) {
+        if !place.lies_within(&by.reach) {
             return Err(ReviewError::NotFound);
         }
         let record = self.store.comment_by_uid(uid).await?.ok_or(ReviewError::NotFound)?;

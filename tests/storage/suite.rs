@@ -11,8 +11,8 @@ use doorward::domain::decision::{Action, Actor, DecidedBy, Record, Status};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::domain::store::{
-    CommentFilter, CreateError, HappeningKind, ListError, PageRequest, QueueFilter, QueueItem, QueueSort, Recording,
-    Remembered, Seen, Store, StoreError, UndoError,
+    AuditFilter, CommentFilter, CreateError, HappeningKind, ListError, PageRequest, QueueFilter, QueueItem, QueueSort,
+    Recording, Remembered, Seen, Store, StoreError, UndoError,
 };
 use doorward::domain::time::Timestamp;
 use uuid::Uuid;
@@ -442,7 +442,10 @@ pub(crate) async fn queue_refuses_foreign_cursors(engine: &dyn Engine) {
         assert!(matches!(answer, Err(ListError::BadCursor)), "{cursor}");
         let answer = store.comment_list(news.id, &CommentFilter::default(), &request).await;
         assert!(matches!(answer, Err(ListError::BadCursor)), "{cursor}");
-        assert!(matches!(store.audit_list(&request).await, Err(ListError::BadCursor)), "{cursor}");
+        assert!(
+            matches!(store.audit_list(&AuditFilter::default(), &request).await, Err(ListError::BadCursor)),
+            "{cursor}"
+        );
     }
 }
 
@@ -708,7 +711,7 @@ pub(crate) async fn record_of_who_did_what_is_newest_first(engine: &dyn Engine) 
     store.comment_erase(news.id, &id("c-1"), Actor::Site("news".to_owned()), at(3)).await.unwrap();
     let (mut lines, mut request) = (Vec::new(), first_page(2));
     loop {
-        let page = store.audit_list(&request).await.unwrap();
+        let page = store.audit_list(&AuditFilter::default(), &request).await.unwrap();
         lines.extend(page.items);
         request.cursor = page.next_cursor;
         if request.cursor.is_none() {

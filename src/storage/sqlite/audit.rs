@@ -10,7 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::shared::Shared;
 use crate::domain::decision::Actor;
-use crate::domain::store::{AuditCheck, AuditEntry, AuditLine, ListError, Page, PageRequest, Result, StoreError};
+use crate::domain::store::{
+    AuditCheck, AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, StoreError,
+};
 use crate::domain::time::Timestamp;
 
 /// The last line's number and hash, in `meta`.
@@ -122,9 +124,10 @@ fn walk<T>(connection: &Connection, mut each: impl FnMut(&Step) -> Option<T>) ->
     Ok(None)
 }
 
-/// Whether every line is there, in its place, and says what it said.
-pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
+/// Whether every line is there, in its place, and says what it said; and whether `known` was ever the end of them.
+pub(super) fn verify(connection: &Connection, known: Option<Hash>) -> Result<AuditCheck> {
     let (mut lines, mut last, mut head) = (0, 0, NOTHING);
+    let mut met = known.is_none_or(|known| known == NOTHING);
     let broken = |line, problem: &str| Some(AuditCheck::Broken { line, problem: problem.to_owned() });
     let found = walk(connection, |step| {
         if step.number != step.due {
@@ -138,6 +141,7 @@ pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
             _ => {}
         }
         (lines, last, head) = (lines + 1, step.number, step.expected);
+        met = met || known == Some(head);
         None
     })?;
     if let Some(broken) = found {
@@ -155,6 +159,7 @@ pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
     };
     Ok(match problem {
         Some((line, problem)) => AuditCheck::Broken { line, problem: problem.to_owned() },
+        None if !met => AuditCheck::Another { lines, head: hex(&head) },
         None => AuditCheck::Whole { lines, head: hex(&head) },
     })
 }
@@ -163,6 +168,7 @@ pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
 pub(super) fn list(
     connection: &Connection,
     shared: &Shared,
+    filter: &AuditFilter,
     page: &PageRequest,
 ) -> std::result::Result<Page<AuditLine>, ListError> {
     let below = match &page.cursor {
@@ -170,11 +176,20 @@ pub(super) fn list(
         None => i64::MAX,
     };
     let limit = super::lists::limit(page);
-    let read =
-        "SELECT id, at, actor, name, action, subject, detail, chain FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let read = "SELECT id, at, actor, name, action, subject, detail, chain FROM audit \
+                WHERE id < ?1 AND (?3 IS NULL OR substr(action, 1, length(?3)) = ?3) AND (?4 IS NULL OR name = ?4 COLLATE NOCASE) \
+                AND (?5 IS NULL OR subject = ?5 COLLATE NOCASE) AND (?6 IS NULL OR at >= ?6) ORDER BY id DESC LIMIT ?2";
     let mut query = connection.prepare_cached(read).map_err(StoreError::from)?;
-    let mut rows =
-        query.query(params![below, i64::try_from(limit + 1).unwrap_or(i64::MAX)]).map_err(StoreError::from)?;
+    let mut rows = query
+        .query(params![
+            below,
+            i64::try_from(limit + 1).unwrap_or(i64::MAX),
+            filter.action,
+            filter.by,
+            filter.subject,
+            filter.since.map(Timestamp::as_millis),
+        ])
+        .map_err(StoreError::from)?;
     let (mut items, mut last, mut more) = (Vec::new(), 0_u32, false);
     while let Some(row) = rows.next().map_err(StoreError::from)? {
         if items.len() == limit {
@@ -186,6 +201,19 @@ pub(super) fn list(
     }
     let next_cursor = more.then(|| super::lists::cursor_of_row(shared, last));
     Ok(Page { items, next_cursor })
+}
+
+/// Oldest first.
+pub(super) fn after(connection: &Connection, number: i64, most: usize) -> Result<Vec<AuditLine>> {
+    let read =
+        "SELECT id, at, actor, name, action, subject, detail, chain FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query(params![number, i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        lines.push(line(row)?);
+    }
+    Ok(lines)
 }
 
 fn line(row: &rusqlite::Row<'_>) -> Result<AuditLine> {
