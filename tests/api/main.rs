@@ -9,4 +9,5 @@ mod campaign;
 mod helpers;
 mod intake;
 mod limits;
+mod people;
 mod review;
