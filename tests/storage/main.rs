@@ -5,6 +5,8 @@
 mod figures;
 mod made;
 mod model;
+mod people;
 mod sqlite;
 mod suite;
+mod tampered;
 mod upgrade;

@@ -75,6 +75,15 @@ macro_rules! run_on {
             ids_are_found_across_the_edge_of_a_run_after_opening_again,
             closed_store_says_so,
             any_course_of_events_agrees_with_a_simple_model,
+            list_keeps_within_reach,
+            tokens_are_listed_without_themselves_and_revoked_by_name,
+            changed_person_has_the_new_role_and_reach,
+            record_of_who_did_what_is_filtered_and_walked,
+            record_holds_every_end_that_it_ever_had,
+            author_is_exported_with_everything_and_erased_with_everything,
+            addresses_are_replaced_in_bounded_steps_once_they_are_old,
+            secrets_are_resealed_where_they_are_as_they_were,
+            words_about_an_erased_comment_are_gone_from_rulings,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -98,6 +107,7 @@ async fn find(store: &dyn Store, of: &Made) -> Option<Record> {
 }
 
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
+pub(crate) use crate::people::*;
 
 // Recording.
 
