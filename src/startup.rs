@@ -122,7 +122,7 @@ async fn keep_private(state: Arc<http::State>) {
         ticks.tick().await;
         match state.authors.hash_addresses(state.clock.now()).await {
             Ok(hashed) if hashed.replaced > 0 => {
-                tracing::info!(comments = hashed.replaced, "addresses replaced by hashes")
+                tracing::info!(comments = hashed.replaced, "addresses replaced by hashes");
             }
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),

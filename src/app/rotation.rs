@@ -46,6 +46,9 @@ pub struct Rotated {
 /// # Errors
 /// [`RotationError`].
 pub async fn rotate(store: &dyn Store, sealer: &Sealer, now: Timestamp) -> Result<Rotated, RotationError> {
+    for secrets in store.all_secrets().await? {
+        each(&secrets, |field, sealed| sealer.is_current(&secrets.site, field, sealed).map(|_| ()))?; // before anything is changed
+    }
     let rotation = sealer.begin_rotation()?;
     let mut sites = reseal(store, sealer, now, true).await?;
     sealer.end_rotation()?;
@@ -73,18 +76,41 @@ async fn reseal(store: &dyn Store, sealer: &Sealer, now: Timestamp, note: bool) 
     Err(RotationError::Unfinished)
 }
 
+/// Looks at every secret of a site.
+fn each(
+    secrets: &StoredSecrets,
+    look: impl Fn(&'static str, &[u8]) -> Result<(), SecretError>,
+) -> Result<(), RotationError> {
+    let before = |field, secret: &Option<(Vec<u8>, Timestamp)>| {
+        secret
+            .as_ref()
+            .map_or(Ok(()), |(sealed, _)| look(field, sealed))
+            .map_err(|error| lost(&secrets.site, field, error))
+    };
+    let now = |field, sealed: &[u8]| look(field, sealed).map_err(|error| lost(&secrets.site, field, error));
+    now("inbound", &secrets.inbound)?;
+    before("inbound", &secrets.inbound_before)?;
+    now("webhook", &secrets.webhook)?;
+    before("webhook", &secrets.webhook_before)?;
+    now("akismet", &secrets.akismet)
+}
+
+fn lost(site: &str, field: &'static str, error: SecretError) -> RotationError {
+    match error {
+        SecretError::Sealed => RotationError::Lost { site: site.to_owned(), field },
+        error => RotationError::Secret(error),
+    }
+}
+
 /// The same secrets; those that the current key opens as they are.
 fn sealed_anew(sealer: &Sealer, from: &StoredSecrets) -> Result<StoredSecrets, RotationError> {
     let site = from.site.as_str();
     let anew = |field: &'static str, sealed: &[u8]| -> Result<Vec<u8>, RotationError> {
-        let lost = |error| match error {
-            SecretError::Sealed => RotationError::Lost { site: site.to_owned(), field },
-            error => RotationError::Secret(error),
-        };
-        if sealer.is_current(site, field, sealed).map_err(lost)? {
+        let again = |error| lost(site, field, error);
+        if sealer.is_current(site, field, sealed).map_err(again)? {
             return Ok(sealed.to_vec());
         }
-        let secret = sealer.unseal(site, field, sealed).map_err(lost)?;
+        let secret = sealer.unseal(site, field, sealed).map_err(again)?;
         Ok(sealer.seal(site, field, &secret)?)
     };
     let before = |field, secret: &Option<(Vec<u8>, Timestamp)>| {

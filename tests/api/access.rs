@@ -140,9 +140,7 @@ fn rows() -> Vec<Row> {
             "/v1/decisions",
             Held,
             here,
-            |thing| {
-                Some(json!({"items": [{"uid": thing.uid, "seen_version": thing.version}], "action": "approve"}))
-            },
+            |thing| Some(json!({"items": [{"uid": thing.uid, "seen_version": thing.version}], "action": "approve"})),
             200,
             Status(404),
             Same,

@@ -1,10 +1,17 @@
 //! People within their reach, the record of who did what, a person's data, and what happens as it happens.
 
-use doorward::domain::people::{Reach, Role};
+use std::sync::Arc;
+
+use doorward::app::events::{Config, Events, Told};
+use doorward::domain::people::{Person, Reach, Role};
 use doorward::domain::site::Scope;
+use doorward::domain::store::Place;
+use doorward::domain::time::Timestamp;
+use doorward::storage::{self, sqlite::SqliteStore};
 use futures_util::StreamExt as _;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::helpers::{TestApp, doubtful, ordinary, read};
 
@@ -47,7 +54,8 @@ async fn a_person_sees_and_touches_what_lies_within_their_reach() {
     let elsewhere = read(request.send().await.unwrap(), &[201]).await;
     let reach = Reach { sites: list(&["news"]), sections: list(&["sport"]), langs: list(&["en"]) };
     let token = app.person_within("sport@example.org", Role::Moderator, &reach).await;
-    let ask = async |method: Method, path: &str, body: Option<&Value>| as_person(&app, method, path, &token, body).await;
+    let ask =
+        async |method: Method, path: &str, body: Option<&Value>| as_person(&app, method, path, &token, body).await;
 
     let page = read(ask(Method::GET, "/v1/comments?site=news", None).await, &[200]).await;
     assert_eq!(ids(&page), ["sport"]);
@@ -126,7 +134,12 @@ async fn the_record_of_who_did_what_pages_and_filters() {
     let ruled = app.review(Method::POST, "/v1/decisions", Some(&decision)).await;
     let actions = async |query: &str| {
         let page = read(ask(query).await, &[200]).await;
-        page["items"].as_array().unwrap().iter().map(|line| line["action"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        page["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|line| line["action"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(actions("?limit=1").await, ["decision"], "newest first");
     assert_eq!(actions("?action=person.").await, ["person.create", "person.create"]);
@@ -179,10 +192,13 @@ async fn an_author_is_exported_whole_and_erased_whole() {
 
     let part = Reach { sections: list(&["city"]), ..Reach::ALL };
     let part = app.person_within("part@example.org", Role::Moderator, &part).await;
-    for (method, path) in [(Method::GET, "/v1/authors/ann/export?site=news"), (Method::DELETE, "/v1/authors/ann?site=news")] {
+    for (method, path) in
+        [(Method::GET, "/v1/authors/ann/export?site=news"), (Method::DELETE, "/v1/authors/ann?site=news")]
+    {
         assert_eq!(as_person(&app, method, path, &part, None).await.status(), 403, "{path}");
     }
-    let erased = read(as_person(&app, Method::DELETE, "/v1/authors/ann?site=news", &app.token, None).await, &[200]).await;
+    let erased =
+        read(as_person(&app, Method::DELETE, "/v1/authors/ann?site=news", &app.token, None).await, &[200]).await;
     assert_eq!(erased, json!({"comments": 2, "others": 0}));
     let again = read(app.request(Method::DELETE, "/v1/authors/ann", &all).send().await.unwrap(), &[200]).await;
     assert_eq!(again, json!({"comments": 0, "others": 0}));
@@ -289,6 +305,55 @@ async fn what_happens_in_the_queue_is_told_within_reach() {
         let mut foreign = Heard::open(&app, &sport, Some(last)).await;
         assert_eq!(foreign.next().await.unwrap().0, "reset", "{last}");
     }
+}
+
+/// An account, an `Events` of its own, and somewhere that things happen.
+fn events(kept: usize, max_streams: usize) -> (tempfile::TempDir, Arc<Events>, Person, Place) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&storage::Config::sqlite(&folder.path().join("doorward.db"))).unwrap();
+    let config = Config { max_streams, kept, keep_alive_s: 1 };
+    let person = Person { id: 1, email: "ada@example.org".to_owned(), role: Role::Moderator, reach: Reach::ALL };
+    let place = Place { site: "news".into(), section: None, lang: None };
+    (folder, Arc::new(Events::new(Arc::new(store), config, 7)), person, place)
+}
+
+#[tokio::test]
+async fn who_falls_behind_is_dropped_and_told_why() {
+    let (_folder, events, person, place) = events(3, 9);
+    let now = Timestamp::EPOCH;
+    let mut slow = events.subscribe(&person, None, now).unwrap();
+    let mut quick = events.subscribe(&person, None, now).unwrap();
+    for at in 0..4 {
+        events.erased(Uuid::from_u128(at), &place, now);
+        assert!(matches!(quick.next(&Reach::ALL).await, Told::Event(event) if event.uid == Uuid::from_u128(at)));
+    }
+    assert_eq!(slow.next(&Reach::ALL).await, Told::End("too slow: more happened than is kept"));
+    let mut back = events.subscribe(&person, Some(&slow.last_id()), now).unwrap();
+    assert!(matches!(back.next(&Reach::ALL).await, Told::Reset(_)), "too old");
+    let mut back = events.subscribe(&person, Some("0000000000000007-1"), now).unwrap();
+    assert!(
+        matches!(back.next(&Reach::ALL).await, Told::Event(event) if event.uid == Uuid::from_u128(1)),
+        "just old enough"
+    );
+}
+
+#[tokio::test]
+async fn places_are_bounded_and_nobody_sits_on_them() {
+    let (_folder, events, ada, _) = events(3, 12);
+    let other = Person { email: "ben@example.org".to_owned(), ..ada.clone() };
+    let now = Timestamp::EPOCH;
+    let mut hers: Vec<_> = (0..11).map(|_| events.subscribe(&ada, None, now).unwrap()).collect();
+    assert!(matches!(hers[0].next(&Reach::ALL).await, Told::End(reason) if reason.contains("more streams")));
+    let _his: Vec<_> = (0..2).map(|_| events.subscribe(&other, None, now).unwrap()).collect();
+    assert!(events.subscribe(&other, None, now).is_err(), "twelve are open");
+    let later = now.plus_millis(3_001);
+    for alive in &hers[1..10] {
+        alive.taken(later);
+    }
+    assert!(events.subscribe(&other, None, later).is_ok(), "who read nothing for long makes room");
+    assert!(matches!(hers[10].next(&Reach::ALL).await, Told::End(reason) if reason.starts_with("too slow")));
+    events.close();
+    assert_eq!(hers[1].next(&Reach::ALL).await, Told::End("the service stops"));
 }
 
 #[tokio::test]

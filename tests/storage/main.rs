@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
+mod erased;
 mod figures;
 mod made;
 mod model;

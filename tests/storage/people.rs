@@ -6,9 +6,7 @@ use doorward::domain::decision::{Action, Actor, Status};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::readers::{Config as Reports, NewReport};
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
-use doorward::domain::store::{
-    AuditCheck, AuditEntry, AuditFilter, CommentFilter, RulingCategory, SecretKind, Store,
-};
+use doorward::domain::store::{AuditCheck, AuditEntry, AuditFilter, CommentFilter, RulingCategory, SecretKind, Store};
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
 use crate::suite::Engine;

@@ -69,7 +69,11 @@ async fn whatever_is_done_to_the_record_is_found() {
         ("last line dropped", "DELETE FROM audit WHERE id = 9", 9),
         ("several dropped at the end", "DELETE FROM audit WHERE id > 6", 7),
         ("everything dropped", "DELETE FROM audit", 1),
-        ("line dropped, the rest moved up", "DELETE FROM audit WHERE id = 5; UPDATE audit SET id = id - 1 WHERE id > 5", 5),
+        (
+            "line dropped, the rest moved up",
+            "DELETE FROM audit WHERE id = 5; UPDATE audit SET id = id - 1 WHERE id > 5",
+            5,
+        ),
         (
             "two swapped, numbers and hashes in place",
             "CREATE TEMP TABLE t AS SELECT * FROM audit WHERE id IN (4, 5);

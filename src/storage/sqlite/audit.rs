@@ -157,12 +157,11 @@ pub(super) fn verify(connection: &Connection, known: Option<Hash>) -> Result<Aud
     }
     let kept = meta(connection, HEAD)?;
     let problem = match kept.as_deref().and_then(<[u8]>::split_first_chunk::<8>) {
-        None => None, // nothing was written since there is a chain
         Some((number, _)) if i64::from_le_bytes(*number) > last => Some((last + 1, "is missing")),
         Some((number, hash)) if i64::from_le_bytes(*number) < last || hash != head => {
             Some((last, "is not the last that was written"))
         }
-        Some(_) => None,
+        Some(_) | None => None, // without one, nothing was written since there is a chain
     };
     Ok(match problem {
         Some((line, problem)) => AuditCheck::Broken { line, problem: problem.to_owned() },

@@ -36,10 +36,9 @@ fn comments_of(
     while walk.peek() > 0 {
         let Some(row) = walk.step(connection)?.filter(|row| row.status.is_some() && row.site == site) else { continue };
         let content = rows::content(connection, row.id)?;
-        if content.comment.author.id.as_ref() == Some(author) || wrote_before(connection, &row, author)? {
-            if each(row, content)? {
-                return Ok(());
-            }
+        let theirs = content.comment.author.id.as_ref() == Some(author) || wrote_before(connection, &row, author)?;
+        if theirs && each(row, content)? {
+            return Ok(());
         }
     }
     Ok(())
