@@ -36,6 +36,10 @@ pub struct Config {
     pub moderation: ModerationConfig,
     /// `[webhooks]`.
     pub webhooks: app::outbox::Config,
+    /// `[privacy]`.
+    pub privacy: app::authors::Config,
+    /// `[events]`.
+    pub events: app::events::Config,
     /// `[history]`.
     pub history: storage::memory::history::Config,
     /// `[model]`.
@@ -236,6 +240,8 @@ impl Config {
         self.database.path().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
         self.log.filter().map_err(|error| value(&error))?;
+        self.privacy.check().map_err(|error| value(&error))?;
+        self.events.check().map_err(|error| value(&error))?;
         Ok(())
     }
 

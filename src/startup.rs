@@ -7,10 +7,13 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::app::access::Access;
+use crate::app::authors::Authors;
 use crate::app::clock::Clock;
+use crate::app::events::Events;
 use crate::app::house::{House, Settings};
 use crate::app::intake::Intake;
 use crate::app::limits::local::LocalLimiter;
+use crate::app::oversight::Oversight;
 use crate::app::review::Review;
 use crate::app::secrets::Sealer;
 use crate::classifier::Classifier;
@@ -66,9 +69,31 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let limits = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
     let settings = Arc::new(Settings::new(house));
     let history_for_review = Arc::clone(&history);
+    let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
+    let authors = Authors::new(
+        Arc::clone(&store),
+        Arc::<MemoryHistory>::clone(&history),
+        Arc::clone(&events),
+        config.privacy.clone(),
+    );
     let state = http::State {
-        intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGE_BYTES)),
-        review: Arc::new(Review::new(Arc::clone(&store), history_for_review, config.webhooks.clone())),
+        intake: Arc::new(Intake::new(
+            Arc::clone(&settings),
+            Arc::clone(&store),
+            history,
+            limits,
+            PAGE_BYTES,
+            Arc::clone(&events),
+        )),
+        review: Arc::new(Review::new(
+            Arc::clone(&store),
+            history_for_review,
+            config.webhooks.clone(),
+            Arc::clone(&events),
+        )),
+        authors: Arc::new(authors),
+        oversight: Arc::new(Oversight::new(Arc::clone(&store))),
+        events,
         access: Arc::new(Access::new(Arc::clone(&store))),
         store: Arc::clone(&store),
         settings,
@@ -78,6 +103,31 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         config: config.server.clone(),
     };
     Ok(App { state: Arc::new(state), store })
+}
+
+/// Names this process among those before it.
+fn epoch() -> anyhow::Result<u64> {
+    let mut epoch = [0; 8];
+    getrandom::fill(&mut epoch).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
+    Ok(u64::from_le_bytes(epoch))
+}
+
+/// Minutes between two looks for addresses that are old enough to be replaced.
+const PRIVACY_EVERY_MIN: u64 = 10;
+
+/// Replaces addresses that are old enough, now and from time to time; ends with whoever runs it.
+async fn keep_private(state: Arc<http::State>) {
+    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(60 * PRIVACY_EVERY_MIN));
+    loop {
+        ticks.tick().await;
+        match state.authors.hash_addresses(state.clock.now()).await {
+            Ok(hashed) if hashed.replaced > 0 => {
+                tracing::info!(comments = hashed.replaced, "addresses replaced by hashes");
+            }
+            Ok(_) => {}
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),
+        }
+    }
 }
 
 /// Everything that verdicts depend on, from the configuration.
@@ -166,6 +216,8 @@ impl App {
     /// The server failed.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
+        let events = Arc::clone(&self.state.events);
+        let privacy = tokio::spawn(keep_private(Arc::clone(&self.state)));
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
@@ -178,9 +230,11 @@ impl App {
             ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))
         } else {
             tracing::info!("stopping: requests may finish, new ones are not taken");
+            events.close(); // or streams would keep the server from stopping
             let ((), ended) = tokio::join!(handle.stop(true), running);
             ended.context("the server failed while stopping")
         };
+        privacy.abort();
         self.store.close().await;
         outcome
     }

@@ -9,11 +9,12 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::keys;
+use super::rotation::{self, Rotated, RotationError};
 use super::secrets::{Sealer, SecretError};
 use crate::domain::decision::Actor;
-use crate::domain::people::{Reach, Role};
+use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::{Scope, Site};
-use crate::domain::store::{CreateError, SealedSecrets, Store, StoreError};
+use crate::domain::store::{CreateError, SealedSecrets, Store, StoreError, TokenKnown};
 use crate::domain::time::Timestamp;
 
 /// What a new site's first key may do.
@@ -40,12 +41,21 @@ pub enum AdminError {
     /// There is no such account, or it is closed.
     #[error("there is no open account `{0}`")]
     NoPerson(String),
+    /// There is no such token, or more than one whose name begins so.
+    #[error("`{0}` has no token whose id begins so, or several; `token list` shows them")]
+    NoToken(String),
+    /// What a person is to work on cannot be understood.
+    #[error("{0}")]
+    Reach(String),
     /// A password could not be hashed.
     #[error("the password could not be hashed: {0}")]
     Password(argon2::password_hash::Error),
     /// A secret could not be made or sealed.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The key was not rotated, or not to the end.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -192,10 +202,80 @@ impl Admin {
         found.then_some(()).ok_or_else(|| AdminError::NoSite(site.to_owned()))
     }
 
+    /// All open accounts, by address.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn users(&self) -> Result<Vec<Person>, AdminError> {
+        Ok(self.store.people().await?)
+    }
+
+    /// Sets an account's role and reach; what is not given stays. Answers the account as it is now.
+    ///
+    /// # Errors
+    /// `NoPerson`, `NoSite`, `Reach`, `Store`.
+    pub async fn user_change(
+        &self,
+        email: &str,
+        role: Option<Role>,
+        reach: impl FnOnce(Reach) -> Reach,
+        now: Timestamp,
+    ) -> Result<Person, AdminError> {
+        let people = self.store.people().await?;
+        let person = people.into_iter().find(|person| person.email.eq_ignore_ascii_case(email));
+        let person = person.ok_or_else(|| no_person(email))?;
+        let (role, reach) = (role.unwrap_or(person.role), reach(person.reach.clone()));
+        self.check_reach(&reach).await?;
+        if !self.store.person_change(&person.email, role, &reach, now).await? {
+            return Err(no_person(email)); // closed meanwhile
+        }
+        Ok(Person { role, reach, ..person })
+    }
+
+    /// A site that does not exist is most likely a typing error, and would leave a person with nothing to do.
+    async fn check_reach(&self, reach: &Reach) -> Result<(), AdminError> {
+        for (what, list) in [("sites", &reach.sites), ("sections", &reach.sections), ("langs", &reach.langs)] {
+            if list.as_ref().is_some_and(|list| list.is_empty() || list.iter().any(|one| one.trim().is_empty())) {
+                return Err(AdminError::Reach(format!("--{what}: holds an empty name")));
+            }
+        }
+        let sites = self.store.sites().await?;
+        let named = reach.sites.iter().flatten();
+        match named.into_iter().find(|name| !sites.iter().any(|site| *site.name == **name)) {
+            Some(unknown) => Err(AdminError::NoSite(unknown.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Tokens of an account, or of all, oldest first.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn tokens(&self, email: Option<&str>) -> Result<Vec<TokenKnown>, AdminError> {
+        Ok(self.store.tokens(email).await?)
+    }
+
+    /// Ends a token, named by the beginning of its id.
+    ///
+    /// # Errors
+    /// `NoToken`, `Store`.
+    pub async fn token_revoke(&self, email: &str, id: &str, now: Timestamp) -> Result<(), AdminError> {
+        let found = self.store.token_revoke(email, id, now).await?;
+        found.then_some(()).ok_or_else(|| AdminError::NoToken(email.to_owned()))
+    }
+
+    /// Seals all secrets with a new key.
+    ///
+    /// # Errors
+    /// `Rotation`.
+    pub async fn rotate_key(&self, now: Timestamp) -> Result<Rotated, AdminError> {
+        Ok(rotation::rotate(&*self.store, &self.sealer, now).await?)
+    }
+
     /// Creates an account with a random password. Takes the moment that hashing takes.
     ///
     /// # Errors
-    /// `Email`, `Exists`, `Password`, `Secret`, `Store`.
+    /// `Email`, `Exists`, `NoSite`, `Password`, `Reach`, `Secret`, `Store`.
     pub async fn user_create(
         &self,
         email: &str,
@@ -204,6 +284,7 @@ impl Admin {
         now: Timestamp,
     ) -> Result<NewPassword, AdminError> {
         check_email(email)?;
+        self.check_reach(reach).await?;
         let password = random_text(24)?;
         self.store.person_create(email, role, reach, &hash_password(&password)?, now).await?;
         Ok(NewPassword { email: email.to_owned(), password })

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::app::events::Events;
 use crate::app::house::{House, Scene, Settings};
 use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
@@ -13,6 +14,7 @@ use crate::domain::decision::{Action, Actor, DecidedBy, Record, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::normalise;
+use crate::domain::people::Reach;
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{self, CommentFilter, ListError, NewRecord, PageRequest, Recording, Store, StoreError};
@@ -74,6 +76,7 @@ pub struct Intake {
     limits: Arc<dyn Limiter>,
     pages: Pages,
     in_flight: InFlight,
+    events: Arc<Events>,
 }
 
 impl Intake {
@@ -85,9 +88,10 @@ impl Intake {
         history: Arc<dyn History>,
         limits: Arc<dyn Limiter>,
         page_bytes: usize,
+        events: Arc<Events>,
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), page_bytes);
-        Self { settings, store, history, limits, pages, in_flight: InFlight::default() }
+        Self { settings, store, history, limits, pages, in_flight: InFlight::default(), events }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision. What was begun is
@@ -172,12 +176,17 @@ impl Intake {
         Ok(house.judge(&comment, &Scene { past, ..scene }, now))
     }
 
-    /// A site's own comment.
+    /// A site's own comment, as far as it lies within `reach`.
     ///
     /// # Errors
     /// `NotFound`, `Store`.
-    pub async fn comment(&self, site: SiteId, id: &ExternalId) -> Result<Record, IntakeError> {
-        self.store.comment_find(site, id).await?.map(|(record, _)| record).ok_or(IntakeError::NotFound)
+    pub async fn comment(&self, site: SiteId, id: &ExternalId, reach: &Reach) -> Result<Record, IntakeError> {
+        let (record, _) = self.store.comment_find(site, id).await?.ok_or(IntakeError::NotFound)?;
+        if !reach.is_all() {
+            let place = self.store.comment_place(record.uid).await?;
+            place.filter(|place| place.lies_within(reach)).ok_or(IntakeError::NotFound)?;
+        }
+        Ok(record)
     }
 
     /// A site's own comments, newest first.
@@ -193,7 +202,7 @@ impl Intake {
         self.store.comment_list(site, filter, page).await
     }
 
-    /// Erases a comment, and what the history knows by it.
+    /// Erases a comment within `reach`, and what the history knows by it.
     ///
     /// # Errors
     /// `NotFound`, `Store`.
@@ -202,13 +211,19 @@ impl Intake {
         site: SiteId,
         id: ExternalId,
         by: Actor,
+        reach: &Reach,
         now: Timestamp,
     ) -> Result<(), IntakeError> {
-        let this = Arc::clone(self);
+        let (this, reach) = (Arc::clone(self), reach.clone());
         to_its_end(async move {
             let _alone = this.in_flight.alone(site, &id).await;
+            let record = this.comment(site, &id, &reach).await?;
+            let place = this.store.comment_place(record.uid).await?;
             let trace = this.store.comment_erase(site, &id, by, now).await?.ok_or(IntakeError::NotFound)?;
             this.history.forget(&trace).await;
+            if let Some(place) = place {
+                this.events.erased(record.uid, &place, now);
+            }
             Ok(())
         })
         .await
@@ -307,6 +322,7 @@ impl Intake {
                     self.pages.stored(site.id, news);
                 }
                 self.history.settle(&comment.trace, record.received_at, standing(&record)).await;
+                self.events.judged(&record).await;
                 Ok(Taken { record, replayed: false })
             }
             // Another process with this id was faster. Its sighting replaced ours or ours its; they are the same comment.

@@ -4,14 +4,18 @@
 
 pub mod access;
 pub mod admin;
+pub mod authors;
 pub mod clock;
+pub mod events;
 pub mod house;
 pub mod in_flight;
 pub mod intake;
 pub mod keys;
 pub mod limits;
 pub mod outbox;
+pub mod oversight;
 pub mod pages;
 pub mod review;
+pub mod rotation;
 pub mod secrets;
 pub mod signature;

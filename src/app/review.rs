@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::app::events::Events;
 use crate::app::in_flight::to_its_end;
 use crate::app::outbox;
 use crate::domain::decision::{Action, Actor, DecidedBy, Record};
@@ -57,10 +58,12 @@ pub struct Explanation {
 }
 
 /// The way out.
+#[derive(Clone)]
 pub struct Review {
     store: Arc<dyn Store>,
     history: Arc<dyn History>,
     webhooks: outbox::Config,
+    events: Arc<Events>,
 }
 
 impl Review {
@@ -69,8 +72,13 @@ impl Review {
 
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>, webhooks: outbox::Config) -> Self {
-        Self { store, history, webhooks }
+    pub fn new(
+        store: Arc<dyn Store>,
+        history: Arc<dyn History>,
+        webhooks: outbox::Config,
+        events: Arc<Events>,
+    ) -> Self {
+        Self { store, history, webhooks, events }
     }
 
     /// A page of what waits for a person within their reach, with true counts.
@@ -100,15 +108,19 @@ impl Review {
         now: Timestamp,
     ) -> Result<(Vec<Uuid>, Timestamp), ReviewError> {
         let until = now.plus_millis(Self::CLAIM_MS);
-        Ok((self.store.claim(uids, by, until, now).await?, until))
+        let claimed = self.store.claim(uids, by, until, now).await?;
+        self.events.claimed(&claimed, &by.email, Some(until), now).await;
+        Ok((claimed, until))
     }
 
     /// Gives leases back.
     ///
     /// # Errors
     /// `Store`.
-    pub async fn release(&self, uids: &[Uuid], by: &Person) -> Result<Vec<Uuid>, ReviewError> {
-        Ok(self.store.release(uids, &by.email).await?)
+    pub async fn release(&self, uids: &[Uuid], by: &Person, now: Timestamp) -> Result<Vec<Uuid>, ReviewError> {
+        let released = self.store.release(uids, &by.email).await?;
+        self.events.claimed(&released, &by.email, None, now).await;
+        Ok(released)
     }
 
     /// Applies a person's ruling to every item that nobody changed since it was seen.
@@ -131,10 +143,10 @@ impl Review {
             reach: by.reach.clone(),
             tell_at: self.webhooks.tell_at(now),
         };
-        let (store, history) = (Arc::clone(&self.store), Arc::clone(&self.history));
+        let (this, email) = (self.clone(), by.email.clone());
         let ruled: Result<Ruled, ReviewError> = to_its_end(async move {
-            let ruled = store.rule(ruling).await?;
-            tell(history.as_ref(), &ruled).await;
+            let ruled = this.store.rule(ruling).await?;
+            this.tell(&ruled, &email, now).await;
             Ok(ruled)
         })
         .await;
@@ -151,10 +163,10 @@ impl Review {
     /// # Errors
     /// [`UndoError`].
     pub async fn undo(&self, decision: Uuid, by: &Person, now: Timestamp) -> Result<Ruled, UndoError> {
-        let (store, history, by) = (Arc::clone(&self.store), Arc::clone(&self.history), by.clone());
+        let (this, by) = (self.clone(), by.clone());
         to_its_end(async move {
-            let ruled = store.unrule(decision, Actor::Person(by.email), &by.reach, now).await?;
-            tell(history.as_ref(), &ruled).await;
+            let ruled = this.store.unrule(decision, Actor::Person(by.email.clone()), &by.reach, now).await?;
+            this.tell(&ruled, &by.email, now).await;
             Ok(ruled)
         })
         .await
@@ -166,19 +178,20 @@ impl Review {
     /// `NotFound`, `Store`.
     pub async fn explain(&self, uid: Uuid, by: &Person) -> Result<Explanation, ReviewError> {
         let place = self.store.comment_place(uid).await?.ok_or(ReviewError::NotFound)?;
-        if !by.reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref()) {
+        if !place.lies_within(&by.reach) {
             return Err(ReviewError::NotFound);
         }
         let record = self.store.comment_by_uid(uid).await?.ok_or(ReviewError::NotFound)?;
         let history = self.store.comment_history(uid).await?;
         Ok(Explanation { record, history })
     }
-}
 
-/// Tells history how each comment stands now; part of ruling, although whoever ruled goes away.
-async fn tell(history: &dyn History, ruled: &Ruled) {
-    for (record, trace) in &ruled.applied {
-        let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
-        history.settle(trace, record.received_at, standing).await;
+    /// Tells history how each comment stands now, and whoever watches; part of ruling, although whoever ruled goes away.
+    async fn tell(&self, ruled: &Ruled, by: &str, now: Timestamp) {
+        for (record, trace) in &ruled.applied {
+            let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
+            self.history.settle(trace, record.received_at, standing).await;
+        }
+        self.events.ruled(ruled, by, now).await;
     }
 }

@@ -1,10 +1,12 @@
 //! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
 
+mod audit;
 mod check_config;
 mod demo;
 mod evaluate;
 mod explain;
 mod migrate;
+mod secrets;
 mod serve;
 mod site;
 mod token;
@@ -48,12 +50,18 @@ enum Command {
     /// Create, list and delete sites, and make keys for them
     #[command(subcommand)]
     Site(site::Command),
-    /// Create, reset and disable accounts of people
+    /// Create, change, list, reset and disable accounts of people
     #[command(subcommand)]
     User(user::Command),
-    /// Create personal API tokens
+    /// Create, list and revoke personal API tokens
     #[command(subcommand)]
     Token(token::Command),
+    /// Verify and export the record of who did what
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Rotate the key that secrets in the database are encrypted with
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Check the settings without starting anything
     CheckConfig(check_config::Arguments),
     /// Show what would be decided about a comment, and why, without a database
@@ -102,6 +110,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Site(command) => block_on(site::run(command, &config))?,
         Command::User(command) => block_on(user::run(command, &config))?,
         Command::Token(command) => block_on(token::run(command, &config))?,
+        Command::Audit(command) => block_on(audit::run(command, &config))?,
+        Command::Secrets(command) => block_on(secrets::run(command, &config))?,
         Command::CheckConfig(arguments) => check_config::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Migrate => block_on(migrate::run(&config))?,
@@ -132,7 +142,9 @@ impl Desk {
     async fn close<T>(self, result: Result<T, AdminError>) -> anyhow::Result<T> {
         self.store.close().await;
         result.map_err(|error| match error {
-            AdminError::SiteName(_) | AdminError::Url(_) | AdminError::Email(_) => Usage(error.to_string()).into(),
+            AdminError::SiteName(_) | AdminError::Url(_) | AdminError::Email(_) | AdminError::Reach(_) => {
+                Usage(error.to_string()).into()
+            }
             error => error.into(),
         })
     }

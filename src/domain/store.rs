@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::appeal::Appeals;
+use super::appeal::{AppealState, Appeals};
 use super::category::Category;
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use super::history::{AuthorPast, Standing};
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
-use super::readers::Readers;
-use super::sanction::{Effect, Sanctions};
+use super::readers::{ReaderView, Readers};
+use super::sanction::{Effect, Sanction, Sanctions};
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
@@ -96,6 +96,8 @@ pub struct CommentFilter {
     pub author: Option<String>,
     /// Something happened to it at or after that moment.
     pub updated_since: Option<Timestamp>,
+    /// On which the person who asks works.
+    pub reach: Reach,
 }
 
 /// A keyset page. `cursor` is what the last page's `next_cursor` said; engines give it its form and check it.
@@ -335,6 +337,14 @@ pub struct Place {
     pub lang: Option<String>,
 }
 
+impl Place {
+    /// Whether somebody with that reach works there.
+    #[must_use]
+    pub fn lies_within(&self, reach: &Reach) -> bool {
+        reach.covers(&self.site, self.section.as_deref(), self.lang.as_deref())
+    }
+}
+
 /// What the record of who did what is worth.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AuditCheck {
@@ -352,6 +362,26 @@ pub enum AuditCheck {
         /// What is wrong.
         problem: String,
     },
+    /// It is whole in itself, and not the one whose hash was written down: it was written anew from some line on.
+    Another {
+        /// Lines.
+        lines: u64,
+        /// The hash of the last, in hexadecimal.
+        head: String,
+    },
+}
+
+/// Which lines of the record of who did what. All given conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// Whose action begins with that, as in `decision` or `site.`.
+    pub action: Option<String>,
+    /// By that site or person, by name.
+    pub by: Option<String>,
+    /// To that, as in a uid or a name.
+    pub subject: Option<String>,
+    /// At or after that moment.
+    pub since: Option<Timestamp>,
 }
 
 /// Everything that is kept of one comment, for its author.
@@ -361,19 +391,104 @@ pub struct Kept {
     pub record: Record,
     /// Everything that happened to it.
     pub history: Vec<Happening>,
-    /// Its earlier texts, oldest first.
-    pub earlier: Vec<String>,
+    /// Its earlier revisions as they were sent, oldest first.
+    pub earlier: Vec<NewComment>,
+    /// Appeals against rejections of it, oldest first.
+    pub appeals: Vec<KeptAppeal>,
+    /// Reports and votes of readers on it.
+    pub readers: ReaderView,
+}
+
+/// What is kept of an appeal, for the comment's author.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAppeal {
+    /// Our name for it.
+    pub uid: Uuid,
+    /// What it is now.
+    pub state: AppealState,
+    /// What the author said.
+    pub text: Option<String>,
+    /// When.
+    pub at: Timestamp,
+    /// What the author may be told.
+    pub answer: Option<String>,
+}
+
+/// Everything that is kept of an author besides comments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeptBesides {
+    /// Reports that they made as a reader.
+    pub reports: Vec<KeptReport>,
+    /// Votes that they gave as a reader.
+    pub votes: Vec<KeptVote>,
+    /// Sanctions that aim at them.
+    pub sanctions: Vec<Sanction>,
+}
+
+/// A report, for the reader who made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptReport {
+    /// The comment.
+    pub comment: Uuid,
+    /// What the reader found wrong, as a category.
+    pub category: Option<String>,
+    /// In the reader's words.
+    pub text: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A vote, for the reader who gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptVote {
+    /// The comment.
+    pub comment: Uuid,
+    /// 1 or -1.
+    pub value: i8,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What was erased of an author.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ErasedAuthor {
-    /// The traces of the comments, for the history to forget.
-    pub traces: Vec<Trace>,
-    /// Our names for the comments.
-    pub uids: Vec<Uuid>,
+    /// The comments.
+    pub comments: Vec<ErasedComment>,
     /// Reports, votes and sanctions.
     pub others: u64,
+}
+
+/// A comment that is no more, as far as others need to know to forget it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ErasedComment {
+    /// Our name for it.
+    pub uid: Uuid,
+    /// Its fingerprints, for the history.
+    pub trace: Trace,
+    /// Where it stood.
+    pub place: Place,
+    /// What it was.
+    pub status: Status,
+}
+
+/// How far addresses have been replaced by hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hashed {
+    /// Comments that were looked at; none when nothing is due.
+    pub looked_at: u64,
+    /// Comments of which something was replaced.
+    pub replaced: u64,
+}
+
+/// A personal token, as far as it is known: the token itself is not stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TokenKnown {
+    /// Whose.
+    pub email: String,
+    /// The beginning of its SHA-256, in hexadecimal: what it is revoked by.
+    pub id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// What is known of a message that came by webhook.
@@ -530,11 +645,14 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
         author: &ExternalId,
         page: &PageRequest,
     ) -> std::result::Result<Page<Kept>, ListError>;
+    /// Everything else that is kept of an author.
+    async fn author_besides(&self, site: SiteId, author: &ExternalId) -> Result<KeptBesides>;
     /// Erases an author: comments with their history, reports and votes, sanctions, and words written about the comments. Again is harmless.
     async fn author_erase(&self, site: SiteId, author: &ExternalId, by: Actor, at: Timestamp) -> Result<ErasedAuthor>;
     /// Replaces network and e-mail addresses of comments received before `before` by hashes under a key that is replaced every
-    /// `key_days` days and then gone; at most `most` comments, and says how many.
-    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<u64>;
+    /// `key_days` days and then gone, and forgets what the browser said of itself; looks at most at `most` comments, oldest first, and goes on
+    /// there the next time. Later edits of these comments lose their addresses as they come.
+    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<Hashed>;
 
     // Webhooks in.
 
@@ -576,11 +694,17 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
         at: Timestamp,
     ) -> std::result::Result<Ruled, UndoError>;
     /// The record of who did what, newest first.
-    async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditLine>, ListError>;
+    async fn audit_list(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<AuditLine>, ListError>;
+    /// At most `most` lines after that number, oldest first: for going through all of them.
+    async fn audit_after(&self, number: i64, most: usize) -> Result<Vec<AuditLine>>;
     /// Notes something that somebody did which no other method notes.
     async fn audit_note(&self, entry: AuditEntry) -> Result<()>;
-    /// Whether the record of who did what is whole.
-    async fn audit_verify(&self) -> Result<AuditCheck>;
+    /// Whether the record of who did what is whole; and, with the hash of an earlier end of it, whether that is still part of it.
+    async fn audit_verify(&self, head: Option<[u8; 32]>) -> Result<AuditCheck>;
 
     // Sites, people, keys.
 
@@ -641,6 +765,10 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
     async fn person_disable(&self, email: &str, at: Timestamp) -> Result<bool>;
     /// Adds a personal token. `false` when there is no such account, or it is closed.
     async fn token_create(&self, email: &str, token: KeyHash, at: Timestamp) -> Result<bool>;
+    /// Tokens of an account, or of all, oldest first.
+    async fn tokens(&self, email: Option<&str>) -> Result<Vec<TokenKnown>>;
+    /// Ends the token of an account whose hash begins so. `false` unless there is exactly one.
+    async fn token_revoke(&self, email: &str, id: &str, at: Timestamp) -> Result<bool>;
     /// The person whom a token stands for; `None` when unknown or closed.
     async fn token_find(&self, token: &KeyHash) -> Result<Option<Person>>;
 

@@ -8,7 +8,8 @@ use actix_web::http::header::AUTHORIZATION;
 use super::State;
 use super::problem::Problem;
 use crate::app::access::Principal;
-use crate::domain::people::{Duty, Person};
+use crate::domain::decision::Actor;
+use crate::domain::people::{Duty, Person, Reach};
 use crate::domain::site::{Scope, Site};
 
 /// The bearer string.
@@ -37,16 +38,33 @@ pub(super) async fn site(state: &State, request: &HttpRequest, scope: Scope) -> 
     }
 }
 
-/// The site whose own comments are asked for: by its key, or named by a person with `?site=`.
+/// Whoever asks for a site's own things, and how much of them they may see.
+pub(super) struct Caller {
+    /// The site.
+    pub site: Arc<Site>,
+    /// Everything for the site itself; for a person, where they work.
+    pub reach: Reach,
+    /// For the record of who did what.
+    pub by: Actor,
+}
+
+impl Caller {
+    /// Whether no comment of the site lies outside.
+    pub(super) const fn sees_whole_site(&self) -> bool {
+        self.reach.sections.is_none() && self.reach.langs.is_none()
+    }
+}
+
+/// The site whose own things are asked for: by its key, or named by a person with `?site=`.
 ///
 /// # Errors
 /// 401, 403; 404 and 422 for a person who names no site, or none that there is.
-pub(super) async fn site_of(
+pub(super) async fn caller(
     state: &State,
     request: &HttpRequest,
     scope: Scope,
     named: Option<&str>,
-) -> Result<Arc<Site>, Problem> {
+) -> Result<Caller, Problem> {
     match principal(state, request).await? {
         Principal::Site(key) if !key.scopes.contains(&scope) => {
             Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name())))
@@ -54,14 +72,18 @@ pub(super) async fn site_of(
         Principal::Site(key) if named.is_some_and(|name| *name != *key.site.name) => {
             Err(Problem::forbidden("this key is another site's"))
         }
-        Principal::Site(key) => Ok(key.site),
+        Principal::Site(key) => {
+            let by = Actor::Site(key.site.name.to_string());
+            Ok(Caller { site: key.site, reach: Reach::ALL, by })
+        }
         Principal::Person(person) => {
             let duty = if scope == Scope::Read { Duty::Read } else { Duty::Decide };
             permitted(&person, duty)?;
             let name = named.ok_or_else(|| Problem::invalid("site", "must be named with a personal token"))?;
             let sites = state.store.sites().await?;
             let found = sites.into_iter().find(|site| *site.name == *name && person.reach.covers_site(name));
-            found.map(Arc::new).ok_or_else(|| Problem::not_found(format!("there is no site `{name}`")))
+            let site = found.ok_or_else(|| Problem::not_found(format!("there is no site `{name}`")))?;
+            Ok(Caller { site: Arc::new(site), reach: person.reach, by: Actor::Person(person.email) })
         }
     }
 }

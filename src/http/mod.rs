@@ -24,9 +24,12 @@ use serde::{Deserialize, Serialize};
 use socket2::SockRef;
 
 use crate::app::access::Access;
+use crate::app::authors::Authors;
 use crate::app::clock::Clock;
+use crate::app::events::Events;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
+use crate::app::oversight::Oversight;
 use crate::app::review::Review;
 use crate::domain::store::Store;
 
@@ -112,6 +115,12 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// People's decisions.
     pub review: Arc<Review>,
+    /// A person's data.
+    pub authors: Arc<Authors>,
+    /// Who works here, and who did what.
+    pub oversight: Arc<Oversight>,
+    /// What happens in the queue, as it happens.
+    pub events: Arc<Events>,
     /// Who is asking.
     pub access: Arc<Access>,
     /// Asked for sites and for readiness only; everything else goes through a use case.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::middleware::request_id;
+use crate::app::events::TooManyStreams;
 use crate::app::intake::IntakeError;
 use crate::app::limits::RateLimited;
 use crate::app::review::ReviewError;
@@ -231,6 +232,12 @@ impl From<IntakeError> for Problem {
             IntakeError::NotFound => Self::not_found(error.to_string()),
             IntakeError::Store(store) => store.into(),
         }
+    }
+}
+
+impl From<TooManyStreams> for Problem {
+    fn from(error: TooManyStreams) -> Self {
+        Self::unavailable(error.to_string())
     }
 }
 

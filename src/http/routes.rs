@@ -4,7 +4,7 @@ use actix_web::dev::ResourceDef;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
-use super::api::{articles, batch, comments, operations, review};
+use super::api::{articles, authors, batch, comments, events, operations, oversight, review};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -39,7 +39,7 @@ pub struct Entry {
 /// The table.
 #[must_use]
 pub fn table() -> Vec<Entry> {
-    use Duty::{Decide, Read};
+    use Duty::{Decide, Oversee, Read};
     use Who::{Anyone, Metrics, Person, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
@@ -52,6 +52,12 @@ pub fn table() -> Vec<Entry> {
         entry(Method::DELETE, "/v1/comments/{id}", SiteOrPerson(Scope::Erase), web::delete().to(comments::erase)),
         entry(Method::POST, "/v1/assess", Site(Scope::Post), web::post().to(comments::assess)),
         entry(Method::PUT, "/v1/articles/{id}", Site(Scope::Post), web::put().to(articles::put)),
+        entry(Method::GET, "/v1/authors/{id}/export", SiteOrPerson(Scope::Read), web::get().to(authors::export)),
+        entry(Method::DELETE, "/v1/authors/{id}", SiteOrPerson(Scope::Erase), web::delete().to(authors::erase)),
+        entry(Method::GET, "/v1/me", Person(Read), web::get().to(oversight::me)),
+        entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
+        entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),
+        entry(Method::GET, "/v1/events", Person(Read), web::get().to(events::listen)),
         entry(Method::GET, "/v1/queue", Person(Read), web::get().to(review::queue)),
         entry(Method::POST, "/v1/queue/claims", Person(Decide), web::post().to(review::claim)),
         entry(Method::DELETE, "/v1/queue/claims", Person(Decide), web::delete().to(review::release)),

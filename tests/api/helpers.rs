@@ -107,6 +107,20 @@ impl TestApp {
         connection
     }
 
+    /// A person who works on a part.
+    pub(crate) async fn person_within(&self, email: &str, role: Role, reach: &Reach) -> String {
+        self.admin.user_create(email, role, reach, self.clock.now()).await.unwrap();
+        self.admin.token_create(email, self.clock.now()).await.unwrap().token
+    }
+
+    pub(crate) async fn key_of(&self, site: &str, scopes: &[Scope]) -> String {
+        self.admin.site_key(site, scopes, self.clock.now()).await.unwrap().key
+    }
+
+    pub(crate) async fn disable(&self, email: &str) {
+        self.admin.user_disable(email, self.clock.now()).await.unwrap();
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str, bearer: &str) -> RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.address));
         if bearer.is_empty() { request } else { request.bearer_auth(bearer) }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use doorward::app::admin::{Admin, FIRST_SCOPES};
+use doorward::app::events::Events;
 use doorward::app::intake::{Intake, Turn};
 use doorward::app::limits::Route;
 use doorward::app::limits::local::LocalLimiter;
@@ -13,6 +14,7 @@ use doorward::config::Config;
 use doorward::domain::comment::{Article, Draft, ExternalId, NewComment};
 use doorward::domain::history::{AuthorPast, History, PastOf, Standing};
 use doorward::domain::known::Known;
+use doorward::domain::people::Reach;
 use doorward::domain::signal::Outcome;
 use doorward::domain::site::Site;
 use doorward::domain::store::Store;
@@ -96,7 +98,8 @@ impl Way {
         let settings = Arc::new(doorward::app::house::Settings::new(startup::house(&config).unwrap()));
         let limits = Arc::new(LocalLimiter::new(&config.limits, 0).unwrap());
         let history: Arc<dyn History> = Arc::<Gate>::clone(&gate);
-        let intake = Arc::new(Intake::new(settings, store, history, limits, 1 << 20));
+        let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), 1));
+        let intake = Arc::new(Intake::new(settings, store, history, limits, 1 << 20, events));
         Self { intake, gate, site, _folder: folder }
     }
 
@@ -133,7 +136,11 @@ async fn a_comment_is_taken_to_its_end_although_the_caller_goes_away() {
     way.gate.go_on.add_permits(1);
     one_more(&way.gate.settled, "history hears what became of it").await;
     let id = ExternalId::parse("id", "c-1".to_owned()).unwrap();
-    let record = way.intake.comment(way.site.id, &id).await.expect("a mark stays for a comment that was never stored");
+    let record = way
+        .intake
+        .comment(way.site.id, &id, &Reach::ALL)
+        .await
+        .expect("a mark stays for a comment that was never stored");
     assert_eq!(record.revision, 1);
 }
 
@@ -177,7 +184,7 @@ async fn an_edit_is_taken_to_its_end_although_the_caller_goes_away() {
     way.gate.go_on.add_permits(1);
     one_more(&way.gate.settled, "history hears of the edit").await;
     let id = ExternalId::parse("id", "c-1".to_owned()).unwrap();
-    assert_eq!(way.intake.comment(way.site.id, &id).await.unwrap().revision, 2);
+    assert_eq!(way.intake.comment(way.site.id, &id, &Reach::ALL).await.unwrap().revision, 2);
 }
 
 #[tokio::test]

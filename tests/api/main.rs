@@ -10,5 +10,6 @@ mod helpers;
 mod in_flight;
 mod intake;
 mod limits;
+mod people;
 mod review;
 mod unavailable;

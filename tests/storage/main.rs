@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
+mod erased;
 mod figures;
 mod made;
 mod model;
+mod people;
 mod sqlite;
 mod suite;
+mod tampered;
 mod upgrade;

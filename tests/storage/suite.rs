@@ -11,8 +11,8 @@ use doorward::domain::decision::{Action, Actor, DecidedBy, Record, Status};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::domain::store::{
-    CommentFilter, CreateError, HappeningKind, ListError, PageRequest, QueueFilter, QueueItem, QueueSort, Recording,
-    Remembered, Seen, Store, StoreError, UndoError,
+    AuditFilter, CommentFilter, CreateError, HappeningKind, ListError, PageRequest, QueueFilter, QueueItem, QueueSort,
+    Recording, Remembered, Seen, Store, StoreError, UndoError,
 };
 use doorward::domain::time::Timestamp;
 use uuid::Uuid;
@@ -75,6 +75,15 @@ macro_rules! run_on {
             ids_are_found_across_the_edge_of_a_run_after_opening_again,
             closed_store_says_so,
             any_course_of_events_agrees_with_a_simple_model,
+            list_keeps_within_reach,
+            tokens_are_listed_without_themselves_and_revoked_by_name,
+            changed_person_has_the_new_role_and_reach,
+            record_of_who_did_what_is_filtered_and_walked,
+            record_holds_every_end_that_it_ever_had,
+            author_is_exported_with_everything_and_erased_with_everything,
+            addresses_are_replaced_in_bounded_steps_once_they_are_old,
+            secrets_are_resealed_where_they_are_as_they_were,
+            words_about_an_erased_comment_are_gone_from_rulings,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -98,6 +107,7 @@ async fn find(store: &dyn Store, of: &Made) -> Option<Record> {
 }
 
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
+pub(crate) use crate::people::*;
 
 // Recording.
 
@@ -442,7 +452,10 @@ pub(crate) async fn queue_refuses_foreign_cursors(engine: &dyn Engine) {
         assert!(matches!(answer, Err(ListError::BadCursor)), "{cursor}");
         let answer = store.comment_list(news.id, &CommentFilter::default(), &request).await;
         assert!(matches!(answer, Err(ListError::BadCursor)), "{cursor}");
-        assert!(matches!(store.audit_list(&request).await, Err(ListError::BadCursor)), "{cursor}");
+        assert!(
+            matches!(store.audit_list(&AuditFilter::default(), &request).await, Err(ListError::BadCursor)),
+            "{cursor}"
+        );
     }
 }
 
@@ -708,7 +721,7 @@ pub(crate) async fn record_of_who_did_what_is_newest_first(engine: &dyn Engine) 
     store.comment_erase(news.id, &id("c-1"), Actor::Site("news".to_owned()), at(3)).await.unwrap();
     let (mut lines, mut request) = (Vec::new(), first_page(2));
     loop {
-        let page = store.audit_list(&request).await.unwrap();
+        let page = store.audit_list(&AuditFilter::default(), &request).await.unwrap();
         lines.extend(page.items);
         request.cursor = page.next_cursor;
         if request.cursor.is_none() {

@@ -12,7 +12,7 @@ use doorward::domain::category::Category;
 use doorward::domain::comment::Article;
 use doorward::domain::decision::{Action, DecidedBy, Status};
 use doorward::domain::people::{Reach, Role};
-use doorward::domain::store::{QueueFilter, QueueSort, Store};
+use doorward::domain::store::{AuditFilter, QueueFilter, QueueSort, Store};
 use doorward::storage::Config;
 use doorward::storage::sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -57,7 +57,7 @@ async fn databases_of_every_schema_so_far_are_read() {
         let queue = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
         assert_eq!(queue.items[0].article.title.as_deref(), Some("Bees"));
         assert_eq!(queue.items[0].record, held);
-        assert_eq!(store.audit_list(&first_page(9)).await.unwrap().items.len(), 3);
+        assert_eq!(store.audit_list(&AuditFilter::default(), &first_page(9)).await.unwrap().items.len(), 3);
         let trace = Made::new(&news, "new").author("u-1").0.trace;
         assert_eq!(store.author_past(&trace, at(9), 9).await.unwrap().rejected_by_person, 1);
         Made::new(&news, "c-3").store(&store).await;

@@ -10,8 +10,7 @@ use super::dto::{AssessmentOut, CommentOut, CommentPage, page_request};
 use crate::app::intake::Turn;
 use crate::app::limits::Route;
 use crate::domain::comment::{Draft, ExternalId};
-use crate::domain::decision::{Actor, Status};
-use crate::domain::people::Duty;
+use crate::domain::decision::Status;
 use crate::domain::site::Scope;
 use crate::domain::store::CommentFilter;
 use crate::domain::time::Timestamp;
@@ -56,9 +55,10 @@ pub async fn find(
     id: web::Path<String>,
     query: web::Query<SiteQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let site = auth::site_of(&state, &request, Scope::Read, query.site.as_deref()).await?;
+    let caller = auth::caller(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
-    Ok(HttpResponse::Ok().json(CommentOut::from(&state.intake.comment(site.id, &id).await?)))
+    let record = state.intake.comment(caller.site.id, &id, &caller.reach).await?;
+    Ok(HttpResponse::Ok().json(CommentOut::from(&record)))
 }
 
 /// Replaces a comment's text: a new revision, judged anew. A person's verdict stays in force unless the text changed.
@@ -94,13 +94,9 @@ pub async fn erase(
     id: web::Path<String>,
     query: web::Query<SiteQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let site = auth::site_of(&state, &request, Scope::Erase, query.site.as_deref()).await?;
+    let caller = auth::caller(&state, &request, Scope::Erase, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
-    let by = match auth::person(&state, &request, Duty::Decide).await {
-        Ok(person) => Actor::Person(person.email),
-        Err(_) => Actor::Site(site.name.to_string()),
-    };
-    state.intake.erase(site.id, id, by, state.clock.now()).await?;
+    state.intake.erase(caller.site.id, id, caller.by, &caller.reach, state.clock.now()).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -150,7 +146,7 @@ pub async fn list(
     query: web::Query<ListQuery>,
 ) -> Result<HttpResponse, Problem> {
     let query = query.into_inner();
-    let site = auth::site_of(&state, &request, Scope::Read, query.site.as_deref()).await?;
+    let caller = auth::caller(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let status = match query.status.as_deref().filter(|status| !status.is_empty()) {
         None => None,
         Some("approved") => Some(Status::Approved),
@@ -166,9 +162,10 @@ pub async fn list(
         updated_since: since
             .map(|since| Timestamp::parse(since).map_err(|error| Problem::invalid("updated_since", &error)))
             .transpose()?,
+        reach: caller.reach,
     };
     let page = page_request(query.limit.as_deref(), query.cursor)?;
-    let page = state.intake.comments(site.id, &filter, &page).await?;
+    let page = state.intake.comments(caller.site.id, &filter, &page).await?;
     let items = page.items.iter().map(CommentOut::from).collect();
     Ok(HttpResponse::Ok().json(CommentPage { items, next_cursor: page.next_cursor }))
 }

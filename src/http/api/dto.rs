@@ -10,12 +10,12 @@ use super::super::problem::Problem;
 use super::articles::ArticleOut;
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::comment::{Author, Format};
-use crate::domain::decision::{Action, Adjustment, Cause, DecidedBy, Record, Status, Verdict};
+use crate::domain::decision::{Action, Actor, Adjustment, Cause, DecidedBy, Record, Status, Verdict};
 use crate::domain::explain::Change;
 use crate::domain::model::{ModelOutput, Term};
 use crate::domain::scores::{LogOdds, Score};
 use crate::domain::signal::{Evaluated, Mode, Outcome, Span};
-use crate::domain::store::{HappeningKind, PageRequest, QueueItem, RulingCategory};
+use crate::domain::store::{Happening, HappeningKind, PageRequest, QueueItem, RulingCategory};
 
 /// A comment with its verdict.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -412,6 +412,26 @@ pub struct HappeningOut {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: String,
+}
+
+impl From<Happening> for HappeningOut {
+    fn from(one: Happening) -> Self {
+        Self {
+            version: one.version,
+            kind: one.kind,
+            status: one.status,
+            decided_by: one.decided_by,
+            decision: one.decision,
+            category: one.category,
+            reason: one.reason,
+            note: one.note,
+            by: match one.by {
+                Actor::Site(name) | Actor::Person(name) => name,
+                Actor::Console => "console".to_owned(),
+            },
+            at: one.at.to_string(),
+        }
+    }
 }
 
 /// A page's size and cursor, checked.

@@ -6,8 +6,11 @@
 )]
 
 pub mod articles;
+pub mod authors;
 pub mod batch;
 pub mod comments;
 pub mod dto;
+pub mod events;
 pub mod operations;
+pub mod oversight;
 pub mod review;

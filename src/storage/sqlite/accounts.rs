@@ -7,7 +7,7 @@ use super::intake::WIPE_ROW;
 use crate::domain::decision::Actor;
 use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::{Scope, Site, SiteId};
-use crate::domain::store::{KeyHash, Result, SealedSecrets, SiteKey, StoreError};
+use crate::domain::store::{KeyHash, Result, SealedSecrets, SiteKey, StoreError, TokenKnown};
 use crate::domain::time::Timestamp;
 
 const SITE: &str = "id, name, url, webhook, created_at";
@@ -224,6 +224,33 @@ pub(super) fn token_create(connection: &Connection, email: &str, token: &KeyHash
         audit::add(connection, &Actor::Console, "token.create", email, "", at)?;
     }
     Ok(found)
+}
+
+/// Hexadecimal digits of a token's hash that name it.
+const TOKEN_ID: usize = 16;
+
+/// Tokens of an account, or of all, oldest first.
+pub(super) fn tokens(connection: &Connection, email: Option<&str>) -> Result<Vec<TokenKnown>> {
+    let read = "SELECT p.email, substr(lower(hex(t.hash)), 1, ?2), t.created_at FROM token t JOIN person p ON p.id = t.person \
+                WHERE ?1 IS NULL OR p.email = ?1 ORDER BY t.created_at, t.hash";
+    let mut query = connection.prepare_cached(read)?;
+    let known = query.query_map(params![email, TOKEN_ID], |row| {
+        Ok(TokenKnown { email: row.get(0)?, id: row.get(1)?, created_at: Timestamp::from_millis(row.get(2)?) })
+    })?;
+    Ok(known.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Ends a token. `false` unless exactly one of the account's tokens has that name.
+pub(super) fn token_revoke(connection: &Connection, email: &str, id: &str, at: Timestamp) -> Result<bool> {
+    let of =
+        "person = (SELECT id FROM person WHERE email = ?1) AND substr(lower(hex(hash)), 1, length(?2)) = lower(?2)";
+    let mut count = connection.prepare_cached(&format!("SELECT count(*) FROM token WHERE {of}"))?;
+    if id.len() < 4 || count.query_row([email, id], |row| row.get::<_, i64>(0))? != 1 {
+        return Ok(false);
+    }
+    connection.prepare_cached(&format!("DELETE FROM token WHERE {of}"))?.execute([email, id])?;
+    audit::add(connection, &Actor::Console, "token.revoke", email, id, at)?;
+    Ok(true)
 }
 
 /// The person whom a token stands for.

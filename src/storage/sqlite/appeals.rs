@@ -18,7 +18,7 @@ use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Action, Actor, Status, Verdict};
 use crate::domain::people::Reach;
 use crate::domain::site::SiteId;
-use crate::domain::store::{ListError, Page, PageRequest, Result, Ruled, Ruling, Seen, StoreError};
+use crate::domain::store::{KeptAppeal, ListError, Page, PageRequest, Result, Ruled, Ruling, Seen, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
 
@@ -190,6 +190,19 @@ pub(super) fn close(work: &Work<'_>, row: &Row, at: Timestamp) -> Result<()> {
 /// What the author may be told.
 pub(super) fn answer_of(connection: &Connection, uid: Uuid) -> Result<Option<String>> {
     Ok(by_uid(connection, uid)?.and_then(|found| found.words.answer))
+}
+
+/// Appeals on a comment, for its author.
+pub(super) fn kept(connection: &Connection, comment: u32) -> Result<Vec<KeptAppeal>> {
+    let mut query =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM appeal WHERE comment = ?1 ORDER BY id"))?;
+    let mut rows = query.query([comment])?;
+    let mut appeals = Vec::new();
+    while let Some(row) = rows.next()? {
+        let Found { uid, state, at, words, .. } = read_row(row)?;
+        appeals.push(KeptAppeal { uid, state, text: words.text, at, answer: words.answer });
+    }
+    Ok(appeals)
 }
 
 /// Forgets appeals on a comment.

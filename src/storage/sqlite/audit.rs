@@ -10,11 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::shared::Shared;
 use crate::domain::decision::Actor;
-use crate::domain::store::{AuditCheck, AuditEntry, AuditLine, ListError, Page, PageRequest, Result, StoreError};
+use crate::domain::store::{
+    AuditCheck, AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, StoreError,
+};
 use crate::domain::time::Timestamp;
 
 /// The last line's number and hash, in `meta`.
 const HEAD: &str = "audit_head";
+/// The first line that has a hash, in `meta`: from there on, none may lack one.
+const FROM: &str = "audit_from";
 type Hash = [u8; 32];
 /// What stands before the first line.
 const NOTHING: Hash = [0; 32];
@@ -28,7 +32,7 @@ pub(super) fn add(
     detail: &str,
     at: Timestamp,
 ) -> Result<()> {
-    let (number, before) = end(connection)?;
+    let (number, before, is_chained) = end(connection)?;
     let number = number + 1;
     let (actor, name) = names(by);
     let hash = chained(&before, number, at, &[actor, name, action, subject, detail]);
@@ -43,6 +47,10 @@ pub(super) fn add(
         detail,
         hash
     ])?;
+    if !is_chained {
+        let from = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
+        connection.prepare_cached(from)?.execute(params![FROM, number.to_le_bytes()])?;
+    }
     let head = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     connection.prepare_cached(head)?.execute(params![HEAD, head_bytes(number, &hash)])?;
     Ok(())
@@ -71,21 +79,21 @@ fn head_bytes(number: i64, hash: &Hash) -> Vec<u8> {
     [&number.to_le_bytes()[..], hash].concat()
 }
 
-/// The last line's number and hash; for lines older than the chain the hash is computed.
-fn end(connection: &Connection) -> Result<(i64, Hash)> {
+/// The last line's number and hash, and whether it is stored; for lines older than the chain the hash is computed.
+fn end(connection: &Connection) -> Result<(i64, Hash, bool)> {
     let read = "SELECT id, chain FROM audit ORDER BY id DESC LIMIT 1";
     let last: Option<(i64, Option<Hash>)> =
         connection.prepare_cached(read)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     match last {
-        None => Ok((0, NOTHING)),
-        Some((number, Some(hash))) => Ok((number, hash)),
+        None => Ok((0, NOTHING, false)),
+        Some((number, Some(hash))) => Ok((number, hash, true)),
         Some((number, None)) => {
             let mut hash = NOTHING;
             walk(connection, |line| {
                 hash = line.expected;
                 None::<()>
             })?;
-            Ok((number, hash))
+            Ok((number, hash, false))
         }
     }
 }
@@ -122,9 +130,12 @@ fn walk<T>(connection: &Connection, mut each: impl FnMut(&Step) -> Option<T>) ->
     Ok(None)
 }
 
-/// Whether every line is there, in its place, and says what it said.
-pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
+/// Whether every line is there, in its place, and says what it said; and whether `known` was ever the end of them.
+pub(super) fn verify(connection: &Connection, known: Option<Hash>) -> Result<AuditCheck> {
     let (mut lines, mut last, mut head) = (0, 0, NOTHING);
+    let mut met = known.is_none_or(|known| known == NOTHING);
+    let from: Option<[u8; 8]> = meta(connection, FROM)?.and_then(|bytes| bytes.try_into().ok());
+    let from = from.map_or(i64::MAX, i64::from_le_bytes);
     let broken = |line, problem: &str| Some(AuditCheck::Broken { line, problem: problem.to_owned() });
     let found = walk(connection, |step| {
         if step.number != step.due {
@@ -134,35 +145,41 @@ pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
             Some(written) if written != step.expected => {
                 return broken(step.number, "or one before it does not say what it said");
             }
-            None if step.is_chained => return broken(step.number, "has lost its hash"),
+            None if step.is_chained || step.number >= from => return broken(step.number, "has lost its hash"),
             _ => {}
         }
         (lines, last, head) = (lines + 1, step.number, step.expected);
+        met = met || known == Some(head);
         None
     })?;
     if let Some(broken) = found {
         return Ok(broken);
     }
-    let mut query = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
-    let kept: Option<Vec<u8>> = query.query_row([HEAD], |row| row.get(0)).optional()?;
+    let kept = meta(connection, HEAD)?;
     let problem = match kept.as_deref().and_then(<[u8]>::split_first_chunk::<8>) {
-        None => None, // nothing was written since there is a chain
         Some((number, _)) if i64::from_le_bytes(*number) > last => Some((last + 1, "is missing")),
         Some((number, hash)) if i64::from_le_bytes(*number) < last || hash != head => {
             Some((last, "is not the last that was written"))
         }
-        Some(_) => None,
+        Some(_) | None => None, // without one, nothing was written since there is a chain
     };
     Ok(match problem {
         Some((line, problem)) => AuditCheck::Broken { line, problem: problem.to_owned() },
+        None if !met => AuditCheck::Another { lines, head: hex(&head) },
         None => AuditCheck::Whole { lines, head: hex(&head) },
     })
+}
+
+fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
+    let mut query = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
+    Ok(query.query_row([name], |row| row.get(0)).optional()?)
 }
 
 /// Newest first.
 pub(super) fn list(
     connection: &Connection,
     shared: &Shared,
+    filter: &AuditFilter,
     page: &PageRequest,
 ) -> std::result::Result<Page<AuditLine>, ListError> {
     let below = match &page.cursor {
@@ -170,11 +187,20 @@ pub(super) fn list(
         None => i64::MAX,
     };
     let limit = super::lists::limit(page);
-    let read =
-        "SELECT id, at, actor, name, action, subject, detail, chain FROM audit WHERE id < ?1 ORDER BY id DESC LIMIT ?2";
+    let read = "SELECT id, at, actor, name, action, subject, detail, chain FROM audit \
+                WHERE id < ?1 AND (?3 IS NULL OR substr(action, 1, length(?3)) = ?3) AND (?4 IS NULL OR name = ?4 COLLATE NOCASE) \
+                AND (?5 IS NULL OR subject = ?5 COLLATE NOCASE) AND (?6 IS NULL OR at >= ?6) ORDER BY id DESC LIMIT ?2";
     let mut query = connection.prepare_cached(read).map_err(StoreError::from)?;
-    let mut rows =
-        query.query(params![below, i64::try_from(limit + 1).unwrap_or(i64::MAX)]).map_err(StoreError::from)?;
+    let mut rows = query
+        .query(params![
+            below,
+            i64::try_from(limit + 1).unwrap_or(i64::MAX),
+            filter.action,
+            filter.by,
+            filter.subject,
+            filter.since.map(Timestamp::as_millis),
+        ])
+        .map_err(StoreError::from)?;
     let (mut items, mut last, mut more) = (Vec::new(), 0_u32, false);
     while let Some(row) = rows.next().map_err(StoreError::from)? {
         if items.len() == limit {
@@ -186,6 +212,19 @@ pub(super) fn list(
     }
     let next_cursor = more.then(|| super::lists::cursor_of_row(shared, last));
     Ok(Page { items, next_cursor })
+}
+
+/// Oldest first.
+pub(super) fn after(connection: &Connection, number: i64, most: usize) -> Result<Vec<AuditLine>> {
+    let read =
+        "SELECT id, at, actor, name, action, subject, detail, chain FROM audit WHERE id > ?1 ORDER BY id LIMIT ?2";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query(params![number, i64::try_from(most).unwrap_or(i64::MAX)])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        lines.push(line(row)?);
+    }
+    Ok(lines)
 }
 
 fn line(row: &rusqlite::Row<'_>) -> Result<AuditLine> {

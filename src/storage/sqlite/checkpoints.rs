@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
 /// Jobs after which the log is copied into the file in the background.
 const JOBS_PER_CHECKPOINT: usize = 2_000;
+/// Between two tries to empty the log when readers stood in the way.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// See the module.
 pub(super) struct Checkpoints {
@@ -29,8 +32,10 @@ pub(super) struct Checkpoints {
 enum Kind {
     /// Copies what can be copied without waiting for anybody.
     Copy,
-    /// Copies everything and empties the log; waits a little for readers, and gives up if they stay.
+    /// Copies everything and empties the log; waits a little for readers, and comes back if they stay.
     Empty,
+    /// The same, once.
+    Last,
 }
 
 impl Checkpoints {
@@ -43,7 +48,7 @@ impl Checkpoints {
         let (copied, unclean) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (done, dirty) = (Arc::clone(&copied), Arc::clone(&unclean));
         let thread = std::thread::Builder::new().name("doorward-checkpoint".to_owned()).spawn(move || {
-            while let Ok(kind) = orders.recv() {
+            while let Some(kind) = next(&orders, &dirty) {
                 match kind {
                     Kind::Copy => {
                         checkpoint(&connection, kind);
@@ -55,6 +60,7 @@ impl Checkpoints {
                             dirty.store(true, Ordering::Release);
                         }
                     }
+                    Kind::Last => drop(checkpoint(&connection, kind)),
                 }
             }
         })?;
@@ -83,11 +89,25 @@ impl Checkpoints {
     }
 }
 
+/// What is to be done next; `None` at the end. As long as erased words stand in the log, emptying it is tried again and again, whether or
+/// not anything else is written.
+fn next(orders: &mpsc::Receiver<Kind>, dirty: &AtomicBool) -> Option<Kind> {
+    if !dirty.load(Ordering::Acquire) {
+        return orders.recv().ok();
+    }
+    match orders.recv_timeout(RETRY) {
+        Ok(kind) => Some(kind),
+        Err(mpsc::RecvTimeoutError::Timeout) => Some(Kind::Empty),
+        // The last try, before the connection goes.
+        Err(mpsc::RecvTimeoutError::Disconnected) => dirty.swap(false, Ordering::AcqRel).then_some(Kind::Last),
+    }
+}
+
 /// Whether it was done to the end.
 fn checkpoint(connection: &Connection, kind: Kind) -> bool {
     let pragma = match kind {
         Kind::Copy => "PRAGMA wal_checkpoint(PASSIVE)",
-        Kind::Empty => "PRAGMA wal_checkpoint(TRUNCATE)",
+        Kind::Empty | Kind::Last => "PRAGMA wal_checkpoint(TRUNCATE)",
     };
     connection.query_row(pragma, [], |row| row.get::<_, i64>(0)).map_or_else(
         |error| {

@@ -8,7 +8,7 @@ use super::index::{Chain, Change, Keys};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, articles, audit, outbox, queue, reports, rulings, sanctions, start};
+use super::{appeals, articles, audit, outbox, privacy, queue, reports, rulings, sanctions, start};
 use crate::domain::comment::{Article, ExternalId, NewComment};
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
 use crate::domain::sanction::Effect;
@@ -119,6 +119,7 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
     let by = Actor::Site(new.site.name.to_string());
     let happened = Happened { kind: HappeningKind::Edited, status, decided_by, by };
     rulings::note_happening(work.connection, &row, content.at, None, &happened)?;
+    privacy::hash_edited(work, &row)?;
     rows::record(work.connection, work.shared, &row, content).map(Some)
 }
 

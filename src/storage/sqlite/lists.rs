@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::index::Chain;
 use super::rows::{self, Row};
 use super::shared::Shared;
-use super::start;
+use super::{rulings, start};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{DecidedBy, Record, Status};
 use crate::domain::history::{AuthorPast, Standing};
@@ -179,6 +179,12 @@ impl Listing<'_> {
         let content = rows::content(self.connection, row.id)?;
         let author = content.comment.author.id.as_ref().map(ExternalId::as_str);
         let article = content.comment.article.id.as_str();
+        if !filter.reach.is_all() {
+            let place = rulings::place_of(self.connection, self.shared, row, &content)?;
+            if !filter.reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref()) {
+                return Ok(());
+            }
+        }
         if filter.author.as_deref().is_none_or(|wanted| author == Some(wanted))
             && filter.article.as_deref().is_none_or(|wanted| article == wanted)
         {

@@ -50,9 +50,10 @@ use crate::domain::history::AuthorPast;
 use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::{Scope, Site, SiteId};
 use crate::domain::store::{
-    AuditCheck, AuditEntry, AuditLine, CommentFilter, ContentHash, CreateError, Delivery, ErasedAuthor, Happening,
-    Kept, KeyHash, ListError, NewRecord, Page, PageRequest, Place, QueueFilter, QueuePage, QueueSort, Recording,
-    Remembered, Result, Ruled, Ruling, SealedSecrets, SecretKind, SiteKey, Store, StoreError, StoredSecrets, UndoError,
+    AuditCheck, AuditEntry, AuditFilter, AuditLine, CommentFilter, ContentHash, CreateError, Delivery, ErasedAuthor,
+    Happening, Hashed, Kept, KeptBesides, KeyHash, ListError, NewRecord, Page, PageRequest, Place, QueueFilter,
+    QueuePage, QueueSort, Recording, Remembered, Result, Ruled, Ruling, SealedSecrets, SecretKind, SiteKey, Store,
+    StoreError, StoredSecrets, TokenKnown, UndoError,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
@@ -214,13 +215,18 @@ impl Store for SqliteStore {
         self.readers.ask(move |connection| privacy::export(connection, &shared, site, &author, &page)).await
     }
 
+    async fn author_besides(&self, site: SiteId, author: &ExternalId) -> Result<KeptBesides> {
+        let (shared, author) = (Arc::clone(&self.shared), author.clone());
+        self.readers.ask(move |connection| privacy::besides(connection, &shared, site, &author)).await
+    }
+
     async fn author_erase(&self, site: SiteId, author: &ExternalId, by: Actor, at: Timestamp) -> Result<ErasedAuthor> {
         self.must_serve()?;
         let author = author.clone();
         self.writer.run(move |work| privacy::erase(work, site, &author, &by, at)).await
     }
 
-    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<u64> {
+    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<Hashed> {
         self.writer.run(move |work| privacy::hash_addresses(work, before, most, key_days, at)).await
     }
 
@@ -278,9 +284,17 @@ impl Store for SqliteStore {
         self.writer.run(move |work| rulings::unrule(work, decision, &by, &reach, at)).await?
     }
 
-    async fn audit_list(&self, page: &PageRequest) -> std::result::Result<Page<AuditLine>, ListError> {
-        let (shared, page) = (Arc::clone(&self.shared), page.clone());
-        self.readers.ask(move |connection| audit::list(connection, &shared, &page)).await
+    async fn audit_list(
+        &self,
+        filter: &AuditFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<AuditLine>, ListError> {
+        let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        self.readers.ask(move |connection| audit::list(connection, &shared, &filter, &page)).await
+    }
+
+    async fn audit_after(&self, number: i64, most: usize) -> Result<Vec<AuditLine>> {
+        self.readers.ask(move |connection| audit::after(connection, number, most)).await
     }
 
     async fn audit_note(&self, entry: AuditEntry) -> Result<()> {
@@ -290,8 +304,8 @@ impl Store for SqliteStore {
         self.writer.run(note).await
     }
 
-    async fn audit_verify(&self) -> Result<AuditCheck> {
-        self.readers.ask(audit::verify).await
+    async fn audit_verify(&self, head: Option<[u8; 32]>) -> Result<AuditCheck> {
+        self.readers.ask(move |connection| audit::verify(connection, head)).await
     }
 
     async fn site_create(
@@ -364,7 +378,11 @@ impl Store for SqliteStore {
 
     async fn site_delete(&self, site: &str, by: Actor, at: Timestamp) -> Result<bool> {
         let site = site.to_owned();
-        self.writer.run(move |work| accounts::site_delete(work.connection, &site, &by, at)).await
+        let delete = move |work: &mut writer::Work<'_>| {
+            work.note_erasure();
+            accounts::site_delete(work.connection, &site, &by, at)
+        };
+        self.writer.run(delete).await
     }
 
     async fn site_key_find(&self, key: &KeyHash) -> Result<Option<SiteKey>> {
@@ -409,6 +427,16 @@ impl Store for SqliteStore {
     async fn token_create(&self, email: &str, token: KeyHash, at: Timestamp) -> Result<bool> {
         let email = email.to_owned();
         self.writer.run(move |work| accounts::token_create(work.connection, &email, &token, at)).await
+    }
+
+    async fn tokens(&self, email: Option<&str>) -> Result<Vec<TokenKnown>> {
+        let email = email.map(str::to_owned);
+        self.readers.ask(move |connection| accounts::tokens(connection, email.as_deref())).await
+    }
+
+    async fn token_revoke(&self, email: &str, id: &str, at: Timestamp) -> Result<bool> {
+        let (email, id) = (email.to_owned(), id.to_owned());
+        self.writer.run(move |work| accounts::token_revoke(work.connection, &email, &id, at)).await
     }
 
     async fn token_find(&self, token: &KeyHash) -> Result<Option<Person>> {

@@ -11,12 +11,14 @@ use super::lists::{self, Walk};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{audit, intake, reports, rulings, sanctions, start};
-use crate::domain::comment::{ExternalId, NewComment};
+use super::{appeals, audit, intake, reports, rulings, sanctions, start};
+use crate::domain::comment::{Author, ExternalId, NewComment};
 use crate::domain::decision::Actor;
 use crate::domain::sanction::{Target, TargetKind};
 use crate::domain::site::SiteId;
-use crate::domain::store::{Delivery, ErasedAuthor, Kept, ListError, Page, PageRequest, Result, StoreError};
+use crate::domain::store::{
+    Delivery, ErasedAuthor, ErasedComment, Hashed, Kept, KeptBesides, ListError, Page, PageRequest, Result, StoreError,
+};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Content};
 
@@ -34,10 +36,9 @@ fn comments_of(
     while walk.peek() > 0 {
         let Some(row) = walk.step(connection)?.filter(|row| row.status.is_some() && row.site == site) else { continue };
         let content = rows::content(connection, row.id)?;
-        if content.comment.author.id.as_ref() == Some(author) || wrote_before(connection, &row, author)? {
-            if each(row, content)? {
-                return Ok(());
-            }
+        let theirs = content.comment.author.id.as_ref() == Some(author) || wrote_before(connection, &row, author)?;
+        if theirs && each(row, content)? {
+            return Ok(());
         }
     }
     Ok(())
@@ -73,13 +74,30 @@ pub(super) fn export(
             return Ok(true);
         }
         last = row.id;
-        let earlier = earlier(connection, &row)?.into_iter().map(|content| content.comment.body).collect();
+        let earlier = earlier(connection, &row)?.into_iter().map(|content| content.comment).collect();
+        let appeals = appeals::kept(connection, row.id)?;
         let record = rows::record(connection, shared, &row, content)?;
         let history = rulings::history(connection, shared, record.uid)?;
-        items.push(Kept { record, history, earlier });
+        let readers = reports::view_of(connection, shared, record.uid)?;
+        items.push(Kept { record, history, earlier, appeals, readers });
         Ok(false)
     })?;
     Ok(Page { items, next_cursor: more.then(|| lists::cursor_of_row(shared, last)) })
+}
+
+/// What is kept of an author who reads, or who is sanctioned.
+pub(super) fn besides(
+    connection: &Connection,
+    shared: &Shared,
+    site: SiteId,
+    author: &ExternalId,
+) -> Result<KeptBesides> {
+    let (reports, votes) = reports::kept(connection, shared, &shared.reader(site, author.as_str()))?;
+    let sanctions = match Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
+        Ok(target) => sanctions::of_hash(connection, &target.hash(&shared.target_key))?,
+        Err(_) => Vec::new(),
+    };
+    Ok(KeptBesides { reports, votes, sanctions })
 }
 
 pub(super) fn erase(
@@ -91,13 +109,15 @@ pub(super) fn erase(
 ) -> Result<ErasedAuthor> {
     let mut found = Vec::new();
     comments_of(work.connection, work.shared, site, author, u32::MAX, |row, content| {
-        found.push((row, content.comment.id));
+        let place = rulings::place_of(work.connection, work.shared, &row, &content)?;
+        found.push((row, content.comment.id, place));
         Ok(false)
     })?;
-    let mut erased = ErasedAuthor { traces: Vec::new(), uids: Vec::new(), others: 0 };
-    for (row, id) in found {
-        erased.uids.push(row.uid(work.shared));
-        erased.traces.push(intake::wipe(work, &row, &id, by)?);
+    let mut erased = ErasedAuthor { comments: Vec::new(), others: 0 };
+    for (row, id, place) in found {
+        let (uid, status) = (row.uid(work.shared), row.live()?);
+        let trace = intake::wipe(work, &row, &id, by)?;
+        erased.comments.push(ErasedComment { uid, trace, place, status });
     }
     erased.others += reports::forget_reader(work.connection, &work.shared.reader(site, author.as_str()))?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
@@ -120,11 +140,9 @@ pub(super) fn hash_addresses(
     most: usize,
     key_days: u32,
     at: Timestamp,
-) -> Result<u64> {
+) -> Result<Hashed> {
     let key = address_key(work.connection, key_days, at)?;
-    let from: u32 = meta(work.connection, HASHED_TO)?
-        .and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)))
-        .unwrap_or(0);
+    let from = hashed_to(work.connection)?;
     let read = format!("SELECT {} FROM comment WHERE id > ?1 ORDER BY id LIMIT ?2", rows::COLUMNS);
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut query = work.connection.prepare_cached(&read)?;
@@ -142,17 +160,37 @@ pub(super) fn hash_addresses(
             due.push(row);
         }
     }
-    let mut hashed = 0;
+    let mut hashed = Hashed { looked_at: u64::from(last - from), replaced: 0 };
     for row in due {
-        hashed += u64::from(hash_row(work, &row, &key)?);
+        hashed.replaced += u64::from(hash_row(work, &row, &key)?);
     }
     if last > from {
         meta_set(work.connection, HASHED_TO, &last.to_le_bytes())?;
     }
-    if hashed > 0 {
+    if hashed.replaced > 0 {
         work.note_erasure();
     }
     Ok(hashed)
+}
+
+/// The last row that has been looked at.
+fn hashed_to(connection: &Connection) -> Result<u32> {
+    let known = meta(connection, HASHED_TO)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
+    Ok(known.unwrap_or(0))
+}
+
+/// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away.
+pub(super) fn hash_edited(work: &mut Work<'_>, row: &Row) -> Result<()> {
+    if row.id > hashed_to(work.connection)? {
+        return Ok(());
+    }
+    let known =
+        meta(work.connection, KEY)?.as_deref().and_then(|bytes| bytes.split_first_chunk::<8>()?.1.try_into().ok());
+    let Some(key) = known else { return Ok(()) };
+    if hash_row(work, row, &key)? {
+        work.note_erasure();
+    }
+    Ok(())
 }
 
 /// The key of this period; the one before is gone with its period, and with it any way to compare with its hashes.
@@ -180,8 +218,9 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
     let author = &content.comment.author;
     let network =
         |ip: IpAddr| ipnet::IpNet::new(ip, if ip.is_ipv4() { 24 } else { 48 }).map(|net| net.trunc().to_string());
-    let mut any = author.ip.is_some() || author.email.is_some();
-    if any {
+    let mut any = has_addresses(&content);
+    let mut by_address = author.ip.is_some() || author.email.is_some();
+    if by_address {
         let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
         work.connection.prepare_cached(write)?.execute(params![
             row.id,
@@ -189,6 +228,8 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
             author.ip.and_then(|ip| network(ip).ok()).map(|network| hash("network", &network)),
             author.email.as_deref().map(|email| hash("email", &email.to_lowercase())),
         ])?;
+    }
+    if any {
         let write = "UPDATE content SET b = ?2 WHERE id = ?1";
         let bytes = codec::encode(&without_addresses(content))?;
         work.connection.prepare_cached(write)?.execute(params![row.id, bytes])?;
@@ -198,7 +239,8 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
         let all = query.query_map([row.id], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         for (revision, bytes) in all.collect::<rusqlite::Result<Vec<_>>>()? {
             let content: Content = codec::decode("an earlier revision", &bytes)?;
-            if content.comment.author.ip.is_some() || content.comment.author.email.is_some() {
+            if has_addresses(&content) {
+                by_address |= content.comment.author.ip.is_some() || content.comment.author.email.is_some();
                 let write = "UPDATE revision SET b = ?3 WHERE comment = ?1 AND revision = ?2";
                 let bytes = codec::encode(&without_addresses(content))?;
                 work.connection.prepare_cached(write)?.execute(params![row.id, revision, bytes])?;
@@ -207,7 +249,7 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
         }
     }
     let mut trace = row.trace()?;
-    if any && row.keys.account == 0 {
+    if by_address && row.keys.account == 0 {
         // Known by address alone: the fingerprint of an address can be found by trying them all.
         trace.author =
             u64::from_le_bytes(hash("author", &trace.author.to_string())[..8].try_into().unwrap_or_default());
@@ -220,9 +262,15 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
     Ok(any)
 }
 
+/// Whether it holds what is replaced or forgotten: addresses, and what the browser said of itself and of where it came from.
+const fn has_addresses(content: &Content) -> bool {
+    let (comment, author) = (&content.comment, &content.comment.author);
+    author.ip.is_some() || author.email.is_some() || author.user_agent.is_some() || comment.referrer.is_some()
+}
+
 fn without_addresses(content: Content) -> Content {
-    let author = crate::domain::comment::Author { ip: None, email: None, ..content.comment.author };
-    Content { comment: NewComment { author, ..content.comment }, ..content }
+    let author = Author { ip: None, email: None, user_agent: None, ..content.comment.author };
+    Content { comment: NewComment { author, referrer: None, ..content.comment }, ..content }
 }
 
 fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {

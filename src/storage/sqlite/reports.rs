@@ -15,7 +15,7 @@ use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::readers::{Config, NewReport, ReaderView, Readers, Reported};
 use crate::domain::site::SiteId;
-use crate::domain::store::{HappeningKind, Result, RulingCategory};
+use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Happened;
 
@@ -119,6 +119,36 @@ pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
         connection.prepare_cached(table)?.execute([comment])?;
     }
     Ok(())
+}
+
+/// What a reader said, for that reader.
+pub(super) fn kept(
+    connection: &Connection,
+    shared: &Shared,
+    reader: &[u8; 16],
+) -> Result<(Vec<KeptReport>, Vec<KeptVote>)> {
+    let name = |comment: u32| -> Result<Option<Uuid>> {
+        Ok(rows::row(connection, comment)?.filter(|row| row.status.is_some()).map(|row| row.uid(shared)))
+    };
+    let (mut reports, mut votes) = (Vec::new(), Vec::new());
+    let mut query = connection
+        .prepare_cached("SELECT comment, category, text, at FROM report WHERE reader = ?1 ORDER BY comment")?;
+    let mut rows = query.query([reader])?;
+    while let Some(row) = rows.next()? {
+        if let Some(comment) = name(row.get(0)?)? {
+            let at = Timestamp::from_millis(row.get(3)?);
+            reports.push(KeptReport { comment, category: row.get(1)?, text: row.get(2)?, at });
+        }
+    }
+    let mut query =
+        connection.prepare_cached("SELECT comment, value, at FROM vote WHERE reader = ?1 ORDER BY comment")?;
+    let mut rows = query.query([reader])?;
+    while let Some(row) = rows.next()? {
+        if let Some(comment) = name(row.get(0)?)? {
+            votes.push(KeptVote { comment, value: row.get(1)?, at: Timestamp::from_millis(row.get(2)?) });
+        }
+    }
+    Ok((reports, votes))
 }
 
 /// Forgets what a reader said.

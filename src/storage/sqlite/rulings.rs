@@ -237,13 +237,17 @@ fn allowed(work: &Work<'_>, row: &Row, reach: &Reach) -> Result<bool> {
 
 /// Where a live comment stands.
 pub(super) fn place(connection: &Connection, shared: &Shared, row: &Row) -> Result<Place> {
-    let content = rows::content(connection, row.id)?;
-    let article = content.comment.article;
-    let section = match article.section {
-        Some(section) => Some(section),
+    place_of(connection, shared, row, &rows::content(connection, row.id)?)
+}
+
+/// Where a live comment that says `content` stands.
+pub(super) fn place_of(connection: &Connection, shared: &Shared, row: &Row, content: &codec::Content) -> Result<Place> {
+    let article = &content.comment.article;
+    let section = match &article.section {
+        Some(section) => Some(section.clone()),
         None => articles::find(connection, row.site, &article.id)?.and_then(|article| article.section),
     };
-    Ok(Place { site: shared.site_name(connection, row.site)?, section, lang: content.lang })
+    Ok(Place { site: shared.site_name(connection, row.site)?, section, lang: content.lang.clone() })
 }
 
 fn received(connection: &Connection, shared: &Shared, row: &Row) -> Result<Happening> {

@@ -81,6 +81,18 @@ pub(super) fn find(connection: &Connection, uid: Uuid) -> Result<Option<Sanction
     rows.next()?.map(read_row).transpose()
 }
 
+/// Those that aim at what has this hash, oldest first.
+pub(super) fn of_hash(connection: &Connection, hash: &TargetHash) -> Result<Vec<Sanction>> {
+    let read = format!("SELECT {COLUMNS} FROM {FROM} WHERE sanction.hash = ?1 ORDER BY sanction.id");
+    let mut query = connection.prepare_cached(&read)?;
+    let mut rows = query.query([hash])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        all.push(read_row(row)?);
+    }
+    Ok(all)
+}
+
 pub(super) fn list(
     connection: &Connection,
     shared: &Shared,

@@ -1,0 +1,144 @@
+//! A person's data: what is kept of an author, shown, erased, or made to say less as it grows old.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::events::Events;
+use crate::domain::comment::ExternalId;
+use crate::domain::decision::Actor;
+use crate::domain::history::History;
+use crate::domain::site::Site;
+use crate::domain::store::{AuditEntry, Hashed, Kept, KeptBesides, ListError, Page, PageRequest, Result, Store};
+use crate::domain::time::Timestamp;
+
+/// Comments looked at in one transaction: others wait for it.
+const BATCH: usize = 500;
+
+/// `[privacy]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Days after which network and e-mail addresses are replaced by hashes, and browsers and referrers forgotten; 0 for never.
+    pub hash_addresses_after_days: u32,
+    /// Days after which the key of these hashes is replaced and gone.
+    pub hash_key_days: u32,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { hash_addresses_after_days: 30, hash_key_days: 30 }
+    }
+}
+
+/// A setting that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("privacy.{0}")]
+pub struct BadPrivacy(&'static str);
+
+impl Config {
+    /// Whether it can work.
+    ///
+    /// # Errors
+    /// [`BadPrivacy`], naming the key.
+    pub const fn check(&self) -> std::result::Result<(), BadPrivacy> {
+        if self.hash_key_days == 0 {
+            return Err(BadPrivacy("hash_key_days: must be at least 1"));
+        }
+        if self.hash_addresses_after_days > 36_500 || self.hash_key_days > 36_500 {
+            return Err(BadPrivacy("hash_addresses_after_days, hash_key_days: at most 36500 (a hundred years)"));
+        }
+        Ok(())
+    }
+}
+
+/// What was erased, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Erased {
+    /// Comments.
+    pub comments: u64,
+    /// Reports, votes and sanctions.
+    pub others: u64,
+}
+
+/// A page of everything that is kept of an author.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Export {
+    /// Comments, newest first.
+    pub page: Page<Kept>,
+    /// Everything else; on the first page.
+    pub besides: Option<KeptBesides>,
+}
+
+/// The way for whoever asks what is known of them.
+pub struct Authors {
+    store: Arc<dyn Store>,
+    history: Arc<dyn History>,
+    events: Arc<Events>,
+    config: Config,
+}
+
+impl Authors {
+    /// Joins the ports.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>, events: Arc<Events>, config: Config) -> Self {
+        Self { store, history, events, config }
+    }
+
+    /// Everything that is kept of an author, page by page. That it was asked for is on record, without the author's name.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn export(
+        &self,
+        site: &Site,
+        author: &ExternalId,
+        page: &PageRequest,
+        by: Actor,
+        now: Timestamp,
+    ) -> std::result::Result<Export, ListError> {
+        let first = page.cursor.is_none();
+        let page = self.store.author_export(site.id, author, page).await?;
+        let mut besides = None;
+        if first {
+            besides = Some(self.store.author_besides(site.id, author).await?);
+            let action = "author.export".to_owned();
+            let entry = AuditEntry { by, action, subject: site.name.to_string(), detail: String::new(), at: now };
+            self.store.audit_note(entry).await?;
+        }
+        Ok(Export { page, besides })
+    }
+
+    /// Erases an author from the store and from what is known of the past. Again is harmless.
+    ///
+    /// # Errors
+    /// The store failed: perhaps erased; send the same again.
+    pub async fn erase(&self, site: &Site, author: &ExternalId, by: Actor, now: Timestamp) -> Result<Erased> {
+        let erased = self.store.author_erase(site.id, author, by, now).await?;
+        for comment in &erased.comments {
+            self.history.forget(&comment.trace).await;
+            self.events.erased(comment.uid, &comment.place, now);
+        }
+        Ok(Erased { comments: erased.comments.len() as u64, others: erased.others })
+    }
+
+    /// Replaces what is old enough, in bounded transactions, until nothing is due.
+    ///
+    /// # Errors
+    /// The store failed; what was replaced stays so, and the next call goes on.
+    pub async fn hash_addresses(&self, now: Timestamp) -> Result<Hashed> {
+        let mut all = Hashed::default();
+        if self.config.hash_addresses_after_days == 0 {
+            return Ok(all);
+        }
+        let before = now.plus_millis(-i64::from(self.config.hash_addresses_after_days) * 86_400_000);
+        loop {
+            let some = self.store.addresses_hash(before, BATCH, self.config.hash_key_days, now).await?;
+            all.looked_at += some.looked_at;
+            all.replaced += some.replaced;
+            if some.looked_at == 0 {
+                return Ok(all);
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Rotating the key that secrets are sealed with, so that it can stop at any moment and go on.
+//!
+//! The new key is in the file before anything is sealed with it, and the old one stays there until nothing needs it. What another command
+//! seals meanwhile is found by looking again until everything is sealed with the new key.
+
+use super::secrets::{Sealer, SecretError};
+use crate::domain::store::{Store, StoreError, StoredSecrets};
+use crate::domain::time::Timestamp;
+
+/// How often all secrets are looked at before a rotation is given up: others would have to seal all the time.
+const LOOKS: usize = 10;
+
+/// Why a key was not rotated, or not to the end. Everything opens as before; the same again goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum RotationError {
+    /// The key file, or a stored secret that no key opens.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A stored secret opens with no key.
+    #[error("the {field} secret of `{site}` does not open with this key file; rotate or restore it first")]
+    Lost {
+        /// The site.
+        site: String,
+        /// Which secret.
+        field: &'static str,
+    },
+    /// Others went on sealing with the old key.
+    #[error("secrets are still sealed with the old key; both keys stay in the file: run the same again")]
+    Unfinished,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// What a rotation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Rotated {
+    /// Sites whose secrets were sealed anew.
+    pub sites: u64,
+    /// Whether it ended a rotation that was begun before.
+    pub resumed: bool,
+}
+
+/// Puts a new key into the file, seals everything with it, and takes the old one away.
+///
+/// # Errors
+/// [`RotationError`].
+pub async fn rotate(store: &dyn Store, sealer: &Sealer, now: Timestamp) -> Result<Rotated, RotationError> {
+    for secrets in store.all_secrets().await? {
+        each(&secrets, |field, sealed| sealer.is_current(&secrets.site, field, sealed).map(|_| ()))?; // before anything is changed
+    }
+    let rotation = sealer.begin_rotation()?;
+    let mut sites = reseal(store, sealer, now, true).await?;
+    sealer.end_rotation()?;
+    // Somebody may have read the file before, and written after: this process still knows the old key.
+    sites += reseal(store, sealer, now, false).await?;
+    Ok(Rotated { sites, resumed: rotation.resumed })
+}
+
+/// Seals anew until nothing is left that needs it; says how many times a site was written.
+async fn reseal(store: &dyn Store, sealer: &Sealer, now: Timestamp, note: bool) -> Result<u64, RotationError> {
+    let mut written = 0;
+    for look in 0..LOOKS {
+        let mut due = Vec::new();
+        for from in store.all_secrets().await? {
+            let to = sealed_anew(sealer, &from)?;
+            if to != from {
+                due.push((from, to));
+            }
+        }
+        if due.is_empty() && (look > 0 || !note) {
+            return Ok(written);
+        }
+        written += store.secrets_reseal(due, now).await?; // the first time even when there is nothing: it is on record
+    }
+    Err(RotationError::Unfinished)
+}
+
+/// Looks at every secret of a site.
+fn each(
+    secrets: &StoredSecrets,
+    look: impl Fn(&'static str, &[u8]) -> Result<(), SecretError>,
+) -> Result<(), RotationError> {
+    let before = |field, secret: &Option<(Vec<u8>, Timestamp)>| {
+        secret
+            .as_ref()
+            .map_or(Ok(()), |(sealed, _)| look(field, sealed))
+            .map_err(|error| lost(&secrets.site, field, error))
+    };
+    let now = |field, sealed: &[u8]| look(field, sealed).map_err(|error| lost(&secrets.site, field, error));
+    now("inbound", &secrets.inbound)?;
+    before("inbound", &secrets.inbound_before)?;
+    now("webhook", &secrets.webhook)?;
+    before("webhook", &secrets.webhook_before)?;
+    now("akismet", &secrets.akismet)
+}
+
+fn lost(site: &str, field: &'static str, error: SecretError) -> RotationError {
+    match error {
+        SecretError::Sealed => RotationError::Lost { site: site.to_owned(), field },
+        error => RotationError::Secret(error),
+    }
+}
+
+/// The same secrets; those that the current key opens as they are.
+fn sealed_anew(sealer: &Sealer, from: &StoredSecrets) -> Result<StoredSecrets, RotationError> {
+    let site = from.site.as_str();
+    let anew = |field: &'static str, sealed: &[u8]| -> Result<Vec<u8>, RotationError> {
+        let again = |error| lost(site, field, error);
+        if sealer.is_current(site, field, sealed).map_err(again)? {
+            return Ok(sealed.to_vec());
+        }
+        let secret = sealer.unseal(site, field, sealed).map_err(again)?;
+        Ok(sealer.seal(site, field, &secret)?)
+    };
+    let before = |field, secret: &Option<(Vec<u8>, Timestamp)>| {
+        secret.as_ref().map(|(sealed, until)| anew(field, sealed).map(|sealed| (sealed, *until))).transpose()
+    };
+    Ok(StoredSecrets {
+        site: site.to_owned(),
+        inbound: anew("inbound", &from.inbound)?,
+        inbound_before: before("inbound", &from.inbound_before)?,
+        webhook: anew("webhook", &from.webhook)?,
+        webhook_before: before("webhook", &from.webhook_before)?,
+        akismet: anew("akismet", &from.akismet)?,
+    })
+}
