@@ -129,6 +129,7 @@ impl Target {
 
     /// The keyed hash that is stored: HMAC-SHA256, cut to 128 bits.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     pub fn hash(&self, key: &[u8; 32]) -> TargetHash {
         let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
         let mac = mac.chain_update(self.kind.name()).chain_update([0]).chain_update(&self.value);
@@ -313,9 +314,8 @@ impl Sentence {
     #[must_use]
     pub const fn applied_to(&self, action: Action) -> Action {
         match (self.measure, action) {
-            (Measure::Ban, _) => Action::Reject,
+            (Measure::Ban, _) | (Measure::Premoderate, Action::Reject) => Action::Reject,
             (Measure::Allow, _) => Action::Approve,
-            (Measure::Premoderate, Action::Reject) => Action::Reject,
             (Measure::Premoderate, _) => Action::Hold,
         }
     }
