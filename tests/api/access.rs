@@ -59,10 +59,6 @@ fn none(_: &Thing) -> Option<Value> {
     None
 }
 
-fn comment(thing: &Thing) -> Option<Value> {
-    Some(ordinary(&thing.id))
-}
-
 /// Every route of the table, in its order.
 fn rows() -> Vec<Row> {
     use Needs::{Comment, Decision, Held, Nothing};
@@ -79,6 +75,7 @@ fn rows() -> Vec<Row> {
     };
     let here: fn(&Thing) -> String = |_| String::new(); // the path has no parameters
     let its: fn(&Thing) -> String = |thing| format!("/v1/comments/{}", thing.id);
+    let comment: fn(&Thing) -> Option<Value> = |thing| Some(ordinary(&thing.id));
     let uids: fn(&Thing) -> Option<Value> = |thing| Some(json!({"uids": [thing.uid]}));
     vec![
         row("POST", "/v1/comments", Nothing, here, comment, 201, Same, Status(201)),
@@ -339,12 +336,11 @@ impl Callers {
         let mut first = Some(thing);
         for (role, token) in self.people.iter().filter(|(role, _)| role.may(duty)) {
             let fresh;
-            let thing = match first.take() {
-                Some(thing) => thing,
-                None => {
-                    fresh = self.make(row.needs).await;
-                    &fresh
-                }
+            let thing = if let Some(thing) = first.take() {
+                thing
+            } else {
+                fresh = self.make(row.needs).await;
+                &fresh
             };
             assert_eq!(self.status(row, thing, token, query).await, row.right, "{name}: {}", role.name());
         }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use crate::helpers::{TestApp, doubtful, ordinary, read};
 
+#[expect(clippy::unnecessary_wraps, reason = "as a reach holds it")]
 fn list(names: &[&str]) -> Option<Vec<String>> {
     Some(names.iter().map(|name| (*name).to_owned()).collect())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use doorward::domain::appeal::{AppealAnswer, Appeals as _, Opened};
 use doorward::domain::decision::Action;
-use doorward::domain::outbox::Outbox as _;
+use doorward::domain::outbox::{LetterFilter, Outbox as _};
 use doorward::domain::people::Reach;
 use doorward::domain::readers::{Config as Reports, NewReport, Readers as _};
 use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
@@ -152,7 +152,7 @@ async fn of_an_erased_author_no_byte_is_left() {
         tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
     }
     assert_eq!(found(folder.path()), Vec::<String>::new(), "the log is emptied without anybody writing");
-    let left = store.outbox_list(&Default::default(), &crate::made::first_page(50)).await.unwrap();
+    let left = store.outbox_list(&LetterFilter::default(), &crate::made::first_page(50)).await.unwrap();
     let kinds: Vec<&str> = left.items.iter().map(|letter| letter.kind.as_str()).collect();
     assert_eq!(kinds.iter().filter(|kind| **kind == "comment.erased").count(), 3, "the site is told: {kinds:?}");
     store.close().await;

@@ -6,7 +6,9 @@ use doorward::domain::decision::{Action, Actor, Status};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::readers::{Config as Reports, NewReport};
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
-use doorward::domain::store::{AuditCheck, AuditEntry, AuditFilter, CommentFilter, RulingCategory, SecretKind, Store};
+use doorward::domain::store::{
+    AuditCheck, AuditEntry, AuditFilter, CommentFilter, KeptBesides, RulingCategory, SecretKind, Store,
+};
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
 use crate::suite::Engine;
@@ -215,7 +217,7 @@ pub(crate) async fn author_is_exported_with_everything_and_erased_with_everythin
     assert!(erased.comments.iter().all(|comment| &*comment.place.site == "news"));
     assert!(erased.comments.iter().any(|comment| comment.status == Status::Rejected));
     assert_eq!(store.author_export(news.id, &id("ann"), &first_page(50)).await.unwrap().items, []);
-    assert_eq!(store.author_besides(news.id, &id("ann")).await.unwrap(), Default::default());
+    assert_eq!(store.author_besides(news.id, &id("ann")).await.unwrap(), KeptBesides::default());
     assert_eq!(store.reader_view(other.uid).await.unwrap().reports, 0);
     assert!(store.comment_by_uid(other.uid).await.unwrap().is_some());
     assert!(store.comment_by_uid(namesake.uid).await.unwrap().is_some(), "another site's account of that name");

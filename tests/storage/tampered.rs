@@ -1,6 +1,6 @@
 //! The record of who did what, changed behind the triggers' back: whatever is done to it, verification finds it and names the line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use doorward::domain::decision::Actor;
 use doorward::domain::store::{AuditCheck, AuditEntry, Store as _};
@@ -31,14 +31,14 @@ async fn recorded() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn change(path: &PathBuf, sql: &str) {
+fn change(path: &Path, sql: &str) {
     let connection = Connection::open(path).unwrap();
     let triggers = "DROP TRIGGER audit_is_never_changed; DROP TRIGGER audit_is_never_deleted;";
     connection.execute_batch(triggers).unwrap();
     connection.execute_batch(sql).unwrap();
 }
 
-async fn verify(path: &PathBuf) -> AuditCheck {
+async fn verify(path: &Path) -> AuditCheck {
     let store = SqliteStore::open(&Config::sqlite(path)).unwrap();
     let check = store.audit_verify(None).await.unwrap();
     store.close().await;
@@ -135,7 +135,7 @@ async fn a_record_made_anew_lacks_the_head_that_was_written_down() {
 }
 
 /// Changes line `first`, and makes the hashes from there to `last` right again.
-fn rehash(path: &PathBuf, first: i64, last: i64) {
+fn rehash(path: &Path, first: i64, last: i64) {
     change(path, &format!("UPDATE audit SET subject = 'forged' WHERE id = {first}"));
     let connection = Connection::open(path).unwrap();
     let mut hash: [u8; 32] =

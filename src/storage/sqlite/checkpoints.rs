@@ -14,8 +14,10 @@ use rusqlite::Connection;
 
 /// Jobs after which the log is copied into the file in the background.
 const JOBS_PER_CHECKPOINT: usize = 2_000;
-/// Between two tries to empty the log when readers stood in the way.
+/// Before the log is tried to be emptied again when readers stood in the way; twice as long each time, since the writer waits with it.
 const RETRY: Duration = Duration::from_millis(100);
+/// Longest time between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// See the module.
 pub(super) struct Checkpoints {
@@ -48,7 +50,8 @@ impl Checkpoints {
         let (copied, unclean) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (done, dirty) = (Arc::clone(&copied), Arc::clone(&unclean));
         let thread = std::thread::Builder::new().name("doorward-checkpoint".to_owned()).spawn(move || {
-            while let Some(kind) = next(&orders, &dirty) {
+            let mut pause = RETRY;
+            while let Some(kind) = next(&orders, &dirty, pause) {
                 match kind {
                     Kind::Copy => {
                         checkpoint(&connection, kind);
@@ -56,8 +59,11 @@ impl Checkpoints {
                     }
                     Kind::Empty => {
                         dirty.store(false, Ordering::Release); // before: what is erased meanwhile comes again
-                        if !checkpoint(&connection, kind) {
+                        if checkpoint(&connection, kind) {
+                            pause = RETRY;
+                        } else {
                             dirty.store(true, Ordering::Release);
+                            pause = (pause * 2).min(RETRY_MAX);
                         }
                     }
                     Kind::Last => drop(checkpoint(&connection, kind)),
@@ -70,13 +76,11 @@ impl Checkpoints {
     /// To be called after each commit: counts its jobs, orders what is due, and does the short rest itself.
     pub(super) fn after(&mut self, jobs: usize, erased: bool, writer: &Connection) {
         self.jobs += jobs;
-        if erased {
-            self.unclean.store(true, Ordering::Release);
-        }
         if self.copied.swap(false, Ordering::Acquire) {
             checkpoint(writer, Kind::Copy);
         }
-        if self.unclean.load(Ordering::Acquire) {
+        if erased {
+            self.unclean.store(true, Ordering::Release); // what fails is tried again by the thread itself
             self.order(Kind::Empty);
         } else if self.jobs >= JOBS_PER_CHECKPOINT {
             self.jobs = 0;
@@ -91,11 +95,11 @@ impl Checkpoints {
 
 /// What is to be done next; `None` at the end. As long as erased words stand in the log, emptying it is tried again and again, whether or
 /// not anything else is written.
-fn next(orders: &mpsc::Receiver<Kind>, dirty: &AtomicBool) -> Option<Kind> {
+fn next(orders: &mpsc::Receiver<Kind>, dirty: &AtomicBool, pause: Duration) -> Option<Kind> {
     if !dirty.load(Ordering::Acquire) {
         return orders.recv().ok();
     }
-    match orders.recv_timeout(RETRY) {
+    match orders.recv_timeout(pause) {
         Ok(kind) => Some(kind),
         Err(mpsc::RecvTimeoutError::Timeout) => Some(Kind::Empty),
         // The last try, before the connection goes.

@@ -20,8 +20,8 @@ const PAGE_BYTES: u32 = 8_192;
 /// A bound on the log should the background checkpoints ever stop: 20,000 pages of 8 kB.
 const WAL_PAGES_MAX: u32 = 20_000;
 
-/// How long emptying the log may wait for readers; the writer waits with it.
-const CHECKPOINT_WAIT_MS: u64 = 50;
+/// How long one try to empty the log may wait for readers; the writer waits with it.
+const CHECKPOINT_WAIT_MS: u64 = 20;
 
 /// A database file, opened for writing, with this build's schema.
 pub(super) struct Opened {
