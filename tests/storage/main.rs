@@ -5,6 +5,7 @@
 mod figures;
 mod made;
 mod model;
+mod sanctions_reports_appeals;
 mod sqlite;
 mod suite;
 mod upgrade;
