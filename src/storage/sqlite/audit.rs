@@ -146,12 +146,11 @@ pub(super) fn verify(connection: &Connection) -> Result<AuditCheck> {
     let mut query = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
     let kept: Option<Vec<u8>> = query.query_row([HEAD], |row| row.get(0)).optional()?;
     let problem = match kept.as_deref().and_then(<[u8]>::split_first_chunk::<8>) {
-        None => None, // nothing was written since there is a chain
         Some((number, _)) if i64::from_le_bytes(*number) > last => Some((last + 1, "is missing")),
         Some((number, hash)) if i64::from_le_bytes(*number) < last || hash != head => {
             Some((last, "is not the last that was written"))
         }
-        Some(_) => None,
+        Some(_) | None => None, // none: nothing was written since there is a chain
     };
     Ok(match problem {
         Some((line, problem)) => AuditCheck::Broken { line, problem: problem.to_owned() },
