@@ -7,14 +7,19 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::app::access::Access;
+use crate::app::appeals::Appeals;
 use crate::app::clock::Clock;
 use crate::app::house::{House, Settings};
 use crate::app::intake::Intake;
+use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
+use crate::app::readers::Readers;
 use crate::app::review::Review;
+use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
 use crate::classifier::Classifier;
 use crate::config::Config;
+use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
 use crate::domain::signal::{LIST, Resources, Signals};
@@ -63,11 +68,23 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         .context("the history could not be read")?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
-    let limits = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
+    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
     let settings = Arc::new(Settings::new(house));
+    let history: Arc<dyn History> = history;
     let history_for_review = Arc::clone(&history);
+    let ports = || (Arc::clone(&store), Arc::clone(&history));
+    let (webhooks, (its_store, its_history)) = (config.webhooks.clone(), ports());
+    let sanctions = Arc::new(Sanctions::new(its_store, its_history, webhooks.clone(), config.sanctions.clone()));
+    let (its_store, its_history) = ports();
+    let readers = Arc::new(Readers::new(its_store, its_history, Arc::clone(&limits), config.reports));
+    let (its_store, its_history) = ports();
+    let appeals = Appeals::new(its_store, its_history, Arc::clone(&limits), webhooks, config.appeals.clone());
+    let its_sanctions = Arc::clone(&sanctions);
     let state = http::State {
-        intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGES)),
+        intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, its_sanctions, PAGES)),
+        sanctions,
+        readers,
+        appeals: Arc::new(appeals),
         review: Arc::new(Review::new(Arc::clone(&store), history_for_review, config.webhooks.clone())),
         access: Arc::new(Access::new(Arc::clone(&store))),
         store: Arc::clone(&store),

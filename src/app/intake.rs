@@ -7,12 +7,14 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::app::house::{House, Scene, Settings};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::Pages;
+use crate::app::sanctions::Sanctions;
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
-use crate::domain::decision::{Action, Actor, DecidedBy, Record, Verdict};
+use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::normalise;
 use crate::domain::relevance::Page;
+use crate::domain::sanction::{Judged, pronounce};
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{self, CommentFilter, ListError, NewRecord, PageRequest, Recording, Store, StoreError};
@@ -72,6 +74,7 @@ pub struct Intake {
     store: Arc<dyn Store>,
     history: Arc<dyn History>,
     limits: Arc<dyn Limiter>,
+    sanctions: Arc<Sanctions>,
     pages: Pages,
 }
 
@@ -83,10 +86,11 @@ impl Intake {
         store: Arc<dyn Store>,
         history: Arc<dyn History>,
         limits: Arc<dyn Limiter>,
+        sanctions: Arc<Sanctions>,
         pages: usize,
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), pages);
-        Self { settings, store, history, limits, pages }
+        Self { settings, store, history, limits, sanctions, pages }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision.
@@ -108,11 +112,12 @@ impl Intake {
         }
         let allowance = self.allowance(site.id, &comment, route, &house, now).await?;
         let (scene, article) = self.scene(site, &comment, allowance, &house, now).await;
+        let sentence = self.sanctions.sentence(site.id, &comment, now).await;
         let past = self.history.sight(&comment.trace, now).await; // two at once: one sees the other
         let scene = Scene { past, ..scene };
-        let verdict = house.judge(&comment, &scene, now);
+        let judged = pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
         turn.end();
-        let recording = self.store.comment_record(record(site, &comment, verdict, article, now)).await;
+        let recording = self.store.comment_record(record(site, &comment, judged, article, now)).await;
         self.conclude(site.id, &comment, &scene, recording).await
     }
 
@@ -131,10 +136,11 @@ impl Intake {
         }
         let allowance = self.allowance(site.id, &comment, Route::Comment, &house, now).await?;
         let (scene, article) = self.scene(site, &comment, allowance, &house, now).await;
+        let sentence = self.sanctions.sentence(site.id, &comment, now).await;
         let past = self.history.sight(&comment.trace, now).await;
         let scene = Scene { past, ..scene };
-        let verdict = house.judge(&comment, &scene, now);
-        let revised = self.store.comment_revise(record(site, &comment, verdict, article, now)).await?;
+        let judged = pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
+        let revised = self.store.comment_revise(record(site, &comment, judged, article, now)).await?;
         let revised = revised.ok_or(IntakeError::NotFound)?;
         self.conclude(site.id, &comment, &scene, Ok(Recording::New(revised))).await
     }
@@ -148,8 +154,10 @@ impl Intake {
         let comment = read(site, new, &house);
         let allowance = self.allowance(site.id, &comment, Route::Assess, &house, now).await?;
         let (scene, _) = self.scene(site, &comment, allowance, &house, now).await;
+        let sentence = self.sanctions.sentence(site.id, &comment, now).await;
         let past = self.history.about(&comment.trace, now).await;
-        Ok(house.judge(&comment, &Scene { past, ..scene }, now))
+        let verdict = house.judge(&comment, &Scene { past, ..scene }, now);
+        Ok(pronounce(verdict, &sentence, house.policy.config().hold_unavailable).verdict)
     }
 
     /// A site's own comment.
@@ -296,10 +304,12 @@ fn read(site: &Site, new: NewComment, house: &House) -> Comment {
 fn record(
     site: &Arc<Site>,
     comment: &Comment,
-    verdict: Verdict,
+    judged: Judged,
     article: Option<Article>,
     received_at: Timestamp,
 ) -> NewRecord {
+    let Judged { verdict, decided_by, effect } = judged;
+    let may_wait = verdict.action == Action::Hold || effect.is_some_and(|effect| effect.without == Status::Held);
     NewRecord {
         site: Arc::clone(site),
         comment: comment.sent.clone(),
@@ -307,19 +317,18 @@ fn record(
         trace: comment.trace.clone(),
         article,
         status: verdict.action.status(),
-        decided_by: DecidedBy::Policy,
-        priority: priority(&verdict),
+        decided_by,
+        priority: if may_wait { priority(&verdict) } else { 0.0 },
         lang: normalise::language(&comment.sent, &comment.body),
         received_at,
         verdict,
-        effect: None,
+        effect,
         tell: false,
     }
 }
 
-/// Place in the queue: the worst of the category scores; nothing but held comments is queued.
+/// Place in the queue: the worst of the category scores.
 fn priority(verdict: &Verdict) -> f64 {
     let scores = &verdict.scores;
-    let worst = scores.spam.max(scores.off_topic).max(scores.abuse);
-    if verdict.action == Action::Hold { worst.get() } else { 0.0 }
+    scores.spam.max(scores.off_topic).max(scores.abuse).get()
 }

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod appeals;
 pub mod clock;
 pub mod house;
 pub mod intake;
@@ -11,6 +12,9 @@ pub mod keys;
 pub mod limits;
 pub mod outbox;
 pub mod pages;
+pub mod readers;
 pub mod review;
+pub mod sanctions;
 pub mod secrets;
 pub mod signature;
+pub mod standing;

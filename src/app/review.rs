@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::app::outbox;
-use crate::domain::decision::{Action, Actor, DecidedBy, Record};
-use crate::domain::history::{History, Standing};
+use crate::app::{outbox, standing};
+use crate::domain::decision::{Action, Actor, Record};
+use crate::domain::history::History;
 use crate::domain::people::Person;
 use crate::domain::store::{
     Happening, ListError, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen, Store,
@@ -166,9 +166,6 @@ impl Review {
     }
 
     async fn tell(&self, ruled: &Ruled) {
-        for (record, trace) in &ruled.applied {
-            let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
-            self.history.settle(trace, record.received_at, standing).await;
-        }
+        standing::tell_all(&*self.history, ruled).await;
     }
 }

@@ -133,6 +133,9 @@ impl Target {
     }
 
     /// The keyed hash that is stored: HMAC-SHA256, cut to 128 bits.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
     #[must_use]
     pub fn hash(&self, key: &[u8; 32]) -> TargetHash {
         let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
@@ -323,9 +326,8 @@ impl Sentence {
     #[must_use]
     pub const fn applied_to(&self, action: Action) -> Action {
         match (self.measure, action) {
-            (Measure::Ban, _) => Action::Reject,
             (Measure::Allow, _) => Action::Approve,
-            (Measure::Premoderate, Action::Reject) => Action::Reject,
+            (Measure::Ban, _) | (Measure::Premoderate, Action::Reject) => Action::Reject,
             (Measure::Premoderate, _) => Action::Hold,
         }
     }
@@ -367,7 +369,6 @@ pub fn pronounce(verdict: Verdict, sentence: &Known<Option<Sentence>>, hold_unav
     let mut judged = Judged { verdict, decided_by: DecidedBy::Policy, effect: None };
     let verdict = &mut judged.verdict;
     match sentence {
-        Known::NotApplicable | Known::Known(None) => {}
         Known::Known(Some(sentence)) => {
             let before = verdict.action;
             // Whoever is allowed is trusted, and still cannot write where comments are closed.
@@ -387,7 +388,7 @@ pub fn pronounce(verdict: Verdict, sentence: &Known<Option<Sentence>>, hold_unav
             verdict.causes.push(Cause { id: "unavailable:sanctions".to_owned(), text });
             verdict.action = verdict.action.max(Action::Hold);
         }
-        Known::Unavailable(_) => {}
+        Known::Unavailable(_) | Known::NotApplicable | Known::Known(None) => {}
     }
     judged
 }

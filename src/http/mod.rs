@@ -20,10 +20,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde::{Deserialize, Serialize};
 
 use crate::app::access::Access;
+use crate::app::appeals::Appeals;
 use crate::app::clock::Clock;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
+use crate::app::readers::Readers;
 use crate::app::review::Review;
+use crate::app::sanctions::Sanctions;
 use crate::domain::store::Store;
 
 /// `[server]`.
@@ -105,6 +108,12 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// People's decisions.
     pub review: Arc<Review>,
+    /// Bans and the like.
+    pub sanctions: Arc<Sanctions>,
+    /// Reports and votes.
+    pub readers: Arc<Readers>,
+    /// Authors' requests to decide again.
+    pub appeals: Arc<Appeals>,
     /// Who is asking.
     pub access: Arc<Access>,
     /// Asked for sites and for readiness only; everything else goes through a use case.
