@@ -17,6 +17,13 @@ fn body(path: &str) -> Option<Value> {
         "/v1/decisions" => Some(
             json!({"items": [{"uid": "01890000-0000-7000-8000-000000000000", "seen_version": 1}], "action": "approve"}),
         ),
+        "/v1/sanctions" => Some(
+            json!({"site": "news", "target": {"kind": "author", "value": "nobody"}, "measure": "ban", "cause": "advertising"}),
+        ),
+        "/v1/comments/{id}/reports" => Some(json!({"reader_id": "r-1"})),
+        "/v1/comments/{id}/votes" => Some(json!({"reader_id": "r-1", "value": 1})),
+        "/v1/comments/{id}/appeals" => Some(json!({"text": "Please look again."})),
+        "/v1/appeals/{id}/answer" => Some(json!({"overturn": true})),
         _ => None,
     }
 }
@@ -31,6 +38,8 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
         pattern
             .replace("{uid}", comment["uid"].as_str().unwrap())
             .replace("/decisions/{id}", "/decisions/01890000-0000-7000-8000-000000000000")
+            .replace("/sanctions/{id}", "/sanctions/01890000-0000-7000-8000-000000000000")
+            .replace("/appeals/{id}", "/appeals/01890000-0000-7000-8000-000000000000")
             .replace("{id}", "c-1")
             .replace("{name}", "invalid")
             .replace("{page:.*}", "index.html")

@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
 mod access;
+mod appeals;
 mod bad_input;
 mod batch;
 mod campaign;
 mod helpers;
 mod intake;
 mod limits;
+mod readers;
 mod review;
+mod sanctions;

@@ -12,6 +12,7 @@ use crate::app::limits::Route;
 use crate::domain::comment::{Draft, ExternalId};
 use crate::domain::decision::{Actor, Status};
 use crate::domain::people::Duty;
+use crate::domain::readers::ReaderView;
 use crate::domain::site::Scope;
 use crate::domain::store::CommentFilter;
 use crate::domain::time::Timestamp;
@@ -58,7 +59,10 @@ pub async fn find(
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site_of(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
-    Ok(HttpResponse::Ok().json(CommentOut::from(&state.intake.comment(site.id, &id).await?)))
+    let record = state.intake.comment(site.id, &id).await?;
+    let view = state.readers.view(record.uid).await?;
+    let readers = Some(view).filter(|view| *view != ReaderView::default());
+    Ok(HttpResponse::Ok().json(CommentOut { readers, ..CommentOut::from(&record) }))
 }
 
 /// Replaces a comment's text: a new revision, judged anew. A person's verdict stays in force unless the text changed.

@@ -5,9 +5,12 @@
     reason = "every handler lists its answers for OpenAPI, and fails with a Problem only"
 )]
 
+pub mod appeals;
 pub mod articles;
 pub mod batch;
 pub mod comments;
 pub mod dto;
 pub mod operations;
+pub mod readers;
 pub mod review;
+pub mod sanctions;

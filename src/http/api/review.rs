@@ -15,7 +15,7 @@ use super::dto::{
 };
 use crate::app::review::Ask;
 use crate::domain::category::Category;
-use crate::domain::decision::{Action, Actor, Verdict};
+use crate::domain::decision::{Action, Verdict};
 use crate::domain::explain::{smallest_change, total};
 use crate::domain::people::{Duty, Reach};
 use crate::domain::policy::{CategoryConfig, Config as PolicyConfig};
@@ -249,21 +249,7 @@ pub async fn explanation(
     let house = state.settings.current();
     let policy = house.policy.config();
     let verdict = &explained.record.verdict;
-    let history = explained.history.into_iter().map(|one| HappeningOut {
-        version: one.version,
-        kind: one.kind,
-        status: one.status,
-        decided_by: one.decided_by,
-        decision: one.decision,
-        category: one.category,
-        reason: one.reason,
-        note: one.note,
-        by: match one.by {
-            Actor::Site(name) | Actor::Person(name) => name,
-            Actor::Console => "console".to_owned(),
-        },
-        at: one.at.to_string(),
-    });
+    let history = explained.history.into_iter().map(HappeningOut::from);
     Ok(HttpResponse::Ok().json(ExplanationOut {
         comment: CommentOut::from(&explained.record),
         sums: Category::ALL.into_iter().map(|category| (category, sum(verdict, category, policy))).collect(),
