@@ -40,6 +40,12 @@ pub struct Config {
     pub privacy: app::authors::Config,
     /// `[events]`.
     pub events: app::events::Config,
+    /// `[sanctions]`.
+    pub sanctions: app::sanctions::Config,
+    /// `[reports]`.
+    pub reports: domain::readers::Config,
+    /// `[appeals]`.
+    pub appeals: app::appeals::Config,
     /// `[history]`.
     pub history: storage::memory::history::Config,
     /// `[model]`.
@@ -237,6 +243,7 @@ impl Config {
         domain::signal::Signals::new(&self.signals, &domain::signal::Resources { background })
             .map_err(|error| value(&error))?;
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
+        self.reports.check().map_err(|error| value(&error))?;
         self.database.path().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
         self.log.filter().map_err(|error| value(&error))?;

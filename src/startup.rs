@@ -7,17 +7,23 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::app::access::Access;
+use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
 use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::house::{House, Settings};
 use crate::app::intake::Intake;
+use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
 use crate::app::oversight::Oversight;
+use crate::app::readers::Readers;
 use crate::app::review::Review;
+use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
+use crate::app::standing::Listeners;
 use crate::classifier::Classifier;
 use crate::config::Config;
+use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
 use crate::domain::signal::{LIST, Resources, Signals};
@@ -66,31 +72,35 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         .context("the history could not be read")?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
-    let limits = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
+    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
     let settings = Arc::new(Settings::new(house));
-    let history_for_review = Arc::clone(&history);
+    let history: Arc<dyn History> = history;
     let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
-    let authors = Authors::new(
+    let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events) };
+    let its_store = || Arc::clone(&store);
+    let webhooks = config.webhooks.clone();
+    let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), config.sanctions.clone());
+    let sanctions = Arc::new(sanctions);
+    let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), config.reports);
+    let limited = Arc::clone(&limits);
+    let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());
+    let authors = Authors::new(its_store(), listeners.clone(), config.privacy.clone());
+    let review = Review::new(its_store(), listeners, webhooks);
+    let intake = Intake::new(
+        Arc::clone(&settings),
         Arc::clone(&store),
-        Arc::<MemoryHistory>::clone(&history),
+        history,
+        limits,
+        Arc::clone(&sanctions),
+        PAGE_BYTES,
         Arc::clone(&events),
-        config.privacy.clone(),
     );
     let state = http::State {
-        intake: Arc::new(Intake::new(
-            Arc::clone(&settings),
-            Arc::clone(&store),
-            history,
-            limits,
-            PAGE_BYTES,
-            Arc::clone(&events),
-        )),
-        review: Arc::new(Review::new(
-            Arc::clone(&store),
-            history_for_review,
-            config.webhooks.clone(),
-            Arc::clone(&events),
-        )),
+        intake: Arc::new(intake),
+        sanctions,
+        readers: Arc::new(readers),
+        appeals: Arc::new(appeals),
+        review: Arc::new(review),
         authors: Arc::new(authors),
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::events::Events;
+use crate::app::in_flight::to_its_end;
+use crate::app::standing::Listeners;
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
-use crate::domain::history::History;
 use crate::domain::site::Site;
 use crate::domain::store::{AuditEntry, Hashed, Kept, KeptBesides, ListError, Page, PageRequest, Result, Store};
 use crate::domain::time::Timestamp;
@@ -73,16 +73,15 @@ pub struct Export {
 /// The way for whoever asks what is known of them.
 pub struct Authors {
     store: Arc<dyn Store>,
-    history: Arc<dyn History>,
-    events: Arc<Events>,
+    listeners: Listeners,
     config: Config,
 }
 
 impl Authors {
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>, events: Arc<Events>, config: Config) -> Self {
-        Self { store, history, events, config }
+    pub fn new(store: Arc<dyn Store>, listeners: Listeners, config: Config) -> Self {
+        Self { store, listeners, config }
     }
 
     /// Everything that is kept of an author, page by page. That it was asked for is on record, without the author's name.
@@ -114,12 +113,17 @@ impl Authors {
     /// # Errors
     /// The store failed: perhaps erased; send the same again.
     pub async fn erase(&self, site: &Site, author: &ExternalId, by: Actor, now: Timestamp) -> Result<Erased> {
-        let erased = self.store.author_erase(site.id, author, by, now).await?;
-        for comment in &erased.comments {
-            self.history.forget(&comment.trace).await;
-            self.events.erased(comment.uid, &comment.place, now);
-        }
-        Ok(Erased { comments: erased.comments.len() as u64, others: erased.others })
+        let (store, listeners, site, author) =
+            (Arc::clone(&self.store), self.listeners.clone(), site.id, author.clone());
+        to_its_end(async move {
+            let erased = store.author_erase(site, &author, by, now).await?;
+            for comment in &erased.comments {
+                listeners.history.forget(&comment.trace).await;
+                listeners.events.erased(comment.uid, &comment.place, now);
+            }
+            Ok(Erased { comments: erased.comments.len() as u64, others: erased.others })
+        })
+        .await
     }
 
     /// Replaces what is old enough, in bounded transactions, until nothing is due.

@@ -9,12 +9,14 @@ use crate::app::house::{House, Scene, Settings};
 use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::{News, Pages};
+use crate::app::sanctions::Sanctions;
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
-use crate::domain::decision::{Action, Actor, DecidedBy, Record, Verdict};
+use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::normalise;
 use crate::domain::people::Reach;
+use crate::domain::sanction::{Judged, pronounce};
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{self, CommentFilter, ListError, NewRecord, PageRequest, Recording, Store, StoreError};
@@ -74,6 +76,7 @@ pub struct Intake {
     store: Arc<dyn Store>,
     history: Arc<dyn History>,
     limits: Arc<dyn Limiter>,
+    sanctions: Arc<Sanctions>,
     pages: Pages,
     in_flight: InFlight,
     events: Arc<Events>,
@@ -87,11 +90,12 @@ impl Intake {
         store: Arc<dyn Store>,
         history: Arc<dyn History>,
         limits: Arc<dyn Limiter>,
+        sanctions: Arc<Sanctions>,
         page_bytes: usize,
         events: Arc<Events>,
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), page_bytes);
-        Self { settings, store, history, limits, pages, in_flight: InFlight::default(), events }
+        Self { settings, store, history, limits, sanctions, pages, in_flight: InFlight::default(), events }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision. What was begun is
@@ -117,11 +121,13 @@ impl Intake {
             }
             let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
+            let sentence = this.sanctions.sentence(site.id, &comment, now).await;
             let past = this.history.sight(&comment.trace, now).await; // two at once: one sees the other
             let scene = Scene { past, ..scene };
-            let verdict = house.judge(&comment, &scene, now);
+            let judged =
+                pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             turn.end();
-            let recording = this.store.comment_record(record(&site, &comment, verdict, news.as_ref(), now)).await;
+            let recording = this.store.comment_record(record(&site, &comment, judged, news.as_ref(), now)).await;
             this.conclude(&site, &comment, news, recording, &house).await
         })
         .await
@@ -150,10 +156,12 @@ impl Intake {
             }
             let allowance = this.allowance(site.id, &comment, Route::Comment, &house, now).await?;
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
+            let sentence = this.sanctions.sentence(site.id, &comment, now).await;
             let past = this.history.sight(&comment.trace, now).await;
             let scene = Scene { past, ..scene };
-            let verdict = house.judge(&comment, &scene, now);
-            let revised = this.store.comment_revise(record(&site, &comment, verdict, news.as_ref(), now)).await;
+            let judged =
+                pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
+            let revised = this.store.comment_revise(record(&site, &comment, judged, news.as_ref(), now)).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
                 return Err(IntakeError::NotFound);
@@ -172,8 +180,10 @@ impl Intake {
         let comment = read(site, new, &house);
         let allowance = self.allowance(site.id, &comment, Route::Assess, &house, now).await?;
         let (scene, _) = self.scene(site, &comment, allowance, &house).await;
+        let sentence = self.sanctions.sentence(site.id, &comment, now).await;
         let past = self.history.about(&comment.trace, now).await;
-        Ok(house.judge(&comment, &Scene { past, ..scene }, now))
+        let verdict = house.judge(&comment, &Scene { past, ..scene }, now);
+        Ok(pronounce(verdict, &sentence, house.policy.config().hold_unavailable).verdict)
     }
 
     /// A site's own comment, as far as it lies within `reach`.
@@ -366,10 +376,12 @@ fn read(site: &Site, new: NewComment, house: &House) -> Comment {
 fn record(
     site: &Arc<Site>,
     comment: &Comment,
-    verdict: Verdict,
+    judged: Judged,
     news: Option<&News>,
     received_at: Timestamp,
 ) -> NewRecord {
+    let Judged { verdict, decided_by, effect } = judged;
+    let may_wait = verdict.action == Action::Hold || effect.is_some_and(|effect| effect.without == Status::Held);
     NewRecord {
         site: Arc::clone(site),
         comment: comment.sent.clone(),
@@ -377,19 +389,18 @@ fn record(
         trace: comment.trace.clone(),
         article: news.map(|news| news.sent.clone()),
         status: verdict.action.status(),
-        decided_by: DecidedBy::Policy,
-        priority: priority(&verdict),
+        decided_by,
+        priority: if may_wait { priority(&verdict) } else { 0.0 },
         lang: normalise::language(&comment.sent, &comment.body),
         received_at,
         verdict,
-        effect: None,
+        effect,
         tell: false,
     }
 }
 
-/// Place in the queue: the worst of the category scores; nothing but held comments is queued.
+/// Place in the queue: the worst of the category scores.
 fn priority(verdict: &Verdict) -> f64 {
     let scores = &verdict.scores;
-    let worst = scores.spam.max(scores.off_topic).max(scores.abuse);
-    if verdict.action == Action::Hold { worst.get() } else { 0.0 }
+    scores.spam.max(scores.off_topic).max(scores.abuse).get()
 }

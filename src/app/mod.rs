@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod appeals;
 pub mod authors;
 pub mod clock;
 pub mod events;
@@ -15,7 +16,10 @@ pub mod limits;
 pub mod outbox;
 pub mod oversight;
 pub mod pages;
+pub mod readers;
 pub mod review;
 pub mod rotation;
+pub mod sanctions;
 pub mod secrets;
 pub mod signature;
+pub mod standing;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::app::events::Events;
 use crate::app::in_flight::to_its_end;
 use crate::app::outbox;
-use crate::domain::decision::{Action, Actor, DecidedBy, Record};
-use crate::domain::history::{History, Standing};
+use crate::app::standing::Listeners;
+use crate::domain::decision::{Action, Actor, Record};
 use crate::domain::people::Person;
 use crate::domain::store::{
     Happening, ListError, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen, Store,
@@ -61,9 +60,8 @@ pub struct Explanation {
 #[derive(Clone)]
 pub struct Review {
     store: Arc<dyn Store>,
-    history: Arc<dyn History>,
+    listeners: Listeners,
     webhooks: outbox::Config,
-    events: Arc<Events>,
 }
 
 impl Review {
@@ -72,13 +70,8 @@ impl Review {
 
     /// Joins the ports.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        history: Arc<dyn History>,
-        webhooks: outbox::Config,
-        events: Arc<Events>,
-    ) -> Self {
-        Self { store, history, webhooks, events }
+    pub fn new(store: Arc<dyn Store>, listeners: Listeners, webhooks: outbox::Config) -> Self {
+        Self { store, listeners, webhooks }
     }
 
     /// A page of what waits for a person within their reach, with true counts.
@@ -109,7 +102,7 @@ impl Review {
     ) -> Result<(Vec<Uuid>, Timestamp), ReviewError> {
         let until = now.plus_millis(Self::CLAIM_MS);
         let claimed = self.store.claim(uids, by, until, now).await?;
-        self.events.claimed(&claimed, &by.email, Some(until), now).await;
+        self.listeners.events.claimed(&claimed, &by.email, Some(until), now).await;
         Ok((claimed, until))
     }
 
@@ -119,7 +112,7 @@ impl Review {
     /// `Store`.
     pub async fn release(&self, uids: &[Uuid], by: &Person, now: Timestamp) -> Result<Vec<Uuid>, ReviewError> {
         let released = self.store.release(uids, &by.email).await?;
-        self.events.claimed(&released, &by.email, None, now).await;
+        self.listeners.events.claimed(&released, &by.email, None, now).await;
         Ok(released)
     }
 
@@ -146,7 +139,7 @@ impl Review {
         let (this, email) = (self.clone(), by.email.clone());
         let ruled: Result<Ruled, ReviewError> = to_its_end(async move {
             let ruled = this.store.rule(ruling).await?;
-            this.tell(&ruled, &email, now).await;
+            this.listeners.tell_all(&ruled, &email, now).await;
             Ok(ruled)
         })
         .await;
@@ -166,7 +159,7 @@ impl Review {
         let (this, by) = (self.clone(), by.clone());
         to_its_end(async move {
             let ruled = this.store.unrule(decision, Actor::Person(by.email.clone()), &by.reach, now).await?;
-            this.tell(&ruled, &by.email, now).await;
+            this.listeners.tell_all(&ruled, &by.email, now).await;
             Ok(ruled)
         })
         .await
@@ -184,14 +177,5 @@ impl Review {
         let record = self.store.comment_by_uid(uid).await?.ok_or(ReviewError::NotFound)?;
         let history = self.store.comment_history(uid).await?;
         Ok(Explanation { record, history })
-    }
-
-    /// Tells history how each comment stands now, and whoever watches; part of ruling, although whoever ruled goes away.
-    async fn tell(&self, ruled: &Ruled, by: &str, now: Timestamp) {
-        for (record, trace) in &ruled.applied {
-            let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
-            self.history.settle(trace, record.received_at, standing).await;
-        }
-        self.events.ruled(ruled, by, now).await;
     }
 }

@@ -142,6 +142,8 @@ pub trait Appeals: Send + Sync {
         reach: &Reach,
         page: &PageRequest,
     ) -> Result<Page<Appeal>, ListError>;
+    /// An appeal within somebody's reach.
+    async fn appeal_find(&self, uid: Uuid, reach: &Reach) -> Result<Option<Appeal>, StoreError>;
     /// Answers an open appeal; an overturned one approves the comment, in the same commit.
     async fn appeal_answer(&self, answer: AppealAnswer) -> Result<(Appeal, Option<Ruled>), AnswerError>;
 }

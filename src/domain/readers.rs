@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::comment::ExternalId;
-use super::decision::Record;
+use super::decision::{Record, Status};
 use super::site::SiteId;
 use super::store::{Result, RulingCategory};
 use super::time::Timestamp;
@@ -30,15 +30,44 @@ pub struct Config {
     pub hold_at: f64,
     /// Most that one reader weighs, however good the record.
     pub weight_max: f64,
+    /// Comments of one site that readers may have held within an hour without anybody among them whom people agreed with before. Names of
+    /// readers cost nothing: without a bound, whoever makes up enough of them could hold everything.
+    pub strangers_max: u32,
+}
+
+/// A setting that reports cannot work with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("reports.{key}: {problem}")]
+pub struct BadReports {
+    key: &'static str,
+    problem: &'static str,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { hold_at: 3.0, weight_max: 3.0 }
+        Self { hold_at: 3.0, weight_max: 3.0, strangers_max: 20 }
     }
 }
 
 impl Config {
+    /// Whether it can work.
+    ///
+    /// # Errors
+    /// [`BadReports`]: a weight that is no number, or below what it must be.
+    pub fn check(&self) -> std::result::Result<(), BadReports> {
+        let is_at_least = |value: f64, least: f64| value.is_finite() && value >= least;
+        if !is_at_least(self.hold_at, 0.0) {
+            return Err(BadReports { key: "hold_at", problem: "must be 0.0 or more" });
+        }
+        if !is_at_least(self.weight_max, 1.0) {
+            return Err(BadReports {
+                key: "weight_max",
+                problem: "must be 1.0 or more: what a reader without record weighs",
+            });
+        }
+        Ok(())
+    }
+
     /// What a reader's report weighs: 1.0 without a record, more when people agreed before, next to nothing when they never did. Twice the
     /// expected share of upheld reports under a uniform prior (Laplace's rule of succession), so that a few reports say little.
     #[must_use]
@@ -66,25 +95,53 @@ pub struct ReaderView {
 /// What became of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reported {
+    /// Our name for the comment.
+    pub uid: uuid::Uuid,
     /// How readers see the comment now.
     pub view: ReaderView,
     /// Whether this reader had reported it before; then the report replaced the earlier one.
     pub again: bool,
+    /// What the comment is now.
+    pub status: Status,
     /// The comment, when the reports have it held now.
     pub held: Option<(Box<Record>, Box<Trace>)>,
+    /// Whether nobody among those who reported it had been agreed with before.
+    pub by_strangers: bool,
+}
+
+/// A report as moderators see it: not by whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportSeen {
+    /// What the reader finds wrong.
+    pub category: Option<RulingCategory>,
+    /// In the reader's words.
+    pub text: Option<String>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// What became of a vote.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Voted {
+    /// How readers see the comment now.
+    pub view: ReaderView,
+    /// Whether this reader had voted before; then the vote replaced the earlier one.
+    pub again: bool,
 }
 
 /// The part of the Store port that keeps what readers say.
 #[async_trait]
 pub trait Readers: Send + Sync {
     /// Notes a report, weighed by the reader's record, and holds the comment when that is enough, in one commit. `None` when there is no
-    /// such comment. What a person approved stays approved; the report is kept.
+    /// such comment. What a person approved stays approved; the report is kept. Without `strangers`, readers of whom none has a good record
+    /// hold nothing.
     async fn report(
         &self,
         site: SiteId,
         comment: &ExternalId,
         report: NewReport,
         config: Config,
+        strangers: bool,
         at: Timestamp,
     ) -> Result<Option<Reported>>;
     /// Notes a vote: 1, -1, or 0 to take it back. `None` when there is no such comment.
@@ -95,7 +152,7 @@ pub trait Readers: Send + Sync {
         reader: &ExternalId,
         value: i8,
         at: Timestamp,
-    ) -> Result<Option<ReaderView>>;
+    ) -> Result<Option<Voted>>;
     /// How readers see a comment; nothing when there is none.
     async fn reader_view(&self, comment: uuid::Uuid) -> Result<ReaderView>;
 }
@@ -112,5 +169,14 @@ mod tests {
         assert!(config.weight(0, 5) < config.weight(0, 1) && config.weight(0, 1) < 1.0);
         assert!(config.weight(0, 30) < 0.1);
         assert!(config.weight(1_000, 0) <= config.weight_max);
+        // Whoever people agreed with more often than not is told from everybody else by this.
+        assert!(config.weight(7, 7) <= 1.0 && config.weight(8, 7) > 1.0);
+    }
+
+    #[test]
+    fn weights_that_cannot_work_are_refused() {
+        let of = |hold_at, weight_max| Config { hold_at, weight_max, ..Config::default() }.check().is_ok();
+        assert!(of(0.0, 1.0) && of(3.0, 3.0));
+        assert!(!of(-1.0, 3.0) && !of(f64::NAN, 3.0) && !of(3.0, 0.5) && !of(3.0, f64::INFINITY));
     }
 }

@@ -3,6 +3,7 @@
 //! What a sanction aims at is stored as a keyed hash ([`Target::hash`]), so that a copy of the database is no list of people. Comments are
 //! matched by hashing what they carry in the same way.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -12,12 +13,13 @@ use sha2::Sha256;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::comment::{Comment, Invalid};
-use super::decision::{Action, Actor, Cause, Status};
-use super::normalise::{host_of, registrable};
+use super::comment::{Author, Comment, ExternalId, Invalid};
+use super::decision::{Action, Actor, Cause, DecidedBy, Record, Status, Verdict};
+use super::known::Known;
+use super::normalise::host_of;
 use super::people::Reach;
 use super::site::SiteId;
-use super::store::{ListError, Page, PageRequest, Result, Ruled};
+use super::store::{ListError, Page, PageRequest, Result, Ruled, Ruling};
 use super::time::Timestamp;
 
 /// What a sanction does.
@@ -106,15 +108,18 @@ impl Target {
     /// # Errors
     /// [`Invalid`]: not of that kind, or an author without a site.
     pub fn parse(kind: TargetKind, text: &str, site: Option<SiteId>) -> std::result::Result<Self, Invalid> {
+        if let (TargetKind::Author, Some(site)) = (kind, site) {
+            let id = ExternalId::parse("target.value", text.to_owned())?; // names are as the site writes them, blanks and all
+            return Ok(Self { kind, value: author_value(site, id.as_str()) });
+        }
         let text = text.trim();
         if text.is_empty() || text.chars().count() > 254 || text.chars().any(char::is_control) {
             return Err(Invalid::new("target.value", "must be 1 to 254 printable characters"));
         }
         let value = match (kind, site) {
-            (TargetKind::Author, None) => {
+            (TargetKind::Author, _) => {
                 return Err(Invalid::new("site", "must be named: an author's id means something on one site only"));
             }
-            (TargetKind::Author, Some(site)) => author_value(site, text),
             (TargetKind::EmailDomain, _) => {
                 let domain = text.rsplit('@').next().unwrap_or(text);
                 host_of(domain).ok_or_else(|| Invalid::new("target.value", "is no domain such as mail.example"))?
@@ -128,6 +133,9 @@ impl Target {
     }
 
     /// The keyed hash that is stored: HMAC-SHA256, cut to 128 bits.
+    ///
+    /// # Panics
+    /// Never: HMAC takes keys of any length.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     pub fn hash(&self, key: &[u8; 32]) -> TargetHash {
@@ -155,32 +163,40 @@ impl Target {
     /// Everything about a comment that a sanction may aim at, the most specific first. At most a hundred hosts are looked at.
     #[must_use]
     pub fn of(comment: &Comment, site: SiteId) -> Vec<Self> {
-        let author = &comment.sent.author;
+        let mut targets = Self::of_author(&comment.sent.author, site);
+        let mut seen: HashSet<&str> = HashSet::new();
+        for link in comment.body.links.iter().filter(|link| seen.insert(&link.host)).take(100) {
+            push_tree(&mut targets, TargetKind::Host, &link.host);
+        }
+        targets
+    }
+
+    /// The same of an author alone, whatever the comment says: their homepage is among the hosts.
+    #[must_use]
+    pub fn of_author(author: &Author, site: SiteId) -> Vec<Self> {
         let mut targets = Vec::new();
-        let mut push = |kind, value: String| {
-            let target = Self { kind, value };
-            if !targets.contains(&target) {
-                targets.push(target);
-            }
-        };
         if let Some(id) = &author.id {
-            push(TargetKind::Author, author_value(site, id.as_str()));
+            push(&mut targets, TargetKind::Author, author_value(site, id.as_str()));
         }
         if let Some(domain) = author.email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain)
             && let Some(host) = host_of(domain)
         {
-            up_the_tree(&host, |host| push(TargetKind::EmailDomain, host.to_owned()));
+            push_tree(&mut targets, TargetKind::EmailDomain, &host);
         }
-        let homepage = author.url.as_deref().and_then(host_of);
-        for host in comment.body.links.iter().take(100).map(|link| link.host.clone()).chain(homepage) {
-            up_the_tree(&host, |host| push(TargetKind::Host, host.to_owned()));
+        if let Some(host) = author.url.as_deref().and_then(host_of) {
+            push_tree(&mut targets, TargetKind::Host, &host);
         }
-        if let Some(ip) = author.ip {
-            for value in networks_of(ip) {
-                push(TargetKind::Network, value);
-            }
+        for value in author.ip.map(networks_of).unwrap_or_default() {
+            push(&mut targets, TargetKind::Network, value);
         }
         targets
+    }
+}
+
+fn push(targets: &mut Vec<Target>, kind: TargetKind, value: String) {
+    let target = Target { kind, value };
+    if !targets.contains(&target) {
+        targets.push(target);
     }
 }
 
@@ -188,21 +204,14 @@ fn author_value(site: SiteId, id: &str) -> String {
     format!("{}/{id}", site.0)
 }
 
-/// A host, and those above it down to the registrable domain.
-fn up_the_tree(host: &str, mut each: impl FnMut(&str)) {
-    let top = registrable(host);
-    let mut rest = host;
-    for _ in 0..8 {
-        each(rest);
-        if rest.len() <= top.len() {
-            return;
-        }
-        match rest.split_once('.') {
-            Some((_, above)) => rest = above,
-            None => return,
-        }
+/// A host, and those above it that have a dot: the eight nearest to the root, so that no depth of names hides what is banned.
+fn push_tree(targets: &mut Vec<Target>, kind: TargetKind, host: &str) {
+    push(targets, kind, host.to_owned());
+    let mut above: Vec<&str> = host.match_indices('.').map(|(at, _)| &host[at + 1..]).collect();
+    above.retain(|name| name.contains('.'));
+    for name in &above[above.len().saturating_sub(8)..] {
+        push(targets, kind, (*name).to_owned());
     }
-    each(top);
 }
 
 /// The networks that an address belongs to, narrowest first.
@@ -296,9 +305,9 @@ pub struct Sentence {
 impl Sentence {
     /// The sentence of the sanction that counts among those that meet one comment: the most specific; among equals the strictest.
     #[must_use]
-    pub fn of(sanctions: &[Sanction]) -> Option<Self> {
+    pub fn of<'a>(sanctions: impl IntoIterator<Item = &'a Sanction>) -> Option<Self> {
         let strictness = |measure: Measure| Measure::ALL.iter().position(|other| *other == measure);
-        let first = sanctions.iter().min_by_key(|sanction| {
+        let first = sanctions.into_iter().min_by_key(|sanction| {
             (sanction.kind, std::cmp::Reverse(strictness(sanction.measure)), std::cmp::Reverse(sanction.number))
         })?;
         Some(Self {
@@ -306,7 +315,11 @@ impl Sentence {
             uid: first.uid,
             measure: first.measure,
             shadow: first.shadow && first.measure == Measure::Ban,
-            why: format!("{} for {}: {}", first.measure.name(), first.hint, first.cause),
+            // What was said of somebody on all sites may tell of other sites: one site's people see that there is such a sanction.
+            why: match first.site {
+                Some(_) => format!("Sanction: {} of {}: {}.", first.measure.name(), first.hint, first.cause),
+                None => format!("Sanction on all sites: {} of {}.", first.measure.name(), first.hint),
+            },
         })
     }
 
@@ -314,8 +327,8 @@ impl Sentence {
     #[must_use]
     pub const fn applied_to(&self, action: Action) -> Action {
         match (self.measure, action) {
-            (Measure::Ban, _) | (Measure::Premoderate, Action::Reject) => Action::Reject,
             (Measure::Allow, _) => Action::Approve,
+            (Measure::Ban, _) | (Measure::Premoderate, Action::Reject) => Action::Reject,
             (Measure::Premoderate, _) => Action::Hold,
         }
     }
@@ -323,8 +336,62 @@ impl Sentence {
     /// How it stands among the verdict's causes.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        Cause { id: format!("sanction:{}", self.uid), text: self.why.clone() }
+        let kind = if self.shadow { SHADOW } else { "sanction:" };
+        Cause { id: format!("{kind}{}", self.uid), text: self.why.clone() }
     }
+}
+
+/// What the cause of a shadow ban begins with.
+const SHADOW: &str = "shadow-ban:";
+
+/// Whether a comment is rejected, and its author is to go on seeing it. A person's decision ends that.
+#[must_use]
+pub fn is_shadowed(record: &Record) -> bool {
+    record.status == Status::Rejected
+        && record.decided_by == DecidedBy::Rule
+        && record.verdict.causes.iter().any(|cause| cause.id.starts_with(SHADOW))
+}
+
+/// A verdict under whatever sanction meets the comment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Judged {
+    /// The verdict, the sanction among its causes.
+    pub verdict: Verdict,
+    /// Who decided: a rule where the sanction made the difference.
+    pub decided_by: DecidedBy,
+    /// The difference that it made.
+    pub effect: Option<Effect>,
+}
+
+/// Applies what sanctions say to what policy concluded. Pure. Whether somebody is banned and could not be looked up holds the comment, as
+/// every check that could not run, unless `hold_unavailable` is off.
+#[must_use]
+pub fn pronounce(verdict: Verdict, sentence: &Known<Option<Sentence>>, hold_unavailable: bool) -> Judged {
+    let mut judged = Judged { verdict, decided_by: DecidedBy::Policy, effect: None };
+    let verdict = &mut judged.verdict;
+    match sentence {
+        Known::Known(Some(sentence)) => {
+            let before = verdict.action;
+            // Whoever is allowed is trusted, and still cannot write where comments are closed.
+            let is_closed = verdict.causes.iter().any(|cause| cause.id == "mode:closed");
+            let is_kept = is_closed && sentence.measure == Measure::Allow;
+            let after = if is_kept { before } else { sentence.applied_to(before) };
+            verdict.causes.push(sentence.cause());
+            if after != before {
+                verdict.action = after;
+                verdict.category = None;
+                judged.decided_by = DecidedBy::Rule;
+                judged.effect = Some(Effect { sanction: sentence.number, without: before.status() });
+            }
+        }
+        Known::Unavailable(why) if hold_unavailable => {
+            let text = format!("Whether there is a sanction could not be looked up: {why}.");
+            verdict.causes.push(Cause { id: "unavailable:sanctions".to_owned(), text });
+            verdict.action = verdict.action.max(Action::Hold);
+        }
+        Known::Unavailable(_) | Known::NotApplicable | Known::Known(None) => {}
+    }
+    judged
 }
 
 /// What a sanction did to one comment, for taking it back.
@@ -337,7 +404,7 @@ pub struct Effect {
 }
 
 /// A sanction to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewSanction {
     /// On which site; `None` on all.
     pub site: Option<SiteId>,
@@ -359,8 +426,19 @@ pub struct NewSanction {
     pub at: Timestamp,
     /// Until when.
     pub expires_at: Option<Timestamp>,
-    /// The ruling that rejected what waited.
-    pub ruling: Option<Uuid>,
+    /// A ruling in the same commit, on what of theirs is there already; it is taken back with the sanction.
+    pub also: Option<Ruling>,
+}
+
+/// Which sanctions to list. All given conditions must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SanctionFilter {
+    /// On these sites, and on all.
+    pub reach: Reach,
+    /// On that site, by name.
+    pub site: Option<String>,
+    /// In force at that moment.
+    pub active_at: Option<Timestamp>,
 }
 
 /// What became of a wish to lift a sanction.
@@ -377,15 +455,20 @@ pub struct Lifted {
 pub trait Sanctions: Send + Sync {
     /// The key that targets are hashed with: the same on every node of one database.
     fn target_key(&self) -> [u8; 32];
-    /// Begins a sanction.
-    async fn sanction_add(&self, new: NewSanction) -> Result<Sanction>;
+    /// Begins a sanction, with its ruling, if any, in one commit.
+    async fn sanction_add(&self, new: NewSanction) -> Result<(Sanction, Option<Ruled>)>;
     /// All that are in force, or will be noticed to have ended.
     async fn sanctions_active(&self, now: Timestamp) -> Result<Vec<Sanction>>;
     /// The sanction of that name.
     async fn sanction_find(&self, uid: Uuid) -> Result<Option<Sanction>>;
-    /// Sanctions on these sites and on all, newest first; lifted and expired ones too.
-    async fn sanction_list(&self, reach: &Reach, page: &PageRequest) -> std::result::Result<Page<Sanction>, ListError>;
-    /// Ends a sanction; with `undo`, each comment that it decided and that nothing else has happened to since becomes what it would have been.
+    /// Sanctions, newest first; lifted and expired ones too, unless the filter says otherwise.
+    async fn sanction_list(
+        &self,
+        filter: &SanctionFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Sanction>, ListError>;
+    /// Ends a sanction; with `undo`, each comment that it decided and that nothing else has happened to since becomes what it would have been,
+    /// and its ruling is taken back in the same way.
     /// `None` when there is no such sanction, or it was lifted before.
     async fn sanction_lift(
         &self,
@@ -400,6 +483,10 @@ pub trait Sanctions: Send + Sync {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::category::{Category, PerCategory};
+    use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft};
+    use crate::domain::model::ModelOutput;
+    use crate::domain::normalise::normalise;
 
     fn sanction(number: i64, kind: TargetKind, measure: Measure) -> Sanction {
         Sanction {
@@ -435,6 +522,7 @@ mod tests {
             (TargetKind::EmailDomain, "ann@Mail.example", Some("mail.example")),
             (TargetKind::Host, "not a host", None),
             (TargetKind::Author, "u-7", Some("1/u-7")),
+            (TargetKind::Author, " u-7", Some("1/ u-7")),
             (TargetKind::Author, "", None),
         ];
         for (kind, text, expected) in cases {
@@ -466,5 +554,116 @@ mod tests {
         let premoderate = Sentence::of(&[sanction(1, Author, Measure::Premoderate)]).expect("one");
         assert_eq!(premoderate.applied_to(Action::Approve), Action::Hold);
         assert_eq!(premoderate.applied_to(Action::Reject), Action::Reject);
+    }
+
+    fn comment(body: &str) -> Comment {
+        let draft = Draft {
+            id: "c-1".to_owned(),
+            article: ArticleDraft { id: "a-1".to_owned(), ..ArticleDraft::default() },
+            author: Some(AuthorDraft {
+                id: Some("u-7".to_owned()),
+                email: Some("ann@mail.shop.example".to_owned()),
+                url: Some("https://ann.blogs.example/".to_owned()),
+                ip: Some("203.0.113.77".to_owned()),
+                ..AuthorDraft::default()
+            }),
+            body: body.to_owned(),
+            ..Draft::default()
+        };
+        normalise(SiteId(1), draft.parse(&Bounds::default()).expect("valid"), false)
+    }
+
+    #[test]
+    fn comments_are_met_by_everything_that_they_carry() {
+        let deep = "1.2.3.4.5.6.7.8.9.deep.example";
+        let comment = comment(&format!("Look at https://a.b.spam.example/x and http://{deep}/ now."));
+        let targets = Target::of(&comment, SiteId(1));
+        let meets = |kind, value: &str, site| {
+            targets.contains(&Target::parse(kind, value, Some(SiteId(site))).expect("a target"))
+        };
+        for (kind, value, site, met) in [
+            (TargetKind::Author, "u-7", 1, true),
+            (TargetKind::Author, "u-7", 2, false),
+            (TargetKind::Author, "u-8", 1, false),
+            (TargetKind::EmailDomain, "shop.example", 1, true),
+            (TargetKind::EmailDomain, "mail.shop.example", 1, true),
+            (TargetKind::EmailDomain, "other.example", 1, false),
+            (TargetKind::Host, "spam.example", 1, true),
+            (TargetKind::Host, "b.spam.example", 1, true),
+            (TargetKind::Host, "c.spam.example", 1, false),
+            (TargetKind::Host, "notspam.example", 1, false),
+            (TargetKind::Host, "deep.example", 1, true),
+            (TargetKind::Host, deep, 1, true),
+            (TargetKind::Host, "blogs.example", 1, true),
+            (TargetKind::Host, "shop.example", 1, false),
+            (TargetKind::Network, "203.0.113.77", 1, true),
+            (TargetKind::Network, "203.0.113.0/24", 1, true),
+            (TargetKind::Network, "203.0.113.78", 1, false),
+        ] {
+            assert_eq!(meets(kind, value, site), met, "{} {value}", kind.name());
+        }
+    }
+
+    fn verdict(action: Action, causes: &[&str]) -> Verdict {
+        Verdict {
+            action,
+            category: (action != Action::Approve).then_some(Category::Spam),
+            scores: PerCategory::default(),
+            prior: PerCategory::default(),
+            signals: Vec::new(),
+            model: ModelOutput::Off,
+            adjustments: Vec::new(),
+            causes: causes.iter().map(|id| Cause { id: (*id).to_owned(), text: String::new() }).collect(),
+            policy: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_sentence_changes_the_action_and_says_what_would_have_been() {
+        use Action::{Approve, Hold, Reject};
+        use Measure::{Allow, Ban, Premoderate};
+        for (measure, policy, causes, after, without) in [
+            (Ban, Approve, &[][..], Reject, Some(Status::Approved)),
+            (Ban, Hold, &[], Reject, Some(Status::Held)),
+            (Ban, Reject, &[], Reject, None),
+            (Premoderate, Approve, &[], Hold, Some(Status::Approved)),
+            (Premoderate, Hold, &[], Hold, None),
+            (Premoderate, Reject, &[], Reject, None),
+            (Allow, Approve, &[], Approve, None),
+            (Allow, Hold, &["mode:pre"], Approve, Some(Status::Held)),
+            (Allow, Reject, &[], Approve, Some(Status::Rejected)),
+            (Allow, Reject, &["mode:closed"], Reject, None),
+            (Ban, Reject, &["mode:closed"], Reject, None),
+        ] {
+            let name = format!("{} of {policy:?} {causes:?}", measure.name());
+            let sentence = Sentence::of(&[sanction(7, TargetKind::Host, measure)]);
+            let judged = pronounce(verdict(policy, causes), &Known::Known(sentence), true);
+            assert_eq!(judged.verdict.action, after, "{name}");
+            assert_eq!(judged.effect, without.map(|without| Effect { sanction: 7, without }), "{name}");
+            let decided_by = if without.is_some() { DecidedBy::Rule } else { DecidedBy::Policy };
+            assert_eq!(judged.decided_by, decided_by, "{name}");
+            let last = judged.verdict.causes.last().map(|cause| cause.id.as_str());
+            assert!(last.is_some_and(|id| id.starts_with("sanction:")), "{name}");
+        }
+    }
+
+    #[test]
+    fn sanctions_that_could_not_be_read_hold() {
+        let unavailable = Known::Unavailable("the disk is gone".to_owned());
+        let judged = pronounce(verdict(Action::Approve, &[]), &unavailable, true);
+        assert_eq!((judged.verdict.action, judged.decided_by), (Action::Hold, DecidedBy::Policy));
+        assert_eq!(judged.verdict.causes[0].id, "unavailable:sanctions");
+        assert_eq!(pronounce(verdict(Action::Reject, &[]), &unavailable, true).verdict.action, Action::Reject);
+        assert_eq!(pronounce(verdict(Action::Approve, &[]), &unavailable, false).verdict.action, Action::Approve);
+        let none = pronounce(verdict(Action::Approve, &[]), &Known::Known(None), true);
+        assert_eq!(none.verdict, verdict(Action::Approve, &[]));
+    }
+
+    #[test]
+    fn one_sites_people_do_not_read_what_was_said_on_all_sites() {
+        let mut one = sanction(1, TargetKind::Host, Measure::Ban);
+        assert!(!Sentence::of(&[one.clone()]).expect("one").why.contains('y'), "the cause is y");
+        one.site = Some(SiteId(1));
+        assert!(Sentence::of(&[one]).expect("one").why.contains(": y."));
     }
 }

@@ -18,7 +18,7 @@ use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use super::history::{AuthorPast, Standing};
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
-use super::readers::{ReaderView, Readers};
+use super::readers::{ReaderView, Readers, ReportSeen};
 use super::sanction::{Effect, Sanction, Sanctions};
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
@@ -180,6 +180,10 @@ pub struct QueueItem {
     pub priority: f64,
     /// Who works on it, and until when the claim holds.
     pub claim: Option<Claim>,
+    /// How readers see it.
+    pub readers: ReaderView,
+    /// What readers said of it and nobody has answered yet, the latest few.
+    pub reports: Vec<ReportSeen>,
 }
 
 /// A lease on a held comment.

@@ -38,6 +38,14 @@ pub(super) async fn bytes(mut payload: web::Payload, most: usize) -> Result<web:
     Ok(body)
 }
 
+/// A text that may be left out: at most `most` bytes, no NUL; an empty one counts as left out.
+pub(super) fn text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, Problem> {
+    if text.as_ref().is_some_and(|text| text.len() > most || text.contains('\0')) {
+        return Err(Problem::invalid(field, &format!("must hold at most {most} bytes, and no NUL")));
+    }
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
 /// JSON, with the path of the field that is wrong.
 pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes)

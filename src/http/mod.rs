@@ -24,13 +24,16 @@ use serde::{Deserialize, Serialize};
 use socket2::SockRef;
 
 use crate::app::access::Access;
+use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
 use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
 use crate::app::oversight::Oversight;
+use crate::app::readers::Readers;
 use crate::app::review::Review;
+use crate::app::sanctions::Sanctions;
 use crate::domain::store::Store;
 
 /// `[server]`.
@@ -121,6 +124,12 @@ pub struct State {
     pub oversight: Arc<Oversight>,
     /// What happens in the queue, as it happens.
     pub events: Arc<Events>,
+    /// Bans and the like.
+    pub sanctions: Arc<Sanctions>,
+    /// Reports and votes.
+    pub readers: Arc<Readers>,
+    /// Authors' requests to decide again.
+    pub appeals: Arc<Appeals>,
     /// Who is asking.
     pub access: Arc<Access>,
     /// Asked for sites and for readiness only; everything else goes through a use case.

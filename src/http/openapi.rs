@@ -7,7 +7,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
-use super::api::{articles, authors, batch, comments, events, operations, oversight, review};
+use super::api::{
+    appeals, articles, authors, batch, comments, events, operations, oversight, readers, review, sanctions,
+};
 use super::problem::Problem;
 
 #[derive(OpenApi)]
@@ -17,6 +19,8 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
+        sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
+        appeals::open, appeals::list, appeals::find, appeals::answer,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
     ),
     tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operations")),

@@ -8,10 +8,13 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::middleware::request_id;
+use crate::app::appeals::{AppealError, ReplyError};
 use crate::app::events::TooManyStreams;
 use crate::app::intake::IntakeError;
 use crate::app::limits::RateLimited;
+use crate::app::readers::ReaderError;
 use crate::app::review::ReviewError;
+use crate::app::sanctions::SanctionError;
 use crate::domain::comment::Invalid;
 use crate::domain::store::{ListError, StoreError, UndoError};
 
@@ -31,6 +34,10 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/comment-exists", "The comment exists with other content"),
     ("/problems/conflict", "Somebody else was faster"),
     ("/problems/already-undone", "The decision was taken back already"),
+    ("/problems/sanction-lifted", "The sanction was lifted already"),
+    ("/problems/too-many-sanctions", "No more sanctions may be in force"),
+    ("/problems/not-rejected", "The comment is not rejected"),
+    ("/problems/appeal-answered", "The appeal is answered"),
     ("/problems/unavailable", "The service is unavailable"),
     ("/problems/internal", "Something went wrong here"),
 ];
@@ -269,6 +276,62 @@ impl From<UndoError> for Problem {
             UndoError::NotFound => Self::not_found(error.to_string()),
             UndoError::AlreadyUndone => Self::new(StatusCode::CONFLICT, "/problems/already-undone", error.to_string()),
             UndoError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<SanctionError> for Problem {
+    fn from(error: SanctionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            SanctionError::Invalid(invalid) => invalid.into(),
+            SanctionError::NoSite(_) | SanctionError::NoComment | SanctionError::NotFound => Self::not_found(detail),
+            SanctionError::BeyondReach(_) | SanctionError::ShadowOff => Self::forbidden(detail),
+            SanctionError::Full(_) => Self::new(StatusCode::CONFLICT, "/problems/too-many-sanctions", detail),
+            SanctionError::AlreadyLifted => Self::new(StatusCode::CONFLICT, "/problems/sanction-lifted", detail),
+            SanctionError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ReaderError> for Problem {
+    fn from(error: ReaderError) -> Self {
+        match error {
+            ReaderError::RateLimited(limited) => limited.into(),
+            ReaderError::NotFound => Self::not_found(error.to_string()),
+            ReaderError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl Problem {
+    fn answered(detail: String, appeal: &crate::domain::appeal::Appeal) -> Self {
+        let appeal = serde_json::to_value(super::api::appeals::AppealOut::from(appeal)).unwrap_or_default();
+        Self::new(StatusCode::CONFLICT, "/problems/appeal-answered", detail).with("appeal", appeal)
+    }
+}
+
+impl From<AppealError> for Problem {
+    fn from(error: AppealError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AppealError::RateLimited(limited) => limited.into(),
+            AppealError::NoComment => Self::not_found(detail),
+            AppealError::NotRejected => Self::new(StatusCode::CONFLICT, "/problems/not-rejected", detail),
+            AppealError::Answered(appeal) => Self::answered(detail, &appeal),
+            AppealError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ReplyError> for Problem {
+    fn from(error: ReplyError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReplyError::NotFound => Self::not_found(detail),
+            ReplyError::NotOpen(appeal) => Self::answered(detail, &appeal),
+            ReplyError::OwnDecision => Self::forbidden(detail),
+            ReplyError::Store(store) => store.into(),
         }
     }
 }

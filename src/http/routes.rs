@@ -4,7 +4,9 @@ use actix_web::dev::ResourceDef;
 use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
-use super::api::{articles, authors, batch, comments, events, operations, oversight, review};
+use super::api::{
+    appeals, articles, authors, batch, comments, events, operations, oversight, readers, review, sanctions,
+};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -63,6 +65,16 @@ pub fn table() -> Vec<Entry> {
         entry(Method::DELETE, "/v1/queue/claims", Person(Decide), web::delete().to(review::release)),
         entry(Method::POST, "/v1/decisions", Person(Decide), web::post().to(review::decide)),
         entry(Method::POST, "/v1/decisions/{id}/undo", Person(Decide), web::post().to(review::undo)),
+        entry(Method::POST, "/v1/sanctions", Person(Decide), web::post().to(sanctions::impose)),
+        entry(Method::GET, "/v1/sanctions", Person(Read), web::get().to(sanctions::list)),
+        entry(Method::GET, "/v1/sanctions/{id}", Person(Read), web::get().to(sanctions::find)),
+        entry(Method::DELETE, "/v1/sanctions/{id}", Person(Decide), web::delete().to(sanctions::lift)),
+        entry(Method::POST, "/v1/comments/{id}/reports", Site(Scope::Post), web::post().to(readers::report)),
+        entry(Method::POST, "/v1/comments/{id}/votes", Site(Scope::Post), web::post().to(readers::vote)),
+        entry(Method::POST, "/v1/comments/{id}/appeals", Site(Scope::Post), web::post().to(appeals::open)),
+        entry(Method::GET, "/v1/appeals", Person(Read), web::get().to(appeals::list)),
+        entry(Method::GET, "/v1/appeals/{id}", Person(Read), web::get().to(appeals::find)),
+        entry(Method::POST, "/v1/appeals/{id}/answer", Person(Decide), web::post().to(appeals::answer)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

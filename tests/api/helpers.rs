@@ -10,6 +10,7 @@ use doorward::app::secrets::Sealer;
 use doorward::config::Config;
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
+use doorward::domain::store::{AuditEntry, AuditFilter, PageRequest, Store};
 use doorward::domain::time::Timestamp;
 use doorward::startup;
 use reqwest::{Method, RequestBuilder, Response};
@@ -41,6 +42,7 @@ pub(crate) struct TestApp {
     pub(crate) key: String,
     pub(crate) token: String,
     admin: Admin,
+    pub(crate) store: Arc<dyn Store>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<anyhow::Result<()>>>,
     folder: tempfile::TempDir,
@@ -75,12 +77,12 @@ impl TestApp {
             })
         });
         let store = store.await.expect("the service starts");
-        let admin = Admin::new(store, Sealer::open(&key_file).unwrap());
+        let admin = Admin::new(Arc::clone(&store), Sealer::open(&key_file).unwrap());
         let key = admin.site_create("news", None, None, clock.now()).await.unwrap().key;
         admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, clock.now()).await.unwrap();
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, clock, client, key, token, admin, stop: Some(stop), thread: Some(thread), folder }
+        Self { address, clock, client, key, token, admin, store, stop: Some(stop), thread: Some(thread), folder }
     }
 
     pub(crate) async fn another_site(&self, name: &str) -> String {
@@ -119,6 +121,19 @@ impl TestApp {
 
     pub(crate) async fn disable(&self, email: &str) {
         self.admin.user_disable(email, self.clock.now()).await.unwrap();
+    }
+
+    /// The record of who did what, newest first.
+    pub(crate) async fn audit(&self) -> Vec<AuditEntry> {
+        let page = PageRequest { limit: 500, cursor: None };
+        let page = self.store.audit_list(&AuditFilter::default(), &page).await.unwrap();
+        page.items.into_iter().map(|line| line.entry).collect()
+    }
+
+    /// Everything that is in the database's files now.
+    pub(crate) fn database_bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
     }
 
     pub(crate) fn request(&self, method: Method, path: &str, bearer: &str) -> RequestBuilder {

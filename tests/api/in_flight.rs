@@ -9,7 +9,9 @@ use doorward::app::events::Events;
 use doorward::app::intake::{Intake, Turn};
 use doorward::app::limits::Route;
 use doorward::app::limits::local::LocalLimiter;
+use doorward::app::sanctions::Sanctions;
 use doorward::app::secrets::Sealer;
+use doorward::app::standing::Listeners;
 use doorward::config::Config;
 use doorward::domain::comment::{Article, Draft, ExternalId, NewComment};
 use doorward::domain::history::{AuthorPast, History, PastOf, Standing};
@@ -99,7 +101,10 @@ impl Way {
         let limits = Arc::new(LocalLimiter::new(&config.limits, 0).unwrap());
         let history: Arc<dyn History> = Arc::<Gate>::clone(&gate);
         let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), 1));
-        let intake = Arc::new(Intake::new(settings, store, history, limits, 1 << 20, events));
+        let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events) };
+        let sanctions =
+            Sanctions::new(Arc::clone(&store), listeners, config.webhooks.clone(), config.sanctions.clone());
+        let intake = Arc::new(Intake::new(settings, store, history, limits, Arc::new(sanctions), 1 << 20, events));
         Self { intake, gate, site, _folder: folder }
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
 mod access;
+mod appeals;
 mod bad_input;
 mod batch;
 mod campaign;
@@ -11,5 +12,7 @@ mod in_flight;
 mod intake;
 mod limits;
 mod people;
+mod readers;
 mod review;
+mod sanctions;
 mod unavailable;

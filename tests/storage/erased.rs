@@ -106,9 +106,9 @@ async fn of_an_erased_author_no_byte_is_left() {
     let report =
         |reader: &str, text: &str| NewReport { reader: id(reader), category: None, text: Some(text.to_owned()) };
     let made = report("markeraccount", "markerreportmade");
-    store.report(news.id, &id("n-1"), made, Reports::default(), at(3)).await.unwrap();
+    store.report(news.id, &id("n-1"), made, Reports::default(), true, at(3)).await.unwrap();
     let got = report("u-1", "markerreportgot");
-    store.report(news.id, &id("m-2"), got, Reports::default(), at(3)).await.unwrap();
+    store.report(news.id, &id("m-2"), got, Reports::default(), true, at(3)).await.unwrap();
     store.vote(news.id, &id("n-1"), &id("markeraccount"), 1, at(3)).await.unwrap();
     let appeal = store.appeal_open(news.id, &id("m-1"), Some("markerappeal".to_owned()), at(4)).await.unwrap();
     let Opened::New(appeal) = appeal else { panic!("{appeal:?}") };
@@ -134,7 +134,7 @@ async fn of_an_erased_author_no_byte_is_left() {
         by: moderator(),
         at: at(6),
         expires_at: None,
-        ruling: None,
+        also: None,
     };
     store.sanction_add(sanction).await.unwrap();
     noise(&store, &news, 400).await;

@@ -7,6 +7,7 @@ mod figures;
 mod made;
 mod model;
 mod people;
+mod sanctions_reports_appeals;
 mod sqlite;
 mod suite;
 mod tampered;

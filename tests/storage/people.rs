@@ -174,7 +174,7 @@ fn ban(store: &dyn Store, site: &doorward::domain::site::Site, author: &str, cau
         by: moderator(),
         at: at(9),
         expires_at: None,
-        ruling: None,
+        also: None,
     }
 }
 
@@ -189,8 +189,8 @@ pub(crate) async fn author_is_exported_with_everything_and_erased_with_everythin
     let other = Made::new(&news, "c-4").author("ben").store(&*store).await;
     let namesake = Made::new(&blog, "c-1").author("ann").store(&*store).await;
     store.appeal_open(news.id, &id("c-2"), Some("please".to_owned()), at(7)).await.unwrap();
-    store.report(news.id, &id("c-4"), report("ann", "rude"), Reports::default(), at(8)).await.unwrap();
-    store.report(news.id, &id("c-1"), report("ben", "about ann"), Reports::default(), at(8)).await.unwrap();
+    store.report(news.id, &id("c-4"), report("ann", "rude"), Reports::default(), true, at(8)).await.unwrap();
+    store.report(news.id, &id("c-1"), report("ben", "about ann"), Reports::default(), true, at(8)).await.unwrap();
     store.vote(news.id, &id("c-4"), &id("ann"), -1, at(8)).await.unwrap();
     store.sanction_add(ban(&*store, &news, "ann", "again and again")).await.unwrap();
     store.sanction_add(ban(&*store, &news, "ben", "another cause")).await.unwrap();

@@ -84,6 +84,25 @@ macro_rules! run_on {
             addresses_are_replaced_in_bounded_steps_once_they_are_old,
             secrets_are_resealed_where_they_are_as_they_were,
             words_about_an_erased_comment_are_gone_from_rulings,
+            sanction_is_in_force_until_it_expires_or_is_lifted,
+            sanctions_are_listed_newest_first_under_every_filter,
+            lifting_with_undo_restores_what_the_sanction_decided,
+            lifting_leaves_alone_what_changed_since,
+            lifting_without_undo_changes_no_comment,
+            sanction_rejects_what_is_there_in_its_own_commit,
+            reports_that_weigh_enough_hold_a_comment,
+            reports_do_not_outweigh_a_persons_approval,
+            reports_weigh_by_the_readers_record,
+            strangers_alone_hold_nothing_where_they_may_not,
+            undo_opens_reports_again,
+            edit_is_no_way_out_of_reports,
+            votes_count_once_for_each_reader,
+            appeal_opens_against_a_rejection_and_once,
+            upheld_appeal_is_the_last_word_until_the_comment_changes,
+            overturned_appeal_approves_in_the_same_commit,
+            undoing_an_overturned_appeal_opens_it_again,
+            appeal_closes_when_the_comment_changes,
+            appeals_are_listed_oldest_first_within_reach,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -108,6 +127,7 @@ async fn find(store: &dyn Store, of: &Made) -> Option<Record> {
 
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::people::*;
+pub(crate) use crate::sanctions_reports_appeals::*;
 
 // Recording.
 

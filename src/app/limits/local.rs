@@ -117,6 +117,11 @@ impl Default for Config {
                 policy("per-site", Key::Site, 60_000, OnLimit::Refuse, Route::Comment, &all),
                 policy("batch", Key::Site, 6_000_000, OnLimit::Refuse, Route::Batch, &all),
                 policy("assess", Key::Site, 60_000, OnLimit::Refuse, Route::Assess, &all),
+                policy("reports-per-reader", Key::Author, 10, OnLimit::Refuse, Route::Report, &all),
+                policy("reports", Key::Site, 600, OnLimit::Refuse, Route::Report, &all),
+                policy("votes-per-reader", Key::Author, 60, OnLimit::Refuse, Route::Vote, &all),
+                policy("votes", Key::Site, 6_000, OnLimit::Refuse, Route::Vote, &all),
+                policy("appeals", Key::Site, 120, OnLimit::Refuse, Route::Appeal, &all),
             ],
         }
     }
@@ -156,6 +161,10 @@ impl LocalLimiter {
             let name = &policy.name;
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
                 return Err(BadLimits(format!("`{name}` is no name: use letters, digits and hyphens")));
+            }
+            let is_comment = |route: &Route| !matches!(route, Route::Report | Route::Vote | Route::Appeal);
+            if policy.on_limit == OnLimit::Hold && !policy.routes.iter().all(is_comment) {
+                return Err(BadLimits(format!("`{name}`: reports, votes and appeals cannot be held; use \"refuse\"")));
             }
             if policies.iter().any(|(earlier, ..)| earlier.name == *name) {
                 return Err(BadLimits(format!("the name `{name}` is used twice")));
@@ -433,7 +442,9 @@ mod tests {
     #[test]
     fn names_are_checked() {
         let twice = vec![policy("a", Key::Ip, 1, 1, OnLimit::Hold), policy("a", Key::Site, 1, 1, OnLimit::Hold)];
-        for policies in [twice, vec![policy("a b", Key::Ip, 1, 1, OnLimit::Hold)]] {
+        let mut reports = policy("a", Key::Author, 1, 1, OnLimit::Hold);
+        reports.routes = vec![Route::Comment, Route::Report];
+        for policies in [twice, vec![policy("a b", Key::Ip, 1, 1, OnLimit::Hold)], vec![reports]] {
             assert!(LocalLimiter::new(&Config { enabled: true, max_keys: 10, policies }, 7).is_err());
         }
     }

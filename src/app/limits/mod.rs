@@ -20,6 +20,12 @@ pub enum Route {
     Batch,
     /// `POST /v1/assess`.
     Assess,
+    /// `POST /v1/comments/{id}/reports`; `author` is the reader.
+    Report,
+    /// `POST /v1/comments/{id}/votes`; `author` is the reader.
+    Vote,
+    /// `POST /v1/comments/{id}/appeals`.
+    Appeal,
 }
 
 /// How far an author is trusted; policies may be wider for some.

@@ -11,6 +11,7 @@ use crate::app::intake::Turn;
 use crate::app::limits::Route;
 use crate::domain::comment::{Draft, ExternalId};
 use crate::domain::decision::Status;
+use crate::domain::readers::ReaderView;
 use crate::domain::site::Scope;
 use crate::domain::store::CommentFilter;
 use crate::domain::time::Timestamp;
@@ -58,7 +59,9 @@ pub async fn find(
     let caller = auth::caller(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     let record = state.intake.comment(caller.site.id, &id, &caller.reach).await?;
-    Ok(HttpResponse::Ok().json(CommentOut::from(&record)))
+    let view = state.readers.view(record.uid).await?;
+    let readers = Some(view).filter(|view| *view != ReaderView::default());
+    Ok(HttpResponse::Ok().json(CommentOut { readers, ..CommentOut::from(&record) }))
 }
 
 /// Replaces a comment's text: a new revision, judged anew. A person's verdict stays in force unless the text changed.

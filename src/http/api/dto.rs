@@ -13,6 +13,8 @@ use crate::domain::comment::{Author, Format};
 use crate::domain::decision::{Action, Actor, Adjustment, Cause, DecidedBy, Record, Status, Verdict};
 use crate::domain::explain::Change;
 use crate::domain::model::{ModelOutput, Term};
+use crate::domain::readers::{ReaderView, ReportSeen};
+use crate::domain::sanction::is_shadowed;
 use crate::domain::scores::{LogOdds, Score};
 use crate::domain::signal::{Evaluated, Mode, Outcome, Span};
 use crate::domain::store::{Happening, HappeningKind, PageRequest, QueueItem, RulingCategory};
@@ -50,6 +52,13 @@ pub struct CommentOut {
     /// When anything last happened to it.
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: String,
+    /// Only ever `true`: its author is banned without being told, and is to go on seeing the comment; nobody else.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
+    pub shadow: bool,
+    /// How readers see it, where one comment is asked for and any of them said something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readers: Option<ReaderView>,
 }
 
 impl From<&Record> for CommentOut {
@@ -69,6 +78,8 @@ impl From<&Record> for CommentOut {
             format: record.comment.format,
             received_at: record.received_at.to_string(),
             updated_at: record.updated_at.to_string(),
+            shadow: is_shadowed(record),
+            readers: None,
         }
     }
 }
@@ -245,6 +256,28 @@ pub struct QueueItemOut {
     /// Until when.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub claimed_until: Option<String>,
+    /// How readers see it.
+    pub readers: ReaderView,
+    /// What readers said of it and nobody has answered yet, the latest five.
+    pub reports: Vec<ReportSeenOut>,
+}
+
+/// A reader's report, as moderators see it: not by whom.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ReportSeenOut {
+    /// What the reader finds wrong.
+    pub category: Option<RulingCategory>,
+    /// In the reader's words.
+    pub text: Option<String>,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: String,
+}
+
+impl From<&ReportSeen> for ReportSeenOut {
+    fn from(report: &ReportSeen) -> Self {
+        Self { category: report.category, text: report.text.clone(), at: report.at.to_string() }
+    }
 }
 
 /// Whoever wrote a comment.
@@ -289,6 +322,8 @@ impl From<&QueueItem> for QueueItemOut {
             priority: item.priority,
             claimed_by: item.claim.as_ref().map(|claim| claim.by.clone()),
             claimed_until: item.claim.as_ref().map(|claim| claim.until.to_string()),
+            readers: item.readers,
+            reports: item.reports.iter().map(Into::into).collect(),
         }
     }
 }

@@ -5,6 +5,7 @@
     reason = "every handler lists its answers for OpenAPI, and fails with a Problem only"
 )]
 
+pub mod appeals;
 pub mod articles;
 pub mod authors;
 pub mod batch;
@@ -13,4 +14,6 @@ pub mod dto;
 pub mod events;
 pub mod operations;
 pub mod oversight;
+pub mod readers;
 pub mod review;
+pub mod sanctions;

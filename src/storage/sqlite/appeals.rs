@@ -29,6 +29,8 @@ struct Words {
     verdict: Verdict,
     answer: Option<String>,
     answered_by: Option<String>,
+    /// The ruling that an answer was: taking that back opens the appeal again.
+    ruling: Option<Uuid>,
 }
 
 /// A row of `appeal`.
@@ -70,7 +72,7 @@ pub(super) fn open(
         return Ok(Opened::NotRejected);
     }
     let uid = rulings::new_uid(at)?;
-    let words = Words { text, verdict: content.verdict, answer: None, answered_by: None };
+    let words = Words { text, verdict: content.verdict, answer: None, answered_by: None, ruling: None };
     let write = "INSERT INTO appeal (uid, site, comment, version, state, at, b) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     work.connection.prepare_cached(write)?.execute(params![
         uid.as_bytes(),
@@ -151,12 +153,16 @@ pub(super) fn answer(
         Actor::Person(email) => Some(email.clone()),
         Actor::Site(_) | Actor::Console => None,
     };
-    write_state(work.connection, &found)?;
+    write_state(work.connection, &found)?; // first: the ruling closes what is still open
     let detail = found.state.name();
     audit::add(work.connection, &answer.by, "appeal.answer", &found.uid.to_string(), detail, answer.at)?;
-    let told = Stored::Appeal { appeal: found.uid, state: found.state };
-    outbox::tell(work, row.site, row.id, None, answer.at, &told)?;
     let ruled = if answer.overturn { Some(approve(work, &row, answer)?) } else { None };
+    if let Some(ruled) = &ruled {
+        found.words.ruling = Some(ruled.decision);
+        write_state(work.connection, &found)?;
+    }
+    let told = Stored::Appeal { appeal: found.uid, state: found.state };
+    outbox::tell(work, row.site, row.id, None, answer.tell_at, &told)?;
     Ok(Ok((whole(work.connection, work.shared, found)?, ruled)))
 }
 
@@ -187,6 +193,33 @@ pub(super) fn close(work: &Work<'_>, row: &Row, at: Timestamp) -> Result<()> {
     outbox::tell(work, row.site, row.id, None, at, &Stored::Appeal { appeal: found.uid, state: found.state })
 }
 
+/// The ruling that answered an appeal was taken back: the appeal waits again, and the answer was never given if the site has not heard of it.
+pub(super) fn reopen(work: &Work<'_>, row: &Row, ruling: Uuid, at: Timestamp) -> Result<()> {
+    let last = last_of(work.connection, row.id)?;
+    let Some(mut found) = last.filter(|found| found.words.ruling == Some(ruling)) else { return Ok(()) };
+    found.state = AppealState::Open;
+    found.version = row.version;
+    found.answered_at = None;
+    found.words = Words { answer: None, answered_by: None, ruling: None, ..found.words };
+    write_state(work.connection, &found)?;
+    if outbox::untell_appeal(work.connection, row.id, found.uid)? {
+        return Ok(());
+    }
+    outbox::tell(work, row.site, row.id, None, at, &Stored::Appeal { appeal: found.uid, state: found.state })
+}
+
+/// An appeal on a comment that is still there, within somebody's reach.
+pub(super) fn find(connection: &Connection, shared: &Shared, uid: Uuid, reach: &Reach) -> Result<Option<Appeal>> {
+    let Some(found) = by_uid(connection, uid)? else { return Ok(None) };
+    let row = rows::row(connection, found.comment)?.filter(|row| row.status.is_some());
+    let Some(row) = row else { return Ok(None) };
+    let place = rulings::place(connection, shared, &row)?;
+    if !reach.covers(&place.site, place.section.as_deref(), place.lang.as_deref()) {
+        return Ok(None);
+    }
+    whole(connection, shared, found).map(Some)
+}
+
 /// What the author may be told.
 pub(super) fn answer_of(connection: &Connection, uid: Uuid) -> Result<Option<String>> {
     Ok(by_uid(connection, uid)?.and_then(|found| found.words.answer))
@@ -212,12 +245,13 @@ pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
 }
 
 fn write_state(connection: &Connection, found: &Found) -> Result<()> {
-    let write = "UPDATE appeal SET state = ?2, answered_at = ?3, b = ?4 WHERE id = ?1";
+    let write = "UPDATE appeal SET state = ?2, answered_at = ?3, b = ?4, version = ?5 WHERE id = ?1";
     connection.prepare_cached(write)?.execute(params![
         found.id,
         code(found.state),
         found.answered_at.map(Timestamp::as_millis),
         codec::encode(&found.words)?,
+        found.version,
     ])?;
     Ok(())
 }
@@ -303,6 +337,11 @@ impl Appeals for SqliteStore {
         let (shared, site, reach, page) =
             (Arc::clone(&self.shared), site.map(str::to_owned), reach.clone(), page.clone());
         self.readers.ask(move |connection| list(connection, &shared, state, site.as_deref(), &reach, &page)).await
+    }
+
+    async fn appeal_find(&self, uid: Uuid, reach: &Reach) -> Result<Option<Appeal>> {
+        let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
+        self.readers.ask(move |connection| find(connection, &shared, uid, &reach)).await
     }
 
     async fn appeal_answer(&self, given: AppealAnswer) -> std::result::Result<(Appeal, Option<Ruled>), AnswerError> {

@@ -98,11 +98,18 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
     new.put_article(work)?;
     keep_revision(work.connection, &row)?;
     move_chains(work, &row, &new.keys)?;
-    let content = new.content;
+    let mut content = new.content;
     let same_text = old.comment.body == content.comment.body && old.comment.format == content.comment.format;
     let keeps_ruling = same_text && row.decided_by == DecidedBy::Person;
     let judged = (content.status, content.decided_by);
-    let (status, decided_by) = if keeps_ruling { (row.live()?, row.decided_by) } else { judged };
+    let (mut status, mut decided_by) = if keeps_ruling { (row.live()?, row.decided_by) } else { judged };
+    if status == Status::Approved
+        && let Some(urgency) = reports::waits_for_answer(work.connection, &row)?
+    {
+        (status, decided_by) = (Status::Held, DecidedBy::Rule); // or whoever is reported would only have to edit
+        content.priority = content.priority.max(urgency);
+    }
+    let is_judged = (status, decided_by) == judged;
     row.trace = new.trace_bytes;
     row.revision += 1;
     let write = "UPDATE content SET b = ?2 WHERE id = ?1";
@@ -111,7 +118,7 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
     update_row(work.connection, &mut row, status, decided_by, content.at)?;
     queue::replace(work, &row, &content, held_since)?;
     appeals::close(work, &row, content.at)?;
-    sanctions::note_effect(work.connection, &row, new.effect.filter(|_| !keeps_ruling))?;
+    sanctions::note_effect(work.connection, &row, new.effect.filter(|_| is_judged && !keeps_ruling))?;
     // The answer tells the site; but not if it is to be told of something older first.
     if new.tell || outbox::has_news(work.connection, row.id)? {
         outbox::tell_status(work, &row, None, content.at)?;

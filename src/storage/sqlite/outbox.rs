@@ -96,6 +96,22 @@ pub(super) fn untell(connection: &Connection, comment: u32, ruling: i64) -> Resu
     Ok(connection.prepare_cached(delete)?.execute(params![comment, ruling])? > 0)
 }
 
+/// Takes back the notice that an appeal was answered, if nobody has tried to send it yet; whether there was one.
+pub(super) fn untell_appeal(connection: &Connection, comment: u32, appeal: Uuid) -> Result<bool> {
+    let read = "SELECT id, b FROM outbox WHERE comment = ?1 AND attempts = 0 AND dead_at IS NULL";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query([comment])?;
+    let mut taken = false;
+    while let Some(row) = rows.next()? {
+        let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
+        if matches!(stored, Stored::Appeal { appeal: of, state } if of == appeal && state != AppealState::Open) {
+            connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
+            taken = true;
+        }
+    }
+    Ok(taken)
+}
+
 /// Whether the site has yet to be told something of this comment.
 pub(super) fn has_news(connection: &Connection, comment: u32) -> Result<bool> {
     Ok(connection.prepare_cached("SELECT 1 FROM outbox WHERE comment = ?1 AND dead_at IS NULL")?.exists([comment])?)

@@ -36,8 +36,8 @@ fn comments_of(
     while walk.peek() > 0 {
         let Some(row) = walk.step(connection)?.filter(|row| row.status.is_some() && row.site == site) else { continue };
         let content = rows::content(connection, row.id)?;
-        let theirs = content.comment.author.id.as_ref() == Some(author) || wrote_before(connection, &row, author)?;
-        if theirs && each(row, content)? {
+        let is_theirs = content.comment.author.id.as_ref() == Some(author) || wrote_before(connection, &row, author)?;
+        if is_theirs && each(row, content)? {
             return Ok(());
         }
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{articles, lists, rulings};
+use super::{articles, lists, reports, rulings};
 use crate::domain::category::Category;
 use crate::domain::comment::Article;
 use crate::domain::decision::Status;
@@ -23,6 +23,9 @@ use crate::storage::codec::Content;
 
 /// Bodies read for one search. Held comments beyond that, newest first, are neither found nor counted.
 const SEARCHED_MAX: usize = 20_000;
+
+/// Readers' reports that an item shows.
+const REPORTS_SHOWN: u32 = 5;
 
 /// Puts a comment into the queue.
 pub(super) fn add(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp) -> Result<()> {
@@ -322,6 +325,8 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
         held_at: Timestamp::from_millis(held_at),
         priority,
         claim: claim.filter(|claim| claim.until > now),
+        readers: reports::view(connection, id)?,
+        reports: reports::open(connection, id, REPORTS_SHOWN)?,
     })
 }
 

@@ -13,9 +13,9 @@ use super::writer::Work;
 use super::{intake, outbox, queue, rulings};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, DecidedBy, Status};
-use crate::domain::readers::{Config, NewReport, ReaderView, Readers, Reported};
+use crate::domain::readers::{Config, NewReport, ReaderView, Readers, ReportSeen, Reported, Voted};
 use crate::domain::site::SiteId;
-use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory};
+use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Happened;
 
@@ -25,6 +25,7 @@ pub(super) fn report(
     comment: &ExternalId,
     report: &NewReport,
     config: Config,
+    strangers: bool,
     at: Timestamp,
 ) -> Result<Option<Reported>> {
     let Some(row) = find(work, site, comment)? else { return Ok(None) };
@@ -44,8 +45,20 @@ pub(super) fn report(
         at.as_millis(),
     ])?;
     let view = view(work.connection, row.id)?;
-    let held = if enough(&row, &view, config) { Some(hold(work, row, &view, at)?) } else { None };
-    Ok(Some(Reported { view, again, held }))
+    let by_strangers = !has_trusted(work.connection, row.id)?;
+    let mut reported =
+        Reported { uid: row.uid(work.shared), view, again, status: row.live()?, held: None, by_strangers };
+    if enough(&row, &view, config) && (strangers || !by_strangers) {
+        reported.held = Some(hold(work, row, &view, at)?);
+        reported.status = Status::Held;
+    }
+    Ok(Some(reported))
+}
+
+/// Whether any open report is of a reader with whom people agreed more often than not: only those weigh more than one.
+fn has_trusted(connection: &Connection, comment: u32) -> Result<bool> {
+    let read = "SELECT 1 FROM report WHERE comment = ?1 AND outcome = 0 AND weight > 1.0";
+    Ok(connection.prepare_cached(read)?.exists([comment])?)
 }
 
 /// What a person approved stays approved: readers who disagree with a moderator are heard, not obeyed.
@@ -64,14 +77,27 @@ fn hold(
 ) -> Result<(Box<crate::domain::decision::Record>, Box<crate::domain::trace::Trace>)> {
     intake::update_row(work.connection, &mut row, Status::Held, DecidedBy::Rule, at)?;
     let mut content = rows::content(work.connection, row.id)?;
-    // What several readers object to is looked at early.
-    content.priority = content.priority.max(view.weight / (view.weight + 1.0));
+    content.priority = content.priority.max(urgency(view));
     queue::replace(work, &row, &content, at)?;
     let by = Actor::Site(work.shared.site_name(work.connection, row.site)?.to_string());
     let happened = Happened { kind: HappeningKind::Reported, status: Status::Held, decided_by: DecidedBy::Rule, by };
     rulings::note_happening(work.connection, &row, at, None, &happened)?;
     outbox::tell_status(work, &row, None, at)?;
     Ok((Box::new(rows::load(work.connection, work.shared, &row)?), Box::new(row.trace()?)))
+}
+
+/// What several readers object to is looked at early.
+fn urgency(view: &ReaderView) -> f64 {
+    view.weight / (view.weight + 1.0)
+}
+
+/// The place in the queue of a comment that waits because readers reported it; `None` when that is not why. An edit is no answer to them.
+pub(super) fn waits_for_answer(connection: &Connection, row: &Row) -> Result<Option<f64>> {
+    if row.status != Some(Status::Held) || row.decided_by != DecidedBy::Rule {
+        return Ok(None);
+    }
+    let view = view(connection, row.id)?;
+    Ok((view.reports > 0).then(|| urgency(&view)))
 }
 
 pub(super) fn vote(
@@ -81,9 +107,11 @@ pub(super) fn vote(
     reader: &ExternalId,
     value: i8,
     at: Timestamp,
-) -> Result<Option<ReaderView>> {
+) -> Result<Option<Voted>> {
     let Some(row) = find(work, site, comment)? else { return Ok(None) };
     let reader = work.shared.reader(site, reader.as_str());
+    let again = "SELECT 1 FROM vote WHERE comment = ?1 AND reader = ?2";
+    let again = work.connection.prepare_cached(again)?.exists(params![row.id, reader])?;
     if value == 0 {
         let delete = "DELETE FROM vote WHERE comment = ?1 AND reader = ?2";
         work.connection.prepare_cached(delete)?.execute(params![row.id, reader])?;
@@ -92,7 +120,7 @@ pub(super) fn vote(
                      ON CONFLICT (comment, reader) DO UPDATE SET value = excluded.value, at = excluded.at";
         work.connection.prepare_cached(write)?.execute(params![row.id, reader, value.signum(), at.as_millis()])?;
     }
-    view(work.connection, row.id).map(Some)
+    Ok(Some(Voted { view: view(work.connection, row.id)?, again }))
 }
 
 pub(super) fn view_of(connection: &Connection, shared: &Shared, uid: Uuid) -> Result<ReaderView> {
@@ -173,7 +201,21 @@ fn record(connection: &Connection, reader: &[u8; 16], comment: u32) -> Result<(u
     Ok(query.query_row(params![reader, comment], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-fn view(connection: &Connection, comment: u32) -> Result<ReaderView> {
+/// The latest reports that nobody has answered, at most `most`.
+pub(super) fn open(connection: &Connection, comment: u32, most: u32) -> Result<Vec<ReportSeen>> {
+    let read = "SELECT category, text, at FROM report WHERE comment = ?1 AND outcome = 0 ORDER BY at DESC LIMIT ?2";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query([comment, most])?;
+    let mut reports = Vec::new();
+    while let Some(row) = rows.next()? {
+        let category: Option<String> = row.get(0)?;
+        let category = category.map(|name| category_of(&name)).transpose()?;
+        reports.push(ReportSeen { category, text: row.get(1)?, at: Timestamp::from_millis(row.get(2)?) });
+    }
+    Ok(reports)
+}
+
+pub(super) fn view(connection: &Connection, comment: u32) -> Result<ReaderView> {
     let read = "SELECT count(*), coalesce(sum(weight), 0.0) FROM report WHERE comment = ?1 AND outcome = 0";
     let (reports, weight) =
         connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -194,6 +236,12 @@ const fn category_name(category: RulingCategory) -> &'static str {
     }
 }
 
+fn category_of(name: &str) -> Result<RulingCategory> {
+    use RulingCategory::{Abuse, OffTopic, Other, Spam};
+    let found = [Spam, OffTopic, Abuse, Other].into_iter().find(|category| category_name(*category) == name);
+    found.ok_or_else(|| StoreError::Corrupt(format!("a report's category {name}")))
+}
+
 #[async_trait]
 impl Readers for SqliteStore {
     async fn report(
@@ -202,11 +250,12 @@ impl Readers for SqliteStore {
         comment: &ExternalId,
         new: NewReport,
         config: Config,
+        strangers: bool,
         at: Timestamp,
     ) -> Result<Option<Reported>> {
         self.must_serve()?;
         let comment = comment.clone();
-        self.writer.run(move |work| report(work, site, &comment, &new, config, at)).await
+        self.writer.run(move |work| report(work, site, &comment, &new, config, strangers, at)).await
     }
 
     async fn vote(
@@ -216,7 +265,7 @@ impl Readers for SqliteStore {
         reader: &ExternalId,
         value: i8,
         at: Timestamp,
-    ) -> Result<Option<ReaderView>> {
+    ) -> Result<Option<Voted>> {
         self.must_serve()?;
         let (comment, reader) = (comment.clone(), reader.clone());
         self.writer.run(move |work| vote(work, site, &comment, &reader, value, at)).await

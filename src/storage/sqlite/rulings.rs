@@ -75,7 +75,7 @@ pub(super) fn unrule(
             ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
             continue;
         }
-        restore(work, &mut row, &item.before, by, number, at)?;
+        restore(work, &mut row, &item.before, by, (number, decision), at)?;
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     if !ruled.applied.is_empty() {
@@ -171,10 +171,22 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     Ok(())
 }
 
-fn restore(work: &Work<'_>, row: &mut Row, before: &Before, by: &Actor, number: i64, at: Timestamp) -> Result<()> {
+fn restore(
+    work: &Work<'_>,
+    row: &mut Row,
+    before: &Before,
+    by: &Actor,
+    (number, decision): (i64, Uuid),
+    at: Timestamp,
+) -> Result<()> {
     let ruled = row.live()?;
-    reports::reopen(work.connection, row.id)?;
+    match before.decided_by {
+        DecidedBy::Person => reports::answer(work.connection, row.id, before.status)?, // an earlier ruling had answered them
+        DecidedBy::Policy | DecidedBy::Rule => reports::reopen(work.connection, row.id)?,
+    }
+    appeals::close(work, row, at)?;
     intake::update_row(work.connection, row, before.status, before.decided_by, at)?;
+    appeals::reopen(work, row, decision, at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(at))?;
     let happened =

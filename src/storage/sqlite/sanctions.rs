@@ -10,10 +10,12 @@ use super::SqliteStore;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{audit, intake, lists, outbox, queue, rulings};
+use super::{appeals, audit, intake, lists, outbox, queue, rulings};
 use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::people::Reach;
-use crate::domain::sanction::{Effect, Lifted, Measure, NewSanction, Sanction, Sanctions, TargetHash, TargetKind};
+use crate::domain::sanction::{
+    Effect, Lifted, Measure, NewSanction, Sanction, SanctionFilter, Sanctions, TargetHash, TargetKind,
+};
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
 use crate::domain::time::Timestamp;
@@ -23,7 +25,10 @@ const COLUMNS: &str = "sanction.id, sanction.uid, sanction.site, site.name, meas
                        expires_at, lifted_at, lifted_by, ruling";
 const FROM: &str = "sanction LEFT JOIN site ON site.id = sanction.site";
 
-pub(super) fn add(connection: &Connection, new: &NewSanction) -> Result<Sanction> {
+pub(super) fn add(work: &mut Work<'_>, new: &NewSanction) -> Result<(Sanction, Option<Ruled>)> {
+    let ruled = new.also.as_ref().map(|ruling| rulings::rule(work, ruling)).transpose()?;
+    let ruling = ruled.as_ref().filter(|ruled| !ruled.applied.is_empty()).map(|ruled| ruled.decision);
+    let connection = work.connection;
     let uid = rulings::new_uid(new.at)?;
     let write = "INSERT INTO sanction (uid, site, measure, kind, hash, hint, cause, shadow, by_name, at, expires_at, ruling) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
@@ -39,13 +44,14 @@ pub(super) fn add(connection: &Connection, new: &NewSanction) -> Result<Sanction
         name(&new.by),
         new.at.as_millis(),
         new.expires_at.map(Timestamp::as_millis),
-        new.ruling.map(|ruling| ruling.as_bytes().to_vec()),
+        ruling.map(|ruling| ruling.as_bytes().to_vec()),
     ])?;
     let number = connection.last_insert_rowid();
     let shadow = if new.shadow { ", shadow" } else { "" };
     let detail = format!("{} {}{shadow}", new.measure.name(), new.kind.name());
     audit::add(connection, &new.by, "sanction", &uid.to_string(), &detail, new.at)?;
-    by_number(connection, number)?.ok_or_else(|| StoreError::Corrupt("a sanction is gone".to_owned()))
+    let added = by_number(connection, number)?.ok_or_else(|| StoreError::Corrupt("a sanction is gone".to_owned()))?;
+    Ok((added, ruled))
 }
 
 fn name(by: &Actor) -> &str {
@@ -96,7 +102,7 @@ pub(super) fn of_hash(connection: &Connection, hash: &TargetHash) -> Result<Vec<
 pub(super) fn list(
     connection: &Connection,
     shared: &Shared,
-    reach: &Reach,
+    filter: &SanctionFilter,
     page: &PageRequest,
 ) -> std::result::Result<Page<Sanction>, ListError> {
     let below = match &page.cursor {
@@ -111,7 +117,11 @@ pub(super) fn list(
     let (mut items, mut more): (Vec<Sanction>, bool) = (Vec::new(), false);
     while let Some(row) = rows.next().map_err(some)? {
         let sanction = read_row(row)?;
-        if sanction.site_name.as_deref().is_some_and(|site| !reach.covers_site(site)) {
+        let site = sanction.site_name.as_deref();
+        if site.is_some_and(|site| !filter.reach.covers_site(site))
+            || filter.site.as_deref().is_some_and(|wanted| site != Some(wanted))
+            || filter.active_at.is_some_and(|now| !sanction.is_active(now))
+        {
             continue;
         }
         if items.len() == limit {
@@ -203,6 +213,7 @@ fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, 
             continue;
         }
         let before = row.live()?;
+        appeals::close(work, &row, at)?;
         intake::update_row(work.connection, &mut row, without, DecidedBy::Policy, at)?;
         let content = rows::content(work.connection, row.id)?;
         queue::replace(work, &row, &content, at)?;
@@ -240,8 +251,8 @@ impl Sanctions for SqliteStore {
         self.shared.target_key
     }
 
-    async fn sanction_add(&self, new: NewSanction) -> Result<Sanction> {
-        self.writer.run(move |work| add(work.connection, &new)).await
+    async fn sanction_add(&self, new: NewSanction) -> Result<(Sanction, Option<Ruled>)> {
+        self.writer.run(move |work| add(work, &new)).await
     }
 
     async fn sanctions_active(&self, now: Timestamp) -> Result<Vec<Sanction>> {
@@ -252,9 +263,13 @@ impl Sanctions for SqliteStore {
         self.readers.ask(move |connection| find(connection, uid)).await
     }
 
-    async fn sanction_list(&self, reach: &Reach, page: &PageRequest) -> std::result::Result<Page<Sanction>, ListError> {
-        let (shared, reach, page) = (Arc::clone(&self.shared), reach.clone(), page.clone());
-        self.readers.ask(move |connection| list(connection, &shared, &reach, &page)).await
+    async fn sanction_list(
+        &self,
+        filter: &SanctionFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Sanction>, ListError> {
+        let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        self.readers.ask(move |connection| list(connection, &shared, &filter, &page)).await
     }
 
     async fn sanction_lift(
