@@ -5,6 +5,7 @@
 mod figures;
 mod made;
 mod model;
+mod outbox;
 mod sqlite;
 mod suite;
 mod upgrade;

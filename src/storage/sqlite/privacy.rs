@@ -97,7 +97,7 @@ pub(super) fn erase(
     let mut erased = ErasedAuthor { traces: Vec::new(), uids: Vec::new(), others: 0 };
     for (row, id) in found {
         erased.uids.push(row.uid(work.shared));
-        erased.traces.push(intake::wipe(work, &row, &id, by)?);
+        erased.traces.push(intake::wipe(work, &row, &id, by, at)?);
     }
     erased.others += reports::forget_reader(work.connection, &work.shared.reader(site, author.as_str()))?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
