@@ -11,6 +11,8 @@ use crate::app::clock::Clock;
 use crate::app::house::{House, Settings};
 use crate::app::intake::Intake;
 use crate::app::limits::local::LocalLimiter;
+use crate::app::outbox::deliver::Deliverer;
+use crate::app::outbox::letters::Letters;
 use crate::app::review::Review;
 use crate::app::secrets::Sealer;
 use crate::classifier::Classifier;
@@ -21,6 +23,7 @@ use crate::domain::signal::{LIST, Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
 use crate::http;
+use crate::net::post::HttpPost;
 use crate::storage::memory::history::MemoryHistory;
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
@@ -47,6 +50,7 @@ const PAGES: usize = 10_000;
 pub struct App {
     state: Arc<http::State>,
     store: Arc<dyn Store>,
+    deliverer: Arc<Deliverer>,
 }
 
 /// Opens the store, loads the model, reads the history, and joins the layers.
@@ -56,7 +60,7 @@ pub struct App {
 pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<App> {
     let metrics = telemetry::start_metrics();
     let house = house(config)?;
-    Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
+    let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config.database)?);
     let history = MemoryHistory::rebuild(config.history.clone(), Arc::clone(&store), clock.now())
         .await
@@ -66,9 +70,18 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let limits = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
     let settings = Arc::new(Settings::new(house));
     let history_for_review = Arc::clone(&history);
+    let post = Arc::new(HttpPost::new(&config.webhooks)?);
+    let say = http::api::telling::data;
+    let webhooks = config.webhooks.clone();
+    let deliverer = Arc::new(Deliverer::new(Arc::clone(&store), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
-        intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGES)),
+        intake: Arc::new(
+            Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGES)
+                .telling_first_verdicts(config.webhooks.first_verdict),
+        ),
         review: Arc::new(Review::new(Arc::clone(&store), history_for_review, config.webhooks.clone())),
+        letters: Arc::new(Letters::new(Arc::clone(&store))),
+        outbox: deliverer.health(),
         access: Arc::new(Access::new(Arc::clone(&store))),
         store: Arc::clone(&store),
         settings,
@@ -77,7 +90,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         metrics_token: config.metrics.token.expose().map(str::to_owned),
         config: config.server.clone(),
     };
-    Ok(App { state: Arc::new(state), store })
+    Ok(App { state: Arc::new(state), store, deliverer })
 }
 
 /// Everything that verdicts depend on, from the configuration.
@@ -168,17 +181,24 @@ impl App {
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
+        let (stop_delivery, delivery_stopped) = tokio::sync::oneshot::channel::<()>();
+        let mut delivering = tokio::spawn(self.deliverer.run(async { drop(delivery_stopped.await) }));
         let stopped = tokio::select! {
-            ended = &mut running => Some(ended), // it should not: a server that ends by itself has failed
+            ended = &mut running => Some(ended.context("the server failed")), // it should not: what ends by itself has failed
+            ended = &mut delivering => Some(ended.context("the delivery of webhooks failed")),
             () = stop => None,
         };
         let outcome = if let Some(ended) = stopped {
-            ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))
+            ended.and_then(|()| Err(anyhow::anyhow!("the server, or the delivery of webhooks, ended by itself")))
         } else {
             tracing::info!("stopping: requests may finish, new ones are not taken");
             let ((), ended) = tokio::join!(handle.stop(true), running);
             ended.context("the server failed while stopping")
         };
+        drop(stop_delivery);
+        if !delivering.is_finished() {
+            let _ = delivering.await; // it panicked: then it has ended all the same
+        }
         self.store.close().await;
         outcome
     }

@@ -73,6 +73,7 @@ pub struct Intake {
     history: Arc<dyn History>,
     limits: Arc<dyn Limiter>,
     pages: Pages,
+    tell_first: bool,
 }
 
 impl Intake {
@@ -86,7 +87,13 @@ impl Intake {
         pages: usize,
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), pages);
-        Self { settings, store, history, limits, pages }
+        Self { settings, store, history, limits, pages, tell_first: false }
+    }
+
+    /// Whether sites are told by webhook what they read in the answer, too (`webhooks.first_verdict`).
+    #[must_use]
+    pub fn telling_first_verdicts(self, tell_first: bool) -> Self {
+        Self { tell_first, ..self }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision.
@@ -112,7 +119,8 @@ impl Intake {
         let scene = Scene { past, ..scene };
         let verdict = house.judge(&comment, &scene, now);
         turn.end();
-        let recording = self.store.comment_record(record(site, &comment, verdict, article, now)).await;
+        let new = NewRecord { tell: self.tell_first, ..record(site, &comment, verdict, article, now) };
+        let recording = self.store.comment_record(new).await;
         self.conclude(site.id, &comment, &scene, recording).await
     }
 
@@ -134,7 +142,8 @@ impl Intake {
         let past = self.history.sight(&comment.trace, now).await;
         let scene = Scene { past, ..scene };
         let verdict = house.judge(&comment, &scene, now);
-        let revised = self.store.comment_revise(record(site, &comment, verdict, article, now)).await?;
+        let new = NewRecord { tell: self.tell_first, ..record(site, &comment, verdict, article, now) };
+        let revised = self.store.comment_revise(new).await?;
         let revised = revised.ok_or(IntakeError::NotFound)?;
         self.conclude(site.id, &comment, &scene, Ok(Recording::New(revised))).await
     }

@@ -5,6 +5,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod migrate;
+mod outbox;
 mod serve;
 mod site;
 mod token;
@@ -51,6 +52,9 @@ enum Command {
     /// Create, reset and disable accounts of people
     #[command(subcommand)]
     User(user::Command),
+    /// List and send again what sites were to be told
+    #[command(subcommand)]
+    Outbox(outbox::Command),
     /// Create personal API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -101,6 +105,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve => serve::run(config),
         Command::Site(command) => block_on(site::run(command, &config))?,
         Command::User(command) => block_on(user::run(command, &config))?,
+        Command::Outbox(command) => block_on(outbox::run(command, &config))?,
         Command::Token(command) => block_on(token::run(command, &config))?,
         Command::CheckConfig(arguments) => check_config::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
@@ -132,7 +137,9 @@ impl Desk {
     async fn close<T>(self, result: Result<T, AdminError>) -> anyhow::Result<T> {
         self.store.close().await;
         result.map_err(|error| match error {
-            AdminError::SiteName(_) | AdminError::Url(_) | AdminError::Email(_) => Usage(error.to_string()).into(),
+            AdminError::SiteName(_) | AdminError::Url(_) | AdminError::Webhook(_) | AdminError::Email(_) => {
+                Usage(error.to_string()).into()
+            }
             error => error.into(),
         })
     }

@@ -23,6 +23,8 @@ use crate::app::access::Access;
 use crate::app::clock::Clock;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
+use crate::app::outbox::deliver::Health;
+use crate::app::outbox::letters::Letters;
 use crate::app::review::Review;
 use crate::domain::store::Store;
 
@@ -105,6 +107,10 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// People's decisions.
     pub review: Arc<Review>,
+    /// What is on its way to sites.
+    pub letters: Arc<Letters>,
+    /// How delivery goes.
+    pub outbox: Arc<Health>,
     /// Who is asking.
     pub access: Arc<Access>,
     /// Asked for sites and for readiness only; everything else goes through a use case.

@@ -7,7 +7,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
-use super::api::{articles, batch, comments, operations, review};
+use super::api::{articles, batch, comments, operations, outbox, review, telling};
 use super::problem::Problem;
 
 #[derive(OpenApi)]
@@ -16,9 +16,11 @@ use super::problem::Problem;
     paths(
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
+        outbox::list, outbox::resend,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
     ),
-    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operations")),
+    components(schemas(telling::Told)),
+    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations")),
     modifiers(&Keys)
 )]
 struct Document;

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Route, web};
 
-use super::api::{articles, batch, comments, operations, review};
+use super::api::{articles, batch, comments, operations, outbox, review};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -38,7 +38,7 @@ pub struct Entry {
 /// The table.
 #[must_use]
 pub fn table() -> Vec<Entry> {
-    use Duty::{Decide, Read};
+    use Duty::{Decide, Operate, Oversee, Read};
     use Who::{Anyone, Metrics, Person, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
@@ -56,6 +56,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::DELETE, "/v1/queue/claims", Person(Decide), web::delete().to(review::release)),
         entry(Method::POST, "/v1/decisions", Person(Decide), web::post().to(review::decide)),
         entry(Method::POST, "/v1/decisions/{id}/undo", Person(Decide), web::post().to(review::undo)),
+        entry(Method::GET, "/v1/outbox", Person(Oversee), web::get().to(outbox::list)),
+        entry(Method::POST, "/v1/outbox/resend", Person(Operate), web::post().to(outbox::resend)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

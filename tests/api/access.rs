@@ -17,6 +17,7 @@ fn body(path: &str) -> Option<Value> {
         "/v1/decisions" => Some(
             json!({"items": [{"uid": "01890000-0000-7000-8000-000000000000", "seen_version": 1}], "action": "approve"}),
         ),
+        "/v1/outbox/resend" => Some(json!({"all": true})),
         _ => None,
     }
 }

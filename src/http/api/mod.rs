@@ -10,4 +10,6 @@ pub mod batch;
 pub mod comments;
 pub mod dto;
 pub mod operations;
+pub mod outbox;
 pub mod review;
+pub mod telling;
