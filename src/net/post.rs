@@ -90,6 +90,8 @@ fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error 
 /// TLS by rustls with ring, trusting whom the operating system trusts.
 fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
+    // For whoever else makes a client in this process (tests do): without a provider that would panic. The first one wins.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let mut roots = rustls::RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs();

@@ -28,6 +28,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
     let comment = app.comment(&ordinary("c-1")).await;
     let all = app.another_key(&Scope::ALL).await;
     let auditor = app.person("audit@example.org", Role::Auditor).await;
+    let operator = app.person("ops@example.org", Role::Operator).await;
     let path = |pattern: &str| {
         pattern
             .replace("{uid}", comment["uid"].as_str().unwrap())
@@ -87,7 +88,12 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
                     if Role::Auditor.may(duty) { right(reads) } else { reads == 403 },
                     "{name}: an auditor, {reads}"
                 );
-                assert!(right(ask(&method, pattern, &app.token, "").await), "{name}: a moderator");
+                let decides = ask(&method, pattern, &app.token, "").await;
+                assert!(
+                    if Role::Moderator.may(duty) { right(decides) } else { decides == 403 },
+                    "{name}: a moderator, {decides}"
+                );
+                assert!(right(ask(&method, pattern, &operator, "").await), "{name}: an operator");
             }
         }
     }

@@ -9,4 +9,7 @@ mod campaign;
 mod helpers;
 mod intake;
 mod limits;
+#[path = "../support/receiver.rs"]
+mod receiver;
 mod review;
+mod webhooks_out;
