@@ -10,6 +10,7 @@ mod helpers;
 mod intake;
 mod limits;
 #[path = "../support/receiver.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
 mod receiver;
 mod review;
 mod webhooks_out;

@@ -91,10 +91,15 @@ impl Receiver {
         self.came.lock().expect("no test panics with it").clone()
     }
 
+    /// Waits until so many came.
+    pub(crate) async fn reached(&self, count: usize) {
+        let mut counter = self.count.clone();
+        let _ = counter.wait_for(|now| *now >= count).await; // an error means that it has ended
+    }
+
     /// Waits until so many came, and answers them.
     pub(crate) async fn wait(&self, count: usize) -> Vec<Came> {
-        let mut counter = self.count.clone();
-        let enough = tokio::time::timeout(Duration::from_secs(60), counter.wait_for(|now| *now >= count)).await;
+        let enough = tokio::time::timeout(Duration::from_secs(60), self.reached(count)).await;
         assert!(enough.is_ok(), "{count} were to come, these came: {:#?}", self.came());
         self.came()
     }

@@ -17,7 +17,8 @@ pub(super) struct Lanes {
 /// One site's.
 struct Lane {
     in_flight: usize,
-    /// How many may be on their way: one more after each success, half after each failure. A dead receiver comes down to one at a time.
+    /// How many may be on their way: one more after each success, one less after each failure. A dead receiver comes down to one at a time,
+    /// one that fails now and then keeps its width (halving would take that from it).
     width: usize,
     paused_until: Option<Timestamp>,
 }
@@ -84,7 +85,7 @@ impl Lanes {
         self.numbers.remove(&number);
         let Some(lane) = self.lanes.get_mut(&site) else { return };
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        lane.width = if landed.good { (lane.width + 1).min(self.per_site) } else { (lane.width / 2).max(1) };
+        lane.width = if landed.good { (lane.width + 1).min(self.per_site) } else { (lane.width - 1).max(1) };
         lane.paused_until = lane.paused_until.max(landed.pause);
         // A lane at rest is as good as none: what was once a site does not stay here for ever.
         if lane.in_flight == 0 && lane.width == self.per_site && lane.paused_until.is_none() {
