@@ -156,11 +156,10 @@ fn not_public_v6(address: Ipv6Addr) -> Option<&'static str> {
 /// The IPv4 address for which an IPv6 one only stands: IPv4-mapped, or translated by the well-known NAT64 prefix.
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(v6) = address else { return None };
-    let [a, b, c, d, e, f, high, low] = v6.segments();
-    let nat64 = (a, b, c, d, e, f) == (0x64, 0xff9b, 0, 0, 0, 0);
-    let [h0, h1] = high.to_be_bytes();
-    let [l0, l1] = low.to_be_bytes();
-    v6.to_ipv4_mapped().or_else(|| nat64.then(|| Ipv4Addr::new(h0, h1, l0, l1)))
+    let nat64 = v6.segments()[..6] == [0x64, 0xff9b, 0, 0, 0, 0];
+    #[expect(clippy::cast_possible_truncation, reason = "the last 32 bits are meant")]
+    let last = v6.to_bits() as u32;
+    v6.to_ipv4_mapped().or_else(|| nat64.then(|| Ipv4Addr::from_bits(last)))
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ impl Receiver {
 
     /// Waits until so many came, and answers them.
     pub(crate) async fn wait(&self, count: usize) -> Vec<Came> {
-        let enough = tokio::time::timeout(Duration::from_secs(60), self.reached(count)).await;
+        let enough = tokio::time::timeout(Duration::from_mins(1), self.reached(count)).await;
         assert!(enough.is_ok(), "{count} were to come, these came: {:#?}", self.came());
         self.came()
     }

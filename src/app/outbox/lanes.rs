@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 pub(super) struct Lanes {
     per_site: usize,
     all: usize,
-    lanes: HashMap<SiteId, Lane>,
+    by_site: HashMap<SiteId, Lane>,
     numbers: HashSet<i64>,
     last: Option<SiteId>,
 }
@@ -35,7 +35,13 @@ pub(super) struct Landed {
 impl Lanes {
     pub(super) fn new(per_site: u32, all: u32) -> Self {
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-        Self { per_site: count(per_site), all: count(all), lanes: HashMap::new(), numbers: HashSet::new(), last: None }
+        Self {
+            per_site: count(per_site),
+            all: count(all),
+            by_site: HashMap::new(),
+            numbers: HashSet::new(),
+            last: None,
+        }
     }
 
     /// How much each of `sites` may send now. Whoever came last the last time comes first now, and nobody gets all that is free.
@@ -63,7 +69,7 @@ impl Lanes {
     }
 
     fn room(&self, site: SiteId, now: Timestamp) -> usize {
-        let Some(lane) = self.lanes.get(&site) else { return self.per_site };
+        let Some(lane) = self.by_site.get(&site) else { return self.per_site };
         if lane.paused_until.is_some_and(|until| now < until) {
             return 0;
         }
@@ -75,7 +81,7 @@ impl Lanes {
         let new = self.numbers.insert(number);
         if new {
             let width = self.per_site;
-            self.lanes.entry(site).or_insert(Lane { in_flight: 0, width, paused_until: None }).in_flight += 1;
+            self.by_site.entry(site).or_insert(Lane { in_flight: 0, width, paused_until: None }).in_flight += 1;
         }
         new
     }
@@ -83,13 +89,13 @@ impl Lanes {
     /// Something came back.
     pub(super) fn land(&mut self, site: SiteId, number: i64, landed: Landed) {
         self.numbers.remove(&number);
-        let Some(lane) = self.lanes.get_mut(&site) else { return };
+        let Some(lane) = self.by_site.get_mut(&site) else { return };
         lane.in_flight = lane.in_flight.saturating_sub(1);
         lane.width = if landed.good { (lane.width + 1).min(self.per_site) } else { (lane.width - 1).max(1) };
         lane.paused_until = lane.paused_until.max(landed.pause);
         // A lane at rest is as good as none: what was once a site does not stay here for ever.
         if lane.in_flight == 0 && lane.width == self.per_site && lane.paused_until.is_none() {
-            self.lanes.remove(&site);
+            self.by_site.remove(&site);
         }
     }
 }
@@ -153,6 +159,6 @@ mod tests {
         assert!(lanes.leave(SiteId(1), 1));
         assert!(!lanes.leave(SiteId(1), 1));
         lanes.land(SiteId(1), 1, GOOD);
-        assert!(lanes.lanes.is_empty() && lanes.leave(SiteId(1), 1));
+        assert!(lanes.by_site.is_empty() && lanes.leave(SiteId(1), 1));
     }
 }
