@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::house::{ModerationConfig, TrustConfig};
 use crate::domain::comment::Bounds;
-use crate::{app, domain, http, storage, telemetry};
+use crate::{app, domain, http, net, storage, telemetry};
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -249,6 +249,8 @@ impl Config {
         self.log.filter().map_err(|error| value(&error))?;
         self.privacy.check().map_err(|error| value(&error))?;
         self.events.check().map_err(|error| value(&error))?;
+        self.webhooks.check().map_err(|error| value(&error))?;
+        net::guard::Guard::new(&self.webhooks.allow_hosts).map_err(|error| value(&error))?;
         Ok(())
     }
 
@@ -486,6 +488,8 @@ mod tests {
         assert!(refused("[database]\nurl = \"mysql:x\"\n").contains("database.url"));
         assert!(refused("[server]\nlisten = \"everywhere\"\n").contains("server.listen"));
         assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level: `a=b=c`"));
+        assert!(refused("[webhooks]\nper_site = 0\n").contains("webhooks.per_site"));
+        assert!(refused("[webhooks]\nallow_hosts = [\"a b\"]\n").contains("webhooks.allow_hosts"));
         assert!(refused("[[policy.exemptions]]\nroles = [\"staff\"]\nsignals = [\"no-such\"]\n").contains("`no-such`"));
     }
 

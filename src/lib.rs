@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod http;
+pub mod net;
 pub mod startup;
 pub mod storage;
 pub mod telemetry;

@@ -15,6 +15,8 @@ use crate::app::house::{House, Settings};
 use crate::app::intake::Intake;
 use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
+use crate::app::outbox::deliver::Deliverer;
+use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
 use crate::app::review::Review;
@@ -30,6 +32,7 @@ use crate::domain::signal::{LIST, Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
 use crate::http;
+use crate::net::post::HttpPost;
 use crate::storage::memory::history::MemoryHistory;
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
@@ -56,6 +59,7 @@ const PAGE_BYTES: usize = 64 << 20;
 pub struct App {
     state: Arc<http::State>,
     store: Arc<dyn Store>,
+    deliverer: Arc<Deliverer>,
 }
 
 /// Opens the store, loads the model, reads the history, and joins the layers.
@@ -65,7 +69,7 @@ pub struct App {
 pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<App> {
     let metrics = telemetry::start_metrics();
     let house = house(config)?;
-    Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
+    let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config.database)?);
     let history = MemoryHistory::rebuild(config.history.clone(), Arc::clone(&store), clock.now())
         .await
@@ -85,7 +89,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), config.privacy.clone());
-    let review = Review::new(its_store(), listeners, webhooks);
+    let review = Review::new(its_store(), listeners, webhooks.clone());
     let intake = Intake::new(
         Arc::clone(&settings),
         Arc::clone(&store),
@@ -94,7 +98,11 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         Arc::clone(&sanctions),
         PAGE_BYTES,
         Arc::clone(&events),
-    );
+    )
+    .telling_first_verdicts(webhooks.first_verdict);
+    let post = Arc::new(HttpPost::new(&webhooks)?);
+    let say = http::api::telling::data;
+    let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
         intake: Arc::new(intake),
         sanctions,
@@ -104,6 +112,8 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         authors: Arc::new(authors),
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,
+        letters: Arc::new(Letters::new(Arc::clone(&store))),
+        outbox: deliverer.health(),
         access: Arc::new(Access::new(Arc::clone(&store))),
         store: Arc::clone(&store),
         settings,
@@ -112,7 +122,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         metrics_token: config.metrics.token.expose().map(str::to_owned),
         config: config.server.clone(),
     };
-    Ok(App { state: Arc::new(state), store })
+    Ok(App { state: Arc::new(state), store, deliverer })
 }
 
 /// Names this process among those before it.
@@ -231,13 +241,16 @@ impl App {
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
+        let (stop_delivery, delivery_stopped) = tokio::sync::oneshot::channel::<()>();
+        let mut delivering = tokio::spawn(self.deliverer.run(async { drop(delivery_stopped.await) }));
         let stopped = tokio::select! {
-            ended = &mut running => Some(ended), // it should not: a server that ends by itself has failed
+            ended = &mut running => Some(ended.context("the server failed")), // it should not: what ends by itself has failed
+            ended = &mut delivering => Some(ended.context("the delivery of webhooks failed")),
             () = stop => None,
             never = upkeep => match never {},
         };
         let outcome = if let Some(ended) = stopped {
-            ended.context("the server failed").and_then(|()| Err(anyhow::anyhow!("the server ended by itself")))
+            ended.and_then(|()| Err(anyhow::anyhow!("the server, or the delivery of webhooks, ended by itself")))
         } else {
             tracing::info!("stopping: requests may finish, new ones are not taken");
             events.close(); // or streams would keep the server from stopping
@@ -245,6 +258,10 @@ impl App {
             ended.context("the server failed while stopping")
         };
         privacy.abort();
+        drop(stop_delivery);
+        if !delivering.is_finished() {
+            let _ = delivering.await; // it panicked: then it has ended all the same
+        }
         self.store.close().await;
         outcome
     }

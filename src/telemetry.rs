@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
 
@@ -58,10 +58,17 @@ pub fn start_log(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Buckets of the time that webhooks take, in seconds: from at once to three days.
+const LAG_S: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0];
+
 /// Starts counting; answers what `/metrics` reads. In a process where somebody else counts already, ours stays empty.
 #[must_use]
 pub fn start_metrics() -> PrometheusHandle {
-    let recorder = PrometheusBuilder::new().build_recorder();
+    let lag = Matcher::Full("doorward_outbox_lag_seconds".to_owned());
+    let builder = PrometheusBuilder::new();
+    // Buckets cannot be refused: there are some.
+    let builder = builder.set_buckets_for_metric(lag, LAG_S).unwrap_or_else(|_| PrometheusBuilder::new());
+    let recorder = builder.build_recorder();
     let handle = recorder.handle();
     let _ = metrics::set_global_recorder(recorder);
     handle

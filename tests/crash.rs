@@ -21,6 +21,7 @@ async fn acknowledged_comments_survive_kill_nine() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config = write_config(folder.path());
     let key = create_site(&config);
+    let _ = rustls::crypto::ring::default_provider().install_default(); // no client without one
     let client = reqwest::Client::new();
     let mut promised = Promises::new();
     for round in 0..ROUNDS {

@@ -9,12 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use super::keys;
+use super::outbox::address::{self, BadAddress};
 use super::rotation::{self, Rotated, RotationError};
 use super::secrets::{Sealer, SecretError};
 use crate::domain::decision::Actor;
 use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::{Scope, Site};
-use crate::domain::store::{CreateError, SealedSecrets, Store, StoreError, TokenKnown};
+use crate::domain::store::{CreateError, SealedSecrets, SecretKind, Store, StoreError, TokenKnown};
 use crate::domain::time::Timestamp;
 
 /// What a new site's first key may do.
@@ -29,6 +30,9 @@ pub enum AdminError {
     /// What should be a web address is none.
     #[error("`{0}` is not a web address such as https://news.example/")]
     Url(String),
+    /// What should be a webhook's address is none.
+    #[error("the webhook's address {0}")]
+    Webhook(#[from] BadAddress),
     /// What should be an e-mail address is none.
     #[error("`{0}` is not an e-mail address")]
     Email(String),
@@ -102,6 +106,17 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
 }
 
+/// A new webhook secret. Shown once.
+#[derive(Serialize)]
+pub struct NewSecret {
+    /// The site's name.
+    pub site: String,
+    /// The secret.
+    pub secret: String,
+    /// Until when the one before is valid, too.
+    pub before_valid_until: Timestamp,
+}
+
 /// A new password. Shown once.
 #[derive(Serialize)]
 pub struct NewPassword {
@@ -145,8 +160,11 @@ impl Admin {
         if !Site::is_valid_name(name) {
             return Err(AdminError::SiteName(name.to_owned()));
         }
-        for address in [url, webhook].into_iter().flatten() {
+        if let Some(address) = url {
             check_url(address)?;
+        }
+        if let Some(address) = webhook {
+            check_webhook(address)?;
         }
         let secrets = SiteSecrets {
             site: name.to_owned(),
@@ -191,6 +209,41 @@ impl Admin {
         let key = keys::generate("dw_site_")?;
         let found = self.store.site_key_rotate(site, keys::hash(&key), scopes, now).await?;
         new_key(found, site, key, scopes)
+    }
+
+    /// Sets where a site's webhooks go; `None` for nowhere. A receiver that was gone (410) is tried again.
+    ///
+    /// # Errors
+    /// `Webhook`, `NoSite`, `Store`.
+    pub async fn site_webhook(&self, site: &str, url: Option<&str>, now: Timestamp) -> Result<(), AdminError> {
+        if let Some(address) = url {
+            check_webhook(address)?;
+        }
+        let found = self.store.site_webhook_set(site, url, now).await?;
+        found.then_some(()).ok_or_else(|| AdminError::NoSite(site.to_owned()))
+    }
+
+    /// Replaces one of a site's secrets; the one before stays valid for `valid_for_ms`.
+    ///
+    /// # Errors
+    /// `NoSite`, `Secret`, `Store`.
+    pub async fn site_secret(
+        &self,
+        site: &str,
+        kind: SecretKind,
+        valid_for_ms: i64,
+        now: Timestamp,
+    ) -> Result<NewSecret, AdminError> {
+        let secret = webhook_secret()?;
+        let field = match kind {
+            SecretKind::Inbound => "inbound",
+            SecretKind::Webhook => "webhook",
+        };
+        let sealed = self.sealer.seal(site, field, &secret)?;
+        let before_until = now.plus_millis(valid_for_ms);
+        let found = self.store.site_secret_rotate(site, kind, sealed, before_until, now).await?;
+        let made = || NewSecret { site: site.to_owned(), secret, before_valid_until: before_until };
+        found.then(made).ok_or_else(|| AdminError::NoSite(site.to_owned()))
     }
 
     /// Deletes a site with everything that is stored of it.
@@ -335,6 +388,11 @@ fn no_person(email: &str) -> AdminError {
 fn check_url(text: &str) -> Result<(), AdminError> {
     let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.map(|_| ()).ok_or_else(|| AdminError::Url(text.to_owned()))
+}
+
+fn check_webhook(text: &str) -> Result<(), AdminError> {
+    address::parse(text)?;
+    Ok(())
 }
 
 fn check_email(text: &str) -> Result<(), AdminError> {

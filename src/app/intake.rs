@@ -80,6 +80,7 @@ pub struct Intake {
     pages: Pages,
     in_flight: InFlight,
     events: Arc<Events>,
+    tell_first: bool,
 }
 
 impl Intake {
@@ -95,7 +96,14 @@ impl Intake {
         events: Arc<Events>,
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), page_bytes);
-        Self { settings, store, history, limits, sanctions, pages, in_flight: InFlight::default(), events }
+        let in_flight = InFlight::default();
+        Self { settings, store, history, limits, sanctions, pages, in_flight, events, tell_first: false }
+    }
+
+    /// Whether sites are told by webhook what they read in the answer, too (`webhooks.first_verdict`).
+    #[must_use]
+    pub fn telling_first_verdicts(self, tell_first: bool) -> Self {
+        Self { tell_first, ..self }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision. What was begun is
@@ -127,7 +135,8 @@ impl Intake {
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             turn.end();
-            let recording = this.store.comment_record(record(&site, &comment, judged, news.as_ref(), now)).await;
+            let new = NewRecord { tell: this.tell_first, ..record(&site, &comment, judged, news.as_ref(), now) };
+            let recording = this.store.comment_record(new).await;
             this.conclude(&site, &comment, news, recording, &house).await
         })
         .await
@@ -161,7 +170,8 @@ impl Intake {
             let scene = Scene { past, ..scene };
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
-            let revised = this.store.comment_revise(record(&site, &comment, judged, news.as_ref(), now)).await;
+            let new = NewRecord { tell: this.tell_first, ..record(&site, &comment, judged, news.as_ref(), now) };
+            let revised = this.store.comment_revise(new).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
                 return Err(IntakeError::NotFound);

@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod migrate;
+mod outbox;
 mod secrets;
 mod serve;
 mod site;
@@ -53,6 +54,9 @@ enum Command {
     /// Create, change, list, reset and disable accounts of people
     #[command(subcommand)]
     User(user::Command),
+    /// List and send again what sites were to be told
+    #[command(subcommand)]
+    Outbox(outbox::Command),
     /// Create, list and revoke personal API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -109,6 +113,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve => serve::run(config),
         Command::Site(command) => block_on(site::run(command, &config))?,
         Command::User(command) => block_on(user::run(command, &config))?,
+        Command::Outbox(command) => block_on(outbox::run(command, &config))?,
         Command::Token(command) => block_on(token::run(command, &config))?,
         Command::Audit(command) => block_on(audit::run(command, &config))?,
         Command::Secrets(command) => block_on(secrets::run(command, &config))?,
@@ -142,9 +147,11 @@ impl Desk {
     async fn close<T>(self, result: Result<T, AdminError>) -> anyhow::Result<T> {
         self.store.close().await;
         result.map_err(|error| match error {
-            AdminError::SiteName(_) | AdminError::Url(_) | AdminError::Email(_) | AdminError::Reach(_) => {
-                Usage(error.to_string()).into()
-            }
+            AdminError::SiteName(_)
+            | AdminError::Url(_)
+            | AdminError::Webhook(_)
+            | AdminError::Email(_)
+            | AdminError::Reach(_) => Usage(error.to_string()).into(),
             error => error.into(),
         })
     }

@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Desk, Usage, say, say_json};
-use crate::app::admin::{FIRST_SCOPES, NewKey};
+use crate::app::admin::{AdminError, FIRST_SCOPES, NewKey};
 use crate::config::Config;
 use crate::domain::site::Scope;
+use crate::domain::store::SecretKind;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -34,6 +35,34 @@ pub(super) enum Command {
     Key(KeyArguments),
     /// Make a new key and end all others at once
     Rotate(KeyArguments),
+    /// Set where a site's webhooks go; without an address, show it
+    Webhook {
+        /// The site
+        name: String,
+        /// https://… or http://…
+        #[arg(conflicts_with = "none")]
+        url: Option<String>,
+        /// Send it no webhooks any more
+        #[arg(long)]
+        none: bool,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Replace a secret that webhooks are signed with; shows the new one once
+    Secret {
+        /// The site
+        name: String,
+        /// Which: webhook (what the site receives) or inbound (what it sends)
+        #[arg(long, value_name = "WHICH", value_parser = secret_kind)]
+        rotate: SecretKind,
+        /// For how long the secret before stays valid, too, as in 90s, 30m, 24h or 7d
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration_ms)]
+        valid_for: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Delete a site with all its comments
     Delete {
         /// The site
@@ -70,6 +99,30 @@ impl KeyArguments {
 
 fn scope(name: &str) -> Result<Scope, String> {
     Scope::from_name(name).ok_or_else(|| "must be post, read or erase".to_owned())
+}
+
+fn secret_kind(name: &str) -> Result<SecretKind, String> {
+    match name {
+        "webhook" => Ok(SecretKind::Webhook),
+        "inbound" => Ok(SecretKind::Inbound),
+        _ => Err("must be webhook or inbound".to_owned()),
+    }
+}
+
+/// Milliseconds: a whole number and `s`, `m`, `h` or `d`; a year at most.
+fn duration_ms(text: &str) -> Result<i64, String> {
+    const YEAR_MS: i64 = 366 * 86_400_000;
+    let wrong = || "must be a number and s, m, h or d, as in 24h; a year at most".to_owned();
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let unit_ms = match unit {
+        's' => 1_000,
+        'm' => 60_000,
+        'h' => 3_600_000,
+        'd' => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let number: u32 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| wrong())?;
+    Some(i64::from(number) * unit_ms).filter(|ms| *ms <= YEAR_MS).ok_or_else(wrong)
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
@@ -114,12 +167,43 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             let made = desk.admin.site_rotate(&arguments.name, &arguments.scopes(), desk.now).await;
             show_key(&desk.close(made).await?, arguments.json)
         }
+        Command::Webhook { name, url, none, json } => webhook(desk, &name, url.as_deref(), none, json).await,
+        Command::Secret { name, rotate, valid_for, json } => {
+            let made = desk.admin.site_secret(&name, rotate, valid_for, desk.now).await;
+            let made = desk.close(made).await?;
+            if json {
+                return say_json(&made);
+            }
+            say(format_args!("site   {}", made.site))?;
+            say(format_args!("secret {}", made.secret))?;
+            say(format_args!(
+                "The one before is valid until {}. Write this down: it is not shown again.",
+                made.before_valid_until
+            ))
+        }
         Command::Delete { name, json, .. } => {
             let deleted = desk.admin.site_delete(&name, desk.now).await;
             desk.close(deleted).await?;
             if json { say_json(&json!({"site": name, "deleted": true})) } else { say(format_args!("deleted {name}")) }
         }
     }
+}
+
+async fn webhook(desk: Desk, name: &str, url: Option<&str>, none: bool, json: bool) -> anyhow::Result<()> {
+    let now = desk.now;
+    let set = async || {
+        if url.is_some() || none {
+            desk.admin.site_webhook(name, url, now).await?;
+        }
+        let site = desk.admin.sites().await?.into_iter().find(|site| *site.name == *name);
+        site.ok_or_else(|| AdminError::NoSite(name.to_owned()))
+    };
+    let site = set().await;
+    let site = desk.close(site).await?;
+    if json {
+        return say_json(&json!({"site": name, "webhook": site.webhook.as_deref()}));
+    }
+    say(site.webhook.as_deref().unwrap_or("none"))
 }
 
 fn show_key(made: &NewKey, json: bool) -> anyhow::Result<()> {
@@ -131,4 +215,19 @@ fn show_key(made: &NewKey, json: bool) -> anyhow::Result<()> {
     say(format_args!("key    {}", made.key))?;
     say(format_args!("scopes {}", scopes.join(",")))?;
     say("Write it down: it is not shown again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_a_number_and_a_unit() {
+        for (text, ms) in [("90s", 90_000), ("30m", 1_800_000), ("24h", 86_400_000), ("7d", 604_800_000), ("0s", 0)] {
+            assert_eq!(duration_ms(text), Ok(ms), "{text}");
+        }
+        for text in ["", "h", "24", "-1h", "1.5h", "24 h", "24h ", "400d", "99999999999d", "1é"] {
+            assert!(duration_ms(text).is_err(), "{text:?}");
+        }
+    }
 }

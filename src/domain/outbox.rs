@@ -126,6 +126,8 @@ pub struct LetterFilter {
     pub dead: bool,
     /// Only these.
     pub ids: Option<Vec<Uuid>>,
+    /// Of these sites only, by name: the reach of whoever asks.
+    pub within: Option<Vec<String>>,
 }
 
 /// How it stands with what sites have yet to be told.
@@ -155,6 +157,8 @@ pub struct Receiver {
 /// The part of the Store port that delivers.
 #[async_trait]
 pub trait Outbox: Send + Sync {
+    /// Done when this process has written something to be told since this was last done. What other processes write is not noticed.
+    async fn outbox_news(&self);
     /// Sites that have notices which may be sent now.
     async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>>;
     /// Takes at most `most` notices of a site that may be sent now, oldest first and one for each comment, until `until`: nobody else gets

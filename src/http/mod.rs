@@ -30,6 +30,8 @@ use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
+use crate::app::outbox::deliver::Health;
+use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
 use crate::app::review::Review;
@@ -130,6 +132,10 @@ pub struct State {
     pub readers: Arc<Readers>,
     /// Authors' requests to decide again.
     pub appeals: Arc<Appeals>,
+    /// What is on its way to sites.
+    pub letters: Arc<Letters>,
+    /// How delivery goes.
+    pub outbox: Arc<Health>,
     /// Who is asking.
     pub access: Arc<Access>,
     /// Asked for sites and for readiness only; everything else goes through a use case.

@@ -8,7 +8,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, authors, batch, comments, events, operations, oversight, readers, review, sanctions,
+    appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
+    telling,
 };
 use super::problem::Problem;
 
@@ -21,9 +22,11 @@ use super::problem::Problem;
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,
+        outbox::list, outbox::resend,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
     ),
-    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operations")),
+    components(schemas(telling::Told)),
+    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations")),
     modifiers(&Keys)
 )]
 struct Document;

@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, comments, events, operations, oversight, readers, review, sanctions,
+    appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
 };
 use super::openapi;
 use super::problem::Problem;
@@ -41,7 +41,7 @@ pub struct Entry {
 /// The table.
 #[must_use]
 pub fn table() -> Vec<Entry> {
-    use Duty::{Decide, Oversee, Read};
+    use Duty::{Decide, Operate, Oversee, Read};
     use Who::{Anyone, Metrics, Person, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
@@ -75,6 +75,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/appeals", Person(Read), web::get().to(appeals::list)),
         entry(Method::GET, "/v1/appeals/{id}", Person(Read), web::get().to(appeals::find)),
         entry(Method::POST, "/v1/appeals/{id}/answer", Person(Decide), web::post().to(appeals::answer)),
+        entry(Method::GET, "/v1/outbox", Person(Oversee), web::get().to(outbox::list)),
+        entry(Method::POST, "/v1/outbox/resend", Person(Operate), web::post().to(outbox::resend)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

@@ -85,6 +85,15 @@ impl TestApp {
         Self { address, clock, client, key, token, admin, store, stop: Some(stop), thread: Some(thread), folder }
     }
 
+    /// The operator's desk.
+    pub(crate) fn admin(&self) -> &Admin {
+        &self.admin
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     pub(crate) async fn another_site(&self, name: &str) -> String {
         self.admin.site_create(name, None, None, self.clock.now()).await.unwrap().key
     }

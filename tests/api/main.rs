@@ -13,6 +13,10 @@ mod intake;
 mod limits;
 mod people;
 mod readers;
+#[path = "../support/receiver.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod receiver;
 mod review;
 mod sanctions;
 mod unavailable;
+mod webhooks_out;

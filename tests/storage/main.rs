@@ -6,6 +6,7 @@ mod erased;
 mod figures;
 mod made;
 mod model;
+mod outbox;
 mod people;
 mod sanctions_reports_appeals;
 mod sqlite;

@@ -103,6 +103,22 @@ macro_rules! run_on {
             undoing_an_overturned_appeal_opens_it_again,
             appeal_closes_when_the_comment_changes,
             appeals_are_listed_oldest_first_within_reach,
+            // Outbox.
+            a_site_without_webhook_is_told_nothing,
+            notices_of_one_comment_are_given_out_one_at_a_time,
+            a_notice_says_what_the_comment_was_then_and_who_ruled_why,
+            a_ruling_is_told_when_its_grace_is_over,
+            a_ruling_taken_back_too_late_is_told_with_its_undoing,
+            a_lease_that_runs_out_frees_what_was_taken,
+            what_was_on_its_way_in_a_crash_is_taken_again,
+            a_dead_letter_stops_nothing_and_is_sent_again_on_demand,
+            what_is_past_is_not_sent_after_what_came_later,
+            a_gone_receiver_gets_nothing_until_somebody_says_that_it_is_back,
+            erasing_by_another_is_told_after_what_is_on_its_way,
+            a_site_that_erases_itself_is_not_told,
+            old_dead_letters_are_dropped,
+            a_rotated_secret_is_there_beside_the_new_one_for_a_time,
+            whoever_delivers_is_woken_by_a_commit_that_tells,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -126,6 +142,7 @@ async fn find(store: &dyn Store, of: &Made) -> Option<Record> {
 }
 
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
+pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
 

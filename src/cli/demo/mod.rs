@@ -3,6 +3,7 @@
 //! The sample comments take the way that every comment takes, at moments in the past; nothing is written to the database
 //! by hand. Running it again in the same folder goes on where it stopped, with new keys.
 
+mod receiver;
 mod sample;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -27,6 +28,8 @@ use crate::telemetry;
 const SITE: &str = "courier";
 /// Its moderator.
 const MODERATOR: &str = "moderator@courier.example";
+/// Seconds until the sample site is told of a decision: nobody waits long to see it.
+const GRACE_S: u32 = 2;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -41,15 +44,20 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.folder).with_context(|| format!("{}", arguments.folder.display()))?;
     let listener = listen(arguments.port)?;
+    let hooks = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port on loopback can be opened")?;
+    let hooks_url = format!("http://{}/webhooks", hooks.local_addr()?);
     let address = format!("http://{}", listener.local_addr()?);
     let config = settings(&arguments.folder, &address);
     telemetry::start_log(&config.log)?;
     startup::run_to_end(async move {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let app = startup::assemble(&config, Arc::clone(&clock)).await?;
-        let demo = Demo::prepare(&app, &config, clock.as_ref()).await?;
+        let demo = Demo::prepare(&app, &config, clock.as_ref(), &hooks_url).await?;
         demo.greet(&address, &arguments.folder)?;
-        app.serve(listener, startup::stop_signal()).await
+        let receiving = receiver::serve(hooks, demo.webhook_secret, clock)?;
+        let served = app.serve(listener, startup::stop_signal()).await;
+        receiving.stop(true).await;
+        served
     })
 }
 
@@ -68,6 +76,9 @@ fn settings(folder: &Path, address: &str) -> Config {
     config.database.url = format!("sqlite:{}", folder.join("doorward.db").display());
     config.secrets.key_file = folder.join("doorward.key");
     config.log.level = "warn".to_owned();
+    // The demo's own receiver is on loopback: an exception that nothing but the demo makes by itself.
+    config.webhooks.allow_hosts = vec![Ipv4Addr::LOCALHOST.to_string()];
+    config.webhooks.undo_grace_s = GRACE_S;
     config
 }
 
@@ -77,16 +88,21 @@ struct Demo {
     key: String,
     person: Person,
     token: String,
+    webhook_secret: String,
 }
 
 impl Demo {
     /// Makes site, moderator and keys, and fills in the sample where it is missing.
-    async fn prepare(app: &App, config: &Config, clock: &dyn Clock) -> anyhow::Result<Self> {
+    async fn prepare(app: &App, config: &Config, clock: &dyn Clock, hooks_url: &str) -> anyhow::Result<Self> {
         let now = clock.now();
-        let admin = Admin::new(Arc::clone(app.store()), Sealer::open(&config.secrets.key_file)?);
+        let sealer = Sealer::open(&config.secrets.key_file)?;
+        let admin = Admin::new(Arc::clone(app.store()), sealer.clone());
         let key = match admin.site_create(SITE, Some("https://courier.example/"), None, now).await {
             Ok(made) => made.key,
-            Err(AdminError::Exists(_)) => admin.site_rotate(SITE, &FIRST_SCOPES, now).await?.key,
+            Err(AdminError::Exists(_)) => {
+                admin.site_webhook(SITE, None, now).await?; // the last run's receiver is gone
+                admin.site_rotate(SITE, &FIRST_SCOPES, now).await?.key
+            }
             Err(error) => return Err(error.into()),
         };
         match admin.user_create(MODERATOR, Role::Moderator, &Reach::ALL, now).await {
@@ -96,8 +112,12 @@ impl Demo {
         let token = admin.token_create(MODERATOR, now).await?.token;
         let site = app.store().site_key_find(&keys::hash(&key)).await?.context("the new key opens no site")?.site;
         let person = app.store().token_find(&keys::hash(&token)).await?.context("the new token opens no account")?;
-        let demo = Self { site, key, person, token };
+        let secrets = app.store().site_secrets(SITE).await?.context("the site has no secrets")?;
+        let webhook_secret = sealer.unseal(SITE, "webhook", &secrets.webhook)?;
+        let demo = Self { site, key, person, token, webhook_secret };
         sample::fill(app, &demo.site, &demo.person, now).await?;
+        // Only now: what the sample's moderator decided days ago is no news.
+        admin.site_webhook(SITE, Some(hooks_url), now).await?;
         Ok(demo)
     }
 
@@ -105,7 +125,7 @@ impl Demo {
         say(format_args!("Doorward runs at {address} (this machine only). Its database is in {}.", folder.display()))?;
         say(format_args!("Site `{SITE}`: 6 articles, {} comments. Key: {}", sample::count(), self.key))?;
         say(format_args!("Moderator {}. Token: {}", self.person.email, self.token))?;
-        say("\nSend three comments:")?;
+        say("\nSend three comments, look at the queue, and decide:")?;
         for (what, line) in self.lines(address) {
             say(format_args!("\n# {what}\n{line}"))?;
         }
@@ -125,7 +145,22 @@ impl Demo {
             sample::tries().into_iter().map(|(what, body)| (what.to_owned(), post(&body))).collect();
         let queue = format!("curl -sS '{address}/v1/queue?site={SITE}' -H 'Authorization: Bearer {}'", self.token);
         lines.push(("the queue: what waits for a person".to_owned(), queue));
+        let what = "approve what was held; some seconds later the site is told, as a line here shows".to_owned();
+        lines.push((what, self.approval(address)));
         lines
+    }
+
+    /// Looks the held comment up and approves it in the version that it has.
+    fn approval(&self, address: &str) -> String {
+        let decision = r#"{"items":[{"uid":"\1","seen_version":\2}],"action":"approve"}"#;
+        let to_decision = format!(r#"s/.*"uid":"\([^"]*\)".*"version":\([0-9]*\),"status".*/{decision}/"#);
+        format!(
+            "curl -sS {address}/v1/comments/try-hold -H 'Authorization: Bearer {}' | sed {} | \
+             curl -sS -X POST {address}/v1/decisions -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' -d @-",
+            self.key,
+            quoted(&to_decision),
+            self.token,
+        )
     }
 }
 

@@ -22,21 +22,30 @@ pub struct ReadyOut {
     pub database: &'static str,
     /// `ready`, or `off`.
     pub model: &'static str,
+    /// `ready`, or what is wrong. Receivers that fail are not meant.
+    pub outbox: &'static str,
+    /// Webhooks that wait or are on their way, some seconds ago.
+    pub outbox_waiting: u64,
+    /// Dead letters, some seconds ago.
+    pub outbox_dead: u64,
 }
 
 /// Whether comments can be taken.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses((status = 200, body = ReadyOut), (status = 503, body = ReadyOut)))]
 pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     let model = if state.settings.current().classifier.is_some() { "ready" } else { "off" };
-    match state.store.ready().await {
-        Ok(()) => HttpResponse::Ok().json(ReadyOut { database: "ready", model }),
-        Err(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the store is not ready");
-            HttpResponse::ServiceUnavailable()
-                .insert_header(("Retry-After", "5"))
-                .json(ReadyOut { database: "unavailable", model })
-        }
+    let ready = state.store.ready().await;
+    if let Err(error) = &ready {
+        tracing::error!(error = error as &dyn std::error::Error, "the store is not ready");
     }
+    let word = |good: bool| if good { "ready" } else { "unavailable" };
+    let (database, outbox) = (word(ready.is_ok()), word(!state.outbox.is_failing()));
+    let (outbox_waiting, outbox_dead) = (state.outbox.state().waiting, state.outbox.state().dead);
+    let answer = ReadyOut { database, model, outbox, outbox_waiting, outbox_dead };
+    if database == "ready" && outbox == "ready" {
+        return HttpResponse::Ok().json(answer);
+    }
+    HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).json(answer)
 }
 
 /// Counts and durations, for Prometheus. From this machine, or with `metrics.token` as bearer.

@@ -135,13 +135,13 @@ pub(super) fn erase(work: &mut Work<'_>, site: SiteId, id: &str, by: &Actor, at:
     let hash = work.shared.hasher.id(site, id);
     let Some((row, _)) = rows::find(work.connection, &work.rows(hash), site, id)? else { return Ok(None) };
     let id = ExternalId::parse("id", id.to_owned()).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let trace = wipe(work, &row, &id, by)?;
+    let trace = wipe(work, &row, &id, by, at)?;
     audit::add(work.connection, by, "comment.erase", &row.uid(work.shared).to_string(), "", at)?;
     Ok(Some(trace))
 }
 
 /// Wipes everything of a live comment; a site that did not ask for it itself is told.
-pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor) -> Result<Trace> {
+pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, at: Timestamp) -> Result<Trace> {
     let trace = row.trace()?;
     let uid = row.uid(work.shared);
     let hash = work.shared.hasher.id(row.site, id.as_str());
@@ -164,7 +164,7 @@ pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor) 
     start::erase_keys(work.connection, row.id)?;
     if !matches!(by, Actor::Site(_)) {
         let told = outbox::Stored::Erased { id: id.to_string(), uid };
-        outbox::tell(work, row.site, row.id, None, row.updated_at, &told)?;
+        outbox::tell(work, row.site, row.id, None, at, &told)?;
     }
     work.note(Change::Erased { row: row.id, id: hash });
     Ok(trace)

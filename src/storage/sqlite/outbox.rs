@@ -16,7 +16,7 @@ use crate::domain::appeal::AppealState;
 use crate::domain::decision::{DecidedBy, Record, Status};
 use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled};
 use crate::domain::site::SiteId;
-use crate::domain::store::{ListError, Page, PageRequest, Result};
+use crate::domain::store::{ListError, Page, PageRequest, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
 
@@ -80,6 +80,7 @@ pub(super) fn tell(
         gone_at.map(|_| GONE),
         codec::encode(stored)?,
     ])?;
+    work.shared.news.write();
     Ok(())
 }
 
@@ -117,9 +118,11 @@ pub(super) fn has_news(connection: &Connection, comment: u32) -> Result<bool> {
     Ok(connection.prepare_cached("SELECT 1 FROM outbox WHERE comment = ?1 AND dead_at IS NULL")?.exists([comment])?)
 }
 
-/// Forgets everything that was to be told of a comment.
+/// Forgets everything that was to be told of a comment. What is on its way stays until it has arrived or failed, so that nothing overtakes
+/// it; it holds no words of the comment's.
 pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
-    connection.prepare_cached("DELETE FROM outbox WHERE comment = ?1")?.execute([comment])?;
+    let delete = "DELETE FROM outbox WHERE comment = ?1 AND taken_until IS NULL";
+    connection.prepare_cached(delete)?.execute([comment])?;
     Ok(())
 }
 
@@ -129,9 +132,11 @@ pub(super) fn release_all(connection: &Connection) -> Result<()> {
     Ok(())
 }
 
-/// One row of those that may be sent: nothing older of the same comment waits or is on its way.
+/// One row of those that may be sent: nothing older of the same comment waits or is on its way, and nothing younger is on its way (as may
+/// be when a dead letter is sent again).
 const SENDABLE: &str = "o.dead_at IS NULL AND o.next_at <= ?2 AND (o.taken_until IS NULL OR o.taken_until <= ?2) \
-    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.comment = o.comment AND e.id < o.id AND e.dead_at IS NULL)";
+    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.comment = o.comment AND e.dead_at IS NULL \
+    AND (e.id < o.id OR e.id > o.id AND e.taken_until > ?2))";
 
 pub(super) fn sites(connection: &Connection, now: Timestamp) -> Result<Vec<SiteId>> {
     let read = format!(
@@ -246,10 +251,9 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
     Ok(())
 }
 
-/// The site has it. Older dead letters of the same comment tell of what is past: sent now, they would undo it there.
+/// The site has it. Whatever older is left of the same comment tells of what is past: sent now, it would undo it there.
 fn delivered(connection: &Connection, number: i64) -> Result<()> {
-    let older = "DELETE FROM outbox WHERE dead_at IS NOT NULL AND id < ?1 \
-                 AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
+    let older = "DELETE FROM outbox WHERE id < ?1 AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
     connection.prepare_cached(older)?.execute([number])?;
     connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([number])?;
     Ok(())
@@ -289,10 +293,11 @@ fn letters(
     let read = "SELECT o.id, o.uid, s.name, o.comment, o.attempts, o.next_at, o.dead_at, o.problem, o.b \
                 FROM outbox o JOIN site s ON s.id = o.site \
                 WHERE o.id < ?1 AND (?2 IS NULL OR s.name = ?2) AND (?3 = 0 OR o.dead_at IS NOT NULL) \
+                AND (?5 IS NULL OR s.name IN (SELECT value FROM json_each(?5))) \
                 ORDER BY o.id DESC LIMIT ?4";
     let mut query = connection.prepare_cached(read)?;
     let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
-    let mut found = query.query(params![below, filter.site, filter.dead, most])?;
+    let mut found = query.query(params![below, filter.site, filter.dead, most, within(filter)?])?;
     let (mut items, mut last, mut more) = (Vec::new(), 0_u32, false);
     while let Some(row) = found.next()? {
         if items.len() == limit {
@@ -321,18 +326,25 @@ fn letters(
     Ok(Page { items, next_cursor: more.then(|| lists::cursor_of_row(shared, last)) })
 }
 
+/// The sites of `filter.within`, as SQLite reads a list.
+fn within(filter: &LetterFilter) -> Result<Option<String>> {
+    let list = filter.within.as_ref().map(serde_json::to_string).transpose();
+    list.map_err(|error| StoreError::Unavailable(Box::new(error)))
+}
+
 /// Notices are given their time anew: they are not too old to be tried for another few days.
 pub(super) fn resend(connection: &Connection, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
     let again = "UPDATE outbox SET dead_at = NULL, next_at = ?1, not_before = ?1, attempts = 1, problem = NULL \
                  WHERE dead_at IS NOT NULL AND (?2 IS NULL OR site = (SELECT id FROM site WHERE name = ?2)) \
-                 AND (?3 IS NULL OR uid = ?3)";
-    let mut sent = 0;
+                 AND (?3 IS NULL OR uid = ?3) \
+                 AND (?4 IS NULL OR site IN (SELECT id FROM site WHERE name IN (SELECT value FROM json_each(?4))))";
+    let (mut sent, within) = (0, within(filter)?);
     let mut write = connection.prepare_cached(again)?;
     match &filter.ids {
-        None => sent += write.execute(params![now.as_millis(), filter.site, None::<Vec<u8>>])?,
+        None => sent += write.execute(params![now.as_millis(), filter.site, None::<Vec<u8>>, within])?,
         Some(ids) => {
             for id in ids {
-                sent += write.execute(params![now.as_millis(), filter.site, Some(id.as_bytes().to_vec())])?;
+                sent += write.execute(params![now.as_millis(), filter.site, Some(id.as_bytes().to_vec()), within])?;
             }
         }
     }
@@ -361,6 +373,10 @@ pub(super) fn state(connection: &Connection) -> Result<OutboxState> {
 
 #[async_trait]
 impl Outbox for SqliteStore {
+    async fn outbox_news(&self) {
+        self.shared.news.read().await;
+    }
+
     async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>> {
         self.readers.ask(move |connection| sites(connection, now)).await
     }
@@ -388,7 +404,12 @@ impl Outbox for SqliteStore {
 
     async fn outbox_resend(&self, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
         let filter = filter.clone();
-        self.writer.run(move |work| resend(work.connection, &filter, now)).await
+        self.writer
+            .run(move |work| {
+                work.shared.news.write();
+                resend(work.connection, &filter, now)
+            })
+            .await
     }
 
     async fn outbox_prune(&self, before: Timestamp) -> Result<u64> {

@@ -116,7 +116,7 @@ pub(super) fn erase(
     let mut erased = ErasedAuthor { comments: Vec::new(), others: 0 };
     for (row, id, place) in found {
         let (uid, status) = (row.uid(work.shared), row.live()?);
-        let trace = intake::wipe(work, &row, &id, by)?;
+        let trace = intake::wipe(work, &row, &id, by, at)?;
         erased.comments.push(ErasedComment { uid, trace, place, status });
     }
     erased.others += reports::forget_reader(work.connection, &work.shared.reader(site, author.as_str()))?;

@@ -1,11 +1,13 @@
 //! What writer and readers share: the index, the seal of uids, the names of sites.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, OptionalExtension};
 use sha2::Sha256;
+use tokio::sync::Notify;
 
 use super::index::{Hasher, Index};
 use super::uid::Seal;
@@ -21,6 +23,33 @@ pub(super) struct Shared {
     pub target_key: [u8; 32],
     reader_key: [u8; 32],
     names: RwLock<HashMap<SiteId, Arc<str>>>,
+    /// That there is something to be told.
+    pub news: News,
+}
+
+/// Tells whoever delivers that a commit wrote something to be told.
+#[derive(Default)]
+pub(super) struct News {
+    written: AtomicBool,
+    committed: Notify,
+}
+
+impl News {
+    /// A job wrote something; nobody must look before its commit.
+    pub(super) fn write(&self) {
+        self.written.store(true, Ordering::Relaxed);
+    }
+
+    /// The commit is done, or has failed: then whoever looks finds nothing.
+    pub(super) fn publish(&self) {
+        if self.written.swap(false, Ordering::Relaxed) {
+            self.committed.notify_one();
+        }
+    }
+
+    pub(super) async fn read(&self) {
+        self.committed.notified().await;
+    }
 }
 
 impl Shared {
@@ -38,6 +67,7 @@ impl Shared {
             target_key: derive("sanction"),
             reader_key: derive("reader"),
             names: RwLock::default(),
+            news: News::default(),
         }
     }
 

@@ -271,6 +271,7 @@ impl Loop {
         let denied = outcome.is_err() || batch.iter().any(|job| job.was_denied());
         self.troubled.store(denied, Ordering::Relaxed);
         self.pending = Pending { last_row: self.committed, ..Pending::default() };
+        self.shared.news.publish();
         let outcome = outcome.map_err(Arc::new);
         for job in batch.drain(..) {
             job.answer(outcome.clone());

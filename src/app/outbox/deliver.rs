@@ -1,0 +1,314 @@
+//! The one who delivers: takes notices, sends them, and notes what became of them, for as long as the service runs.
+//!
+//! At least once: a notice goes only when the receiver has said 2xx, and what was on its way when the process died is taken again when its
+//! lease has run out. In order for each comment: the store gives out one notice of a comment at a time. Each site has a lane of its own.
+
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::task::{Id, JoinSet};
+
+use super::attempt;
+use super::lanes::{Landed, Lanes};
+use super::post::{Message, Post, PostError};
+use super::{Config, address};
+use crate::app::clock::Clock;
+use crate::app::secrets::Sealer;
+use crate::app::signature;
+use crate::domain::appeal::AppealState;
+use crate::domain::decision::Status;
+use crate::domain::outbox::{Due, Notice, OutboxState, Receiver, Settled};
+use crate::domain::site::SiteId;
+use crate::domain::store::{Result, Store};
+use crate::domain::time::Timestamp;
+
+/// How a notice is told to the site of that name: the outside's own shape of things.
+pub type Say = fn(&Notice, &str) -> Value;
+
+/// A lease outlives the longest attempt by that much, so that nothing is sent twice at once, in milliseconds.
+const LEASE_SLACK_MS: i64 = 30_000;
+/// How long what is on its way may take when the service stops; the rest is sent again after the next start.
+const STOP: Duration = Duration::from_secs(5);
+/// Between two looks at how it stands, in milliseconds.
+const STATE_MS: i64 = 5_000;
+/// Between two times of dropping old dead letters, in milliseconds.
+const PRUNE_MS: i64 = 3_600_000;
+
+/// How delivery goes, for whoever watches.
+#[derive(Debug, Default)]
+pub struct Health {
+    failing: AtomicBool,
+    state: Mutex<OutboxState>,
+}
+
+impl Health {
+    /// Whether the outbox could not be worked on the last time. Receivers that fail are not meant.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// How it stood some seconds ago.
+    #[must_use]
+    pub fn state(&self) -> OutboxState {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See the module.
+pub struct Deliverer {
+    store: Arc<dyn Store>,
+    post: Arc<dyn Post>,
+    clock: Arc<dyn Clock>,
+    sealer: Sealer,
+    say: Say,
+    config: Config,
+    health: Arc<Health>,
+}
+
+impl Deliverer {
+    /// Joins the ports.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        post: Arc<dyn Post>,
+        clock: Arc<dyn Clock>,
+        sealer: Sealer,
+        say: Say,
+        config: Config,
+    ) -> Self {
+        Self { store, post, clock, sealer, say, config, health: Arc::default() }
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
+    /// Delivers until `stop` is done; then what is on its way may finish, for a moment.
+    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
+        let mut stop = pin!(stop);
+        let mut lanes = Lanes::new(self.config.per_site, self.config.in_flight);
+        let mut flights = Flights::default();
+        let mut chores = Chores::default();
+        let pause = Duration::from_millis(u64::from(self.config.poll_ms));
+        loop {
+            let done = self.round(&mut lanes, &mut flights).await;
+            let done = match done {
+                Ok(()) => self.chores(&mut chores).await,
+                failed => failed,
+            };
+            let was_failing = self.health.failing.swap(done.is_err(), Ordering::Relaxed);
+            match done {
+                Err(error) if !was_failing => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "webhooks wait: the store cannot be used"
+                    );
+                }
+                _ => {}
+            }
+            tokio::select! {
+                () = &mut stop => break,
+                () = self.store.outbox_news(), if !self.health.is_failing() => {}
+                Some((site, number, landed)) = flights.next() => lanes.land(site, number, landed),
+                () = tokio::time::sleep(pause) => {}
+            }
+            while let Some((site, number, landed)) = flights.try_next() {
+                lanes.land(site, number, landed);
+            }
+        }
+        let finish = async { while flights.next().await.is_some() {} };
+        let _ = tokio::time::timeout(STOP, finish).await; // what is left is leased, and taken again later
+    }
+
+    /// Sends off whatever may be sent now.
+    async fn round(self: &Arc<Self>, lanes: &mut Lanes, flights: &mut Flights) -> Result<()> {
+        let now = self.clock.now();
+        let sites = self.store.outbox_sites(now).await?;
+        for (site, most) in lanes.shares(&sites, now) {
+            let Some(receiver) = self.store.outbox_receiver(site, now).await? else { continue };
+            let receiver = Arc::new(receiver);
+            let lease = i64::from(self.config.timeout_ms) + LEASE_SLACK_MS;
+            for due in self.store.outbox_take(site, most, now, now.plus_millis(lease)).await? {
+                if lanes.leave(site, due.number) {
+                    flights.leave(site, due.number, Arc::clone(self).deliver(due, Arc::clone(&receiver)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One notice's way, once.
+    async fn deliver(self: Arc<Self>, due: Due, receiver: Arc<Receiver>) -> Landed {
+        let (settled, pause) = self.attempt(&due, &receiver).await;
+        let outcome = attempt::outcome(&settled);
+        metrics::counter!("doorward_outbox_attempts_total", "outcome" => outcome).increment(1);
+        let now = self.clock.now();
+        match &settled {
+            Settled::Delivered => {
+                let lag = Duration::from_millis(now.millis_since(due.not_before));
+                metrics::histogram!("doorward_outbox_lag_seconds").record(lag.as_secs_f64());
+                tracing::debug!(site = receiver.name, id = %due.message, attempts = due.attempts, "webhook delivered");
+            }
+            Settled::Again { problem, at } => {
+                tracing::debug!(site = receiver.name, id = %due.message, problem, %at, "webhook failed; it is tried again");
+            }
+            Settled::Dead { problem } => {
+                tracing::warn!(site = receiver.name, id = %due.message, problem, "webhook given up: a dead letter");
+            }
+            Settled::Gone => {
+                tracing::warn!(site = receiver.name, "the receiver is gone (410): all its webhooks are dead letters");
+            }
+        }
+        let good = settled == Settled::Delivered;
+        if let Err(error) = self.store.outbox_settle(vec![(due.number, settled)], now).await {
+            // Its lease runs out, and it is sent again under the same id.
+            tracing::error!(error = &error as &dyn std::error::Error, "what became of a webhook could not be noted");
+        }
+        Landed { good, pause }
+    }
+
+    async fn attempt(&self, due: &Due, receiver: &Receiver) -> (Settled, Option<Timestamp>) {
+        let Some(notice) = &due.notice else { return (Settled::Delivered, None) }; // the comment is gone: nothing to say
+        let Some(url) = &receiver.url else {
+            return (Settled::Dead { problem: "the site has no webhook any more".to_owned() }, None);
+        };
+        let answer = match self.message(due, notice, receiver, url) {
+            Ok(message) => self.post.post(message).await,
+            Err(error) => Err(error),
+        };
+        let mut bytes = [0; 4];
+        // Without random bytes everybody waits the longest: late, but never all at once and at once.
+        let chance =
+            getrandom::fill(&mut bytes).map_or(1.0, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
+        attempt::settle(&self.config, due, &answer, self.clock.now(), chance)
+    }
+
+    /// The message, signed now: receivers refuse old signatures.
+    fn message(&self, due: &Due, notice: &Notice, receiver: &Receiver, url: &str) -> Signed<Message> {
+        let url = address::parse(url)
+            .map_err(|problem| PostError::Forbidden(format!("the site's webhook address {problem}")))?;
+        let secrets = self.secrets(receiver)?;
+        let body = body(due, notice, &receiver.name, self.say).to_string();
+        let (id, now) = (due.message.to_string(), self.clock.now());
+        let signature = signature::sign(&secrets, &id, now, &body)
+            .map_err(|error| PostError::Failed(format!("the message could not be signed: {error}")))?;
+        Ok(Message { url, id, timestamp: now.as_millis().div_euclid(1_000), signature, body })
+    }
+
+    fn secrets(&self, receiver: &Receiver) -> Signed<Vec<String>> {
+        let sealed = std::iter::once(&receiver.secret).chain(&receiver.secret_before);
+        sealed
+            .map(|sealed| self.sealer.unseal(&receiver.name, "webhook", sealed))
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|error| PostError::Failed(error.to_string()))
+    }
+
+    /// What is done from time to time.
+    async fn chores(&self, chores: &mut Chores) -> Result<()> {
+        let now = self.clock.now();
+        if chores.is_due(|chores| &mut chores.state, STATE_MS, now) {
+            let state = self.store.outbox_state().await?;
+            *self.health.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+            let oldest = state.oldest.map_or(0, |oldest| now.millis_since(oldest));
+            #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+            {
+                metrics::gauge!("doorward_outbox_waiting").set(state.waiting as f64);
+                metrics::gauge!("doorward_outbox_dead").set(state.dead as f64);
+            }
+            metrics::gauge!("doorward_outbox_oldest_seconds").set(Duration::from_millis(oldest).as_secs_f64());
+        }
+        if chores.is_due(|chores| &mut chores.prune, PRUNE_MS, now) {
+            let before = now.plus_millis(-i64::from(self.config.keep_dead_days) * 86_400_000);
+            let dropped = self.store.outbox_prune(before).await?;
+            if dropped > 0 {
+                tracing::info!(dropped, "old dead letters dropped");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What building a message answers.
+type Signed<T> = std::result::Result<T, PostError>;
+
+/// When what was done last.
+#[derive(Debug, Default)]
+struct Chores {
+    state: Option<Timestamp>,
+    prune: Option<Timestamp>,
+}
+
+impl Chores {
+    fn is_due(&mut self, which: impl Fn(&mut Self) -> &mut Option<Timestamp>, every_ms: i64, now: Timestamp) -> bool {
+        let last = which(self);
+        let due = last.is_none_or(|last| now >= last.plus_millis(every_ms) || now < last);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+/// What is on its way.
+#[derive(Default)]
+struct Flights {
+    tasks: JoinSet<Landed>,
+    whose: HashMap<Id, (SiteId, i64)>,
+}
+
+impl Flights {
+    fn leave(&mut self, site: SiteId, number: i64, flight: impl Future<Output = Landed> + Send + 'static) {
+        let task = self.tasks.spawn(flight);
+        self.whose.insert(task.id(), (site, number));
+    }
+
+    async fn next(&mut self) -> Option<(SiteId, i64, Landed)> {
+        let ended = self.tasks.join_next_with_id().await?;
+        Some(self.landed(ended))
+    }
+
+    fn try_next(&mut self) -> Option<(SiteId, i64, Landed)> {
+        let ended = self.tasks.try_join_next_with_id()?;
+        Some(self.landed(ended))
+    }
+
+    /// A flight that panicked has failed; its notice is taken again when the lease has run out.
+    fn landed(&mut self, ended: std::result::Result<(Id, Landed), tokio::task::JoinError>) -> (SiteId, i64, Landed) {
+        let (id, landed) = ended.unwrap_or_else(|error| (error.id(), Landed { good: false, pause: None }));
+        let (site, number) = self.whose.remove(&id).unwrap_or((SiteId(0), 0));
+        (site, number, landed)
+    }
+}
+
+fn body(due: &Due, notice: &Notice, site: &str, say: Say) -> Value {
+    let (kind, at) = match notice {
+        Notice::Status { record, .. } => {
+            let kind = match record.status {
+                Status::Approved => "comment.approved",
+                Status::Held => "comment.held",
+                Status::Rejected => "comment.rejected",
+            };
+            (kind, record.updated_at)
+        }
+        Notice::Erased { .. } => ("comment.erased", written_at(due)),
+        Notice::Appeal { state: AppealState::Open, .. } => ("appeal.opened", written_at(due)),
+        Notice::Appeal { .. } => ("appeal.answered", written_at(due)),
+    };
+    json!({"type": kind, "timestamp": at, "data": say(notice, site)})
+}
+
+/// From when it could have been sent at first: part of its name, and so the same however often it is sent again.
+fn written_at(due: &Due) -> Timestamp {
+    let ms = due.message.get_timestamp().map(|written| {
+        let (seconds, nanos) = written.to_unix();
+        i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000) + i64::from(nanos / 1_000_000)
+    });
+    ms.map_or(due.not_before, Timestamp::from_millis)
+}
