@@ -8,3 +8,4 @@ mod model;
 mod sqlite;
 mod suite;
 mod upgrade;
+mod webhooks_in;
