@@ -112,7 +112,8 @@ impl Intake {
         let scene = Scene { past, ..scene };
         let verdict = house.judge(&comment, &scene, now);
         turn.end();
-        let recording = self.store.comment_record(record(site, &comment, verdict, article, now)).await;
+        let new = NewRecord { tell: route.tells(), ..record(site, &comment, verdict, article, now) };
+        let recording = self.store.comment_record(new).await;
         self.conclude(site.id, &comment, &scene, recording).await
     }
 
@@ -120,7 +121,13 @@ impl Intake {
     ///
     /// # Errors
     /// `NotFound`, `RateLimited`: nothing changed. `Store(Unavailable)`: perhaps changed; send the same again.
-    pub async fn edit(&self, site: &Arc<Site>, new: NewComment, now: Timestamp) -> Result<Taken, IntakeError> {
+    pub async fn edit(
+        &self,
+        site: &Arc<Site>,
+        new: NewComment,
+        route: Route,
+        now: Timestamp,
+    ) -> Result<Taken, IntakeError> {
         let house = self.settings.current();
         let comment = read(site, new, &house);
         let Some((record_before, content)) = self.store.comment_find(site.id, &comment.sent.id).await? else {
@@ -129,12 +136,13 @@ impl Intake {
         if content == normalise::content_hash(&comment.sent) {
             return Ok(Taken { record: record_before, replayed: true });
         }
-        let allowance = self.allowance(site.id, &comment, Route::Comment, &house, now).await?;
+        let allowance = self.allowance(site.id, &comment, route, &house, now).await?;
         let (scene, article) = self.scene(site, &comment, allowance, &house, now).await;
         let past = self.history.sight(&comment.trace, now).await;
         let scene = Scene { past, ..scene };
         let verdict = house.judge(&comment, &scene, now);
-        let revised = self.store.comment_revise(record(site, &comment, verdict, article, now)).await?;
+        let new = NewRecord { tell: route.tells(), ..record(site, &comment, verdict, article, now) };
+        let revised = self.store.comment_revise(new).await?;
         let revised = revised.ok_or(IntakeError::NotFound)?;
         self.conclude(site.id, &comment, &scene, Ok(Recording::New(revised))).await
     }

@@ -14,3 +14,4 @@ pub mod pages;
 pub mod review;
 pub mod secrets;
 pub mod signature;
+pub mod webhooks_in;
