@@ -13,6 +13,8 @@ use crate::app::intake::Intake;
 use crate::app::limits::local::LocalLimiter;
 use crate::app::review::Review;
 use crate::app::secrets::Sealer;
+use crate::app::webhooks_in::WebhooksIn;
+use crate::app::webhooks_in::source::Source;
 use crate::classifier::Classifier;
 use crate::config::Config;
 use crate::domain::policy::Policy;
@@ -56,7 +58,7 @@ pub struct App {
 pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<App> {
     let metrics = telemetry::start_metrics();
     let house = house(config)?;
-    Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
+    let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config.database)?);
     let history = MemoryHistory::rebuild(config.history.clone(), Arc::clone(&store), clock.now())
         .await
@@ -66,8 +68,18 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let limits = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
     let settings = Arc::new(Settings::new(house));
     let history_for_review = Arc::clone(&history);
+    let intake = Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGES));
+    let webhooks_in = WebhooksIn::new(
+        config.webhooks_in.clone(),
+        Source::all(&config.sources)?,
+        Arc::clone(&intake),
+        Arc::clone(&settings),
+        Arc::clone(&store),
+        sealer,
+    );
     let state = http::State {
-        intake: Arc::new(Intake::new(Arc::clone(&settings), Arc::clone(&store), history, limits, PAGES)),
+        intake,
+        webhooks_in: Arc::new(webhooks_in),
         review: Arc::new(Review::new(Arc::clone(&store), history_for_review, config.webhooks.clone())),
         access: Arc::new(Access::new(Arc::clone(&store))),
         store: Arc::clone(&store),
@@ -165,6 +177,8 @@ impl App {
     /// # Errors
     /// The server failed.
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let (webhooks_in, clock) = (Arc::clone(&self.state.webhooks_in), Arc::clone(&self.state.clock));
+        let pruning = actix_web::rt::spawn(async move { webhooks_in.keep_pruning(&*clock).await });
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
@@ -179,6 +193,7 @@ impl App {
             let ((), ended) = tokio::join!(handle.stop(true), running);
             ended.context("the server failed while stopping")
         };
+        pruning.abort();
         self.store.close().await;
         outcome
     }

@@ -24,6 +24,7 @@ use crate::app::clock::Clock;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
 use crate::app::review::Review;
+use crate::app::webhooks_in::WebhooksIn;
 use crate::domain::store::Store;
 
 /// `[server]`.
@@ -103,6 +104,8 @@ impl Config {
 pub struct State {
     /// Taking comments in.
     pub intake: Arc<Intake>,
+    /// Taking signed webhooks in.
+    pub webhooks_in: Arc<WebhooksIn>,
     /// People's decisions.
     pub review: Arc<Review>,
     /// Who is asking.

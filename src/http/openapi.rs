@@ -7,7 +7,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
-use super::api::{articles, batch, comments, operations, review};
+use super::api::{articles, batch, comments, operations, review, webhooks_in};
 use super::problem::Problem;
 
 #[derive(OpenApi)]
@@ -15,6 +15,7 @@ use super::problem::Problem;
     info(title = "Doorward", description = "Comment moderation between a website's comment form and its readers."),
     paths(
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
+        webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
     ),

@@ -11,6 +11,7 @@ use super::middleware::request_id;
 use crate::app::intake::IntakeError;
 use crate::app::limits::RateLimited;
 use crate::app::review::ReviewError;
+use crate::app::webhooks_in::{NotRead, WebhookError};
 use crate::domain::comment::Invalid;
 use crate::domain::store::{ListError, StoreError, UndoError};
 
@@ -28,6 +29,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/not-found", "There is no such thing"),
     ("/problems/method-not-allowed", "The method is not allowed here"),
     ("/problems/comment-exists", "The comment exists with other content"),
+    ("/problems/message-exists", "The message exists with another body"),
     ("/problems/conflict", "Somebody else was faster"),
     ("/problems/already-undone", "The decision was taken back already"),
     ("/problems/unavailable", "The service is unavailable"),
@@ -227,6 +229,30 @@ impl From<IntakeError> for Problem {
             }
             IntakeError::NotFound => Self::not_found(error.to_string()),
             IntakeError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Refused(refused) => {
+                Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", refused.to_string())
+                    .header("www-authenticate", "Signature")
+            }
+            WebhookError::Conflict => Self::new(StatusCode::CONFLICT, "/problems/message-exists", error.to_string()),
+            WebhookError::NotRead(NotRead::Malformed(_)) => Self::malformed(error.to_string()),
+            WebhookError::NotRead(NotRead::Field(unmapped)) => Self::invalid(&unmapped.field, &unmapped.problem),
+            WebhookError::Intake(intake) => intake.into(),
+            WebhookError::Secret(secret) => {
+                tracing::error!(
+                    error = &secret as &dyn std::error::Error,
+                    instance = request_id(),
+                    "a site's secrets cannot be opened"
+                );
+                Self::internal()
+            }
+            WebhookError::Store(store) => store.into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use actix_web::http::Method;
 use actix_web::{HttpResponse, Route, web};
 
-use super::api::{articles, batch, comments, operations, review};
+use super::api::{articles, batch, comments, operations, review, webhooks_in};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -20,6 +20,8 @@ pub enum Who {
     Site(Scope),
     /// A site's key with that scope, or a person who names the site.
     SiteOrPerson(Scope),
+    /// Whoever signs the message with a secret of the site.
+    Signed,
     /// A person whose role is for that.
     Person(Duty),
 }
@@ -39,7 +41,7 @@ pub struct Entry {
 #[must_use]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Read};
-    use Who::{Anyone, Metrics, Person, Site, SiteOrPerson};
+    use Who::{Anyone, Metrics, Person, Signed, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
@@ -51,6 +53,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::DELETE, "/v1/comments/{id}", SiteOrPerson(Scope::Erase), web::delete().to(comments::erase)),
         entry(Method::POST, "/v1/assess", Site(Scope::Post), web::post().to(comments::assess)),
         entry(Method::PUT, "/v1/articles/{id}", Site(Scope::Post), web::put().to(articles::put)),
+        entry(Method::POST, "/v1/sites/{site}/webhook", Signed, web::post().to(webhooks_in::receive)),
         entry(Method::GET, "/v1/queue", Person(Read), web::get().to(review::queue)),
         entry(Method::POST, "/v1/queue/claims", Person(Decide), web::post().to(review::claim)),
         entry(Method::DELETE, "/v1/queue/claims", Person(Decide), web::delete().to(review::release)),

@@ -32,6 +32,7 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
             .replace("{uid}", comment["uid"].as_str().unwrap())
             .replace("/decisions/{id}", "/decisions/01890000-0000-7000-8000-000000000000")
             .replace("{id}", "c-1")
+            .replace("{site}", "news")
             .replace("{name}", "invalid")
             .replace("{page:.*}", "index.html")
     };
@@ -58,6 +59,12 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
         let lacking = app.another_key(&without).await;
         match entry.who {
             Who::Anyone => assert!(right(anonymous), "{name}: {anonymous}"),
+            // tests/api/webhooks_in.rs: what the right signature gets.
+            Who::Signed => {
+                assert_eq!((anonymous, unknown), (401, 401), "{name}");
+                assert_eq!(ask(&method, pattern, &all, "").await, 401, "{name}: a site's key");
+                assert_eq!(ask(&method, pattern, &app.token, "").await, 401, "{name}: a person");
+            }
             Who::Metrics => assert_eq!((anonymous, unknown), (200, 401), "{name}"),
             Who::Site(_) => {
                 assert_eq!((anonymous, unknown), (401, 401), "{name}");

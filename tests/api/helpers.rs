@@ -11,6 +11,7 @@ use doorward::config::Config;
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::domain::time::Timestamp;
+use doorward::http::State;
 use doorward::startup;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -40,6 +41,9 @@ pub(crate) struct TestApp {
     pub(crate) client: reqwest::Client,
     pub(crate) key: String,
     pub(crate) token: String,
+    pub(crate) inbound_secret: String,
+    pub(crate) state: Arc<State>,
+    pub(crate) sealer: Sealer,
     admin: Admin,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<anyhow::Result<()>>>,
@@ -64,23 +68,38 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let key_file = config.secrets.key_file.clone();
-        let (ready, store) = oneshot::channel();
+        let (ready, state) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let its_clock = clock.clone();
         let thread = std::thread::spawn(move || {
             startup::run_to_end(async move {
                 let app = startup::assemble(&config, Arc::new(its_clock)).await?;
-                let _ = ready.send(Arc::clone(app.store()));
+                let _ = ready.send(app.state());
                 app.serve(listener, async { drop(stopped.await) }).await
             })
         });
-        let store = store.await.expect("the service starts");
-        let admin = Admin::new(store, Sealer::open(&key_file).unwrap());
-        let key = admin.site_create("news", None, None, clock.now()).await.unwrap().key;
+        let state = state.await.expect("the service starts");
+        let sealer = Sealer::open(&key_file).unwrap();
+        let admin = Admin::new(Arc::clone(&state.store), sealer.clone());
+        let made = admin.site_create("news", None, None, clock.now()).await.unwrap();
+        let (key, inbound_secret) = (made.key, made.inbound_secret);
         admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, clock.now()).await.unwrap();
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
         let client = reqwest::Client::new();
-        Self { address, clock, client, key, token, admin, stop: Some(stop), thread: Some(thread), _folder: folder }
+        Self {
+            address,
+            clock,
+            client,
+            key,
+            token,
+            inbound_secret,
+            state,
+            sealer,
+            admin,
+            stop: Some(stop),
+            thread: Some(thread),
+            _folder: folder,
+        }
     }
 
     pub(crate) async fn another_site(&self, name: &str) -> String {

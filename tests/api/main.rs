@@ -10,3 +10,4 @@ mod helpers;
 mod intake;
 mod limits;
 mod review;
+mod webhooks_in;

@@ -11,3 +11,4 @@ pub mod comments;
 pub mod dto;
 pub mod operations;
 pub mod review;
+pub mod webhooks_in;
