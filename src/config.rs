@@ -5,10 +5,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::app::house::{ModerationConfig, TrustConfig};
+use crate::app::secrets::Secret;
 use crate::domain::comment::Bounds;
 use crate::{app, domain, http, net, storage, telemetry};
 
@@ -46,6 +47,10 @@ pub struct Config {
     pub reports: domain::readers::Config,
     /// `[appeals]`.
     pub appeals: app::appeals::Config,
+    /// `[webhooks_in]`.
+    pub webhooks_in: app::webhooks_in::Config,
+    /// `[[sources]]`.
+    pub sources: Vec<app::webhooks_in::source::SourceConfig>,
     /// `[history]`.
     pub history: storage::memory::history::Config,
     /// `[model]`.
@@ -91,35 +96,6 @@ pub struct Model {
 impl Default for Model {
     fn default() -> Self {
         Self { enabled: true, file: PathBuf::new() }
-    }
-}
-
-/// A secret setting: empty for none. Prints, and is written, as `[redacted]`.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself, when there is one.
-    #[must_use]
-    pub fn expose(&self) -> Option<&str> {
-        Some(self.0.as_str()).filter(|secret| !secret.is_empty())
-    }
-
-    fn shown(&self) -> &'static str {
-        if self.0.is_empty() { "" } else { "[redacted]" }
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\"{}\"", self.shown())
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.shown())
     }
 }
 
@@ -251,6 +227,8 @@ impl Config {
         self.events.check().map_err(|error| value(&error))?;
         self.webhooks.check().map_err(|error| value(&error))?;
         net::guard::Guard::new(&self.webhooks.allow_hosts).map_err(|error| value(&error))?;
+        self.webhooks_in.check().map_err(|error| value(&error))?;
+        app::webhooks_in::source::Source::all(&self.sources).map_err(|error| value(&error))?;
         Ok(())
     }
 
@@ -300,21 +278,30 @@ fn with_variables(text: &str, variables: &[(String, String)]) -> Result<Config, 
     for (name, value) in variables {
         let wrong = |problem: String| ConfigError::Variable { variable: name.clone(), problem };
         let lower = name[PREFIX.len()..].to_lowercase();
-        let path: Vec<&str> = lower.split("__").collect();
-        let Some((last, sections)) = path.split_last().filter(|(last, _)| !last.is_empty()) else {
+        let parts: Vec<&str> = lower.split("__").collect();
+        let Some((last, sections)) = parts.split_last().filter(|(last, _)| !last.is_empty()) else {
             return Err(wrong("names no setting; write DOORWARD__SECTION__KEY".to_owned()));
         };
         let mut place = &mut table;
-        for section in sections {
+        let mut sections = sections.iter();
+        while let Some(section) = sections.next() {
             let entry = place.entry((*section).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
-            place = entry.as_table_mut().ok_or_else(|| wrong(format!("`{section}` is no section")))?;
+            place = match entry {
+                toml::Value::Table(table) => table,
+                // DOORWARD__SOURCES__FORUM__SECRET: the entry of the list that has this name.
+                toml::Value::Array(list) => {
+                    let name = sections.next().copied().unwrap_or_default();
+                    named(list, name).ok_or_else(|| wrong(format!("no entry of `{section}` is named `{name}`")))?
+                }
+                _ => return Err(wrong(format!("`{section}` is no section"))),
+            };
         }
         place.insert((*last).to_owned(), typed(value));
         // One at a time, so that the error names the variable that brought it.
         if let Err(error) = table.clone().try_into::<Config>() {
             // Text that happens to look like a number or a date is text all the same, where text is wanted.
             let mut as_text = table.clone();
-            set(&mut as_text, &path, toml::Value::String(value.clone()));
+            set(&mut as_text, &parts, toml::Value::String(value.clone()));
             if as_text.clone().try_into::<Config>().is_err() {
                 return Err(wrong(with_nearest(error.message())));
             }
@@ -324,11 +311,24 @@ fn with_variables(text: &str, variables: &[(String, String)]) -> Result<Config, 
     table.try_into().map_err(|error: toml::de::Error| ConfigError::Value(error.message().to_owned()))
 }
 
+/// The table of a list whose `name` a variable spells: what variables' names cannot hold is `_` there.
+fn named<'a>(list: &'a mut [toml::Value], name: &str) -> Option<&'a mut toml::Table> {
+    let spelled = |table: &toml::Table| {
+        let found = table.get("name").and_then(toml::Value::as_str)?;
+        Some(found.to_lowercase().replace(|c: char| !c.is_alphanumeric(), "_"))
+    };
+    list.iter_mut().filter_map(toml::Value::as_table_mut).find(|table| spelled(table).as_deref() == Some(name))
+}
+
 fn set(table: &mut toml::Table, path: &[&str], value: toml::Value) {
     if let Some((last, sections)) = path.split_last() {
         let mut place = Some(table);
-        for section in sections {
-            place = place.and_then(|table| table.get_mut(*section)).and_then(toml::Value::as_table_mut);
+        let mut sections = sections.iter();
+        while let Some(section) = sections.next() {
+            place = match place.and_then(|table| table.get_mut(*section)) {
+                Some(toml::Value::Array(list)) => named(list, sections.next().copied().unwrap_or_default()),
+                found => found.and_then(toml::Value::as_table_mut),
+            };
         }
         if let Some(place) = place {
             place.insert((*last).to_owned(), value);
@@ -502,6 +502,24 @@ mod tests {
         assert_eq!(config.database.path().expect("a path"), folder.path().join("x.db"));
         assert_eq!(config.metrics.token.expose(), Some("hush"));
         assert!(!format!("{config:?}").contains("hush") && !config.to_toml().expect("TOML").contains("hush"));
+    }
+
+    #[test]
+    fn secrets_of_sources_may_stand_in_the_environment() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("c.toml");
+        let text = "[[sources]]\nname = \"my-forum\"\nsite = \"news\"\npreset = \"discourse\"\n";
+        std::fs::write(&file, text).expect("written");
+        let read = |name: &str, value: &str| Config::read(Some(&file), &[(name.to_owned(), value.to_owned())]);
+        for secret in ["hush", "123456"] {
+            let config = read("DOORWARD__SOURCES__MY_FORUM__SECRET", secret).expect("valid");
+            assert_eq!(config.sources[0].secret.expose(), Some(secret));
+            assert!(!format!("{config:?}").contains(secret) && !config.to_toml().expect("TOML").contains(secret));
+        }
+        let missing = Config::read(Some(&file), &[]).expect_err("no secret").to_string();
+        assert_eq!(missing, "sources: `my-forum`: secret is missing");
+        let other = read("DOORWARD__SOURCES__FORUM__SECRET", "hush").expect_err("no such source").to_string();
+        assert!(other.contains("no entry of `sources` is named `forum`"), "{other}");
     }
 
     #[test]

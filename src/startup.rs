@@ -23,6 +23,8 @@ use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
 use crate::app::standing::Listeners;
+use crate::app::webhooks_in::WebhooksIn;
+use crate::app::webhooks_in::source::Source;
 use crate::classifier::Classifier;
 use crate::config::Config;
 use crate::domain::history::History;
@@ -98,13 +100,22 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         Arc::clone(&sanctions),
         PAGE_BYTES,
         Arc::clone(&events),
-    )
-    .telling_first_verdicts(webhooks.first_verdict);
+    );
+    let intake = Arc::new(intake.telling_first_verdicts(webhooks.first_verdict));
+    let webhooks_in = WebhooksIn::new(
+        config.webhooks_in.clone(),
+        Source::all(&config.sources)?,
+        Arc::clone(&intake),
+        Arc::clone(&settings),
+        Arc::clone(&store),
+        sealer.clone(),
+    );
     let post = Arc::new(HttpPost::new(&webhooks)?);
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
-        intake: Arc::new(intake),
+        intake,
+        webhooks_in: Arc::new(webhooks_in),
         sanctions,
         readers: Arc::new(readers),
         appeals: Arc::new(appeals),
@@ -237,7 +248,10 @@ impl App {
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
         let events = Arc::clone(&self.state.events);
-        let privacy = tokio::spawn(keep_private(Arc::clone(&self.state)));
+        let mut chores = tokio::task::JoinSet::new();
+        chores.spawn(keep_private(Arc::clone(&self.state)));
+        let (webhooks_in, clock) = (Arc::clone(&self.state.webhooks_in), Arc::clone(&self.state.clock));
+        chores.spawn(async move { webhooks_in.keep_pruning(&*clock).await });
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
@@ -246,6 +260,7 @@ impl App {
         let stopped = tokio::select! {
             ended = &mut running => Some(ended.context("the server failed")), // it should not: what ends by itself has failed
             ended = &mut delivering => Some(ended.context("the delivery of webhooks failed")),
+            _ = chores.join_next() => Some(Err(anyhow::anyhow!("a background task failed"))),
             () = stop => None,
             never = upkeep => match never {},
         };
@@ -257,7 +272,7 @@ impl App {
             let ((), ended) = tokio::join!(handle.stop(true), running);
             ended.context("the server failed while stopping")
         };
-        privacy.abort();
+        chores.shutdown().await;
         drop(stop_delivery);
         if !delivering.is_finished() {
             let _ = delivering.await; // it panicked: then it has ended all the same

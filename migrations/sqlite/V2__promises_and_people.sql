@@ -37,6 +37,7 @@ CREATE TABLE delivery (
     id   BLOB NOT NULL,
     body BLOB NOT NULL,
     at   INTEGER NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (site, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX delivery_at ON delivery (at);

@@ -135,7 +135,7 @@ impl Intake {
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             turn.end();
-            let new = NewRecord { tell: this.tell_first, ..record(&site, &comment, judged, news.as_ref(), now) };
+            let new = NewRecord { tell: this.tells(route), ..record(&site, &comment, judged, news.as_ref(), now) };
             let recording = this.store.comment_record(new).await;
             this.conclude(&site, &comment, news, recording, &house).await
         })
@@ -151,6 +151,7 @@ impl Intake {
         self: &Arc<Self>,
         site: &Arc<Site>,
         new: NewComment,
+        route: Route,
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
         let (this, site) = (Arc::clone(self), Arc::clone(site));
@@ -163,14 +164,14 @@ impl Intake {
             if content == normalise::content_hash(&comment.sent) {
                 return Ok(Taken { record: earlier, replayed: true });
             }
-            let allowance = this.allowance(site.id, &comment, Route::Comment, &house, now).await?;
+            let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
             let sentence = this.sanctions.sentence(site.id, &comment, now).await;
             let past = this.history.sight(&comment.trace, now).await;
             let scene = Scene { past, ..scene };
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
-            let new = NewRecord { tell: this.tell_first, ..record(&site, &comment, judged, news.as_ref(), now) };
+            let new = NewRecord { tell: this.tells(route), ..record(&site, &comment, judged, news.as_ref(), now) };
             let revised = this.store.comment_revise(new).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
@@ -267,6 +268,11 @@ impl Intake {
             Ok(put?)
         })
         .await
+    }
+
+    /// Whether the site has to be told what it perhaps does not read.
+    fn tells(&self, route: Route) -> bool {
+        self.tell_first || route.tells()
     }
 
     /// What is recorded under the comment's id.

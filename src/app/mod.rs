@@ -23,3 +23,4 @@ pub mod sanctions;
 pub mod secrets;
 pub mod signature;
 pub mod standing;
+pub mod webhooks_in;

@@ -16,6 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// First byte of what is sealed, should the way of sealing ever change.
 const VERSION: u8 = 1;
@@ -311,6 +312,35 @@ fn check_mode(path: &Path) -> Result<(), SecretError> {
 #[cfg(not(unix))]
 fn check_mode(_path: &Path) -> Result<(), SecretError> {
     Ok(())
+}
+
+/// A secret setting: empty for none. Prints, and is written, as `[redacted]`.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself, when there is one.
+    #[must_use]
+    pub fn expose(&self) -> Option<&str> {
+        Some(self.0.as_str()).filter(|secret| !secret.is_empty())
+    }
+
+    fn shown(&self) -> &'static str {
+        if self.0.is_empty() { "" } else { "[redacted]" }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\"{}\"", self.shown())
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.shown())
+    }
 }
 
 #[cfg(test)]

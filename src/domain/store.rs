@@ -501,7 +501,10 @@ pub enum Delivery {
     /// It is new, and noted now.
     New,
     /// It came before, with the same body.
-    Again,
+    Again {
+        /// Whether what it asked for was done.
+        done: bool,
+    },
     /// Its id came before, with another body.
     Conflict,
 }
@@ -662,6 +665,8 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
 
     /// Notes a message by its sender's id and the digest of its body, before anything is done with it.
     async fn delivery_note(&self, site: SiteId, id: &str, body: [u8; 32], at: Timestamp) -> Result<Delivery>;
+    /// Notes that what a message asked for was done: a message that is not done is acted on when it comes again. Again is harmless.
+    async fn delivery_done(&self, site: SiteId, id: &str) -> Result<()>;
     /// Forgets messages noted before that moment, and says how many.
     async fn delivery_prune(&self, before: Timestamp) -> Result<u64>;
 

@@ -36,6 +36,7 @@ use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
 use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
+use crate::app::webhooks_in::WebhooksIn;
 use crate::domain::store::Store;
 
 /// `[server]`.
@@ -118,6 +119,8 @@ impl Config {
 pub struct State {
     /// Taking comments in.
     pub intake: Arc<Intake>,
+    /// Taking signed webhooks in.
+    pub webhooks_in: Arc<WebhooksIn>,
     /// People's decisions.
     pub review: Arc<Review>,
     /// A person's data.

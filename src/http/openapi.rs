@@ -9,7 +9,7 @@ use utoipa_swagger_ui::Config;
 
 use super::api::{
     appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
-    telling,
+    telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -18,6 +18,7 @@ use super::problem::Problem;
     info(title = "Doorward", description = "Comment moderation between a website's comment form and its readers."),
     paths(
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
+        webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,

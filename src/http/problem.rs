@@ -15,6 +15,7 @@ use crate::app::limits::RateLimited;
 use crate::app::readers::ReaderError;
 use crate::app::review::ReviewError;
 use crate::app::sanctions::SanctionError;
+use crate::app::webhooks_in::{NotRead, WebhookError};
 use crate::domain::comment::Invalid;
 use crate::domain::store::{ListError, StoreError, UndoError};
 
@@ -32,6 +33,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/not-found", "There is no such thing"),
     ("/problems/method-not-allowed", "The method is not allowed here"),
     ("/problems/comment-exists", "The comment exists with other content"),
+    ("/problems/message-exists", "The message exists with another body"),
     ("/problems/conflict", "Somebody else was faster"),
     ("/problems/already-undone", "The decision was taken back already"),
     ("/problems/sanction-lifted", "The sanction was lifted already"),
@@ -245,6 +247,30 @@ impl From<IntakeError> for Problem {
 impl From<TooManyStreams> for Problem {
     fn from(error: TooManyStreams) -> Self {
         Self::unavailable(error.to_string())
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Refused(refused) => {
+                Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", refused.to_string())
+                    .header("www-authenticate", "Signature")
+            }
+            WebhookError::Conflict => Self::new(StatusCode::CONFLICT, "/problems/message-exists", error.to_string()),
+            WebhookError::NotRead(NotRead::Malformed(_)) => Self::malformed(error.to_string()),
+            WebhookError::NotRead(NotRead::Field(unmapped)) => Self::invalid(&unmapped.field, &unmapped.problem),
+            WebhookError::Intake(intake) => intake.into(),
+            WebhookError::Secret(secret) => {
+                tracing::error!(
+                    error = &secret as &dyn std::error::Error,
+                    instance = request_id(),
+                    "a site's secrets cannot be opened"
+                );
+                Self::internal()
+            }
+            WebhookError::Store(store) => store.into(),
+        }
     }
 }
 

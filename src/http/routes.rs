@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
     appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
+    webhooks_in,
 };
 use super::openapi;
 use super::problem::Problem;
@@ -23,6 +24,8 @@ pub enum Who {
     Site(Scope),
     /// A site's key with that scope, or a person who names the site.
     SiteOrPerson(Scope),
+    /// Whoever signs the message with a secret of the site.
+    Signed,
     /// A person whose role is for that.
     Person(Duty),
 }
@@ -42,7 +45,7 @@ pub struct Entry {
 #[must_use]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Operate, Oversee, Read};
-    use Who::{Anyone, Metrics, Person, Site, SiteOrPerson};
+    use Who::{Anyone, Metrics, Person, Signed, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
@@ -60,6 +63,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
         entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),
         entry(Method::GET, "/v1/events", Person(Read), web::get().to(events::listen)),
+        entry(Method::POST, "/v1/sites/{site}/webhook", Signed, web::post().to(webhooks_in::receive)),
         entry(Method::GET, "/v1/queue", Person(Read), web::get().to(review::queue)),
         entry(Method::POST, "/v1/queue/claims", Person(Decide), web::post().to(review::claim)),
         entry(Method::DELETE, "/v1/queue/claims", Person(Decide), web::delete().to(review::release)),

@@ -1,6 +1,8 @@
 //! Every route of the table: what an anonymous, a wrong-role, a wrong-scope, a wrong-site and a right caller gets. A route that is missing here
 //! fails.
 
+use doorward::app::clock::Clock as _;
+use doorward::app::signature::sign;
 use doorward::domain::people::{Duty, Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::http::routes::{Who, table};
@@ -27,6 +29,10 @@ enum Needs {
     Comment,
     Held,
     Decision,
+    /// On its author; `uid` is the sanction's.
+    Sanction,
+    /// Against its rejection; `uid` is the appeal's.
+    Appeal,
 }
 
 /// What somebody gets who may use the route, and from whom the thing is hidden.
@@ -51,12 +57,23 @@ struct Row {
     right: u16,
     /// A person of the right role whose reach leaves the thing out.
     outside: Sees,
+    /// The same for somebody who works on another section of the site, where that differs.
+    part: Option<Sees>,
     /// Another site's key with every scope, on its own site.
     foreign: Sees,
 }
 
 fn none(_: &Thing) -> Option<Value> {
     None
+}
+
+fn reader(_: &Thing) -> Option<Value> {
+    Some(json!({"reader_id": "r-1", "value": 1}))
+}
+
+fn sanction(thing: &Thing) -> Option<Value> {
+    let target = json!({"kind": "author", "value": thing.author});
+    Some(json!({"site": "news", "target": target, "measure": "premoderate", "cause": "too many of them"}))
 }
 
 /// Every route of the table, in its order.
@@ -71,6 +88,7 @@ fn rows() -> Vec<Row> {
         body,
         right,
         outside,
+        part: None,
         foreign,
     };
     let here: fn(&Thing) -> String = |_| String::new(); // the path has no parameters
@@ -152,6 +170,103 @@ fn rows() -> Vec<Row> {
             Status(404),
             Same,
         ),
+        row(
+            "POST",
+            "/v1/comments/{id}/reports",
+            Comment,
+            |thing| format!("/v1/comments/{}/reports", thing.id),
+            reader,
+            201,
+            Same,
+            Status(404),
+        ),
+        row(
+            "POST",
+            "/v1/comments/{id}/votes",
+            Comment,
+            |thing| format!("/v1/comments/{}/votes", thing.id),
+            reader,
+            201,
+            Same,
+            Status(404),
+        ),
+        row(
+            "POST",
+            "/v1/comments/{id}/appeals",
+            Decision,
+            |thing| format!("/v1/comments/{}/appeals", thing.id),
+            |_| Some(json!({"text": "Please look again."})),
+            201,
+            Same,
+            Status(404),
+        ),
+        row("GET", "/v1/appeals", Needs::Appeal, here, none, 200, Sees::Nothing(200), Same),
+        row(
+            "GET",
+            "/v1/appeals/{id}",
+            Needs::Appeal,
+            |thing| format!("/v1/appeals/{}", thing.uid),
+            none,
+            200,
+            Status(404),
+            Same,
+        ),
+        row(
+            "POST",
+            "/v1/appeals/{id}/answer",
+            Needs::Appeal,
+            |thing| format!("/v1/appeals/{}/answer", thing.uid),
+            |_| Some(json!({"overturn": true})),
+            200,
+            Status(404),
+            Same,
+        ),
+        Row {
+            part: Some(Status(403)),
+            ..row("POST", "/v1/sanctions", Nothing, here, sanction, 201, Status(404), Same)
+        },
+        Row {
+            part: Some(Status(200)),
+            ..row("GET", "/v1/sanctions", Needs::Sanction, here, none, 200, Sees::Nothing(200), Same)
+        },
+        Row {
+            part: Some(Status(200)),
+            ..row(
+                "GET",
+                "/v1/sanctions/{id}",
+                Needs::Sanction,
+                |thing| format!("/v1/sanctions/{}", thing.uid),
+                none,
+                200,
+                Status(404),
+                Same,
+            )
+        },
+        Row {
+            part: Some(Status(403)),
+            ..row(
+                "DELETE",
+                "/v1/sanctions/{id}",
+                Needs::Sanction,
+                |thing| format!("/v1/sanctions/{}", thing.uid),
+                none,
+                200,
+                Status(404),
+                Same,
+            )
+        },
+        row("GET", "/v1/outbox", Nothing, here, none, 200, Same, Same),
+        row("POST", "/v1/outbox/resend", Nothing, here, |_| Some(json!({"site": "news"})), 200, Status(404), Same),
+        row(
+            "POST",
+            "/v1/sites/{site}/webhook",
+            Nothing,
+            |_| "/v1/sites/news/webhook".to_owned(),
+            comment,
+            201,
+            Same,
+            Same,
+        ),
         row("GET", "/healthz", Nothing, here, none, 200, Same, Same),
         row("GET", "/readyz", Nothing, here, none, 200, Same, Same),
         row("GET", "/metrics", Nothing, here, none, 200, Same, Same),
@@ -171,6 +286,8 @@ struct Callers {
     keys: Vec<(Vec<Scope>, String)>,
     /// A key of `blog` with every scope.
     foreign: String,
+    /// What signs the webhooks that `blog` sends.
+    blog_secret: String,
     /// People who work everywhere.
     people: Vec<(Role, String)>,
     /// People who work on another site, and in another section of this one.
@@ -180,8 +297,8 @@ struct Callers {
 
 impl Callers {
     async fn new() -> Self {
-        let app = TestApp::spawn().await;
-        app.another_site("blog").await;
+        let app = TestApp::spawn_with(|config| config.limits.enabled = false).await;
+        let blog_secret = app.another_site_whole("blog").await.inbound_secret;
         let foreign = app.key_of("blog", &Scope::ALL).await;
         let mut keys = vec![(Scope::ALL.to_vec(), app.another_key(&Scope::ALL).await)];
         for without in Scope::ALL {
@@ -200,7 +317,7 @@ impl Callers {
             outside.push((role, [elsewhere, part]));
         }
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { app, client, keys, foreign, people, outside, made: std::cell::Cell::new(0) }
+        Self { app, client, keys, foreign, blog_secret, people, outside, made: std::cell::Cell::new(0) }
     }
 
     fn key(&self, has: impl Fn(&[Scope]) -> bool) -> &str {
@@ -209,21 +326,30 @@ impl Callers {
 
     async fn make(&self, needs: Needs) -> Thing {
         self.made.set(self.made.get() + 1);
-        self.app.clock.advance_ms(61_000); // within every limit
         let id = format!("c-{}-x", self.made.get());
         let author = format!("u-{id}");
         let mut thing = Thing { id, uid: String::new(), version: 0, author, decision: String::new() };
         let made = match needs {
             Needs::Nothing => return thing,
-            Needs::Comment => self.app.comment(&ordinary(&thing.id)).await,
-            Needs::Held | Needs::Decision => self.app.comment(&doubtful(&thing.id)).await,
+            Needs::Comment | Needs::Sanction => self.app.comment(&ordinary(&thing.id)).await,
+            Needs::Held | Needs::Decision | Needs::Appeal => self.app.comment(&doubtful(&thing.id)).await,
         };
         thing.uid = made["uid"].as_str().unwrap().to_owned();
         thing.version = made["version"].as_u64().unwrap();
-        if needs == Needs::Decision {
+        if matches!(needs, Needs::Decision | Needs::Appeal) {
             let ask = json!({"items": [{"uid": thing.uid, "seen_version": thing.version}], "action": "reject"});
             let ruled = self.app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
             thing.decision = ruled["decision"].as_str().unwrap().to_owned();
+        }
+        if needs == Needs::Appeal {
+            let answer = self.app.post(&format!("/v1/comments/{}/appeals", thing.id), &json!({"text": "Why?"})).await;
+            thing.uid = read(answer, &[201]).await["id"].as_str().unwrap().to_owned();
+        }
+        if needs == Needs::Sanction {
+            let (_, admin) = self.people.iter().find(|(role, _)| *role == Role::Admin).expect("every role was made");
+            let sanction = sanction(&thing).expect("a body");
+            let answer = self.app.request(Method::POST, "/v1/sanctions", admin).json(&sanction).send().await.unwrap();
+            thing.uid = read(answer, &[201]).await["id"].as_str().unwrap().to_owned();
         }
         thing
     }
@@ -302,6 +428,20 @@ impl Callers {
                 let right = self.key(|scopes| scopes.contains(&scope));
                 assert_eq!(self.status(row, &thing, right, "").await, row.right, "{name}: the right key");
             }
+            Who::Signed => {
+                let all = self.key(|scopes| scopes.len() == Scope::ALL.len());
+                let people = self.people.iter().map(|(_, token)| token.as_str());
+                for bearer in [all, &self.foreign].into_iter().chain(people) {
+                    assert_eq!(self.status(row, &thing, bearer, "").await, 401, "{name}: {bearer}");
+                }
+                assert_eq!(
+                    self.signed(row, &thing, "blog", &self.app.inbound_secret).await,
+                    401,
+                    "{name}: another site"
+                );
+                assert_eq!(self.signed(row, &thing, "news", &self.blog_secret).await, 401, "{name}: another's secret");
+                assert_eq!(self.signed(row, &thing, "news", &self.app.inbound_secret).await, row.right, "{name}");
+            }
             Who::Person(duty) => {
                 for (_, key) in &self.keys {
                     assert_eq!(self.status(row, &thing, key, "").await, 403, "{name}: a site's key");
@@ -309,6 +449,17 @@ impl Callers {
                 self.roles(row, &thing, duty, "").await;
             }
         }
+    }
+
+    /// The row's body, signed with that secret, for that site.
+    async fn signed(&self, row: &Row, thing: &Thing, site: &str, secret: &str) -> u16 {
+        let (body, now) = ((row.body)(thing).expect("a body").to_string(), self.app.clock.now());
+        let signature = sign(&[secret.to_owned()], "m-1", now, &body).unwrap();
+        let path = row.path.replace("{site}", site);
+        let request = self.app.request(Method::POST, &path, "").header("webhook-id", "m-1");
+        let request =
+            request.header("webhook-timestamp", now.as_millis() / 1_000).header("webhook-signature", signature);
+        request.body(body).send().await.unwrap().status().as_u16()
     }
 
     async fn lacking(&self, row: &Row, thing: &Thing, scope: Scope) {
@@ -331,7 +482,8 @@ impl Callers {
             // A site outside somebody's reach is none.
             let site = if query.is_empty() { row.outside } else { Sees::Status(404) };
             self.hidden(row, thing, site, elsewhere, query, "works on another site").await;
-            self.hidden(row, thing, row.outside, part, query, "works in another section").await;
+            let section = row.part.unwrap_or(row.outside);
+            self.hidden(row, thing, section, part, query, "works in another section").await;
         }
         let mut first = Some(thing);
         for (role, token) in self.people.iter().filter(|(role, _)| role.may(duty)) {

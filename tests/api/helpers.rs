@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use doorward::app::admin::{Admin, FIRST_SCOPES};
+use doorward::app::admin::{Admin, FIRST_SCOPES, SiteSecrets};
 use doorward::app::clock::Clock;
 use doorward::app::secrets::Sealer;
 use doorward::config::Config;
@@ -12,6 +12,7 @@ use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::domain::store::{AuditEntry, AuditFilter, PageRequest, Store};
 use doorward::domain::time::Timestamp;
+use doorward::http::State;
 use doorward::startup;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
@@ -41,6 +42,9 @@ pub(crate) struct TestApp {
     pub(crate) client: reqwest::Client,
     pub(crate) key: String,
     pub(crate) token: String,
+    pub(crate) inbound_secret: String,
+    pub(crate) state: Arc<State>,
+    pub(crate) sealer: Sealer,
     admin: Admin,
     pub(crate) store: Arc<dyn Store>,
     stop: Option<oneshot::Sender<()>>,
@@ -66,23 +70,40 @@ impl TestApp {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let key_file = config.secrets.key_file.clone();
-        let (ready, store) = oneshot::channel();
+        let (ready, state) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let its_clock = clock.clone();
         let thread = std::thread::spawn(move || {
             startup::run_to_end(async move {
                 let app = startup::assemble(&config, Arc::new(its_clock)).await?;
-                let _ = ready.send(Arc::clone(app.store()));
+                let _ = ready.send(app.state());
                 app.serve(listener, async { drop(stopped.await) }).await
             })
         });
-        let store = store.await.expect("the service starts");
-        let admin = Admin::new(Arc::clone(&store), Sealer::open(&key_file).unwrap());
-        let key = admin.site_create("news", None, None, clock.now()).await.unwrap().key;
+        let state = state.await.expect("the service starts");
+        let sealer = Sealer::open(&key_file).unwrap();
+        let store = Arc::clone(&state.store);
+        let admin = Admin::new(Arc::clone(&store), sealer.clone());
+        let made = admin.site_create("news", None, None, clock.now()).await.unwrap();
+        let (key, inbound_secret) = (made.key, made.inbound_secret);
         admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, clock.now()).await.unwrap();
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { address, clock, client, key, token, admin, store, stop: Some(stop), thread: Some(thread), folder }
+        Self {
+            address,
+            clock,
+            client,
+            key,
+            token,
+            inbound_secret,
+            state,
+            sealer,
+            admin,
+            store,
+            stop: Some(stop),
+            thread: Some(thread),
+            folder,
+        }
     }
 
     /// The operator's desk.
@@ -95,7 +116,11 @@ impl TestApp {
     }
 
     pub(crate) async fn another_site(&self, name: &str) -> String {
-        self.admin.site_create(name, None, None, self.clock.now()).await.unwrap().key
+        self.another_site_whole(name).await.key
+    }
+
+    pub(crate) async fn another_site_whole(&self, name: &str) -> SiteSecrets {
+        self.admin.site_create(name, None, None, self.clock.now()).await.unwrap()
     }
 
     pub(crate) async fn another_key(&self, scopes: &[Scope]) -> String {

@@ -182,7 +182,7 @@ async fn an_edit_is_taken_to_its_end_although_the_caller_goes_away() {
     let mut changed = ordinary("c-1");
     changed["body"] = json!("I have thought again: the lanes are a fine thing.");
     let (intake, site) = (Arc::clone(&way.intake), Arc::clone(&way.site));
-    let asked = tokio::spawn(async move { intake.edit(&site, comment(&changed), NOW).await.map(drop) });
+    let asked = tokio::spawn(async move { intake.edit(&site, comment(&changed), Route::Comment, NOW).await.map(drop) });
     one_more(&way.gate.marked, "the edit leaves its mark").await;
     asked.abort();
     assert!(asked.await.unwrap_err().is_cancelled());

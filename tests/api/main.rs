@@ -19,4 +19,5 @@ mod receiver;
 mod review;
 mod sanctions;
 mod unavailable;
+mod webhooks_in;
 mod webhooks_out;

@@ -13,3 +13,4 @@ mod sqlite;
 mod suite;
 mod tampered;
 mod upgrade;
+mod webhooks_in;

@@ -119,6 +119,11 @@ macro_rules! run_on {
             old_dead_letters_are_dropped,
             a_rotated_secret_is_there_beside_the_new_one_for_a_time,
             whoever_delivers_is_woken_by_a_commit_that_tells,
+            // webhooks_in.rs
+            message_is_new_once_and_never_another,
+            of_messages_at_once_under_one_id_one_is_new,
+            messages_are_remembered_across_a_crash_until_pruned,
+            deleted_site_takes_its_messages_along,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -140,6 +145,11 @@ async fn started(engine: &dyn Engine) -> (Arc<dyn Store>, Arc<doorward::domain::
 async fn find(store: &dyn Store, of: &Made) -> Option<Record> {
     store.comment_find(of.0.site.id, &of.0.comment.id).await.unwrap().map(|(record, _)| record)
 }
+
+pub(crate) use crate::webhooks_in::{
+    deleted_site_takes_its_messages_along, message_is_new_once_and_never_another,
+    messages_are_remembered_across_a_crash_until_pruned, of_messages_at_once_under_one_id_one_is_new,
+};
 
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::outbox::*;

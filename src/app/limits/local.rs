@@ -204,8 +204,9 @@ impl Limiter for LocalLimiter {
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.clock.set(now);
-        let applies =
-            |policy: &PolicyConfig| policy.routes.contains(&subject.route) && policy.tiers.contains(&subject.tier);
+        let applies = |policy: &PolicyConfig| {
+            policy.routes.iter().any(|route| route.counts(subject.route)) && policy.tiers.contains(&subject.tier)
+        };
         let due: Vec<(&PolicyConfig, &Governed, u64)> = state
             .policies
             .iter()

@@ -26,6 +26,22 @@ pub enum Route {
     Vote,
     /// `POST /v1/comments/{id}/appeals`.
     Appeal,
+    /// A comment that came by signed webhook, or its edit. Policies that count `comment` count it too.
+    Webhook,
+}
+
+impl Route {
+    /// Whether a policy that names this route counts `other`.
+    #[must_use]
+    pub fn counts(self, other: Self) -> bool {
+        self == other || (self == Self::Comment && other == Self::Webhook)
+    }
+
+    /// Whether nobody at the site reads the answer, so that the site has to be told.
+    #[must_use]
+    pub fn tells(self) -> bool {
+        self == Self::Webhook
+    }
 }
 
 /// How far an author is trusted; policies may be wider for some.

@@ -82,7 +82,7 @@ pub async fn edit(
         return Err(Problem::invalid("id", "is another one than in the path"));
     }
     let new = draft.parse(&state.settings.current().bounds)?;
-    let taken = state.intake.edit(&site, new, state.clock.now()).await?;
+    let taken = state.intake.edit(&site, new, Route::Comment, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(CommentOut::from(&taken.record)))
 }
 

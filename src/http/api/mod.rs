@@ -19,3 +19,4 @@ pub mod readers;
 pub mod review;
 pub mod sanctions;
 pub mod telling;
+pub mod webhooks_in;

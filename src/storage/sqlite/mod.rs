@@ -235,6 +235,11 @@ impl Store for SqliteStore {
         self.writer.run(move |work| privacy::delivery_note(work, site, &id, body, at)).await
     }
 
+    async fn delivery_done(&self, site: SiteId, id: &str) -> Result<()> {
+        let id = id.to_owned();
+        self.writer.run(move |work| privacy::delivery_done(work, site, &id)).await
+    }
+
     async fn delivery_prune(&self, before: Timestamp) -> Result<u64> {
         self.writer.run(move |work| privacy::delivery_prune(work.connection, before)).await
     }

@@ -294,11 +294,12 @@ pub(super) fn delivery_note(
     at: Timestamp,
 ) -> Result<Delivery> {
     let name = work.shared.reader(site, id); // ids are as long as senders like: their hash is not
-    let read = "SELECT body FROM delivery WHERE site = ?1 AND id = ?2";
-    let known: Option<[u8; 32]> =
-        work.connection.prepare_cached(read)?.query_row(params![site.0, name], |row| row.get(0)).optional()?;
+    let read = "SELECT body, done FROM delivery WHERE site = ?1 AND id = ?2";
+    let mut query = work.connection.prepare_cached(read)?;
+    let known: Option<([u8; 32], bool)> =
+        query.query_row(params![site.0, name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     match known {
-        Some(known) if known == body => Ok(Delivery::Again),
+        Some((known, done)) if known == body => Ok(Delivery::Again { done }),
         Some(_) => Ok(Delivery::Conflict),
         None => {
             let write = "INSERT INTO delivery (site, id, body, at) VALUES (?1, ?2, ?3, ?4)";
@@ -306,6 +307,13 @@ pub(super) fn delivery_note(
             Ok(Delivery::New)
         }
     }
+}
+
+/// Notes that what a message asked for was done.
+pub(super) fn delivery_done(work: &Work<'_>, site: SiteId, id: &str) -> Result<()> {
+    let write = "UPDATE delivery SET done = 1 WHERE site = ?1 AND id = ?2";
+    work.connection.prepare_cached(write)?.execute(params![site.0, work.shared.reader(site, id)])?;
+    Ok(())
 }
 
 pub(super) fn delivery_prune(connection: &Connection, before: Timestamp) -> Result<u64> {
