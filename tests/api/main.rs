@@ -6,6 +6,7 @@ mod access;
 mod bad_input;
 mod batch;
 mod campaign;
+mod first_comment;
 mod helpers;
 mod intake;
 mod limits;

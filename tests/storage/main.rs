@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
 mod figures;
+mod history;
 mod made;
 mod model;
 mod sqlite;
