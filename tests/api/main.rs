@@ -10,4 +10,5 @@ mod first_comment;
 mod helpers;
 mod intake;
 mod limits;
+mod quotes;
 mod review;

@@ -22,6 +22,8 @@ pub(in crate::domain) struct Case {
     draft: Draft,
     page: Option<Page>,
     parent: Option<String>,
+    page_unknown: Option<Known<()>>,
+    parent_unknown: Option<Known<()>>,
     past: Option<PastOf>,
     author: Option<Known<AuthorPast>>,
     allowance: Allowance,
@@ -33,7 +35,16 @@ impl Case {
         let author = AuthorDraft { id: Some("u".to_owned()), ..AuthorDraft::default() };
         let draft =
             Draft { id: "c".to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
-        Self { draft, page: None, parent: None, past: None, author: None, allowance: Allowance::Within }
+        Self {
+            draft,
+            page: None,
+            parent: None,
+            page_unknown: None,
+            parent_unknown: None,
+            past: None,
+            author: None,
+            allowance: Allowance::Within,
+        }
     }
 
     pub(in crate::domain) fn html(mut self) -> Self {
@@ -70,6 +81,18 @@ impl Case {
         self
     }
 
+    /// The page is not there, and that is why.
+    pub(in crate::domain) fn page_unknown(mut self, why: Known<()>) -> Self {
+        self.page_unknown = Some(why);
+        self
+    }
+
+    /// The parent is not there, and that is why.
+    pub(in crate::domain) fn parent_unknown(mut self, why: Known<()>) -> Self {
+        self.parent_unknown = Some(why);
+        self
+    }
+
     pub(in crate::domain) fn author(mut self, author: Known<AuthorPast>) -> Self {
         self.author = Some(author);
         self
@@ -99,12 +122,20 @@ impl Case {
         }
         check.evaluate(&Context {
             comment: &comment,
-            page: self.page.as_ref().map_or(Known::NotApplicable, Known::Known),
-            parent: self.parent.as_deref().map_or(Known::NotApplicable, Known::Known),
+            page: known(self.page.as_ref(), self.page_unknown.as_ref()),
+            parent: known(self.parent.as_deref(), self.parent_unknown.as_ref()),
             past: &past,
             allowance: &self.allowance,
             now: Timestamp::from_millis(1_795_000_000_000),
         })
+    }
+}
+
+fn known<T>(value: Option<T>, unknown: Option<&Known<()>>) -> Known<T> {
+    match (value, unknown) {
+        (_, Some(Known::Unavailable(why))) => Known::Unavailable(why.clone()),
+        (Some(value), _) => Known::Known(value),
+        (None, _) => Known::NotApplicable,
     }
 }
 
