@@ -1,7 +1,7 @@
 //! # Listed words and hosts (`blocklist`)
 //!
 //! - **Looks at:** words and hosts that the operator lists, in the body, the author's name, e-mail and homepage.
-//!   Words match whole words, however they are cased or disguised; an entry that ends in `*` matches the beginning
+//!   Words match whole words (anywhere, in scripts that write without blanks), however they are cased or disguised; an entry that ends in `*` matches the beginning
 //!   of words. Hosts match themselves and their subdomains.
 //! - **Why:** what a site never wants to see is best said outright.
 //! - **Wrong when:** a listed word has an honest use. Prefer several words to one (`payday loan`), and look at the
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
-use crate::domain::normalise::{Mapped, fold_plain, host_of};
+use crate::domain::normalise::{Mapped, fold_plain, host_of, is_unspaced};
 use crate::domain::scores::LogOdds;
 
 /// The check's stable name.
@@ -175,8 +175,9 @@ impl Check {
         let text = folded.text();
         for hit in self.words.find_overlapping_iter(text).take(10_000) {
             let entry = hit.pattern().as_usize();
-            let starts = !text[..hit.start()].ends_with(char::is_alphanumeric);
-            let ends = self.prefixes[entry] || !text[hit.end()..].starts_with(char::is_alphanumeric);
+            let (before, found_text, after) = (&text[..hit.start()], &text[hit.start()..hit.end()], &text[hit.end()..]);
+            let starts = is_boundary(before.chars().next_back(), found_text.chars().next());
+            let ends = self.prefixes[entry] || is_boundary(found_text.chars().next_back(), after.chars().next());
             if starts && ends {
                 found.insert(entry);
                 if spans.len() < 20 {
@@ -199,6 +200,12 @@ impl Check {
     }
 }
 
+/// Whether a word may end between the two characters: one of them is no letter, or belongs to a script that writes without blanks.
+fn is_boundary(before: Option<char>, after: Option<char>) -> bool {
+    let ends_here = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || is_unspaced(c));
+    ends_here(before) || ends_here(after)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,7 +215,7 @@ mod tests {
     fn entries_match_whole_words_and_hosts_with_their_subdomains() {
         let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let config = Config {
-            words: list(&["cialis", "dress", "viagr*", "online casino", "казино"]),
+            words: list(&["cialis", "dress", "viagr*", "online casino", "казино", "カジノ", "คาสิโน", "casino"]),
             hosts: list(&["bad.example"]),
             ..Config::default()
         };
@@ -221,6 +228,9 @@ mod tests {
             ("a phrase", Case::new("an online\ncasino"), true),
             ("disguised", Case::new("c\u{200b}ialis and ciаlis"), true),
             ("another script", Case::new("лучшее казино здесь"), true),
+            ("inside a Japanese sentence", Case::new("最高のカジノです"), true),
+            ("inside a Thai sentence", Case::new("เล่นคาสิโนออนไลน์"), true),
+            ("a Latin word inside a Chinese sentence", Case::new("最好的casino网站"), true),
             ("in markup", Case::new("<b>cia</b>lis").html(), true),
             ("in the author's name", Case::new("hello").named("Online Casino", "http://ok.example"), true),
             ("a listed host", Case::new("see http://bad.example/x"), true),
