@@ -196,7 +196,7 @@ mod tests {
     fn known_are_those_who_were_welcome_for_long() {
         let day = 86_400_000;
         let now = Timestamp::from_millis(100 * day);
-        let past = |approved, rejected, days_ago| AuthorPast {
+        let past = |approved, rejected, days_ago: i64| AuthorPast {
             approved,
             rejected,
             first_at: Some(now.plus_millis(-days_ago * day)),

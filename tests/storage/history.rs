@@ -44,7 +44,7 @@ impl Past {
         let past = self.history.sight(&trace, now).await;
         let record = made.store(&*self.store).await;
         self.settle(&record, &trace).await;
-        (known(past.author), record)
+        (known(&past.author), record)
     }
 
     async fn edit(&self, made: Made) -> AuthorPast {
@@ -52,7 +52,7 @@ impl Past {
         let past = self.history.sight(&trace, now).await;
         let record = made.revise(&*self.store).await.unwrap();
         self.settle(&record, &trace).await;
-        known(past.author)
+        known(&past.author)
     }
 
     async fn approve(&self, record: &Record, seconds: i64) {
@@ -73,7 +73,7 @@ impl Past {
     }
 }
 
-fn known(author: Known<AuthorPast>) -> AuthorPast {
+fn known(author: &Known<AuthorPast>) -> AuthorPast {
     author.get().cloned().expect("the author is known")
 }
 
@@ -87,17 +87,17 @@ async fn a_comment_is_never_its_own_past_before_and_after_a_restart() {
     let (nothing, first) = past.post(past.made("c-1", "u-1", 1).held(None, &[], 0.5)).await;
     assert_eq!(counts(&nothing), (0, 0, 0));
     let other = past.made("c-2", "u-1", 2).0.trace;
-    assert_eq!(counts(&known(past.history.author(&other, at(2)).await)), (0, 0, 1), "the other comment knows it");
+    assert_eq!(counts(&known(&past.history.author(&other, at(2)).await)), (0, 0, 1), "the other comment knows it");
     past.approve(&first, 3).await;
-    assert_eq!(counts(&known(past.history.author(&other, at(4)).await)), (1, 0, 0));
+    assert_eq!(counts(&known(&past.history.author(&other, at(4)).await)), (1, 0, 0));
     let itself = past.made("c-1", "u-1", 5).body("other words").0.trace;
     for history in [&past.history, &past.restarted(5).await] {
-        assert_eq!(counts(&known(history.author(&itself, at(5)).await)), (0, 0, 0));
-        assert_eq!(counts(&known(history.about(&itself, at(5)).await.author)), (0, 0, 0));
+        assert_eq!(counts(&known(&history.author(&itself, at(5)).await)), (0, 0, 0));
+        assert_eq!(counts(&known(&history.about(&itself, at(5)).await.author)), (0, 0, 0));
     }
     let seen = past.edit(past.made("c-1", "u-1", 5).body("other words").held(None, &[], 0.5)).await;
     assert_eq!(counts(&seen), (0, 0, 0));
-    assert_eq!(counts(&known(past.history.author(&other, at(6)).await)), (0, 0, 1), "counted once, as it stands now");
+    assert_eq!(counts(&known(&past.history.author(&other, at(6)).await)), (0, 0, 1), "counted once, as it stands now");
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn an_edit_that_names_another_author_moves_the_comment() {
     past.post(past.made("c-2", "u-2", 2)).await;
     past.edit(past.made("c-1", "u-2", 3).body("other words")).await;
     let of =
-        async |author: &str| counts(&known(past.history.author(&past.made("new", author, 9).0.trace, at(9)).await));
+        async |author: &str| counts(&known(&past.history.author(&past.made("new", author, 9).0.trace, at(9)).await));
     assert_eq!((of("u-1").await, of("u-2").await), ((0, 0, 0), (2, 0, 0)));
 }
 
@@ -118,10 +118,10 @@ async fn telling_twice_and_changing_ones_mind_count_once() {
     let trace = past.made("c-1", "u-1", 1).0.trace;
     past.settle(&record, &trace).await;
     let new = past.made("new", "u-1", 9).0.trace;
-    assert_eq!(counts(&known(past.history.author(&new, at(9)).await)), (1, 0, 0));
+    assert_eq!(counts(&known(&past.history.author(&new, at(9)).await)), (1, 0, 0));
     past.history.forget(&trace).await;
     past.store.comment_erase(past.news.id, &record.comment.id, moderator(), at(3)).await.unwrap();
-    assert_eq!(counts(&known(past.history.author(&new, at(9)).await)), (0, 0, 0), "erased");
+    assert_eq!(counts(&known(&past.history.author(&new, at(9)).await)), (0, 0, 0), "erased");
 }
 
 #[tokio::test]
@@ -132,11 +132,11 @@ async fn as_of_a_moment_nothing_that_arrived_later_counts() {
     }
     let asked = past.made("new", "u-1", 15).body("the very same link").0.trace;
     let now = past.history.about(&asked, at(30)).await;
-    assert_eq!((counts(&known(now.author)), now.links.get().unwrap()[0].url.comments), ((2, 0, 0), 2));
+    assert_eq!((counts(&known(&now.author)), now.links.get().unwrap()[0].url.comments), ((2, 0, 0), 2));
     let then = past.history.about(&asked, at(15)).await;
-    assert_eq!((counts(&known(then.author)), then.links.get().unwrap()[0].url.comments), ((1, 0, 0), 1));
+    assert_eq!((counts(&known(&then.author)), then.links.get().unwrap()[0].url.comments), ((1, 0, 0), 1));
     let again = past.history.about(&asked, at(30)).await;
-    assert_eq!(counts(&known(again.author)), (2, 0, 0), "asking about then changes nothing now");
+    assert_eq!(counts(&known(&again.author)), (2, 0, 0), "asking about then changes nothing now");
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn a_record_that_is_longer_than_the_look_back_says_so() {
         past.made(&format!("c-{at}"), "busy", at).store(&*past.store).await;
     }
     past.made("c-9", "new", 9).store(&*past.store).await;
-    let of = async |author: &str| known(past.history.author(&past.made("asked", author, 20).0.trace, at(20)).await);
+    let of = async |author: &str| known(&past.history.author(&past.made("asked", author, 20).0.trace, at(20)).await);
     let (busy, new) = (of("busy").await, of("new").await);
     assert_eq!((busy.approved, busy.goes_further_back, busy.first_at), (3, true, Some(at(1))));
     assert_eq!((new.approved, new.goes_further_back), (1, false));

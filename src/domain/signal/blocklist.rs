@@ -215,7 +215,7 @@ mod tests {
     fn entries_match_whole_words_and_hosts_with_their_subdomains() {
         let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let config = Config {
-            words: list(&["cialis", "dress", "viagr*", "online casino", "казино", "カジノ", "คาสิโน", "casino"]),
+            words: list(&["cialis", "dress", "viagr*", "online casino", "казино"]),
             hosts: list(&["bad.example"]),
             ..Config::default()
         };
@@ -228,9 +228,6 @@ mod tests {
             ("a phrase", Case::new("an online\ncasino"), true),
             ("disguised", Case::new("c\u{200b}ialis and ciаlis"), true),
             ("another script", Case::new("лучшее казино здесь"), true),
-            ("inside a Japanese sentence", Case::new("最高のカジノです"), true),
-            ("inside a Thai sentence", Case::new("เล่นคาสิโนออนไลน์"), true),
-            ("a Latin word inside a Chinese sentence", Case::new("最好的casino网站"), true),
             ("in markup", Case::new("<b>cia</b>lis").html(), true),
             ("in the author's name", Case::new("hello").named("Online Casino", "http://ok.example"), true),
             ("a listed host", Case::new("see http://bad.example/x"), true),
@@ -241,6 +238,21 @@ mod tests {
         ];
         for (name, case, expected) in cases {
             assert_eq!(weight(&check, case) > 0.0, *expected, "{name}: {:?}", case.outcome(&check));
+        }
+    }
+
+    #[test]
+    fn scripts_without_blanks_have_no_word_boundaries() {
+        let words = ["カジノ", "คาสิโน", "casino"].map(str::to_owned).to_vec();
+        let check = new(&Config { words, ..Config::default() }, &Resources::default()).expect("valid");
+        for (body, expected) in [
+            ("最高のカジノです", true),
+            ("เล่นคาสิโนออนไลน์", true),
+            ("最好的casino网站", true),
+            ("casinos", false),
+            ("最好的casinos", false),
+        ] {
+            assert_eq!(weight(&check, &Case::new(body)) > 0.0, expected, "{body}");
         }
     }
 

@@ -22,8 +22,8 @@ pub(in crate::domain) struct Case {
     draft: Draft,
     page: Option<Page>,
     parent: Option<String>,
-    page_unknown: Option<Known<()>>,
-    parent_unknown: Option<Known<()>>,
+    page_away: bool,
+    parent_away: bool,
     past: Option<PastOf>,
     author: Option<Known<AuthorPast>>,
     allowance: Allowance,
@@ -39,8 +39,8 @@ impl Case {
             draft,
             page: None,
             parent: None,
-            page_unknown: None,
-            parent_unknown: None,
+            page_away: false,
+            parent_away: false,
             past: None,
             author: None,
             allowance: Allowance::Within,
@@ -81,15 +81,15 @@ impl Case {
         self
     }
 
-    /// The page is not there, and that is why.
-    pub(in crate::domain) fn page_unknown(mut self, why: Known<()>) -> Self {
-        self.page_unknown = Some(why);
+    /// The page could not be had.
+    pub(in crate::domain) fn page_away(mut self) -> Self {
+        self.page_away = true;
         self
     }
 
-    /// The parent is not there, and that is why.
-    pub(in crate::domain) fn parent_unknown(mut self, why: Known<()>) -> Self {
-        self.parent_unknown = Some(why);
+    /// The parent could not be had.
+    pub(in crate::domain) fn parent_away(mut self) -> Self {
+        self.parent_away = true;
         self
     }
 
@@ -122,8 +122,8 @@ impl Case {
         }
         check.evaluate(&Context {
             comment: &comment,
-            page: known(self.page.as_ref(), self.page_unknown.as_ref()),
-            parent: known(self.parent.as_deref(), self.parent_unknown.as_ref()),
+            page: known(self.page.as_ref(), self.page_away),
+            parent: known(self.parent.as_deref(), self.parent_away),
             past: &past,
             allowance: &self.allowance,
             now: Timestamp::from_millis(1_795_000_000_000),
@@ -131,12 +131,8 @@ impl Case {
     }
 }
 
-fn known<T>(value: Option<T>, unknown: Option<&Known<()>>) -> Known<T> {
-    match (value, unknown) {
-        (_, Some(Known::Unavailable(why))) => Known::Unavailable(why.clone()),
-        (Some(value), _) => Known::Known(value),
-        (None, _) => Known::NotApplicable,
-    }
+fn known<T>(value: Option<T>, away: bool) -> Known<T> {
+    if away { Known::Unavailable("away".to_owned()) } else { value.map_or(Known::NotApplicable, Known::Known) }
 }
 
 /// What the check adds: its weight when it hits, else nothing.

@@ -265,12 +265,11 @@ mod tests {
     #[test]
     fn what_could_not_be_had_is_not_taken_for_missing() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
-        let away = || Known::Unavailable("away".to_owned());
         let unavailable = Outcome::Unavailable { why: "away".to_owned() };
         let on_page = Case::new(HEADLINE).page("Council approves budget for schools", "The council voted on Tuesday");
-        assert_eq!(Case::new(HEADLINE).page_unknown(away()).outcome(&check), unavailable);
-        assert_eq!(on_page.parent_unknown(away()).outcome(&check), unavailable);
-        assert_eq!(Case::new("+1").page_unknown(away()).outcome(&check), Outcome::Clear, "no headline needs no page");
+        assert_eq!(Case::new(HEADLINE).page_away().outcome(&check), unavailable);
+        assert_eq!(on_page.parent_away().outcome(&check), unavailable);
+        assert_eq!(Case::new("+1").page_away().outcome(&check), Outcome::Clear, "no headline needs no page");
     }
 
     #[test]
