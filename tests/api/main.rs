@@ -10,5 +10,6 @@ mod first_comment;
 mod helpers;
 mod intake;
 mod limits;
+mod model_file;
 mod quotes;
 mod review;
