@@ -89,7 +89,7 @@ pub struct Metrics {
 pub struct Model {
     /// Whether a classifier runs.
     pub enabled: bool,
-    /// Its file; empty for the shipped one.
+    /// Its file; empty for the shipped one. The page statistics beside it (`background.bin`) come with it, where there are any.
     pub file: PathBuf,
 }
 

@@ -166,7 +166,7 @@ async fn keep_private(state: Arc<http::State>) {
 /// # Errors
 /// A setting, the model file or the background statistics cannot be used.
 pub fn house(config: &Config) -> anyhow::Result<House> {
-    let background = Arc::new(Background::from_bytes(BACKGROUND)?);
+    let background = Arc::new(background(config)?);
     let resources = Resources { background: Arc::clone(&background) };
     let classifier = match (config.model.enabled, config.model.file.as_os_str().is_empty()) {
         (false, _) => None,
@@ -189,6 +189,17 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
         background,
         hash: config.hash(),
     })
+}
+
+/// The word statistics that lie beside the operator's model, or the shipped ones.
+fn background(config: &Config) -> anyhow::Result<Background> {
+    let beside = config.model.file.with_file_name("background.bin");
+    if config.model.file.as_os_str().is_empty() || !beside.is_file() {
+        return Ok(Background::from_bytes(BACKGROUND)?);
+    }
+    let path = beside.display();
+    let bytes = std::fs::read(&beside).with_context(|| format!("{path} cannot be read"))?;
+    Background::from_bytes(&bytes).with_context(|| format!("{path}, beside model.file, cannot be used"))
 }
 
 /// The database for everything but taking comments; works beside a running service.

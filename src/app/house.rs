@@ -89,7 +89,8 @@ impl TrustConfig {
         }
         let Some(past) = past.get() else { return Tier::New };
         let age_ms = past.first_at.map_or(0, |first| now.millis_since(first));
-        let old_enough = age_ms >= u64::from(self.known_days) * 86_400_000;
+        // Whoever wrote more than is looked back over was here before the first of those, however busy the last days were.
+        let old_enough = past.goes_further_back || age_ms >= u64::from(self.known_days) * 86_400_000;
         let mostly_good = past.rejected * 10 <= past.approved;
         if past.approved >= self.known_approved && old_enough && mostly_good { Tier::Known } else { Tier::New }
     }
@@ -193,5 +194,37 @@ impl Settings {
     /// Puts `house` in force for whatever comes next.
     pub fn replace(&self, house: House) {
         self.0.store(Arc::new(house));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_are_those_who_were_welcome_for_long() {
+        let day = 86_400_000;
+        let now = Timestamp::from_millis(100 * day);
+        let past = |approved, rejected, days_ago: i64| AuthorPast {
+            approved,
+            rejected,
+            first_at: Some(now.plus_millis(-days_ago * day)),
+            ..AuthorPast::default()
+        };
+        let busy = AuthorPast { goes_further_back: true, ..past(50, 0, 17) };
+        let cases: &[(&str, AuthorPast, Tier)] = &[
+            ("nothing known", AuthorPast::default(), Tier::New),
+            ("long welcome", past(10, 0, 30), Tier::Known),
+            ("too few", past(9, 0, 30), Tier::New),
+            ("too new", past(50, 0, 17), Tier::New),
+            ("the last fifty of many within days", busy.clone(), Tier::Known),
+            ("often rejected", AuthorPast { rejected: 6, ..busy }, Tier::New),
+        ];
+        let trust = TrustConfig::default();
+        for (name, past, tier) in cases {
+            assert_eq!(trust.tier(None, &Known::Known(past.clone()), now), *tier, "{name}");
+        }
+        assert_eq!(trust.tier(Some("Editor"), &Known::NotApplicable, now), Tier::Staff);
+        assert_eq!(trust.tier(None, &Known::Unavailable("away".to_owned()), now), Tier::New);
     }
 }

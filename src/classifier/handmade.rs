@@ -129,7 +129,7 @@ const TRADES: u32 = GAMBLING | REMEDY | SEX | LENDING | COINS | RANKING | MAGIC;
 const LISTS: &[(u32, &str)] = &[
     (
         ACT,
-        "click visit subscribe join follow check checkout download contact call dial text dm message email mail add register \
+        "click visit subscribe join follow check checkout download contact call text dm message email mail add register \
            signup sign order buy apply try watch hurry reach whatsapp claim grab",
     ),
     (
@@ -142,10 +142,7 @@ const LISTS: &[(u32, &str)] = &[
         "nice great awesome amazing informative helpful useful excellent wonderful fantastic impressive interesting superb \
               perfect brilliant good beautiful love loved enjoyed valuable insightful",
     ),
-    (
-        PAGE,
-        "article articles post posts blog site website webpage page content information info writing write-up writeup read",
-    ),
+    (PAGE, "article articles post posts blog site website webpage page content information info writing writeup read"),
     (OURS, "my our"),
     (HERE, "here now today this these below link"),
     (ME, "i i'm i've i'd i'll me im ive"),

@@ -4,10 +4,12 @@
 //! Inference is ours (linfa recomputes all weights at every call); a model file carries predictions that linfa made, and a
 //! file that our arithmetic does not reproduce is refused at load.
 
+mod card;
 pub mod data;
 pub mod evaluate;
 pub mod features;
 pub mod handmade;
+mod learners;
 pub mod model;
 pub mod train;
 

@@ -41,6 +41,12 @@ pub enum ModelError {
         /// Ours.
         known: &'static str,
     },
+    /// It brings nothing by which its arithmetic could be proved.
+    #[error("the model's {output} output has no golden vectors")]
+    Unproved {
+        /// Which output.
+        output: String,
+    },
     /// Our arithmetic does not give what linfa gave.
     #[error("the model's {output} output does not reproduce its golden vector {number}: {ours} instead of {golden}")]
     Golden {
@@ -140,6 +146,9 @@ impl Classifier {
         let version = checksum.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let classifier = Self { header, version, weights, scale };
         for (at, output) in outputs.iter().enumerate() {
+            if output.golden.is_empty() {
+                return Err(ModelError::Unproved { output: output.name.clone() });
+            }
             for (number, (features, golden)) in output.golden.iter().enumerate() {
                 let ours = 1.0 / (1.0 + (-classifier.margin(at, features)).exp());
                 let reproduced = (ours - golden).abs() <= TOLERANCE; // false for NaN, too
@@ -284,6 +293,10 @@ mod tests {
         assert_eq!(Classifier::load(&damaged).err(), Some(ModelError::Damaged));
         assert!(matches!(Classifier::load(&file("other", right)), Err(ModelError::Features { .. })));
         assert!(matches!(Classifier::load(&file(SPEC, 0.5)), Err(ModelError::Golden { number: 0, .. })));
+        let header = Classifier::load(&good).expect("good").header().clone();
+        let without = Output { golden: Vec::new(), ..output("abuse", 0.0, 0.5) };
+        let unproved = Classifier::to_bytes(&header, &[output("spam", 2.0, right), without]);
+        assert_eq!(Classifier::load(&unproved).err(), Some(ModelError::Unproved { output: "abuse".to_owned() }));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::normalise::Body;
+use super::normalise::{Body, is_blank};
 use super::time::Timestamp;
 use super::trace::Trace;
 
@@ -297,14 +297,15 @@ impl Draft {
     ///
     /// # Errors
     /// [`Invalid`] with the first field that is wrong. Empty strings in optional fields count as absent (except the
-    /// honeypot, where empty is what a person leaves); a NUL anywhere, or a body of blanks alone, is an error.
+    /// honeypot, where empty is what a person leaves); a NUL anywhere, or a body that shows nothing but
+    /// blanks once its markup is gone, is an error.
     pub fn parse(self, bounds: &Bounds) -> Result<NewComment, Invalid> {
         let author = self.author.unwrap_or_default();
-        let body = self.body;
-        if body.trim().is_empty() {
+        let (body, format) = (self.body, self.format.unwrap_or_default());
+        check("body", &body, bounds.max_comment_bytes)?;
+        if is_blank(&body, format) {
             return Err(Invalid::new("body", "must not be empty or blank"));
         }
-        check("body", &body, bounds.max_comment_bytes)?;
         if let Some(honeypot) = &self.honeypot {
             check("honeypot", honeypot, bounds.max_field_bytes)?;
         }
@@ -314,7 +315,7 @@ impl Draft {
             parent_id: present(self.parent_id).map(|id| ExternalId::parse("parent_id", id)).transpose()?,
             author: author.parse(bounds)?,
             body,
-            format: self.format.unwrap_or_default(),
+            format,
             created_at: moment("created_at", self.created_at)?,
             honeypot: self.honeypot,
             typing_ms: self.typing_ms,

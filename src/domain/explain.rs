@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::category::Category;
-use super::decision::{Action, Verdict};
+use super::decision::{Action, Adjustment, Verdict};
 use super::scores::LogOdds;
 use super::signal::{Evaluated, Mode, Outcome};
 
@@ -33,20 +33,30 @@ pub struct Change {
     pub text: String,
 }
 
-/// The terms of a category, summed.
+/// The terms of a category, summed, with one of them (a signal's id, or `model`) left out and the caps as they are then.
 #[must_use]
 pub fn total(verdict: &Verdict, category: Category, leave_out: Option<&str>) -> LogOdds {
-    let of = |signal: &&Evaluated| signal.category == category && Some(signal.id.as_str()) != leave_out;
-    let signals = verdict.signals.iter().filter(of).map(Evaluated::counted);
-    let model = if leave_out == Some("model") { LogOdds::ZERO } else { verdict.model.log_odds(category) };
-    // A cap takes away from what is over it; where something is left out, there may be nothing to take away any more.
-    let adjusts = |id: &str| match leave_out {
-        None => true,
-        Some(left) => !id.starts_with("cap:") && id != format!("exempt:{left}"),
+    let adjusted = |wanted: &dyn Fn(&str) -> bool| {
+        let of = |one: &&Adjustment| one.category == category && wanted(&one.id);
+        verdict.adjustments.iter().filter(of).map(|one| one.log_odds.get()).sum::<f64>()
     };
-    let adjustments = verdict.adjustments.iter().filter(|one| one.category == category && adjusts(&one.id));
-    let terms = std::iter::once(verdict.prior[category]).chain(signals).chain([model]);
-    terms.chain(adjustments.map(|one| one.log_odds)).sum()
+    let signals = |left: Option<&str>| {
+        let of = |signal: &&Evaluated| signal.category == category && left != Some(signal.id.as_str());
+        let counted: f64 = verdict.signals.iter().filter(of).map(|signal| signal.counted().get()).sum();
+        let exempt = |id: &str| id.strip_prefix("exempt:").is_some_and(|signal| left != Some(signal));
+        counted + adjusted(&exempt)
+    };
+    // A cap that was reached says how high it is: what is over it is cut again, from what is left.
+    let cut = adjusted(&|id| id == "cap:signals");
+    let kept = signals(leave_out);
+    let signals = if cut < 0.0 { kept.min(signals(None) + cut) } else { kept };
+    let others = adjusted(&|id| !id.starts_with("exempt:") && !id.starts_with("cap:"));
+    let model = if leave_out == Some("model") {
+        0.0
+    } else {
+        verdict.model.log_odds(category).get() + adjusted(&|id| id == "cap:model")
+    };
+    LogOdds::of(verdict.prior[category].get() + signals + model + others)
 }
 
 /// The smallest single change that would have let the comment through, by the thresholds given (score to hold, for each category).
@@ -89,4 +99,82 @@ fn of_score(verdict: &Verdict, category: Category, hold: f64) -> Change {
     let text =
         format!("With policy.{}.hold above {score:.4} (it is {hold}) it would have been approved.", category.name());
     Change { kind: ChangeKind::Threshold, id: category.name().to_owned(), text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::known::Known;
+    use crate::domain::model::ModelOutput;
+    use crate::domain::policy::{Circumstances, Config, Moderation, Policy};
+    use crate::domain::signal::Allowance;
+
+    fn hit(id: &str, weight: f64) -> Evaluated {
+        let outcome = Outcome::Hit { weight: LogOdds::of(weight), evidence: String::new(), spans: Vec::new() };
+        Evaluated { id: id.to_owned(), category: Category::Spam, mode: Mode::Live, outcome }
+    }
+
+    fn scored(spam: f64) -> ModelOutput {
+        let (version, terms) = ("test".to_owned(), Vec::new());
+        ModelOutput::Scored { version, spam: LogOdds::of(spam), abuse: LogOdds::ZERO, terms }
+    }
+
+    /// The verdict by the default policy, by which a spam score of 0.2 (log-odds -1.3863) holds.
+    fn verdict(signals: Vec<Evaluated>, model: ModelOutput) -> Verdict {
+        verdict_of(signals, model, 5.0)
+    }
+
+    fn verdict_of(signals: Vec<Evaluated>, model: ModelOutput, model_max: f64) -> Verdict {
+        let mut config = Config::default();
+        config.spam.model_max = LogOdds::of(model_max);
+        let policy = Policy::new(config, &["one", "two"]).expect("valid");
+        let (author, allowance) = (Known::NotApplicable, Allowance::Within);
+        let about = Circumstances {
+            moderation: Moderation::Post,
+            role: None,
+            author: &author,
+            allowance: &allowance,
+            hash: "h",
+        };
+        policy.decide(signals, model, &about)
+    }
+
+    #[test]
+    fn what_is_left_is_what_policy_would_have_said() {
+        let cases: &[(&str, Vec<Evaluated>, ModelOutput)] = &[
+            ("no cap", vec![hit("one", 1.0), hit("two", 0.5)], scored(1.0)),
+            ("the signals' cap goes", vec![hit("one", 5.0), hit("two", 2.0)], scored(1.0)),
+            ("the signals' cap stays", vec![hit("one", 9.0), hit("two", 8.0)], scored(-4.0)),
+            ("far over it", vec![hit("one", 40.0), hit("two", 40.0)], ModelOutput::Off),
+            ("the model's cap", vec![hit("one", 2.5)], scored(-9.0)),
+            ("both caps", vec![hit("one", 9.0), hit("two", 8.0)], scored(9.0)),
+        ];
+        for (name, signals, model) in cases {
+            let all = verdict(signals.clone(), model.clone());
+            let said = |left: Option<&str>| total(&all, Category::Spam, left).probability();
+            assert_eq!(said(None), all.scores.spam, "{name}");
+            for left in ["one", "two"] {
+                let rest = signals.iter().filter(|signal| signal.id != left).cloned().collect();
+                assert_eq!(said(Some(left)), verdict(rest, model.clone()).scores.spam, "{name} without {left}");
+            }
+            let without = verdict(signals.clone(), ModelOutput::Off).scores.spam;
+            assert_eq!(said(Some("model")), without, "{name} without the model");
+        }
+    }
+
+    #[test]
+    fn the_smallest_change_is_one_that_would_have_done() {
+        let change = |signals, model, model_max| {
+            let change =
+                smallest_change(&verdict_of(signals, model, model_max), |_| 0.2).expect("a single change would do");
+            (change.kind, change.id)
+        };
+        let signal = change(vec![hit("one", 2.0), hit("two", 0.5)], ModelOutput::Off, 5.0);
+        assert_eq!(signal, (ChangeKind::Signal, "one".to_owned()));
+        let model = change(vec![hit("one", 0.5)], scored(9.0), 5.0);
+        assert_eq!(model, (ChangeKind::Model, "spam".to_owned()));
+        // The model's cap stays when a signal goes: either of the two holds by itself.
+        let neither = change(vec![hit("one", 2.0), hit("two", 2.0)], scored(-9.0), 1.0);
+        assert_eq!(neither, (ChangeKind::Threshold, "spam".to_owned()));
+    }
 }

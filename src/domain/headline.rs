@@ -39,25 +39,20 @@ const MIN_WORDS: usize = 5;
 const MAX_WORDS: usize = 24;
 /// Content words from which its coming back can be told from chance.
 const MIN_CONTENT: usize = 4;
-/// Candidates looked for in one body.
+/// Candidates answered of one body.
 const MAX_CANDIDATES: usize = 16;
 
-/// The parts of `body` that read like headlines, strongest first, at most 16. Quoted parts are left out.
+/// The parts of `body` that read like headlines, strongest first, at most 16; among equals the author's own before quoted ones, and else in
+/// order of appearance. All of the body is looked at: what stands at its end would hide behind what stands before it.
 #[must_use]
 pub fn candidates(body: &Body) -> Vec<Candidate> {
-    let mut found: Vec<Candidate> = Vec::new();
-    for link in body.links.iter().filter(|link| link.kind == LinkKind::Anchor).take(MAX_CANDIDATES) {
-        if let Some(text) = &link.text {
-            add(&mut found, body, text, link.span.clone(), Strength::Linked);
-        }
-    }
+    let anchors = body.links.iter().filter(|link| link.kind == LinkKind::Anchor);
+    let mut likely: Vec<(Strength, Range<usize>, &str)> =
+        anchors.filter_map(|link| Some((Strength::Linked, link.span.clone(), link.text.as_deref()?))).collect();
     let all = stretches(body.plain.text());
     for stretch in &all {
-        if found.len() >= MAX_CANDIDATES {
-            break;
-        }
         let span = body.plain.original(stretch.start..stretch.start + stretch.text.len());
-        let beside_link = body.links.iter().take(64).any(|link| is_near(&span, &link.span));
+        let beside_link = body.links.iter().any(|link| is_near(&span, &link.span));
         let strength = match (is_title(stretch.text), beside_link) {
             (true, true) => Strength::Linked,
             (true, false) => Strength::Title,
@@ -67,16 +62,20 @@ pub fn candidates(body: &Body) -> Vec<Candidate> {
             (false, false) if all.len() == 1 || !stretch.ends_sentence => Strength::Weak,
             (false, false) => continue,
         };
-        add(&mut found, body, stretch.text, span, strength);
+        likely.push((strength, span, stretch.text));
     }
-    found.sort_by_key(|candidate| std::cmp::Reverse(candidate.strength));
+    likely.sort_by_key(|(strength, span, _)| (std::cmp::Reverse(*strength), body.is_quoted(span)));
+    let mut found: Vec<Candidate> = Vec::new();
+    for (strength, span, text) in likely {
+        if found.len() >= MAX_CANDIDATES {
+            break;
+        }
+        add(&mut found, text, span, strength);
+    }
     found
 }
 
-fn add(found: &mut Vec<Candidate>, body: &Body, text: &str, span: Range<usize>, strength: Strength) {
-    if body.is_quoted(&span) {
-        return;
-    }
+fn add(found: &mut Vec<Candidate>, text: &str, span: Range<usize>, strength: Strength) {
     let folded = super::normalise::fold_plain(text);
     let ranges = super::normalise::words(folded.text());
     let words: Vec<String> =
@@ -265,6 +264,27 @@ mod tests {
             let hit = all.iter().find(|(text, _)| text.to_lowercase().contains("harbour museum opens"));
             assert_eq!(hit.map(|(_, strength)| *strength), Some(*strength), "{name}: {all:?}");
         }
+    }
+
+    #[test]
+    fn a_long_comment_hides_no_headline_at_its_end() {
+        let wrapped: String = (0..40)
+            .map(|at| format!("and then line number {at} of what I had to say about the matter, wrapped by\n"))
+            .collect();
+        let headlines =
+            ["Harbour Museum Opens Its Doors After Ten Years", "Five Islands Where Houses Cost Less Than a Used Car"];
+        let body = format!("{wrapped}\n{}\n{}", headlines[0], headlines[1]);
+        let all = found(&body, Format::Text);
+        assert_eq!(all.len(), MAX_CANDIDATES);
+        assert_eq!([all[0].0.as_str(), all[1].0.as_str()], headlines);
+    }
+
+    #[test]
+    fn own_headlines_come_before_quoted_ones() {
+        let body =
+            "> Harbour Museum Opens Its Doors After Ten Years\nFive Islands Where Houses Cost Less Than a Used Car";
+        let all = found(body, Format::Text);
+        assert!(all.len() == 2 && all[0].0.starts_with("Five Islands"), "{all:?}");
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub struct Sightings {
     pub rejected: u32,
     /// How many a person has approved since: what people let pass is no wave.
     pub approved_by_person: u32,
+    /// How many stand approved under this comment's own article: what readers there can see, and quote.
+    pub approved_here: u32,
     /// The first, when there is one.
     pub first_at: Option<Timestamp>,
     /// The last, when there is one.
@@ -135,10 +137,29 @@ pub struct AuthorPast {
     pub rejected_by_person: u32,
     /// Now waiting.
     pub held: u32,
-    /// When the first one arrived.
+    /// When the first one arrived, of those that were looked back over.
     pub first_at: Option<Timestamp>,
     /// When the last one arrived.
     pub last_at: Option<Timestamp>,
+    /// Whether there may be more than were looked back over, so that the first of all arrived before `first_at`.
+    pub goes_further_back: bool,
+}
+
+impl AuthorPast {
+    /// Counts one more comment, which arrived at `at`.
+    pub fn count(&mut self, at: Timestamp, standing: Standing) {
+        let (of, by_person) = match standing.status {
+            Status::Approved => (&mut self.approved, Some(&mut self.approved_by_person)),
+            Status::Rejected => (&mut self.rejected, Some(&mut self.rejected_by_person)),
+            Status::Held => (&mut self.held, None),
+        };
+        *of = of.saturating_add(1);
+        if let Some(by_person) = by_person.filter(|_| standing.by_person) {
+            *by_person = by_person.saturating_add(1);
+        }
+        self.first_at = Some(self.first_at.map_or(at, |first| first.min(at)));
+        self.last_at = Some(self.last_at.map_or(at, |last| last.max(at)));
+    }
 }
 
 /// A comment's state as far as history cares: told at intake, and whenever it changes.
@@ -153,14 +174,17 @@ pub struct Standing {
 /// Who remembers.
 #[async_trait]
 pub trait History: Send + Sync {
-    /// What is known of the past of `trace` at `now`, from what arrived before; changes nothing.
+    /// What is known of the past of `trace` at `now`, from what arrived before, within the window that is remembered; changes nothing.
+    /// What became of those comments is told as it is now, not as it was at `now`: a replay sees later decisions.
     async fn about(&self, trace: &Trace, now: Timestamp) -> PastOf;
 
-    /// What became of this author's earlier comments: the part of [`Self::about`] that limits need before the rest is asked.
+    /// What became of this author's earlier comments: the part of [`Self::about`] that limits need before the rest is asked. The
+    /// comment itself is never one of them, whether it is new, edited or asked about once more.
     async fn author(&self, trace: &Trace, now: Timestamp) -> Known<AuthorPast>;
 
     /// Like [`Self::about`], and notes `trace` as seen at `now`, in one step: of two comments that carry the same
-    /// link at the same moment, one sees the other. The comment itself (by [`Trace::comment`]) never counts as its own past,
+    /// link at the same moment, one sees the other, whichever of them read the clock first. The comment itself (by
+    /// [`Trace::comment`]) never counts as its own past,
     /// however often it is sighted; sighting it again replaces what was noted before.
     async fn sight(&self, trace: &Trace, now: Timestamp) -> PastOf;
 

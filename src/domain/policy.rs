@@ -262,10 +262,13 @@ impl Policy {
             let config = self.of(category);
             let counted = signals.iter().filter(|signal| signal.category == category).map(Evaluated::counted);
             let exempted = adjustments.iter().filter(|adjustment| adjustment.category == category);
-            let sum: LogOdds = counted.chain(exempted.map(|adjustment| adjustment.log_odds)).sum();
-            if sum > config.signals_max {
-                let log_odds = LogOdds::of(config.signals_max.get() - sum.get());
+            let sum: f64 = counted.chain(exempted.map(|adjustment| adjustment.log_odds)).map(LogOdds::get).sum();
+            // In steps, because one amount of log-odds is bounded and what several signals add up to is not.
+            let mut over = LogOdds::rounded(sum - config.signals_max.get());
+            while over > 0.0 {
+                let log_odds = LogOdds::of(-over);
                 adjustments.push(Adjustment { id: "cap:signals".to_owned(), category, log_odds });
+                over = LogOdds::rounded(over + log_odds.get());
             }
             let said = model.log_odds(category).get();
             let most = config.model_max.get();
@@ -517,6 +520,16 @@ mod tests {
         );
         let about = Circumstances { role: Some("member"), ..usual() };
         assert_eq!(policy.decide(signals, ModelOutput::Off, &about).action, Action::Hold);
+    }
+
+    #[test]
+    fn the_cap_holds_however_much_is_over_it() {
+        let signals =
+            vec![hit("one", Category::Spam, 40.0), hit("two", Category::Spam, 40.0), hit("one", Category::Spam, 0.25)];
+        let verdict = policy().decide(signals, ModelOutput::Off, &usual());
+        let capped = LogOdds::of(-2.2 + 5.5).probability();
+        assert_eq!((verdict.action, verdict.scores.spam), (Action::Hold, capped));
+        assert!((shown_sum(&verdict, Category::Spam) - 3.3).abs() < 1e-9);
     }
 
     #[test]

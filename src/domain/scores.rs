@@ -18,7 +18,7 @@ impl LogOdds {
     #[must_use]
     pub fn new(value: f64) -> Option<Self> {
         value.is_finite().then(|| {
-            let rounded = (value.clamp(-Self::LIMIT, Self::LIMIT) * 10_000.0).round() / 10_000.0;
+            let rounded = Self::rounded(value.clamp(-Self::LIMIT, Self::LIMIT));
             Self(rounded + 0.0) // turns -0.0 into 0.0, which reads better
         })
     }
@@ -27,6 +27,12 @@ impl LogOdds {
     #[must_use]
     pub fn of(value: f64) -> Self {
         Self::new(value).unwrap_or_default()
+    }
+
+    /// `value` to four decimals, without a bound: for sums of several amounts on their way to one.
+    #[must_use]
+    pub fn rounded(value: f64) -> f64 {
+        (value * 10_000.0).round() / 10_000.0
     }
 
     /// The number.

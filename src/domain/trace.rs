@@ -2,6 +2,9 @@
 //!
 //! A trace is computed once from a normalised comment, stored beside it, and is all that [`super::history::History`]
 //! remembers; a restart or a replay feeds the same traces in the same order and knows the same things.
+//!
+//! Quoted parts leave their marks like all others: whoever could hide behind a `>` would. Whether a comment only quotes what stands there
+//! already is for the checks to say, which know the past.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +37,7 @@ pub struct Trace {
     pub author_known: bool,
     /// Whether the author's role excuses repeats (moderators' standard replies form no campaign).
     pub staff: bool,
-    /// Each link, without duplicates, at most [`Trace::MAX_LINKS`].
+    /// Each link, without duplicates, the author's own before quoted ones, at most [`Trace::MAX_LINKS`].
     pub links: Vec<LinkTrace>,
     /// The whole text; `None` when it is too short to mean anything when repeated.
     pub text: Option<TextTrace>,
@@ -122,7 +125,8 @@ const MIN_LETTERS: usize = 24;
 pub fn of(site: SiteId, sent: &NewComment, body: &Body, staff: bool) -> Trace {
     let (author, author_known) = author(site, sent);
     let mut links: Vec<LinkTrace> = Vec::new();
-    for link in body.links.iter().filter(|link| !body.is_quoted(&link.span)) {
+    let (quoted, own): (Vec<&Link>, Vec<&Link>) = body.links.iter().partition(|link| body.is_quoted(&link.span));
+    for link in own.into_iter().chain(quoted) {
         let link = LinkTrace::of(link);
         if links.len() < Trace::MAX_LINKS && !links.contains(&link) {
             links.push(link);
@@ -171,26 +175,42 @@ fn author(site: SiteId, sent: &NewComment) -> (u64, bool) {
     }
 }
 
-/// Fingerprints of the whole text without its quoted parts. Features are word pairs, and single words when the text is short, so that a
-/// word replaced or a name appended leaves most of them as they were.
+/// Fingerprints of the author's own words, or of everything where those are too few: a comment that is nothing but quotation says what it
+/// quotes. Features are word pairs, and single words when the text is short, so that a word replaced or a name appended leaves most of them as
+/// they were.
 fn text(body: &Body) -> Option<TextTrace> {
-    let folded = body.folded.text();
-    let kept: Vec<&str> = if body.quotes.is_empty() {
-        body.words().collect()
-    } else {
-        let word = |word: &std::ops::Range<u32>| word.start as usize..word.end as usize;
-        let mine = body.words.iter().filter(|range| !body.is_quoted(&body.folded.original(word(range))));
-        mine.map(|range| &folded[word(range)]).collect()
-    };
-    let letters: usize = kept.iter().map(|word| word.chars().count()).sum();
-    // In scripts without spaces a character is a word; eight of them are a short sentence.
-    let wide = kept.iter().filter(|word| word.chars().all(super::normalise::is_unspaced)).count();
-    if kept.len() < MIN_WORDS || letters + 2 * wide < MIN_LETTERS {
+    let own = own_words(body);
+    let kept = if mean_something(&own) { own } else { body.words().collect() };
+    if !mean_something(&kept) {
         return None;
     }
     let pairs: Vec<String> = kept.windows(2).map(|pair| pair.join(" ")).collect();
     let singles = if kept.len() < 20 { kept.as_slice() } else { &[] };
     TextTrace::of_features(exact(kept.iter().copied()), singles.iter().copied().chain(pairs.iter().map(String::as_str)))
+}
+
+/// Whether a text's fingerprints had to be made of what it quotes.
+#[must_use]
+pub fn text_is_quoted(body: &Body) -> bool {
+    !body.quotes.is_empty() && !mean_something(&own_words(body))
+}
+
+/// The folded words that are not quoted.
+fn own_words(body: &Body) -> Vec<&str> {
+    if body.quotes.is_empty() {
+        return body.words().collect();
+    }
+    let word = |word: &std::ops::Range<u32>| word.start as usize..word.end as usize;
+    let own = body.words.iter().filter(|range| !body.is_quoted(&body.folded.original(word(range))));
+    own.map(|range| &body.folded.text()[word(range)]).collect()
+}
+
+/// Whether so many words mean anything when they come again.
+fn mean_something(words: &[&str]) -> bool {
+    let letters: usize = words.iter().map(|word| word.chars().count()).sum();
+    // In scripts without spaces a character is a word; eight of them are a short sentence.
+    let wide = words.iter().filter(|word| word.chars().all(super::normalise::is_unspaced)).count();
+    words.len() >= MIN_WORDS && letters + 2 * wide >= MIN_LETTERS
 }
 
 /// Hash of a text's words alone: equal for equal texts, whatever the punctuation.
@@ -266,14 +286,20 @@ mod tests {
     }
 
     #[test]
-    fn quoted_parts_leave_no_trace() {
+    fn quoted_parts_leave_their_marks_and_own_words_come_first() {
         let quoting = trace(
             1,
-            "> see http://x.example/a for the whole story of the bridge\nNo, that is not what happened there at all.",
+            "> see http://x.example/a for the whole story of the bridge\nNo, that is not what happened there at all: http://y.example/b",
             AuthorDraft::default(),
         );
-        assert!(quoting.links.is_empty());
-        assert_eq!(quoting.text, trace(1, "No, that is not what happened there at all.", AuthorDraft::default()).text);
+        let own = trace(1, "No, that is not what happened there at all: http://y.example/b", AuthorDraft::default());
+        assert_eq!((quoting.links.len(), quoting.links[0]), (2, own.links[0]));
+        assert_eq!(quoting.text, own.text);
+        let pasted = "Local Startup Claims Its Battery Charges in Ninety Seconds http://battery-news.example/story";
+        let [bare, hidden] = ["", "> "]
+            .map(|before| trace(1, &format!("{before}{pasted}"), AuthorDraft::default()))
+            .map(|trace| (trace.links, trace.text, trace.headlines));
+        assert_eq!(bare, hidden, "a sign in front hides nothing");
     }
 
     #[test]

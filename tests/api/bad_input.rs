@@ -35,6 +35,13 @@ async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
         ("an unknown format", with(|c| c["format"] = json!("bbcode")), 422, "invalid", "format: unknown variant"),
         ("negative time", with(|c| c["typing_ms"] = json!(-5)), 422, "invalid", "typing_ms: invalid value"),
         ("a blank body", with(|c| c["body"] = json!(" \n\t ")), 422, "invalid", "body: must not be empty or blank"),
+        (
+            "a body that shows nothing",
+            with(|c| (c["body"], c["format"]) = (json!("<p>&nbsp;</p>"), json!("html"))),
+            422,
+            "invalid",
+            "body: must not be empty or blank",
+        ),
         ("NUL in the body", with(|c| c["body"] = json!("a\0b")), 422, "invalid", "body: must not contain NUL"),
         (
             "NUL in a name",

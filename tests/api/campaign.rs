@@ -1,4 +1,5 @@
-//! The telltale case: one headline pasted under thirty articles by ten authors among three hundred ordinary comments, in five forms.
+//! The telltale case: one headline pasted under thirty articles by ten authors among three hundred ordinary comments, in several
+//! forms.
 
 use serde_json::{Value, json};
 
@@ -55,9 +56,27 @@ fn pasted(form: usize, at: usize) -> Value {
         2 => HEADLINE.to_owned(),
         3 => format!("{HEADLINE} http://host-{at}.example/{at}"),
         4 => REWORDED[at % REWORDED.len()].to_owned(),
+        6 => format!("> {HEADLINE} http://battery-news.example/story"),
+        7 => format!("{}\n\n{HEADLINE}\n{SECOND}", wrapped(at)),
         _ => format!("{}\n\n{HEADLINE}\n{SECOND}", talk(1_000 + at * 31)["body"].as_str().unwrap()),
     };
     json!({"id": format!("paste-{at}"), "article": page(at), "author": {"id": format!("paster-{}", at % 10)}, "body": body})
+}
+
+/// A long comment as mail programs send it: no line longer than 72 letters, each of which could be a headline by its length.
+fn wrapped(at: usize) -> String {
+    let long: Vec<String> =
+        (0..9).map(|part| talk(2_000 + at * 31 + part * 977)["body"].as_str().unwrap().to_owned()).collect();
+    let mut lines = vec![String::new()];
+    for word in long.join(" ").split(' ') {
+        let last = lines.last_mut().unwrap();
+        if last.len() + word.len() >= 72 {
+            lines.push(word.to_owned());
+        } else {
+            *last = format!("{last} {word}").trim_start().to_owned();
+        }
+    }
+    lines.join("\n")
 }
 
 async fn run(form: usize) -> Vec<(Value, Value)> {
@@ -126,7 +145,21 @@ async fn a_reworded_headline_is_held_from_the_third_on() {
 
 #[tokio::test]
 async fn two_headlines_at_the_end_of_a_long_genuine_comment_are_shown() {
-    let answers = run(5).await;
+    assert_headlines_are_shown(5).await;
+}
+
+#[tokio::test]
+async fn two_headlines_at_the_end_of_a_wrapped_comment_are_shown() {
+    assert_headlines_are_shown(7).await;
+}
+
+#[tokio::test]
+async fn a_headline_behind_a_quotation_mark_is_held_from_the_second_on() {
+    assert_held_from(6, 2).await;
+}
+
+async fn assert_headlines_are_shown(form: usize) {
+    let answers = run(form).await;
     assert_talk_is_left_alone(&answers);
     let pasted = answers.iter().filter(|(sent, _)| is_pasted(sent));
     for (at, (_, answer)) in pasted.enumerate().skip(1) {

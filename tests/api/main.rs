@@ -7,11 +7,14 @@ mod appeals;
 mod bad_input;
 mod batch;
 mod campaign;
+mod first_comment;
 mod helpers;
 mod in_flight;
 mod intake;
 mod limits;
+mod model_file;
 mod people;
+mod quotes;
 mod readers;
 #[path = "../support/receiver.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]

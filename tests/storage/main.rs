@@ -4,6 +4,7 @@
 
 mod erased;
 mod figures;
+mod history;
 mod made;
 mod model;
 mod outbox;

@@ -1,4 +1,7 @@
 //! HTML to visible text, by the WHATWG tokenizer (html5gum), with a map back to the bytes as sent.
+//!
+//! What is visible depends on the site: some drop `<style>` with what stands inside, most only strip the tags they do not know and show the
+//! rest. So every element's content is read, as markup, and a body inside `<style>` hides from nobody.
 
 use std::convert::Infallible;
 use std::ops::Range;
@@ -27,7 +30,6 @@ pub(super) struct Visible {
     /// Quoted stretches of the plain text.
     pub(super) quotes: Vec<Range<usize>>,
     open: Option<(String, usize, usize)>,
-    hidden: usize,
     quoted: usize,
     quote_start: usize,
     tag: Tag,
@@ -42,8 +44,6 @@ struct Tag {
     start: usize,
 }
 
-/// Elements whose text no reader sees. Only these two: sites that strip other tags show what stood inside them.
-const HIDDEN: &[&[u8]] = &[b"script", b"style"];
 /// Elements that do not separate words.
 const INLINE: &[&[u8]] = &[
     b"a", b"abbr", b"b", b"bdi", b"bdo", b"cite", b"code", b"del", b"dfn", b"em", b"font", b"i", b"ins", b"kbd",
@@ -51,34 +51,30 @@ const INLINE: &[&[u8]] = &[
 ];
 
 impl Visible {
-    /// Reads a fragment that stands at `base` of the body as sent. State (open anchors, hidden elements) goes on from the fragment before.
+    /// Reads a fragment that stands at `base` of the body as sent. State (open anchors, quotations) goes on from the fragment before.
     pub(super) fn html(&mut self, fragment: &str, base: usize) {
         let mut emitter =
             CallbackEmitter::<_, Infallible, usize>::new(|event: CallbackEvent<'_>, span: Span<usize>| {
                 self.event(&event, &span, fragment, base);
                 None
             });
-        emitter.naively_switch_states(true);
+        emitter.naively_switch_states(false); // content of `<style>` and the like is markup to whoever strips the tag alone
         Tokenizer::new_with_emitter(fragment, emitter).for_each(drop);
     }
 
     /// Appends text that stands in the body as it is.
     pub(super) fn verbatim(&mut self, text: &str, at: usize) {
-        if self.hidden == 0 {
-            self.plain.push(text, at..at + text.len());
-        }
+        self.plain.push(text, at..at + text.len());
     }
 
     /// Appends text that was written otherwise at `range`.
     pub(super) fn written_as(&mut self, text: &str, range: Range<usize>) {
-        if self.hidden == 0 {
-            self.plain.push(text, range);
-        }
+        self.plain.push(text, range);
     }
 
     /// Separates what stands before `at` from what stands after it.
     pub(super) fn line_break(&mut self, at: usize) {
-        if self.hidden == 0 && !matches!(self.plain.last_char(), None | Some('\n')) {
+        if !matches!(self.plain.last_char(), None | Some('\n')) {
             self.plain.push("\n", at..at);
         }
     }
@@ -127,9 +123,9 @@ impl Visible {
                     self.tag.href = Some(value.to_vec());
                 }
             }
-            CallbackEvent::CloseStartTag { self_closing } => {
+            CallbackEvent::CloseStartTag { .. } => {
                 let tag = std::mem::take(&mut self.tag);
-                self.start_tag(&tag, *self_closing);
+                self.start_tag(&tag);
             }
             CallbackEvent::EndTag { name } => self.end_tag(name, base + span.end.min(fragment.len())),
             CallbackEvent::String { value } => self.string(value, span, fragment, base),
@@ -137,11 +133,7 @@ impl Visible {
         }
     }
 
-    fn start_tag(&mut self, tag: &Tag, self_closing: bool) {
-        if HIDDEN.contains(&tag.name.as_slice()) && !self_closing {
-            self.hidden += 1;
-            return;
-        }
+    fn start_tag(&mut self, tag: &Tag) {
         if !INLINE.contains(&tag.name.as_slice()) {
             self.line_break(tag.start);
         }
@@ -158,10 +150,6 @@ impl Visible {
     }
 
     fn end_tag(&mut self, name: &[u8], end: usize) {
-        if HIDDEN.contains(&name) {
-            self.hidden = self.hidden.saturating_sub(1);
-            return;
-        }
         match name {
             b"a" => self.close_anchor(end),
             b"blockquote" => self.close_quote(),
@@ -174,9 +162,6 @@ impl Visible {
 
     /// Text: stretches without `&` stand as sent; each `&…` is decoded by itself, so that its letters keep their place.
     fn string(&mut self, value: &[u8], span: &Span<usize>, fragment: &str, base: usize) {
-        if self.hidden > 0 {
-            return;
-        }
         let Some(raw) = fragment.get(span.start..span.end.min(fragment.len())) else {
             let at = base + span.start.min(fragment.len());
             return self.plain.push(&String::from_utf8_lossy(value), at..at);

@@ -246,13 +246,16 @@ fn disguised(folded: &Mapped, links: &mut Links) {
 
 /// Ways to write a dot without writing it.
 const DOTS: &[&str] =
-    &[" dot ", "[dot]", "(dot)", "{dot}", "[.]", "(.)", "{.}", " . ", " [dot] ", " (dot) ", " [.] ", " (.) ", ",com"];
+    &[" dot ", "[dot]", "(dot)", "{dot}", "[.]", "(.)", "{.}", " . ", " [dot] ", " (dot) ", " [.] ", " (.) "];
 
-/// `hxxp://…`, `example dot com`, `example [.] com`, `www . example . com`, `example,com`.
-fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
+/// `hxxp://…`, `example dot com`, `example [.] com`, `www . example . com`.
+pub(super) fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("hxxp").take(MAX_LINKS) {
-        let end = text[at..].find(char::is_whitespace).map_or(text.len(), |length| at + length);
+        // Up to the next one, so that all of them together are read once, however many follow each other without a blank.
+        let rest = &text[at + 4..];
+        let end = rest.find(char::is_whitespace).into_iter().chain(rest.find("hxxp")).min();
+        let end = end.map_or(text.len(), |length| at + 4 + length);
         let written = text[at..end].replacen("hxxp", "http", 1).replace("[.]", ".").replace("[dot]", ".");
         found.push((at..end, written));
     }
@@ -263,19 +266,16 @@ fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
             let start = before
                 .rfind(|c| !is_host(c))
                 .map_or(0, |last| last + before[last..].chars().next().map_or(1, char::len_utf8));
-            let first_label = if *dot == ",com" { "com" } else { "" };
             let label_end = after.find(|c: char| !c.is_ascii_alphanumeric()).unwrap_or(after.len());
-            let (host, suffix) =
-                (before[start..].trim(), if first_label.is_empty() { &after[..label_end] } else { first_label });
-            let suffix_ends = first_label.is_empty() || label_end == 0;
+            let (host, suffix) = (before[start..].trim(), &after[..label_end]);
             // ` dot ` and ` . ` between ordinary words end sentences; only suffixes that nobody writes as words count there.
-            let sure = if dot.contains(['[', '(', '{', ',']) {
+            let sure = if dot.contains(['[', '(', '{']) {
                 suffix == "net" || BARE_SUFFIXES.contains(&suffix)
             } else {
                 matches!(suffix, "com" | "org" | "net" | "info" | "ru" | "xyz" | "biz")
             };
-            if suffix_ends && sure && host.len() >= 2 && host.chars().any(char::is_alphabetic) {
-                let end = at + dot.len() + if first_label.is_empty() { label_end } else { 0 };
+            if sure && host.len() >= 2 && host.chars().any(char::is_alphabetic) {
+                let end = at + dot.len() + label_end;
                 let host = if suffix == "net" { format!("www.{host}") } else { host.to_owned() };
                 found.push((start..end, format!("{host}.{suffix}")));
             }

@@ -1,8 +1,8 @@
 //! Reduces a body to what a reader sees: text and links, with a map back to what was sent.
 //!
 //! Two layers, each with a map. `plain` is the visible text: markup removed, character references decoded, otherwise
-//! untouched. `folded` is for matching: see [`fold`](mod@fold). Evidence always points into the body **as sent**. Reading the plain text of a text
-//! body again gives the same; nothing here panics or takes more than linear time, whatever is sent.
+//! untouched. `folded` is for matching: see [`fold`](mod@fold). Evidence always points into the body **as sent**. Reading as text what any body
+//! shows gives the same text again; nothing here panics or takes more than linear time, whatever is sent.
 
 mod fold;
 mod html;
@@ -41,7 +41,7 @@ pub struct Body {
     pub links: Vec<Link>,
     /// How many links there are in all.
     pub links_total: usize,
-    /// Quoted parts (`<blockquote>`, `>` lines), as bytes of the body as sent.
+    /// Quoted parts (`<blockquote>`, `>` lines), as bytes of the body as sent, in order; parts that touch are one.
     pub quotes: Vec<Range<usize>>,
 }
 
@@ -49,20 +49,7 @@ impl Body {
     /// Reduces `body`, written in `format`.
     #[must_use]
     pub fn read(body: &str, format: Format) -> Self {
-        let mut visible = match format {
-            Format::Text => {
-                let mut visible = Visible::default();
-                visible.verbatim(body, 0);
-                visible
-            }
-            Format::Html => {
-                let mut visible = Visible::default();
-                visible.html(body, 0);
-                visible.finish(body.len());
-                visible
-            }
-            Format::Markdown => markdown::read(body),
-        };
+        let mut visible = visible(body, format);
         let anchors = std::mem::take(&mut visible.anchors);
         let plain = visible.plain;
         let folded = fold::fold(&plain);
@@ -72,7 +59,7 @@ impl Body {
         if format == Format::Text {
             quotes.extend(quoted_lines(body));
         }
-        Self { plain, folded, words, links: links.kept, links_total: links.total, quotes }
+        Self { plain, folded, words, links: links.kept, links_total: links.total, quotes: merged(quotes) }
     }
 
     /// The folded words, in order.
@@ -84,8 +71,46 @@ impl Body {
     /// Whether a part of the body as sent is quoted.
     #[must_use]
     pub fn is_quoted(&self, span: &Range<usize>) -> bool {
-        self.quotes.iter().any(|quote| quote.start <= span.start && span.end <= quote.end)
+        let after = self.quotes.partition_point(|quote| quote.start <= span.start);
+        after.checked_sub(1).is_some_and(|at| span.end <= self.quotes[at].end)
     }
+}
+
+/// The same bytes as ranges in order that do not touch.
+fn merged(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| range.start);
+    ranges.dedup_by(|next, kept| {
+        let touches = next.start <= kept.end;
+        if touches {
+            kept.end = kept.end.max(next.end);
+        }
+        touches
+    });
+    ranges
+}
+
+/// Whether a body shows nothing: no character that leaves a mark, in whatever its markup leaves over.
+#[must_use]
+pub fn is_blank(body: &str, format: Format) -> bool {
+    let leaves_no_mark = |c: char| c.is_whitespace() || is_invisible(c);
+    let starts_with_text = |body: &str| body.trim_start().starts_with(char::is_alphanumeric);
+    if format == Format::Text || starts_with_text(body) {
+        return body.chars().all(leaves_no_mark); // the usual case is decided by its first letter
+    }
+    visible(body, format).plain.text().chars().all(leaves_no_mark)
+}
+
+fn visible(body: &str, format: Format) -> Visible {
+    let mut visible = Visible::default();
+    match format {
+        Format::Text => visible.verbatim(body, 0),
+        Format::Html => {
+            visible.html(body, 0);
+            visible.finish(body.len());
+        }
+        Format::Markdown => return markdown::read(body),
+    }
+    visible
 }
 
 /// Lines that start with `>`, as mail has them.

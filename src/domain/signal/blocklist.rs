@@ -1,7 +1,7 @@
 //! # Listed words and hosts (`blocklist`)
 //!
 //! - **Looks at:** words and hosts that the operator lists, in the body, the author's name, e-mail and homepage.
-//!   Words match whole words, however they are cased or disguised; an entry that ends in `*` matches the beginning
+//!   Words match whole words (anywhere, in scripts that write without blanks), however they are cased or disguised; an entry that ends in `*` matches the beginning
 //!   of words. Hosts match themselves and their subdomains.
 //! - **Why:** what a site never wants to see is best said outright.
 //! - **Wrong when:** a listed word has an honest use. Prefer several words to one (`payday loan`), and look at the
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
-use crate::domain::normalise::{Mapped, fold_plain, host_of};
+use crate::domain::normalise::{Mapped, fold_plain, host_of, is_unspaced};
 use crate::domain::scores::LogOdds;
 
 /// The check's stable name.
@@ -175,8 +175,9 @@ impl Check {
         let text = folded.text();
         for hit in self.words.find_overlapping_iter(text).take(10_000) {
             let entry = hit.pattern().as_usize();
-            let starts = !text[..hit.start()].ends_with(char::is_alphanumeric);
-            let ends = self.prefixes[entry] || !text[hit.end()..].starts_with(char::is_alphanumeric);
+            let (before, found_text, after) = (&text[..hit.start()], &text[hit.start()..hit.end()], &text[hit.end()..]);
+            let starts = is_boundary(before.chars().next_back(), found_text.chars().next());
+            let ends = self.prefixes[entry] || is_boundary(found_text.chars().next_back(), after.chars().next());
             if starts && ends {
                 found.insert(entry);
                 if spans.len() < 20 {
@@ -197,6 +198,12 @@ impl Check {
             rest = rest.split_once('.')?.1;
         }
     }
+}
+
+/// Whether a word may end between the two characters: one of them is no letter, or belongs to a script that writes without blanks.
+fn is_boundary(before: Option<char>, after: Option<char>) -> bool {
+    let ends_here = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || is_unspaced(c));
+    ends_here(before) || ends_here(after)
 }
 
 #[cfg(test)]
@@ -231,6 +238,21 @@ mod tests {
         ];
         for (name, case, expected) in cases {
             assert_eq!(weight(&check, case) > 0.0, *expected, "{name}: {:?}", case.outcome(&check));
+        }
+    }
+
+    #[test]
+    fn scripts_without_blanks_have_no_word_boundaries() {
+        let words = ["カジノ", "คาสิโน", "casino"].map(str::to_owned).to_vec();
+        let check = new(&Config { words, ..Config::default() }, &Resources::default()).expect("valid");
+        for (body, expected) in [
+            ("最高のカジノです", true),
+            ("เล่นคาสิโนออนไลน์", true),
+            ("最好的casino网站", true),
+            ("casinos", false),
+            ("最好的casinos", false),
+        ] {
+            assert_eq!(weight(&check, &Case::new(body)) > 0.0, expected, "{body}");
         }
     }
 

@@ -1,11 +1,12 @@
 //! # The same text again (`duplicate-text`)
 //!
 //! - **Looks at:** earlier comments with the same or nearly the same text, across authors, articles and sites,
-//!   within `history.window_days`. Texts too short to mean anything when repeated, quotations, and replies of a
-//!   site's own people are left out.
+//!   within `history.window_days`. Texts too short to mean anything when repeated, and replies of a site's own people
+//!   are left out; so are quotations (`>`, `<blockquote>`) where there are enough words of the author's own.
 //! - **Why:** spam is pasted; people write anew.
 //! - **Wrong when:** somebody posts twice by mistake (weighs little), or a slogan, a poem or a petition makes the
-//!   rounds. What people approved before counts a quarter.
+//!   rounds. What people approved before counts a quarter. A short answer below a quotation of what stands approved
+//!   under the same article does not count.
 //! - **Settings:** `[signals.duplicate_text]`, `mode` (`live`, `shadow` or `off`; default `live`),
 //!   `elsewhere_weight` (log-odds added to `spam` when the text stood under another article, default 2.3),
 //!   `other_author_weight` (log-odds when another author posted it under the same article, default 2.3),
@@ -20,6 +21,7 @@ use crate::domain::category::Category;
 use crate::domain::history::Sightings;
 use crate::domain::known::Known;
 use crate::domain::scores::LogOdds;
+use crate::domain::trace;
 
 /// The check's stable name.
 pub const ID: &str = "duplicate-text";
@@ -86,6 +88,9 @@ impl Signal for Check {
             Known::NotApplicable => return Outcome::NotApplicable,
             Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
         };
+        if past.approved_here > 0 && trace::text_is_quoted(&ctx.comment.body) {
+            return Outcome::Clear; // a short answer below a quotation of what readers see under this article
+        }
         Outcome::Hit {
             weight: LogOdds::of(self.weigh(past)),
             evidence: format!("The same or nearly the same text was posted before: {}.", past.sentence()),
@@ -140,6 +145,12 @@ mod tests {
         assert!(of(seen(1, 0, 0, 1)) > 2.2, "another author's words");
         assert!(of(seen(9, 0, 9, 9)) > of(seen(1, 0, 1, 1)));
         assert!(of(Sightings { approved_by_person: 2, ..seen(2, 0, 2, 2) }) < 1.0);
+        let quoted = |body: &str| {
+            let past_text = Sightings { approved_here: 1, ..seen(2, 0, 1, 2) };
+            weight(&check, &Case::new(body).past(|past| past.text = Known::Known(past_text)))
+        };
+        assert!(quoted("> a text that was seen before on this very page\n+1").abs() < 1e-9, "an answer to what readers see");
+        assert!(quoted("a text that was seen before on this very page") > 2.2, "pasted again, not quoted");
         let missing = Case::new("x").past(|past| past.text = Known::NotApplicable).outcome(&check);
         assert_eq!(missing, Outcome::NotApplicable);
     }

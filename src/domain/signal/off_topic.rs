@@ -6,12 +6,13 @@
 //! - **Why:** advertising and pasted stories share no words with the page.
 //! - **Wrong when:** genuine comments often share no word with their page: thanks, jokes, disagreement, talk among
 //!   readers. So missing overlap alone never counts: there must be enough to judge by (`min_evidence`), and a link,
-//!   a contact, or the voice of an advertisement beside it. A page in another language is not compared.
+//!   a contact, or the voice of an advertisement beside it. A page in another language is not compared. When the
+//!   parent comment could not be read, it could not tell.
 //! - **Settings:** `[signals.off_topic]`, `mode` (`live`, `shadow` or `off`; default `live`), `min_evidence`
 //!   (information in the comment, in nats, below which nothing is said, default 25.0), `max_share` (share of it
 //!   that the page may carry, 0.0 to 1.0, default 0.06), `link_weight` (log-odds added to `off-topic` when the
-//!   comment carries a link elsewhere, default 2.2), `contact_weight` (log-odds when it carries a telephone number
-//!   or an offer, default 3.0).
+//!   comment carries a link elsewhere, default 2.2), `contact_weight` (log-odds when it carries a telephone number,
+//!   an offer, or two words of sellers, default 3.0).
 
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub struct Config {
     pub max_share: f32,
     /// Log-odds added when the comment carries a link elsewhere.
     pub link_weight: LogOdds,
-    /// Log-odds added when it carries a telephone number or an offer.
+    /// Log-odds added when it carries a telephone number, an offer, or two words of sellers.
     pub contact_weight: LogOdds,
 }
 
@@ -52,6 +53,8 @@ impl Default for Config {
             min_evidence: 25.0,
             max_share: 0.06,
             link_weight: LogOdds::of(2.2),
+            // Enough to hold by itself. Chosen on sets of video comments, forums, short messages and titles, the last three put under pages of a
+            // blog: hits on 425 of 2,791 spams, and on one of 2,965 genuine comments under their own pages.
             contact_weight: LogOdds::of(3.0),
         }
     }
@@ -90,7 +93,11 @@ impl Signal for Check {
             Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
         };
         let body = &ctx.comment.body;
-        let parent = ctx.parent.get().copied().unwrap_or_default();
+        let parent = match &ctx.parent {
+            Known::Known(parent) => *parent,
+            Known::NotApplicable => "",
+            Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
+        };
         let relevance = page.relevance(body.words(), parent, &self.background);
         if relevance.evidence < self.config.min_evidence || relevance.share > self.config.max_share {
             return Outcome::Clear;
@@ -99,7 +106,7 @@ impl Signal for Check {
         let link = body.links.iter().find(|link| Some(link.domain.as_str()) != own);
         let (weight, because) = if link.is_some() {
             (self.config.link_weight, "links elsewhere")
-        } else if has_contact(body.folded.text()) {
+        } else if has_contact(body.folded.text(), body.words()) {
             (self.config.contact_weight, "offers something")
         } else {
             return Outcome::Clear;
@@ -118,24 +125,19 @@ impl Signal for Check {
     }
 }
 
-/// A telephone number, or phrases in which only sellers speak. Single words (`cheap`, `loan`) are everybody's.
-fn has_contact(folded: &str) -> bool {
+/// A telephone number, phrases in which only sellers speak, or several of their words. A phrase stands here when the
+/// labelled spam of video comments, forums, short messages and titles says it at least three times as often as their ham and a blog's
+/// comments do, or a published blocklist names it.
+fn has_contact<'a>(folded: &str, words: impl Iterator<Item = &'a str>) -> bool {
     const OFFERS: &[&str] = &[
-        "phone number",
         "contact us",
         "call us",
         "call now",
-        "order now",
         "buy now",
         "shop now",
-        "best price",
         "best prices",
-        "cheap price",
-        "cheap prices",
         "free shipping",
         "our website",
-        "my website",
-        "our team",
         "visit us",
         "we offer",
         "we provide",
@@ -144,11 +146,12 @@ fn has_contact(folded: &str) -> bool {
         "my channel",
         "our channel",
         "check out my",
+        "check out our",
+        "chance to win",
+        "to win a",
+        "claim your",
         "earn money",
         "payday loan",
-        "whatsapp me",
-        "on whatsapp",
-        "on telegram",
     ];
     let digits = folded.as_bytes().split(|byte| !(byte.is_ascii_digit() || b" -().+".contains(byte)));
     let phone = digits.into_iter().any(|run| {
@@ -159,7 +162,21 @@ fn has_contact(folded: &str) -> bool {
         !folded[..at].ends_with(char::is_alphanumeric)
             && !folded[at + phrase.len()..].starts_with(char::is_alphanumeric)
     };
-    phone || OFFERS.iter().any(|offer| folded.match_indices(offer).any(whole))
+    phone || sells(words) || OFFERS.iter().any(|offer| folded.match_indices(offer).any(whole))
+}
+
+/// Whether at least two words of sellers occur; one (`free`, `loan`) is everybody's. Each stands here because the labelled spam of at least two of six
+/// sets says it three times as often as genuine comments do. Of a blog's 24,170 comments 23 share next to nothing with their page and have two of
+/// them; of 2,791 spams, 288.
+fn sells<'a>(words: impl Iterator<Item = &'a str>) -> bool {
+    const SELLERS: &[&str] = &[
+        "bonus", "broker", "cash", "contact", "coupon", "customer", "delivery", "discount", "earn", "earning", "free", "gift",
+        "income", "investment", "loan", "loans", "money", "offer", "offers", "online", "prize", "promo", "reward",
+        "rewards", "sale", "trading", "wallet", "weekly", "win", "winner",
+    ];
+    let mut first = None;
+    let mut listed = words.take(2_000).filter(|word| SELLERS.binary_search(word).is_ok());
+    listed.any(|word| *first.get_or_insert(word) != word)
 }
 
 fn speaks_another_language(page: &crate::domain::relevance::Page, comment: &str) -> bool {
@@ -173,6 +190,15 @@ mod tests {
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
+    fn what_could_not_be_had_is_not_taken_for_missing() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let unavailable = Outcome::Unavailable { why: "away".to_owned() };
+        let on_page = Case::new("Apricot dumplings need semolina").page("Council approves cycle lanes", "along the river");
+        assert_eq!(Case::new("hello").page_away().outcome(&check), unavailable);
+        assert_eq!(on_page.parent_away().outcome(&check), unavailable);
+    }
+
+    #[test]
     fn missing_overlap_alone_never_counts() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let page = |body: &str| {
@@ -182,7 +208,17 @@ mod tests {
         let advert = "Genuine leather handbags and replica watches shipped worldwide within three days, satisfaction guaranteed or money returned";
         let cases: &[(&str, Case, bool)] = &[
             ("an advertisement with a link", page(&format!("{advert} http://bags.example/")), true),
-            ("an advertisement with an offer", page(&format!("{advert}, order now")), true),
+            ("an advertisement with an offer", page(&format!("{advert}, buy now")), true),
+            (
+                "two words of sellers",
+                page("Tired of empty pockets every Monday? Colleagues showed me how anybody earns cash beside school, weekly"),
+                true,
+            ),
+            (
+                "one of them, twice",
+                page("Tired of empty pockets every Monday? Colleagues showed me how cash begets cash beside school"),
+                false,
+            ),
             (
                 "unrelated talk",
                 page("My grandmother used to bake apricot dumplings every Sunday while listening to opera broadcasts"),

@@ -6,7 +6,8 @@
 //!   today is a campaign.
 //! - **Wrong when:** several people cite the same source, or a regular cites themselves. Links to the page's own
 //!   site do not count; on domains that everybody links to, only the same address counts, and less; links that
-//!   people approved before count a quarter.
+//!   people approved before count a quarter. An answer that quotes (`>`, `<blockquote>`) a link that stands approved
+//!   under the same article is not held for it.
 //! - **Settings:** `[signals.repeated_link]`, `mode` (`live`, `shadow` or `off`; default `live`),
 //!   `elsewhere_weight` (log-odds added to `spam` when the same address stood under another article, default 2.4),
 //!   `author_weight` (log-odds for each further author who posted it there, default 0.3), `again_weight` (log-odds
@@ -154,9 +155,15 @@ impl Signal for Check {
         let own = ctx.page.get().and_then(|page| page.host.as_deref()).map(registrable);
         let seen = ctx.comment.trace.links.iter().zip(pasts);
         let weighed = seen.filter_map(|(trace, past)| {
-            let link = ctx.comment.body.links.iter().find(|link| is(link, trace))?;
+            let body = &ctx.comment.body;
+            let links = || body.links.iter().filter(|link| is(link, trace));
+            let own_words = links().find(|link| !body.is_quoted(&link.span));
+            let link = own_words.or_else(|| links().next())?;
             if Some(link.domain.as_str()) == own {
                 return None;
+            }
+            if own_words.is_none() && past.url.approved_here > 0 {
+                return None; // a quotation of what readers see under this article
             }
             let (weight, evidence) = self.weigh(link, past)?;
             Some((weight, evidence, Span::body(link.span.clone())))
@@ -211,6 +218,21 @@ mod tests {
     use super::*;
     use crate::domain::history::Sightings;
     use crate::domain::signal::testing::{Case, weight};
+
+    #[test]
+    fn quoting_excuses_only_what_stands_there_already() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let of = |body: &str, url: Sightings| {
+            let past = LinkPast { domain: url.clone(), url };
+            weight(&check, &Case::new(body).past(|of| of.links = Known::Known(vec![past])))
+        };
+        let approved_here = || Sightings { approved_here: 1, ..seen(3, 2, 2) };
+        let quoted = "> look at http://pills.example/offer\nHas anybody tried this?";
+        assert!(of(quoted, approved_here()).abs() < 1e-9, "an answer to what readers see");
+        assert!(of(quoted, seen(3, 2, 2)) > 2.0, "a sign in front hides nothing");
+        let both = format!("{quoted} http://pills.example/offer");
+        assert!(of(&both, approved_here()) > 2.0, "quoted, and posted again");
+    }
 
     fn seen(comments: u32, elsewhere: u32, authors: u32) -> Sightings {
         Sightings {

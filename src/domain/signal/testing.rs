@@ -22,6 +22,8 @@ pub(in crate::domain) struct Case {
     draft: Draft,
     page: Option<Page>,
     parent: Option<String>,
+    page_away: bool,
+    parent_away: bool,
     past: Option<PastOf>,
     author: Option<Known<AuthorPast>>,
     allowance: Allowance,
@@ -33,7 +35,16 @@ impl Case {
         let author = AuthorDraft { id: Some("u".to_owned()), ..AuthorDraft::default() };
         let draft =
             Draft { id: "c".to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
-        Self { draft, page: None, parent: None, past: None, author: None, allowance: Allowance::Within }
+        Self {
+            draft,
+            page: None,
+            parent: None,
+            page_away: false,
+            parent_away: false,
+            past: None,
+            author: None,
+            allowance: Allowance::Within,
+        }
     }
 
     pub(in crate::domain) fn html(mut self) -> Self {
@@ -70,6 +81,18 @@ impl Case {
         self
     }
 
+    /// The page could not be had.
+    pub(in crate::domain) fn page_away(mut self) -> Self {
+        self.page_away = true;
+        self
+    }
+
+    /// The parent could not be had.
+    pub(in crate::domain) fn parent_away(mut self) -> Self {
+        self.parent_away = true;
+        self
+    }
+
     pub(in crate::domain) fn author(mut self, author: Known<AuthorPast>) -> Self {
         self.author = Some(author);
         self
@@ -99,13 +122,17 @@ impl Case {
         }
         check.evaluate(&Context {
             comment: &comment,
-            page: self.page.as_ref().map_or(Known::NotApplicable, Known::Known),
-            parent: self.parent.as_deref().map_or(Known::NotApplicable, Known::Known),
+            page: known(self.page.as_ref(), self.page_away),
+            parent: known(self.parent.as_deref(), self.parent_away),
             past: &past,
             allowance: &self.allowance,
             now: Timestamp::from_millis(1_795_000_000_000),
         })
     }
+}
+
+fn known<T>(value: Option<T>, away: bool) -> Known<T> {
+    if away { Known::Unavailable("away".to_owned()) } else { value.map_or(Known::NotApplicable, Known::Known) }
 }
 
 /// What the check adds: its weight when it hits, else nothing.

@@ -6,7 +6,8 @@
 //! - **Why:** the telltale spam of comment sections: headlines of unrelated stories, with a link or without, pasted
 //!   under article after article by changing authors.
 //! - **Wrong when:** readers point to a related story (the page's own title and words excuse it), or quote a book
-//!   title. One that was never seen elsewhere is only a hint. What people approved before counts a quarter.
+//!   title. One that was never seen elsewhere is only a hint. What people approved before counts a quarter. An
+//!   answer that quotes (`>`, `<blockquote>`) what stands approved under the same article is not held for it.
 //! - **Settings:** `[signals.unrelated_headline]`, `mode` (`live`, `shadow` or `off`; default `live`),
 //!   `repeated_weight` (log-odds added to `off-topic` when it was seen under another article, default 3.3),
 //!   `article_weight` (log-odds for each further article, default 0.2), `weak_articles` (other articles under which
@@ -96,6 +97,15 @@ impl Signal for Check {
             Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
         };
         let found = candidates(&ctx.comment.body); // in the trace's order, which the past answers in
+        if found.is_empty() {
+            return Outcome::Clear;
+        }
+        if let Known::Unavailable(why) = &ctx.page {
+            return Outcome::Unavailable { why: why.clone() };
+        }
+        if let Known::Unavailable(why) = &ctx.parent {
+            return Outcome::Unavailable { why: why.clone() };
+        }
         let weighed = found.iter().zip(pasts).filter_map(|(candidate, past)| {
             let (weight, evidence) = self.weigh(ctx, candidate, past)?;
             Some((weight, evidence, Span::body(candidate.span.clone())))
@@ -113,8 +123,11 @@ impl Signal for Check {
 impl Check {
     fn weigh(&self, ctx: &Context<'_>, candidate: &Candidate, past: &Sightings) -> Option<(f64, String)> {
         let config = &self.0;
-        let related = self.related(ctx, candidate);
-        if related == Some(true) {
+        if self.related(ctx, candidate, "") == Some(true) {
+            return None;
+        }
+        // A quotation of what readers see under this article; a sign in front of anything else excuses nothing.
+        if past.approved_here > 0 && ctx.comment.body.is_quoted(&candidate.span) {
             return None;
         }
         // An ordinary sentence that is all of a comment may be a pasted headline; inside a comment it has to come again and again.
@@ -133,20 +146,23 @@ impl Check {
                 format!("{title} reads like the headline of another story and was posted before: {}.", past.sentence()),
             ));
         }
+        // The parent may explain what was never seen; what was pasted elsewhere is not explained by answering one's own paste.
+        let parent = ctx.parent.get().copied().unwrap_or_default();
+        if self.related(ctx, candidate, parent) != Some(false) {
+            return None;
+        }
         let weight = match candidate.strength {
             Strength::Weak => return None,
             Strength::Title => config.first_weight,
             Strength::Linked => config.first_linked_weight,
         };
-        let unrelated = related == Some(false);
-        unrelated.then(|| (weight.get(), format!("{} reads like the headline of another story.", quote(candidate))))
+        Some((weight.get(), format!("{} reads like the headline of another story.", quote(candidate))))
     }
 
-    /// Whether the headline has to do with the page or the parent comment; `None` when the page is not known well enough.
-    fn related(&self, ctx: &Context<'_>, candidate: &Candidate) -> Option<bool> {
+    /// Whether the headline has to do with the page or the parent's folded text; `None` when the page is not known well enough.
+    fn related(&self, ctx: &Context<'_>, candidate: &Candidate, parent: &str) -> Option<bool> {
         let page = ctx.page.get().filter(|page| page.can_compare())?;
         let content: Vec<&String> = candidate.words.iter().filter(|word| !is_common(word)).collect();
-        let parent = ctx.parent.get().copied().unwrap_or_default();
         let carried = content.iter().filter(|word| page.carries(word) || parent.contains(word.as_str())).count();
         #[expect(clippy::cast_precision_loss, reason = "a headline has few words")]
         Some(carried as f64 >= self.0.related_share * content.len() as f64)
@@ -222,6 +238,38 @@ mod tests {
         for (name, found, low, high) in cases {
             assert!((*low..=*high).contains(found), "{name}: {found}");
         }
+    }
+
+    #[test]
+    fn quoting_excuses_only_what_stands_there_already() {
+        let schools = Some("Council approves budget for schools");
+        let quoted = format!("> {HEADLINE} http://x.example/a\nHas anybody been there yet?");
+        let held_here = elsewhere(2);
+        let approved_here = Sightings { approved_here: 1, ..elsewhere(2) };
+        assert!(of(&quoted, schools, &held_here) > 2.9, "a sign in front hides nothing");
+        assert!(of(&quoted, schools, &approved_here).abs() < 1e-9, "an answer to what readers see");
+        assert!(of(HEADLINE, schools, &approved_here) > 2.9, "pasted again, not quoted");
+    }
+
+    #[test]
+    fn answering_ones_own_paste_explains_nothing() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let of = |past: Sightings| {
+            let case = Case::new(HEADLINE).page("Council approves budget", "The council voted on Tuesday about schools");
+            weight(&check, &case.parent(&HEADLINE.to_lowercase()).past(|of| of.headlines = Known::Known(vec![past])))
+        };
+        assert!(of(elsewhere(2)) > 2.9, "seen under other articles");
+        assert!(of(Sightings::default()).abs() < 1e-9, "the talk of this thread");
+    }
+
+    #[test]
+    fn what_could_not_be_had_is_not_taken_for_missing() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let unavailable = Outcome::Unavailable { why: "away".to_owned() };
+        let on_page = Case::new(HEADLINE).page("Council approves budget for schools", "The council voted on Tuesday");
+        assert_eq!(Case::new(HEADLINE).page_away().outcome(&check), unavailable);
+        assert_eq!(on_page.parent_away().outcome(&check), unavailable);
+        assert_eq!(Case::new("+1").page_away().outcome(&check), Outcome::Clear, "no headline needs no page");
     }
 
     #[test]

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::recall::{Before, Recall};
-use crate::domain::decision::Status;
+use super::recall::{Before, Recall, Window};
+use crate::domain::comment::ExternalId;
 use crate::domain::history::{AuthorPast, History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::store::{self, Remembered, Store};
@@ -60,13 +60,29 @@ struct State {
     /// Two generations: when the young one is full, the old one goes.
     authors: HashMap<u64, AuthorEntry>,
     authors_old: HashMap<u64, AuthorEntry>,
+    /// The recall's order when a record last changed, by the author's hash in so many places: what was read from the store before may be
+    /// older than the change. Authors who share a place make each other be read again, no more.
+    changed: Vec<u64>,
 }
 
+/// Places of [`State::changed`].
+const PLACES: usize = 4_096;
+
+/// Everything that an author wrote: it answers for new comments only, since what it holds of an older one could not be taken out again.
 #[derive(Clone)]
 struct AuthorEntry {
     past: AuthorPast,
-    /// The recall's order when it was loaded: what was noted later is not part of it yet.
+    /// The recall's order when it had been loaded: what was noted later is not part of it yet.
     loaded: u64,
+}
+
+/// Which of an author's earlier comments are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AsOf {
+    /// All that is known.
+    Now,
+    /// Those that had arrived at the moment asked about.
+    Then,
 }
 
 impl MemoryHistory {
@@ -74,7 +90,8 @@ impl MemoryHistory {
     #[must_use]
     pub fn new(config: Config, store: Arc<dyn Store>) -> Self {
         let recall = Recall::new(config.max_comments, config.max_links, config.max_texts);
-        let state = State { recall, authors: HashMap::new(), authors_old: HashMap::new() };
+        let changed = vec![0; PLACES];
+        let state = State { recall, authors: HashMap::new(), authors_old: HashMap::new(), changed };
         Self { config, store, state: Mutex::new(state) }
     }
 
@@ -103,47 +120,35 @@ impl MemoryHistory {
     fn ask(&self, trace: &Trace, now: Timestamp, author: Known<AuthorPast>, note: bool) -> PastOf {
         let mut state = self.state();
         let recall = &mut state.recall;
+        let within = Window { from: self.oldest(now), to: (!note).then_some(now) };
+        let headline = |one| recall.headline_past(trace, one, within);
         let past = PastOf {
-            links: Known::Known(trace.links.iter().map(|link| recall.link_past(trace, *link, now)).collect()),
+            links: Known::Known(trace.links.iter().map(|link| recall.link_past(trace, *link, within)).collect()),
             text: match &trace.text {
-                Some(text) => Known::Known(recall.text_past(trace, text, now)),
+                Some(text) => Known::Known(recall.text_past(trace, text, within)),
                 None => Known::NotApplicable,
             },
-            headlines: Known::Known(trace.headlines.iter().map(|one| recall.headline_past(trace, one, now)).collect()),
+            headlines: Known::Known(trace.headlines.iter().map(headline).collect()),
             author,
         };
         if note {
-            recall.expire(self.oldest(now));
-            recall.note(trace, now, None);
+            recall.expire(within.from);
+            if let Some(before) = recall.note(trace, now, None)
+                && before.author != trace.author
+            {
+                state.reread(before.author);
+                state.reread(trace.author);
+            }
         }
         past
     }
-}
 
-#[async_trait]
-impl History for MemoryHistory {
-    async fn about(&self, trace: &Trace, now: Timestamp) -> PastOf {
-        let author = self.author(trace, now).await;
-        self.ask(trace, now, author, false)
-    }
-
-    async fn author(&self, trace: &Trace, now: Timestamp) -> Known<AuthorPast> {
+    async fn author_past(&self, trace: &Trace, now: Timestamp, as_of: AsOf) -> Known<AuthorPast> {
         if !trace.author_known {
             return Known::NotApplicable;
         }
-        let loaded = {
-            let mut state = self.state();
-            if let Some(entry) = state.author(trace.author, self.config.max_authors) {
-                return Known::Known(entry.past.clone());
-            }
-            state.recall.order()
-        };
-        match self.store.author_past(trace, now, self.config.author_depth).await {
-            Ok(past) => {
-                let entry = AuthorEntry { past: past.clone(), loaded };
-                self.state().keep_author(trace.author, entry, self.config.max_authors);
-                Known::Known(past)
-            }
+        match self.read_author(trace, now, as_of).await {
+            Ok(past) => Known::Known(past),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "an author's past could not be read");
                 Known::Unavailable("the author's earlier comments could not be read from the store".to_owned())
@@ -151,21 +156,75 @@ impl History for MemoryHistory {
         }
     }
 
+    async fn read_author(&self, trace: &Trace, now: Timestamp, as_of: AsOf) -> store::Result<AuthorPast> {
+        // The clocks of requests in flight differ a little, and what is known now is known whatever they said.
+        let before = now.plus_millis(if as_of == AsOf::Now { 60_000 } else { 1 });
+        let read = || self.store.author_past(trace, before, self.config.author_depth);
+        if self.is_stored(trace).await? {
+            return Ok(self.marked(read().await?)); // an edit, or asked about again: seldom, and the store leaves the comment itself out
+        }
+        let started = {
+            let mut state = self.state();
+            if let Some(entry) = state.author(trace.author, self.config.max_authors) {
+                let holds_later = entry.past.last_at.is_some_and(|last| last > now);
+                if as_of == AsOf::Now || !holds_later {
+                    return Ok(entry.past.clone());
+                }
+            }
+            state.recall.order()
+        };
+        let past = self.marked(read().await?);
+        let mut state = self.state();
+        // A moment that others have left behind says nothing about now.
+        if as_of == AsOf::Now && state.changed[place(trace.author)] <= started {
+            let entry = AuthorEntry { past: past.clone(), loaded: state.recall.order() };
+            state.keep_author(trace.author, entry, self.config.max_authors);
+        }
+        Ok(past)
+    }
+
+    /// Whether the store holds a comment of this name. It knows all names without reading, so that a new comment costs nothing here.
+    async fn is_stored(&self, trace: &Trace) -> store::Result<bool> {
+        let Ok(id) = ExternalId::parse("id", trace.comment_id.to_string()) else { return Ok(false) };
+        Ok(self.store.comment_find(trace.site, &id).await?.is_some())
+    }
+
+    fn marked(&self, mut past: AuthorPast) -> AuthorPast {
+        let counted = u64::from(past.approved) + u64::from(past.rejected) + u64::from(past.held);
+        past.goes_further_back = counted >= self.config.author_depth as u64;
+        past
+    }
+}
+
+#[async_trait]
+impl History for MemoryHistory {
+    async fn about(&self, trace: &Trace, now: Timestamp) -> PastOf {
+        let author = self.author_past(trace, now, AsOf::Then).await;
+        self.ask(trace, now, author, false)
+    }
+
+    async fn author(&self, trace: &Trace, now: Timestamp) -> Known<AuthorPast> {
+        self.author_past(trace, now, AsOf::Now).await
+    }
+
     async fn sight(&self, trace: &Trace, now: Timestamp) -> PastOf {
-        let author = self.author(trace, now).await;
+        let author = self.author_past(trace, now, AsOf::Now).await;
         self.ask(trace, now, author, true)
     }
 
     async fn settle(&self, trace: &Trace, at: Timestamp, standing: Standing) {
         let mut state = self.state();
         let before = state.recall.settle(trace.comment, standing);
-        state.count_author(trace, at, before, Some(standing));
+        state.count_author(trace, at, before.as_ref(), standing);
     }
 
     async fn forget(&self, trace: &Trace) {
         let mut state = self.state();
         let before = state.recall.forget(trace.comment);
-        state.count_author(trace, Timestamp::EPOCH, before, None);
+        state.reread(trace.author);
+        if let Some(before) = before {
+            state.reread(before.author);
+        }
     }
 }
 
@@ -185,50 +244,42 @@ impl State {
         self.authors.insert(author, entry);
     }
 
-    fn forget_author(&mut self, author: u64) {
+    /// Lets an author's record be read from the store again.
+    fn reread(&mut self, author: u64) {
         self.authors.remove(&author);
         self.authors_old.remove(&author);
+        self.touch(author);
     }
 
-    /// Brings the author's record up to date, or lets it be read again where that cannot be told.
-    fn count_author(&mut self, trace: &Trace, at: Timestamp, before: Option<Before>, after: Option<Standing>) {
+    fn touch(&mut self, author: u64) {
+        self.changed[place(author)] = self.recall.next_order();
+    }
+
+    /// Brings the author's record up to date, or lets it be read again where that cannot be told: only a comment that was sighted
+    /// after the record had been loaded, and stands for the first time, is surely no part of it yet.
+    fn count_author(&mut self, trace: &Trace, at: Timestamp, before: Option<&Before>, after: Standing) {
         let Some(before) = before else {
-            return self.forget_author(trace.author); // too old to be remembered
+            return self.reread(trace.author); // too old to be remembered
         };
-        let Some(entry) = self.authors.get_mut(&trace.author).or_else(|| self.authors_old.get_mut(&trace.author))
-        else {
-            return;
-        };
-        if before.standing.is_none() && before.order <= entry.loaded {
-            // Loaded between sighting and settling: it may or may not be part of what was loaded.
-            return self.forget_author(trace.author);
+        if let Some(owner) = before.moved_from {
+            self.reread(owner);
+            return self.reread(trace.author);
         }
-        let past = &mut entry.past;
-        if let Some(standing) = before.standing {
-            change(past, standing, |count| count.saturating_sub(1));
+        if before.standing == Some(after) {
+            return; // told twice
         }
-        if let Some(standing) = after {
-            change(past, standing, |count| count.saturating_add(1));
-            past.first_at = Some(past.first_at.map_or(at, |first| first.min(at)));
-            past.last_at = Some(past.last_at.map_or(at, |last| last.max(at)));
+        let entry = self.authors.get_mut(&trace.author).or_else(|| self.authors_old.get_mut(&trace.author));
+        match entry {
+            Some(entry) if before.standing.is_none() && before.order > entry.loaded => {
+                entry.past.count(at, after);
+                self.touch(trace.author);
+            }
+            _ => self.reread(trace.author),
         }
     }
 }
 
-fn change(past: &mut AuthorPast, standing: Standing, by: impl Fn(u32) -> u32) {
-    match standing.status {
-        Status::Approved => {
-            past.approved = by(past.approved);
-            if standing.by_person {
-                past.approved_by_person = by(past.approved_by_person);
-            }
-        }
-        Status::Rejected => {
-            past.rejected = by(past.rejected);
-            if standing.by_person {
-                past.rejected_by_person = by(past.rejected_by_person);
-            }
-        }
-        Status::Held => past.held = by(past.held),
-    }
+/// Where of [`State::changed`] an author's changes are kept.
+fn place(author: u64) -> usize {
+    usize::try_from(author % PLACES as u64).unwrap_or(0)
 }

@@ -2,7 +2,7 @@
 //!
 //! Three rings: comments, links and texts, each bounded, each item numbered. Items that share a key (an address, a domain, a band of a
 //! MinHash sketch) are chained from the newest to the oldest, so that a look-up reads the latest few and stops. A comment that is forgotten or
-//! sighted again leaves its items in place, pointing to nothing; they go when the ring has turned.
+//! sighted again leaves its items in place, pointing to nothing; they go with what arrived beside them.
 //!
 //! Sketches are found by locality-sensitive hashing: eight bands of two minima (Leskovec, Rajaraman, Ullman, "Mining of Massive
 //! Datasets", ch. 3), so that texts of Jaccard similarity 0.6 meet with probability 0.97, of 0.2 with 0.28; what meets is compared.
@@ -46,6 +46,10 @@ struct Noted {
     standing: Option<Standing>,
     /// When it was noted, counted over all sightings: what the author cache was loaded before or after.
     order: u64,
+    /// Whom an edit took it from; told once, when it is settled.
+    moved_from: Option<u64>,
+    /// Whether it was erased, or noted again since: a place in the ring that nothing is found by.
+    gone: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +95,26 @@ pub(super) struct Recall {
 pub(super) struct Before {
     pub(super) standing: Option<Standing>,
     pub(super) order: u64,
+    /// Whose it was.
+    pub(super) author: u64,
+    /// Whose it was before an edit gave it to another, when that was not told yet.
+    pub(super) moved_from: Option<u64>,
+}
+
+/// Which arrivals are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window {
+    /// Not what arrived before. Time does not wait for the next sighting to clear the rings.
+    pub(super) from: Timestamp,
+    /// Not what arrived after; `None` for everything that was noted, whatever its clock said: of two comments that are
+    /// sighted at once one sees the other, though both read the clock before they were noted.
+    pub(super) to: Option<Timestamp>,
+}
+
+impl Window {
+    fn holds(self, at: Timestamp) -> bool {
+        at >= self.from && self.to.is_none_or(|to| at <= to)
+    }
 }
 
 impl Recall {
@@ -113,9 +137,15 @@ impl Recall {
         self.order
     }
 
+    /// The next such number, for something that happened between sightings.
+    pub(super) const fn next_order(&mut self) -> u64 {
+        self.order += 1;
+        self.order
+    }
+
     /// Forgets what arrived before `oldest`.
     pub(super) fn expire(&mut self, oldest: Timestamp) {
-        while self.comments.oldest().is_some_and(|noted| noted.at < oldest) {
+        while self.comments.oldest().is_some_and(|noted| noted.gone || noted.at < oldest) {
             let number = self.comments.base();
             if let Some(noted) = self.comments.pop() {
                 self.forget_number(&noted, number);
@@ -131,10 +161,13 @@ impl Recall {
         }
     }
 
-    /// Notes a comment, in place of what was noted of it before.
-    pub(super) fn note(&mut self, trace: &Trace, at: Timestamp, standing: Option<Standing>) {
-        let earlier = self.forget(trace.comment).and_then(|before| before.standing);
+    /// Notes a comment, in place of what was noted of it before; answers how that stood.
+    pub(super) fn note(&mut self, trace: &Trace, at: Timestamp, standing: Option<Standing>) -> Option<Before> {
+        let earlier = self.forget(trace.comment);
         self.order += 1;
+        let moved_from = earlier
+            .as_ref()
+            .and_then(|before| before.moved_from.or_else(|| (before.author != trace.author).then_some(before.author)));
         let noted = Noted {
             comment: trace.comment,
             comment_id: trace.comment_id.clone(),
@@ -143,8 +176,10 @@ impl Recall {
             author: trace.author,
             staff: trace.staff,
             at,
-            standing: standing.or(earlier),
+            standing: standing.or_else(|| earlier.as_ref().and_then(|before| before.standing)),
             order: self.order,
+            moved_from,
+            gone: false,
         };
         let before = self.comments.base();
         let (of, out) = self.comments.push(noted);
@@ -153,7 +188,7 @@ impl Recall {
         }
         self.by_comment.insert(trace.comment, of);
         if trace.staff {
-            return; // standard replies of a site's own people form no campaign
+            return earlier; // standard replies of a site's own people form no campaign
         }
         for link in &trace.links {
             let (number, out) = self.links.push(LinkNote { of, link: *link, next_url: END, next_domain: END });
@@ -168,6 +203,7 @@ impl Recall {
         for (kind, text) in whole.chain(trace.headlines.iter().map(|text| (Kind::Headline, text))) {
             self.note_text(of, kind, text);
         }
+        earlier
     }
 
     fn note_text(&mut self, of: u64, kind: Kind, text: &TextTrace) {
@@ -185,30 +221,39 @@ impl Recall {
     pub(super) fn settle(&mut self, comment: u64, standing: Standing) -> Option<Before> {
         let number = *self.by_comment.get(&comment)?;
         let noted = self.comments.get_mut(number)?;
-        Some(Before { standing: noted.standing.replace(standing), order: noted.order })
+        Some(Before {
+            standing: noted.standing.replace(standing),
+            order: noted.order,
+            author: noted.author,
+            moved_from: noted.moved_from.take(),
+        })
     }
 
     /// Forgets a comment; answers how it stood.
     pub(super) fn forget(&mut self, comment: u64) -> Option<Before> {
         let number = self.by_comment.remove(&comment)?;
         let noted = self.comments.get_mut(number)?;
-        noted.comment = u64::MAX; // what still points here points to nothing
-        noted.at = Timestamp::from_millis(i64::MAX);
-        Some(Before { standing: noted.standing, order: noted.order })
+        noted.gone = true;
+        Some(Before {
+            standing: noted.standing,
+            order: noted.order,
+            author: noted.author,
+            moved_from: noted.moved_from.take(),
+        })
     }
 
-    pub(super) fn link_past(&self, trace: &Trace, link: LinkTrace, now: Timestamp) -> LinkPast {
+    pub(super) fn link_past(&self, trace: &Trace, link: LinkTrace, within: Window) -> LinkPast {
         let urls = self.urls.head(link.url);
         let domains = self.domains.head(link.domain);
         LinkPast {
             url: self.sum(
                 trace,
-                now,
+                within,
                 self.chain(urls.map(|head| head.newest), |note| note.next_url, |note| note.link.url == link.url),
             ),
             domain: self.sum(
                 trace,
-                now,
+                within,
                 self.chain(
                     domains.map(|head| head.newest),
                     |note| note.next_domain,
@@ -218,12 +263,12 @@ impl Recall {
         }
     }
 
-    pub(super) fn text_past(&self, trace: &Trace, text: &TextTrace, now: Timestamp) -> Sightings {
-        self.similar(trace, Kind::Whole, text, SAME_TEXT, now)
+    pub(super) fn text_past(&self, trace: &Trace, text: &TextTrace, within: Window) -> Sightings {
+        self.similar(trace, Kind::Whole, text, SAME_TEXT, within)
     }
 
-    pub(super) fn headline_past(&self, trace: &Trace, headline: &TextTrace, now: Timestamp) -> Sightings {
-        self.similar(trace, Kind::Headline, headline, same_headline(headline.size), now)
+    pub(super) fn headline_past(&self, trace: &Trace, headline: &TextTrace, within: Window) -> Sightings {
+        self.similar(trace, Kind::Headline, headline, same_headline(headline.size), within)
     }
 
     fn chain(
@@ -244,7 +289,7 @@ impl Recall {
         found
     }
 
-    fn similar(&self, trace: &Trace, kind: Kind, text: &TextTrace, same: f64, now: Timestamp) -> Sightings {
+    fn similar(&self, trace: &Trace, kind: Kind, text: &TextTrace, same: f64, within: Window) -> Sightings {
         let mut found: BTreeSet<u64> = BTreeSet::new();
         let mut number = self.exact.head(exact_key(kind, text)).map_or(END, |head| head.newest);
         for _ in 0..EXAMINED {
@@ -264,17 +309,19 @@ impl Recall {
                 number = note.next[band];
             }
         }
-        self.sum(trace, now, found.into_iter().rev().take(EXAMINED).collect())
+        self.sum(trace, within, found.into_iter().rev().take(EXAMINED).collect())
     }
 
     /// Sums up comments given by number, newest first.
-    fn sum(&self, trace: &Trace, now: Timestamp, numbers: Vec<u64>) -> Sightings {
+    fn sum(&self, trace: &Trace, within: Window, numbers: Vec<u64>) -> Sightings {
         let mut sum = Sightings::default();
         let (mut authors, mut articles, mut sites) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let mut seen = BTreeSet::new();
         let noted =
             numbers.into_iter().filter(|number| seen.insert(*number)).filter_map(|number| self.comments.get(number));
-        for noted in noted.filter(|noted| noted.comment != trace.comment && noted.at <= now && !noted.staff) {
+        let counts =
+            |noted: &&Noted| !noted.gone && !noted.staff && noted.comment != trace.comment && within.holds(noted.at);
+        for noted in noted.filter(counts) {
             sum.comments += 1;
             sum.by_same_author += u32::from(noted.author == trace.author);
             sum.under_other_articles += u32::from(noted.article != trace.article);
@@ -286,6 +333,8 @@ impl Recall {
                 Some(Standing { status: Status::Approved, by_person: true }) => sum.approved_by_person += 1,
                 _ => {}
             }
+            let is_approved = matches!(noted.standing, Some(Standing { status: Status::Approved, .. }));
+            sum.approved_here += u32::from(is_approved && noted.article == trace.article);
             sum.first_at = Some(sum.first_at.map_or(noted.at, |first| first.min(noted.at)));
             sum.last_at = Some(sum.last_at.map_or(noted.at, |last| last.max(noted.at)));
             if noted.site == trace.site && sum.recent.len() < NAMED {
@@ -364,6 +413,11 @@ mod tests {
         Timestamp::from_millis(second * 1_000)
     }
 
+    /// Everything noted up to a second.
+    fn until(second: i64) -> Window {
+        Window { from: Timestamp::EPOCH, to: Some(at(second)) }
+    }
+
     const LINK: &str = "look at http://pills.example/offer today";
 
     #[test]
@@ -373,14 +427,14 @@ mod tests {
         recall.note(&trace(1, "b", "y", "bert", LINK), at(2), None);
         recall.note(&trace(2, "c", "z", "carl", LINK), at(3), None);
         let asked = trace(1, "d", "x", "anna", LINK);
-        let past = recall.link_past(&asked, asked.links[0], at(4)).url;
+        let past = recall.link_past(&asked, asked.links[0], until(4)).url;
         assert_eq!(
             (past.comments, past.by_same_author, past.authors, past.under_other_articles, past.sites),
             (3, 1, 3, 2, 2)
         );
         let named: Vec<&str> = past.recent.iter().map(|sighting| &*sighting.comment_id).collect();
         assert_eq!(named, ["b", "a"], "newest first, other sites' never");
-        let then = recall.link_past(&asked, asked.links[0], at(1)).url;
+        let then = recall.link_past(&asked, asked.links[0], until(1)).url;
         assert_eq!(then.comments, 1, "as of a moment");
     }
 
@@ -391,11 +445,11 @@ mod tests {
         for second in 1..5 {
             recall.note(&once, at(second), None);
         }
-        assert_eq!(recall.link_past(&once, once.links[0], at(9)).url.comments, 0);
+        assert_eq!(recall.link_past(&once, once.links[0], until(9)).url.comments, 0);
         let asked = trace(1, "b", "x", "anna", LINK);
-        assert_eq!(recall.link_past(&asked, asked.links[0], at(9)).url.comments, 1, "sighted again is one comment");
+        assert_eq!(recall.link_past(&asked, asked.links[0], until(9)).url.comments, 1, "sighted again is one comment");
         recall.forget(once.comment);
-        assert_eq!(recall.link_past(&asked, asked.links[0], at(9)).url.comments, 0);
+        assert_eq!(recall.link_past(&asked, asked.links[0], until(9)).url.comments, 0);
     }
 
     #[test]
@@ -405,9 +459,9 @@ mod tests {
         recall.note(&earlier, at(1), None);
         recall.settle(earlier.comment, Standing { status: Status::Rejected, by_person: true });
         let asked = trace(1, "b", "y", "bert", LINK);
-        assert_eq!(recall.link_past(&asked, asked.links[0], at(2)).url.rejected, 1);
+        assert_eq!(recall.link_past(&asked, asked.links[0], until(2)).url.rejected, 1);
         recall.note(&earlier, at(3), None);
-        assert_eq!(recall.link_past(&asked, asked.links[0], at(4)).url.rejected, 1, "an edit forgets no decision");
+        assert_eq!(recall.link_past(&asked, asked.links[0], until(4)).url.rejected, 1, "an edit forgets no decision");
     }
 
     #[test]
@@ -434,6 +488,37 @@ mod tests {
         reply.staff = true;
         recall.note(&reply, at(1), None);
         let asked = trace(1, "b", "y", "bert", LINK);
-        assert_eq!(recall.link_past(&asked, asked.links[0], at(2)).url.comments, 0);
+        assert_eq!(recall.link_past(&asked, asked.links[0], until(2)).url.comments, 0);
+    }
+
+    #[test]
+    fn a_forgotten_comment_does_not_stop_time() {
+        let mut recall = Recall::new(100, 100, 100);
+        let erased = trace(1, "a", "x", "anna", LINK);
+        recall.note(&erased, at(1), None);
+        recall.forget(erased.comment);
+        recall.note(&trace(1, "b", "y", "bert", LINK), at(2), None);
+        recall.expire(at(3));
+        assert_eq!(recall.sizes(), [0; 7]);
+    }
+
+    #[test]
+    fn what_left_the_window_does_not_count_before_it_is_cleared_away() {
+        let mut recall = Recall::new(100, 100, 100);
+        recall.note(&trace(1, "a", "x", "anna", LINK), at(1), None);
+        recall.note(&trace(1, "b", "y", "bert", LINK), at(5), None);
+        let asked = trace(1, "c", "z", "carl", LINK);
+        let past = recall.link_past(&asked, asked.links[0], Window { from: at(3), to: None }).url;
+        assert_eq!((past.comments, past.first_at), (1, Some(at(5))));
+    }
+
+    #[test]
+    fn of_two_comments_at_once_one_sees_the_other_whatever_their_clocks_said() {
+        let mut recall = Recall::new(100, 100, 100);
+        recall.note(&trace(1, "a", "x", "anna", LINK), at(7), None);
+        let asked = trace(1, "b", "y", "bert", LINK); // read its clock first, and is noted second
+        let sighting = Window { from: Timestamp::EPOCH, to: None };
+        assert_eq!(recall.link_past(&asked, asked.links[0], sighting).url.comments, 1);
+        assert_eq!(recall.link_past(&asked, asked.links[0], until(6)).url.comments, 0, "as of a moment");
     }
 }
