@@ -137,7 +137,6 @@ impl Target {
     /// # Panics
     /// Never: HMAC takes keys of any length.
     #[must_use]
-    #[expect(clippy::missing_panics_doc, reason = "HMAC takes keys of any length")]
     pub fn hash(&self, key: &[u8; 32]) -> TargetHash {
         let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
         let mac = mac.chain_update(self.kind.name()).chain_update([0]).chain_update(&self.value);
