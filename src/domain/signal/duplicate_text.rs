@@ -149,7 +149,10 @@ mod tests {
             let past_text = Sightings { approved_here: 1, ..seen(2, 0, 1, 2) };
             weight(&check, &Case::new(body).past(|past| past.text = Known::Known(past_text)))
         };
-        assert!(quoted("> a text that was seen before on this very page\n+1").abs() < 1e-9, "an answer to what readers see");
+        assert!(
+            quoted("> a text that was seen before on this very page\n+1").abs() < 1e-9,
+            "an answer to what readers see"
+        );
         assert!(quoted("a text that was seen before on this very page") > 2.2, "pasted again, not quoted");
         let missing = Case::new("x").past(|past| past.text = Known::NotApplicable).outcome(&check);
         assert_eq!(missing, Outcome::NotApplicable);

@@ -170,9 +170,36 @@ fn has_contact<'a>(folded: &str, words: impl Iterator<Item = &'a str>) -> bool {
 /// them; of 2,791 spams, 288.
 fn sells<'a>(words: impl Iterator<Item = &'a str>) -> bool {
     const SELLERS: &[&str] = &[
-        "bonus", "broker", "cash", "contact", "coupon", "customer", "delivery", "discount", "earn", "earning", "free", "gift",
-        "income", "investment", "loan", "loans", "money", "offer", "offers", "online", "prize", "promo", "reward",
-        "rewards", "sale", "trading", "wallet", "weekly", "win", "winner",
+        "bonus",
+        "broker",
+        "cash",
+        "contact",
+        "coupon",
+        "customer",
+        "delivery",
+        "discount",
+        "earn",
+        "earning",
+        "free",
+        "gift",
+        "income",
+        "investment",
+        "loan",
+        "loans",
+        "money",
+        "offer",
+        "offers",
+        "online",
+        "prize",
+        "promo",
+        "reward",
+        "rewards",
+        "sale",
+        "trading",
+        "wallet",
+        "weekly",
+        "win",
+        "winner",
     ];
     let mut first = None;
     let mut listed = words.take(2_000).filter(|word| SELLERS.binary_search(word).is_ok());
@@ -193,7 +220,8 @@ mod tests {
     fn what_could_not_be_had_is_not_taken_for_missing() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let unavailable = Outcome::Unavailable { why: "away".to_owned() };
-        let on_page = Case::new("Apricot dumplings need semolina").page("Council approves cycle lanes", "along the river");
+        let on_page =
+            Case::new("Apricot dumplings need semolina").page("Council approves cycle lanes", "along the river");
         assert_eq!(Case::new("hello").page_away().outcome(&check), unavailable);
         assert_eq!(on_page.parent_away().outcome(&check), unavailable);
     }
@@ -211,7 +239,9 @@ mod tests {
             ("an advertisement with an offer", page(&format!("{advert}, buy now")), true),
             (
                 "two words of sellers",
-                page("Tired of empty pockets every Monday? Colleagues showed me how anybody earns cash beside school, weekly"),
+                page(
+                    "Tired of empty pockets every Monday? Colleagues showed me how anybody earns cash beside school, weekly",
+                ),
                 true,
             ),
             (

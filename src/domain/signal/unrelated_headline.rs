@@ -255,7 +255,8 @@ mod tests {
     fn answering_ones_own_paste_explains_nothing() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let of = |past: Sightings| {
-            let case = Case::new(HEADLINE).page("Council approves budget", "The council voted on Tuesday about schools");
+            let case =
+                Case::new(HEADLINE).page("Council approves budget", "The council voted on Tuesday about schools");
             weight(&check, &case.parent(&HEADLINE.to_lowercase()).past(|of| of.headlines = Known::Known(vec![past])))
         };
         assert!(of(elsewhere(2)) > 2.9, "seen under other articles");
