@@ -28,7 +28,8 @@ CREATE TABLE outbox (
     b           BLOB NOT NULL
 ) STRICT;
 CREATE INDEX outbox_comment ON outbox (comment, id);
-CREATE INDEX outbox_waiting ON outbox (site, id) WHERE dead_at IS NULL;
+-- By moment: of a site that does not answer a hundred thousand may wait, and whoever delivers looks only at what is due.
+CREATE INDEX outbox_waiting ON outbox (site, next_at, id) WHERE dead_at IS NULL;
 CREATE INDEX outbox_dead ON outbox (id) WHERE dead_at IS NOT NULL;
 
 -- Messages that came by webhook, so that one that comes again is known.

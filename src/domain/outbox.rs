@@ -161,7 +161,7 @@ pub trait Outbox: Send + Sync {
     async fn outbox_news(&self);
     /// Sites that have notices which may be sent now.
     async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>>;
-    /// Takes at most `most` notices of a site that may be sent now, oldest first and one for each comment, until `until`: nobody else gets
+    /// Takes at most `most` notices of a site that may be sent now, those due longest first and one for each comment, until `until`: nobody else gets
     /// them before. Each counts as attempted from here on, even if this process dies before it sends them.
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>>;
     /// Notes what became of attempts, in one commit.

@@ -150,7 +150,7 @@ pub(super) fn sites(connection: &Connection, now: Timestamp) -> Result<Vec<SiteI
 pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
     let read = format!(
         "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b FROM outbox o \
-         WHERE o.site = ?1 AND {SENDABLE} ORDER BY o.id LIMIT ?3"
+         WHERE o.site = ?1 AND {SENDABLE} ORDER BY o.next_at, o.id LIMIT ?3"
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut query = work.connection.prepare_cached(&read)?;
