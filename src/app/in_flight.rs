@@ -4,6 +4,7 @@
 //! lasting: whoever asked may go away, the work goes on; and whoever comes with the same id meanwhile waits.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,24 +14,41 @@ use crate::domain::comment::ExternalId;
 use crate::domain::site::SiteId;
 use crate::domain::store::StoreError;
 
-type Key = (SiteId, ExternalId);
 type Queue = Arc<tokio::sync::Mutex<()>>;
 
-/// The ids that are on their way through this process.
-#[derive(Debug, Default, Clone)]
-pub struct InFlight(Arc<Mutex<HashMap<Key, Queue>>>);
-
-/// Nobody else changes the comment of this id while this lives.
+/// The ids that are on their way through this process: of comments, or of messages.
 #[derive(Debug)]
-pub struct Alone {
-    ids: InFlight,
-    key: Key,
+pub struct InFlight<I = ExternalId>(Arc<Mutex<HashMap<(SiteId, I), Queue>>>);
+
+/// Nobody else has to do with this id while this lives.
+#[derive(Debug)]
+pub struct Alone<I: Eq + Hash = ExternalId> {
+    ids: InFlight<I>,
+    key: (SiteId, I),
     place: Option<OwnedMutexGuard<()>>,
 }
 
-impl InFlight {
-    /// Waits until nobody else has to do with the comment of this id.
-    pub async fn alone(&self, site: SiteId, id: &ExternalId) -> Alone {
+impl<I> Default for InFlight<I> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<I> Clone for InFlight<I> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<I> InFlight<I> {
+    fn ids(&self) -> MutexGuard<'_, HashMap<(SiteId, I), Queue>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<I: Clone + Eq + Hash> InFlight<I> {
+    /// Waits until nobody else has to do with this id.
+    pub async fn alone(&self, site: SiteId, id: &I) -> Alone<I> {
         let key = (site, id.clone());
         let queue = Arc::clone(self.ids().entry(key.clone()).or_default());
         // Made before waiting: whoever gives up leaves nothing behind either.
@@ -38,13 +56,9 @@ impl InFlight {
         alone.place = Some(queue.lock_owned().await);
         alone
     }
-
-    fn ids(&self) -> MutexGuard<'_, HashMap<Key, Queue>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Drop for Alone {
+impl<I: Eq + Hash> Drop for Alone<I> {
     fn drop(&mut self) {
         let mut ids = self.ids.ids();
         drop(self.place.take());
@@ -84,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_one_id_one_after_the_other_and_nothing_is_left_behind() {
-        let ids = InFlight::default();
+        let ids: InFlight = InFlight::default();
         let (site, a, b) = (SiteId(1), id("a"), id("b"));
         let first = ids.alone(site, &a).await;
         let other = ids.alone(site, &b).await;

@@ -141,6 +141,18 @@ async fn a_body_that_is_too_large_is_refused_before_anything_else() {
 }
 
 #[tokio::test]
+async fn of_the_same_message_many_times_at_once_one_is_acted_on() {
+    let app = TestApp::spawn().await;
+    let edit = json!({"type": "comment.updated", "data": ordinary("c-1")});
+    let (app, edit) = (&app, &edit);
+    let answers = futures_util::future::join_all((0..8).map(|_| send(app, "m-1", edit))).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status().as_u16()).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 200, 200, 200, 200, 200, 200, 201]);
+    assert_eq!(answers.iter().filter(|answer| replayed(answer)).count(), 7, "the others found it done");
+}
+
+#[tokio::test]
 async fn a_message_that_comes_again_gets_the_same_answer() {
     let app = TestApp::spawn().await;
     let first = send(&app, "m-1", &ordinary("c-1")).await;

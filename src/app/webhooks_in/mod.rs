@@ -2,8 +2,9 @@
 //!
 //! A message is believed, read, noted, acted on, and noted as done, in this order. It is noted under its sender's id together with the digest
 //! of its body before anything is done with it, and acted on until it is noted as done: so a message that was cut short (the store was full, the machine
-//! stopped) is acted on when it comes again, and one that was done is not, whatever happened to its comment since. Acting twice is harmless,
-//! because ids of comments are only taken once.
+//! stopped) is acted on when it comes again, and one that was done is not, whatever happened to its comment since. A sender that hangs up cuts
+//! nothing short. Only a machine that stops between the two leaves a message that was acted on and is not noted as done: when that comes again, its
+//! comment is found recorded, but an edit or a deletion is made once more.
 
 pub mod mapping;
 pub mod message;
@@ -25,6 +26,7 @@ use self::scheme::{Refused, Signing};
 use self::source::Source;
 use crate::app::clock::Clock;
 use crate::app::house::Settings;
+use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::intake::{Intake, IntakeError, Taken, Turn};
 use crate::app::limits::Route;
 use crate::app::secrets::{Sealer, SecretError};
@@ -157,6 +159,7 @@ pub struct WebhooksIn {
     store: Arc<dyn Store>,
     sealer: Sealer,
     known: Mutex<HashMap<String, Arc<Known>>>,
+    in_flight: InFlight<String>,
 }
 
 impl WebhooksIn {
@@ -170,7 +173,16 @@ impl WebhooksIn {
         store: Arc<dyn Store>,
         sealer: Sealer,
     ) -> Self {
-        Self { config, sources, intake, settings, store, sealer, known: Mutex::default() }
+        Self {
+            config,
+            sources,
+            intake,
+            settings,
+            store,
+            sealer,
+            known: Mutex::default(),
+            in_flight: InFlight::default(),
+        }
     }
 
     /// Takes one message from arrival to what it asks for. The same id with the same body is answered, and not acted on again.
@@ -178,7 +190,7 @@ impl WebhooksIn {
     /// # Errors
     /// [`WebhookError`]; after `Intake(RateLimited)`, `Intake(Store)` and `Store` the same message may be sent again.
     pub async fn receive(
-        &self,
+        self: &Arc<Self>,
         site: &str,
         source: Option<&str>,
         message: &Message,
@@ -189,16 +201,22 @@ impl WebhooksIn {
         if matches!(meaning, Ok(Meaning::Nothing)) {
             return Ok(Answer::Nothing { replayed: false });
         }
-        let noted = self.store.delivery_note(site.id, &id, message.digest(), now).await?;
-        match noted {
-            Delivery::Conflict => Err(WebhookError::Conflict), // even when this body means nothing: the id is taken
-            Delivery::Again { done: true } => self.answer_again(site.id, meaning?).await,
-            Delivery::New | Delivery::Again { done: false } => {
-                let answer = self.act(&site, meaning?, now).await?;
-                self.store.delivery_done(site.id, &id).await?;
-                Ok(answer)
+        // One after the other, and to its end although the sender goes away: what was acted on and not noted as done would be acted on again,
+        // when it may undo what happened since.
+        let (this, digest) = (Arc::clone(self), message.digest());
+        to_its_end(async move {
+            let _alone = this.in_flight.alone(site.id, &id).await;
+            match this.store.delivery_note(site.id, &id, digest, now).await? {
+                Delivery::Conflict => Err(WebhookError::Conflict), // even when this body means nothing: the id is taken
+                Delivery::Again { done: true } => this.answer_again(site.id, meaning?).await,
+                Delivery::New | Delivery::Again { done: false } => {
+                    let answer = this.act(&site, meaning?, now).await?;
+                    this.store.delivery_done(site.id, &id).await?;
+                    Ok(answer)
+                }
             }
-        }
+        })
+        .await
     }
 
     /// Forgets messages that are old enough; says how many.
@@ -307,9 +325,10 @@ impl WebhooksIn {
         }
         let until = now.plus_millis(REMEMBERED_MS);
         let mut found = Known { site: None, inbound: Vec::new(), until };
-        if Site::is_valid_name(site)
-            && let Some(stored) = self.store.site_secrets(site).await?
-        {
+        if !Site::is_valid_name(site) {
+            return Ok(Arc::new(found)); // not remembered: names may be as long as a request
+        }
+        if let Some(stored) = self.store.site_secrets(site).await? {
             found.site = self.store.sites().await?.into_iter().find(|one| *one.name == *site).map(Arc::new);
             found.inbound = vec![(self.sealer.unseal(site, "inbound", &stored.inbound)?, None)];
             if let Some((before, end)) = stored.inbound_before {
