@@ -220,6 +220,42 @@ async fn an_author_is_exported_whole_and_erased_whole() {
     assert!(!audit.to_string().contains("ann"), "{audit}");
 }
 
+#[tokio::test]
+async fn whoever_was_an_author_between_two_edits_is_exported_and_erased() {
+    let app = TestApp::spawn().await;
+    let all = app.another_key(&Scope::ALL).await;
+    let by = |author: &str| {
+        let mut comment = ordinary("c-1");
+        comment["author"] = json!({"id": author, "email": format!("{author}@mail.example"), "ip": "203.0.113.7"});
+        comment["body"] = json!(format!("The lanes along the river, as {author} sees them."));
+        comment
+    };
+    for (path, authors) in [("c-1", ["ann", "ben", "carl"]), ("c-2", ["ann", "ben", "ann"])] {
+        for (number, author) in authors.into_iter().enumerate() {
+            let mut comment = by(author);
+            comment["id"] = json!(path);
+            app.clock.advance_ms(61_000);
+            let (method, url) = match number {
+                0 => (Method::POST, "/v1/comments".to_owned()),
+                _ => (Method::PUT, format!("/v1/comments/{path}")),
+            };
+            let sent = app.request(method, &url, &app.key).json(&comment).send().await.unwrap();
+            read(sent, &[200, 201]).await;
+        }
+    }
+    let ask =
+        async |method: Method, path: &str| read(app.request(method, path, &all).send().await.unwrap(), &[200]).await;
+    assert_eq!(ids(&ask(Method::GET, "/v1/comments?author=ben").await), [""; 0], "none is Ben's now");
+    assert_eq!(ids(&ask(Method::GET, "/v1/comments?author=carl").await), ["c-1"]);
+    assert_eq!(ids(&ask(Method::GET, "/v1/authors/ben/export").await), ["c-2", "c-1"]);
+    assert_eq!(ask(Method::DELETE, "/v1/authors/ben").await, json!({"comments": 2, "others": 0}));
+    for author in ["ann", "ben", "carl"] {
+        let export = ask(Method::GET, &format!("/v1/authors/{author}/export")).await;
+        assert!(!export.to_string().contains("ben@"), "{export}");
+    }
+    assert_eq!(ids(&ask(Method::GET, "/v1/comments").await), [""; 0]);
+}
+
 /// Server-sent events, one by one.
 struct Heard {
     stream: std::pin::Pin<Box<dyn futures_util::Stream<Item = reqwest::Result<bytes::Bytes>>>>,
