@@ -221,7 +221,11 @@ impl Sanctions {
             action: Action::Reject,
             category: None,
             reason: None,
-            note: Some(format!("With a sanction: {}", order.cause)),
+            note: Some(match site {
+                Some(_) => format!("With a sanction: {}", order.cause),
+                // The cause is about other sites, too.
+                None => "With a sanction on all sites".to_owned(),
+            }),
             by: Actor::Person(by.email.clone()),
             at: now,
             reach: by.reach.clone(),

@@ -175,12 +175,22 @@ async fn an_author_is_exported_whole_and_erased_whole() {
     assert_eq!(edit.status(), 200);
     let mut second = ordinary("c-2");
     second["author"] = json!({"id": "ann", "name": "Ann"});
-    app.comment(&second).await;
+    let made = app.comment(&second).await;
     app.comment(&ordinary("c-3")).await;
+    let reject = json!({"items": [{"uid": made["uid"], "seen_version": 1}], "action": "reject", "reason": "Off the subject.",
+        "note": "Ann is a bother"});
+    app.review(Method::POST, "/v1/decisions", Some(&reject)).await;
 
     let path = "/v1/authors/ann/export";
     let export = read(app.request(Method::GET, &format!("{path}?limit=1"), &all).send().await.unwrap(), &[200]).await;
     assert_eq!((ids(&export), export["besides"].is_object()), (vec!["c-2"], true));
+    let ruled = &export["items"][0]["history"][1];
+    let (by, reason, note) = (&ruled["by"], &ruled["reason"], &ruled["note"]);
+    assert_eq!(
+        (by, reason, note),
+        (&json!("a moderator"), &json!("Off the subject."), &Value::Null),
+        "notes are colleagues'"
+    );
     let next = format!("{path}?limit=1&cursor={}", export["next_cursor"].as_str().unwrap());
     let export = read(app.request(Method::GET, &next, &all).send().await.unwrap(), &[200]).await;
     let kept = &export["items"][0];
