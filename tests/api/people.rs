@@ -226,7 +226,11 @@ async fn an_author_is_exported_whole_and_erased_whole() {
         .iter()
         .map(|line| (line["action"].as_str().unwrap(), line["actor"].as_str().unwrap()))
         .collect();
-    assert_eq!(lines, [("author.erase", "site"), ("author.erase", "person"), ("author.export", "site")]);
+    assert_eq!(
+        lines,
+        [("author.erase", "site"), ("author.erase", "person"), ("author.export", "site"), ("author.export", "site")],
+        "each page is a line"
+    );
     assert!(!audit.to_string().contains("ann"), "{audit}");
 }
 
@@ -264,6 +268,24 @@ async fn whoever_was_an_author_between_two_edits_is_exported_and_erased() {
         assert!(!export.to_string().contains("ben@"), "{export}");
     }
     assert_eq!(ids(&ask(Method::GET, "/v1/comments").await), [""; 0]);
+}
+
+#[tokio::test]
+async fn no_page_of_an_export_is_had_without_a_line_in_the_record() {
+    let app = TestApp::spawn().await;
+    for id in ["c-1", "c-2", "c-3"] {
+        app.clock.advance_ms(61_000);
+        let mut comment = ordinary(id);
+        comment["author"] = json!({"id": "ann"});
+        app.comment(&comment).await;
+    }
+    let list = app.request(Method::GET, "/v1/comments?limit=1", &app.key).send().await.unwrap();
+    let cursor = read(list, &[200]).await["next_cursor"].as_str().unwrap().to_owned();
+    let path = format!("/v1/authors/ann/export?site=news&cursor={cursor}");
+    let export = read(as_person(&app, Method::GET, &path, &app.token, None).await, &[200]).await;
+    assert_eq!(ids(&export), ["c-2", "c-1"]);
+    let line = app.audit().await.remove(0);
+    assert_eq!((line.action.as_str(), line.subject.as_str()), ("author.export", "news"));
 }
 
 /// Server-sent events, one by one.
