@@ -107,6 +107,42 @@ async fn a_person_sees_and_touches_what_lies_within_their_reach() {
 }
 
 #[tokio::test]
+async fn what_waits_moves_with_its_article_to_another_section() {
+    let app = TestApp::spawn().await;
+    let part = |section: &str| Reach { sections: list(&[section]), ..Reach::ALL };
+    let sport = app.person_within("sport@example.org", Role::Moderator, &part("sport")).await;
+    let city = app.person_within("city@example.org", Role::Moderator, &part("city")).await;
+    let mut bare = doubtful("bare");
+    bare["article"] = json!({"id": "derby", "title": "A title", "lang": "en"});
+    let bare = app.comment(&bare).await;
+    let mut own = doubtful("own");
+    own["article"] = json!({"id": "derby", "section": "city"});
+    own["author"] = json!({"id": "ben"});
+    assert_eq!((&bare["status"], &app.comment(&own).await["status"]), (&json!("held"), &json!("held")));
+    held(&app, "other", None, "en").await;
+    let seen = async |token: &str, query: &str| {
+        let queue = as_person(&app, Method::GET, &format!("/v1/queue?sort=oldest{query}"), token, None).await;
+        let mut seen: Vec<String> = ids(&read(queue, &[200]).await).into_iter().map(str::to_owned).collect();
+        seen.sort();
+        seen
+    };
+    for (section, by_sport, by_city) in [("sport", vec!["bare"], vec!["own"]), ("city", vec![], vec!["bare", "own"])] {
+        let put = app.request(Method::PUT, "/v1/articles/derby", &app.key).json(&json!({"section": section}));
+        read(put.send().await.unwrap(), &[200]).await;
+        assert_eq!((seen(&sport, "").await, seen(&city, "").await), (owned(&by_sport), owned(&by_city)), "{section}");
+        let filtered = seen(&app.token, &format!("&section={section}")).await;
+        assert_eq!(filtered, owned(if section == "sport" { &by_sport } else { &by_city }), "{section}");
+    }
+    let claims = json!({"uids": [bare["uid"]]});
+    let claimed = as_person(&app, Method::POST, "/v1/queue/claims", &city, Some(&claims)).await;
+    assert_eq!(read(claimed, &[200]).await["claimed"], json!([bare["uid"]]), "whoever sees it may take it");
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test]
 async fn people_learn_who_they_are_and_overseers_who_works_here() {
     let app = TestApp::spawn().await;
     let reach = Reach { sites: list(&["news"]), langs: list(&["en", "de"]), ..Reach::ALL };

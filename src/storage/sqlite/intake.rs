@@ -46,7 +46,7 @@ impl Prepared {
 
     fn put_article(&self, work: &Work<'_>) -> Result<()> {
         if let Some(article) = &self.article {
-            articles::put(work.connection, self.site.id, article, self.content.at)?;
+            articles::put(work, self.site.id, article, self.content.at)?;
         }
         Ok(())
     }
