@@ -128,7 +128,7 @@ async fn whatever_is_done_to_the_record_is_found() {
             act(&path, later).await;
             match verify(&path).await {
                 AuditCheck::Broken { line, problem } => {
-                    assert!((*expected..=later).contains(&line), "{name}: {line} {problem}")
+                    assert!((*expected..=later).contains(&line), "{name}: {line} {problem}");
                 }
                 other => panic!("{name}, and one more line: {other:?}"),
             }
