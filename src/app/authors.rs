@@ -84,7 +84,8 @@ impl Authors {
         Self { store, listeners, config }
     }
 
-    /// Everything that is kept of an author, page by page. That it was asked for is on record, without the author's name.
+    /// Everything that is kept of an author, page by page. Each page is on record, without the author's name: whoever comes with a cursor from
+    /// elsewhere reads nothing unseen.
     ///
     /// # Errors
     /// [`ListError`].
@@ -101,10 +102,10 @@ impl Authors {
         let mut besides = None;
         if first {
             besides = Some(self.store.author_besides(site.id, author).await?);
-            let action = "author.export".to_owned();
-            let entry = AuditEntry { by, action, subject: site.name.to_string(), detail: String::new(), at: now };
-            self.store.audit_note(entry).await?;
         }
+        let detail = if first { "" } else { "a further page" }.to_owned();
+        let (action, subject) = ("author.export".to_owned(), site.name.to_string());
+        self.store.audit_note(AuditEntry { by, action, subject, detail, at: now }).await?;
         Ok(Export { page, besides })
     }
 

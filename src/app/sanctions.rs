@@ -221,7 +221,11 @@ impl Sanctions {
             action: Action::Reject,
             category: None,
             reason: None,
-            note: Some(format!("With a sanction: {}", order.cause)),
+            note: Some(match site {
+                Some(_) => format!("With a sanction: {}", order.cause),
+                // The cause is about other sites, too.
+                None => "With a sanction on all sites".to_owned(),
+            }),
             by: Actor::Person(by.email.clone()),
             at: now,
             reach: by.reach.clone(),
@@ -496,7 +500,7 @@ fn check(order: &Order, value: &str, now: Timestamp) -> Result<(), Invalid> {
     if characters == 0 || characters > CAUSE_MAX || cause.chars().any(char::is_control) {
         return Err(Invalid::new("cause", format!("must be 1 to {CAUSE_MAX} printable characters")));
     }
-    // The target is hashed so that a copy of the database is no list of people; the cause is not.
+    // The target is hashed so that lists and logs do not show it; the cause is shown.
     let is_personal = matches!(order.kind, TargetKind::Author | TargetKind::Network);
     if is_personal && value.chars().count() >= 4 && cause.to_lowercase().contains(&value.trim().to_lowercase()) {
         return Err(Invalid::new("cause", "must not repeat what the sanction aims at: that is stored as a hash only"));

@@ -104,6 +104,12 @@ impl Reach {
         self.sites.as_ref().is_none_or(|sites| sites.iter().any(|allowed| allowed == site))
     }
 
+    /// Whether of the sites within nothing lies outside.
+    #[must_use]
+    pub const fn has_whole_sites(&self) -> bool {
+        self.sections.is_none() && self.langs.is_none()
+    }
+
     /// Whether nothing lies outside.
     #[must_use]
     pub fn is_all(&self) -> bool {

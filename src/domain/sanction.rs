@@ -1,7 +1,8 @@
 //! Sanctions: bans, allow-listings and pre-moderation of authors, e-mail domains, hosts and networks; with cause, expiry and undo.
 //!
-//! What a sanction aims at is stored as a keyed hash ([`Target::hash`]), so that a copy of the database is no list of people. Comments are
-//! matched by hashing what they carry in the same way.
+//! What a sanction aims at is stored as a keyed hash ([`Target::hash`]), so that neither lists, logs nor a glance at the tables show it. It is no
+//! protection against whoever has the whole database: the key stands in it, and names and addresses can be tried. Comments are matched by
+//! hashing what they carry in the same way.
 
 use std::collections::HashSet;
 use std::net::IpAddr;

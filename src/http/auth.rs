@@ -51,7 +51,7 @@ pub(super) struct Caller {
 impl Caller {
     /// Whether no comment of the site lies outside.
     pub(super) const fn sees_whole_site(&self) -> bool {
-        self.reach.sections.is_none() && self.reach.langs.is_none()
+        self.reach.has_whole_sites()
     }
 }
 
@@ -97,6 +97,30 @@ pub(super) async fn person(state: &State, request: &HttpRequest, duty: Duty) -> 
         Principal::Person(person) => permitted(&person, duty).map(|()| person),
         Principal::Site(_) => Err(Problem::forbidden("this takes a personal token, not a site's key")),
     }
+}
+
+/// An overseer to whom nothing lies outside: what has no site cannot be shown by halves.
+///
+/// # Errors
+/// As [`person`]; 403 for a reach with any bound.
+pub(super) async fn overseer(state: &State, request: &HttpRequest) -> Result<Person, Problem> {
+    let person = person(state, request, Duty::Oversee).await?;
+    if person.reach.is_all() {
+        return Ok(person);
+    }
+    Err(Problem::forbidden("this is about all sites, and you work on some, or on a part of them"))
+}
+
+/// A person to whom nothing of their sites lies outside.
+///
+/// # Errors
+/// As [`person`]; 403 for a reach that is bounded to sections or languages.
+pub(super) async fn person_of_whole_sites(state: &State, request: &HttpRequest, duty: Duty) -> Result<Person, Problem> {
+    let person = person(state, request, duty).await?;
+    if person.reach.has_whole_sites() {
+        return Ok(person);
+    }
+    Err(Problem::forbidden("this is about whole sites, and you work on some sections or languages only"))
 }
 
 fn permitted(person: &Person, duty: Duty) -> Result<(), Problem> {

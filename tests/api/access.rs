@@ -143,8 +143,8 @@ fn rows() -> Vec<Row> {
             Sees::Nothing(200),
         ),
         row("GET", "/v1/me", Nothing, here, none, 200, Same, Same),
-        row("GET", "/v1/people", Nothing, here, none, 200, Same, Same),
-        row("GET", "/v1/audit", Nothing, here, none, 200, Same, Same),
+        row("GET", "/v1/people", Nothing, here, none, 200, Status(403), Same),
+        row("GET", "/v1/audit", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/v1/events", Nothing, here, none, 200, Same, Same),
         row("GET", "/v1/queue", Held, here, none, 200, Sees::Nothing(200), Same),
         row("POST", "/v1/queue/claims", Held, here, uids, 200, Sees::Nothing(200), Same),
@@ -251,8 +251,11 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
-        row("GET", "/v1/outbox", Nothing, here, none, 200, Same, Same),
-        row("POST", "/v1/outbox/resend", Nothing, here, |_| Some(json!({"site": "news"})), 200, Same, Same),
+        Row { part: Some(Status(403)), ..row("GET", "/v1/outbox", Nothing, here, none, 200, Same, Same) },
+        Row {
+            part: Some(Status(403)),
+            ..row("POST", "/v1/outbox/resend", Nothing, here, |_| Some(json!({"site": "news"})), 200, Same, Same)
+        },
         row(
             "POST",
             "/v1/sites/{site}/webhook",

@@ -107,6 +107,42 @@ async fn a_person_sees_and_touches_what_lies_within_their_reach() {
 }
 
 #[tokio::test]
+async fn what_waits_moves_with_its_article_to_another_section() {
+    let app = TestApp::spawn().await;
+    let part = |section: &str| Reach { sections: list(&[section]), ..Reach::ALL };
+    let sport = app.person_within("sport@example.org", Role::Moderator, &part("sport")).await;
+    let city = app.person_within("city@example.org", Role::Moderator, &part("city")).await;
+    let mut bare = doubtful("bare");
+    bare["article"] = json!({"id": "derby", "title": "A title", "lang": "en"});
+    let bare = app.comment(&bare).await;
+    let mut own = doubtful("own");
+    own["article"] = json!({"id": "derby", "section": "city"});
+    own["author"] = json!({"id": "ben"});
+    assert_eq!((&bare["status"], &app.comment(&own).await["status"]), (&json!("held"), &json!("held")));
+    held(&app, "other", None, "en").await;
+    let seen = async |token: &str, query: &str| {
+        let queue = as_person(&app, Method::GET, &format!("/v1/queue?sort=oldest{query}"), token, None).await;
+        let mut seen: Vec<String> = ids(&read(queue, &[200]).await).into_iter().map(str::to_owned).collect();
+        seen.sort();
+        seen
+    };
+    for (section, by_sport, by_city) in [("sport", vec!["bare"], vec!["own"]), ("city", vec![], vec!["bare", "own"])] {
+        let put = app.request(Method::PUT, "/v1/articles/derby", &app.key).json(&json!({"section": section}));
+        read(put.send().await.unwrap(), &[200]).await;
+        assert_eq!((seen(&sport, "").await, seen(&city, "").await), (owned(&by_sport), owned(&by_city)), "{section}");
+        let filtered = seen(&app.token, &format!("&section={section}")).await;
+        assert_eq!(filtered, owned(if section == "sport" { &by_sport } else { &by_city }), "{section}");
+    }
+    let claims = json!({"uids": [bare["uid"]]});
+    let claimed = as_person(&app, Method::POST, "/v1/queue/claims", &city, Some(&claims)).await;
+    assert_eq!(read(claimed, &[200]).await["claimed"], json!([bare["uid"]]), "whoever sees it may take it");
+}
+
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+#[tokio::test]
 async fn people_learn_who_they_are_and_overseers_who_works_here() {
     let app = TestApp::spawn().await;
     let reach = Reach { sites: list(&["news"]), langs: list(&["en", "de"]), ..Reach::ALL };
@@ -175,12 +211,22 @@ async fn an_author_is_exported_whole_and_erased_whole() {
     assert_eq!(edit.status(), 200);
     let mut second = ordinary("c-2");
     second["author"] = json!({"id": "ann", "name": "Ann"});
-    app.comment(&second).await;
+    let made = app.comment(&second).await;
     app.comment(&ordinary("c-3")).await;
+    let reject = json!({"items": [{"uid": made["uid"], "seen_version": 1}], "action": "reject", "reason": "Off the subject.",
+        "note": "Ann is a bother"});
+    app.review(Method::POST, "/v1/decisions", Some(&reject)).await;
 
     let path = "/v1/authors/ann/export";
     let export = read(app.request(Method::GET, &format!("{path}?limit=1"), &all).send().await.unwrap(), &[200]).await;
     assert_eq!((ids(&export), export["besides"].is_object()), (vec!["c-2"], true));
+    let ruled = &export["items"][0]["history"][1];
+    let (by, reason, note) = (&ruled["by"], &ruled["reason"], &ruled["note"]);
+    assert_eq!(
+        (by, reason, note),
+        (&json!("a moderator"), &json!("Off the subject."), &Value::Null),
+        "notes are colleagues'"
+    );
     let next = format!("{path}?limit=1&cursor={}", export["next_cursor"].as_str().unwrap());
     let export = read(app.request(Method::GET, &next, &all).send().await.unwrap(), &[200]).await;
     let kept = &export["items"][0];
@@ -216,8 +262,66 @@ async fn an_author_is_exported_whole_and_erased_whole() {
         .iter()
         .map(|line| (line["action"].as_str().unwrap(), line["actor"].as_str().unwrap()))
         .collect();
-    assert_eq!(lines, [("author.erase", "site"), ("author.erase", "person"), ("author.export", "site")]);
+    assert_eq!(
+        lines,
+        [("author.erase", "site"), ("author.erase", "person"), ("author.export", "site"), ("author.export", "site")],
+        "each page is a line"
+    );
     assert!(!audit.to_string().contains("ann"), "{audit}");
+}
+
+#[tokio::test]
+async fn whoever_was_an_author_between_two_edits_is_exported_and_erased() {
+    let app = TestApp::spawn().await;
+    let all = app.another_key(&Scope::ALL).await;
+    let by = |author: &str| {
+        let mut comment = ordinary("c-1");
+        comment["author"] = json!({"id": author, "email": format!("{author}@mail.example"), "ip": "203.0.113.7"});
+        comment["body"] = json!(format!("The lanes along the river, as {author} sees them."));
+        comment
+    };
+    for (path, authors) in [("c-1", ["ann", "ben", "carl"]), ("c-2", ["ann", "ben", "ann"])] {
+        for (number, author) in authors.into_iter().enumerate() {
+            let mut comment = by(author);
+            comment["id"] = json!(path);
+            app.clock.advance_ms(61_000);
+            let (method, url) = match number {
+                0 => (Method::POST, "/v1/comments".to_owned()),
+                _ => (Method::PUT, format!("/v1/comments/{path}")),
+            };
+            let sent = app.request(method, &url, &app.key).json(&comment).send().await.unwrap();
+            read(sent, &[200, 201]).await;
+        }
+    }
+    let ask =
+        async |method: Method, path: &str| read(app.request(method, path, &all).send().await.unwrap(), &[200]).await;
+    assert_eq!(ids(&ask(Method::GET, "/v1/comments?author=ben").await), [""; 0], "none is Ben's now");
+    assert_eq!(ids(&ask(Method::GET, "/v1/comments?author=carl").await), ["c-1"]);
+    assert_eq!(ids(&ask(Method::GET, "/v1/authors/ben/export").await), ["c-2", "c-1"]);
+    assert_eq!(ask(Method::DELETE, "/v1/authors/ben").await, json!({"comments": 2, "others": 0}));
+    for author in ["ann", "ben", "carl"] {
+        let export = ask(Method::GET, &format!("/v1/authors/{author}/export")).await;
+        assert!(!export.to_string().contains("ben@"), "{export}");
+    }
+    assert_eq!(ids(&ask(Method::GET, "/v1/comments").await), [""; 0]);
+}
+
+#[tokio::test]
+async fn no_page_of_an_export_is_had_without_a_line_in_the_record() {
+    let app = TestApp::spawn().await;
+    for id in ["c-1", "c-2", "c-3"] {
+        app.clock.advance_ms(61_000);
+        let mut comment = ordinary(id);
+        comment["author"] = json!({"id": "ann"});
+        app.comment(&comment).await;
+    }
+    let list = app.request(Method::GET, "/v1/comments?limit=1", &app.key).send().await.unwrap();
+    let cursor = read(list, &[200]).await["next_cursor"].as_str().unwrap().to_owned();
+    let path = format!("/v1/authors/ann/export?site=news&cursor={cursor}");
+    let export = read(as_person(&app, Method::GET, &path, &app.token, None).await, &[200]).await;
+    assert_eq!(ids(&export), ["c-2", "c-1"]);
+    let line = app.audit().await.remove(0);
+    assert_eq!((line.action.as_str(), line.subject.as_str()), ("author.export", "news"));
 }
 
 /// Server-sent events, one by one.

@@ -113,6 +113,45 @@ async fn a_sanction_on_one_site_leaves_the_others_alone() {
 }
 
 #[tokio::test]
+async fn why_and_by_whom_all_sites_are_sanctioned_is_for_those_who_work_on_all() {
+    let app = TestApp::spawn().await;
+    app.another_site("blog").await;
+    let operator = app.person("op@example.org", Role::Operator).await;
+    let reach = Reach { sites: Some(vec!["news".to_owned()]), ..Reach::ALL };
+    let part = app.person_within("news@example.org", Role::Moderator, &reach).await;
+    let mut waiting = doubtful("c-1");
+    waiting["author"]["url"] = json!("https://shop.example/");
+    let waiting = app.comment(&waiting).await;
+    assert_eq!(waiting["status"], "held");
+    let order = json!({"target": {"kind": "host", "value": "shop.example"}, "measure": "ban", "cause": "rows on the blog",
+        "also_reject": {"held": true}});
+    let sanction = refused(&app, &operator, &order, 201).await;
+    assert_eq!(sanction["also_rejected"], json!([waiting["uid"]]));
+    assert_eq!((&sanction["cause"], &sanction["by"]), (&json!("rows on the blog"), &json!("op@example.org")));
+    impose(&app, &ban("host", "other.example")).await;
+
+    let ask =
+        async |path: &str, token: &str| read(app.request(Method::GET, path, token).send().await.unwrap(), &[200]).await;
+    let path = format!("/v1/sanctions/{}", sanction["id"].as_str().unwrap());
+    assert_eq!(ask(&path, &app.token).await["cause"], "rows on the blog", "whoever works on all sites reads it");
+    let one = ask(&path, &part).await;
+    assert_eq!((&one["cause"], &one["by"], &one["site"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert_eq!(one["target"]["hint"], "shop.example", "that there is one is shown");
+    let list = ask("/v1/sanctions", &part).await;
+    assert_eq!(
+        (&list["items"][0]["cause"], &list["items"][0]["by"]),
+        (&json!("advertising"), &json!("mod@example.org"))
+    );
+    assert_eq!((&list["items"][1]["cause"], &list["items"][1]["by"]), (&Value::Null, &Value::Null));
+    let explained = ask(&format!("/v1/comments/by-uid/{}/explanation", waiting["uid"].as_str().unwrap()), &part).await;
+    assert_eq!(explained["history"][1]["status"], "rejected");
+    assert!(!explained.to_string().contains("rows on the blog"), "{explained}");
+    let lifted = app.request(Method::DELETE, &path, &operator).send().await.unwrap();
+    assert_eq!(read(lifted, &[200]).await["lifted_by"], "op@example.org");
+    assert_eq!(ask(&path, &part).await["lifted_by"], Value::Null);
+}
+
+#[tokio::test]
 async fn measures_do_what_they_are_for() {
     let app = TestApp::spawn_with(|config| {
         config.moderation = toml::from_str("[sites.news.sections]\nclosed = \"closed\"\nquiet = \"pre\"").unwrap();

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
 use doorward::domain::store::{Store, StoreError};
 use doorward::storage::Config;
 use doorward::storage::sqlite::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::made::{Made, at, id, site};
+use crate::made::{Made, at, id, moderator, site};
 use crate::suite::Engine;
 
 crate::run_on!(Folder::new());
@@ -61,6 +62,35 @@ fn failure(config: &Config) -> OpenError {
 
 fn raw(path: &Path) -> Connection {
     Connection::open(path).unwrap()
+}
+
+/// What docs/privacy.md says of these hashes, and no more: the address stands nowhere, and whoever has the file can try addresses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hash_of_a_sanctions_target_hides_it_from_sight_only() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let target = |address: &str| Target::parse(TargetKind::Network, address, None).unwrap();
+    let new = NewSanction {
+        site: None,
+        measure: Measure::Ban,
+        kind: TargetKind::Network,
+        hash: target("203.0.113.77").hash(&store.target_key()),
+        hint: target("203.0.113.77").hint(),
+        cause: "advertising".to_owned(),
+        shadow: false,
+        by: moderator(),
+        at: at(1),
+        expires_at: None,
+        also: None,
+    };
+    store.sanction_add(new).await.unwrap();
+    let crashed = folder.crashed().await;
+    let copy = crashed.open().await;
+    let sanction = copy.sanctions_active(at(2)).await.unwrap().remove(0);
+    assert!(!format!("{sanction:?}").contains("203.0.113"), "{sanction:?}");
+    let tried =
+        ["203.0.113.76", "203.0.113.77"].map(|address| target(address).hash(&copy.target_key()) == sanction.hash);
+    assert_eq!(tried, [false, true], "no longer so? Then the pages may promise more");
 }
 
 #[test]

@@ -38,6 +38,15 @@ fn change(path: &Path, sql: &str) {
     connection.execute_batch(sql).unwrap();
 }
 
+/// Something that leaves a line.
+async fn act(path: &Path, moment: i64) {
+    let store = SqliteStore::open(&Config::sqlite(path)).unwrap();
+    let (action, subject) = ("author.export".to_owned(), "news".to_owned());
+    let entry = AuditEntry { by: Actor::Console, action, subject, detail: String::new(), at: at(moment) };
+    store.audit_note(entry).await.unwrap();
+    store.close().await;
+}
+
 async fn verify(path: &Path) -> AuditCheck {
     let store = SqliteStore::open(&Config::sqlite(path)).unwrap();
     let check = store.audit_verify(None).await.unwrap();
@@ -97,7 +106,15 @@ async fn whatever_is_done_to_the_record_is_found() {
              INSERT INTO audit SELECT 6, at, actor, name, action, subject, detail, chain FROM audit WHERE id = 5",
             6,
         ),
-        ("the end's hash changed", "UPDATE meta SET value = zeroblob(40) WHERE name = 'audit_head'", 9),
+        ("the end changed", "UPDATE meta SET value = zeroblob(40) WHERE name = 'audit_head'", 9),
+        ("the end cut", "UPDATE meta SET value = x'09' WHERE name = 'audit_head'", 9),
+        ("the end taken away", "DELETE FROM meta WHERE name = 'audit_head'", 9),
+        (
+            "last line and end taken away",
+            "DELETE FROM audit WHERE id = 9; DELETE FROM meta WHERE name = 'audit_head'",
+            8,
+        ),
+        ("everything and the end taken away", "DELETE FROM audit; DELETE FROM meta WHERE name = 'audit_head'", 0),
     ];
     for (name, sql, expected) in cases {
         let (_folder, path) = recorded().await;
@@ -106,6 +123,32 @@ async fn whatever_is_done_to_the_record_is_found() {
             AuditCheck::Broken { line, problem } => assert_eq!(line, *expected, "{name}: {problem}"),
             other => panic!("{name}: {other:?}"),
         }
+        // The service goes on, and whatever it does must not cover the tracks.
+        for later in [50, 51] {
+            act(&path, later).await;
+            match verify(&path).await {
+                AuditCheck::Broken { line, problem } => {
+                    assert!((*expected..=later).contains(&line), "{name}: {line} {problem}");
+                }
+                other => panic!("{name}, and one more line: {other:?}"),
+            }
+        }
+    }
+}
+
+/// Numbers of lines that were dropped are not given again, and the gap says which they were.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_dropped_at_the_end_stays_missing() {
+    for (sql, missing) in [("DELETE FROM audit WHERE id > 6", 7), ("DELETE FROM audit", 1)] {
+        let (_folder, path) = recorded().await;
+        change(&path, sql);
+        act(&path, 50).await;
+        let check = verify(&path).await;
+        assert!(matches!(check, AuditCheck::Broken { line, .. } if line == missing), "{sql}: {check:?}");
+        let store = SqliteStore::open(&Config::sqlite(&path)).unwrap();
+        let newest = store.audit_after(9, 10).await.unwrap();
+        store.close().await;
+        assert_eq!(newest.iter().map(|line| line.number).collect::<Vec<_>>(), [LINES + 1], "{sql}");
     }
 }
 

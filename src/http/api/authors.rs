@@ -208,13 +208,13 @@ impl From<Kept> for KeptOut {
     }
 }
 
-/// Which colleague decided is not the author's data.
+/// Which colleague decided, and what they noted for each other, is not the author's data.
 fn nameless(happening: Happening) -> Happening {
     let by = match happening.by {
         Actor::Person(_) => Actor::Person("a moderator".to_owned()),
         by => by,
     };
-    Happening { by, ..happening }
+    Happening { by, note: None, ..happening }
 }
 
 impl From<KeptAppeal> for AppealKeptOut {

@@ -47,7 +47,7 @@ pub async fn list(
     request: HttpRequest,
     query: web::Query<OutboxQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let person = auth::person(&state, &request, Duty::Oversee).await?;
+    let person = auth::person_of_whole_sites(&state, &request, Duty::Oversee).await?;
     let query = query.into_inner();
     let dead = match query.dead.as_deref() {
         None | Some("" | "false") => false,
@@ -88,7 +88,7 @@ pub async fn resend(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let person = auth::person(&state, &request, Duty::Operate).await?;
+    let person = auth::person_of_whole_sites(&state, &request, Duty::Operate).await?;
     let asked: ResendIn = body::json(&request, payload, state.config.max_body_bytes).await?;
     let which = match asked {
         ResendIn { ids: Some(ids), site: None, all: false } if ids.len() <= MAX_IDS => Again::These(ids),

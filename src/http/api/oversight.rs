@@ -50,11 +50,11 @@ pub async fn me(state: web::Data<State>, request: HttpRequest) -> Result<HttpRes
     Ok(HttpResponse::Ok().json(PersonOut::from(person)))
 }
 
-/// Who works here. Accounts are made and changed by `doorward user`.
+/// Who works here, for whoever works on everything. Accounts are made and changed by `doorward user`.
 #[utoipa::path(get, path = "/v1/people", tag = "moderators", security(("personal_token" = [])),
     responses((status = 200, body = PeopleOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 503, body = ProblemBody)))]
 pub async fn people(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
-    auth::person(&state, &request, Duty::Oversee).await?;
+    auth::overseer(&state, &request).await?;
     let people = state.oversight.people().await?;
     Ok(HttpResponse::Ok().json(PeopleOut { items: people.into_iter().map(Into::into).collect(), next_cursor: None }))
 }
@@ -120,7 +120,7 @@ pub struct AuditPage {
     pub next_cursor: Option<String>,
 }
 
-/// Who did what, newest first. `doorward audit verify` says whether it is whole.
+/// Who did what, newest first, for whoever works on everything. `doorward audit verify` says whether it is whole.
 #[utoipa::path(get, path = "/v1/audit", tag = "moderators", security(("personal_token" = [])), params(AuditQuery),
     responses((status = 200, body = AuditPage), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 422, body = ProblemBody),
         (status = 503, body = ProblemBody)))]
@@ -129,7 +129,7 @@ pub async fn audit(
     request: HttpRequest,
     query: web::Query<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
-    auth::person(&state, &request, Duty::Oversee).await?;
+    auth::overseer(&state, &request).await?;
     let query = query.into_inner();
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let since = given(query.since);

@@ -9,7 +9,7 @@ use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body};
 use super::dto::page_request;
 use crate::app::sanctions::{Aim, AlsoReject, Order};
-use crate::domain::people::Duty;
+use crate::domain::people::{Duty, Reach};
 use crate::domain::sanction::{Measure, Sanction, TargetKind};
 use crate::domain::store::Ruled;
 use crate::domain::time::Timestamp;
@@ -76,12 +76,12 @@ pub struct SanctionOut {
     pub measure: Measure,
     /// What it aims at.
     pub target: TargetOut,
-    /// Why.
-    pub cause: String,
+    /// Why. Of a sanction on all sites null for whoever does not work on all of them.
+    pub cause: Option<String>,
     /// Whether the banned one should go on seeing their own comments.
     pub shadow: bool,
-    /// Who, by e-mail.
-    pub by: String,
+    /// Who, by e-mail; null where the cause is.
+    pub by: Option<String>,
     /// Since when.
     #[schema(value_type = String, format = DateTime)]
     pub at: String,
@@ -91,7 +91,7 @@ pub struct SanctionOut {
     /// When it was lifted.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub lifted_at: Option<String>,
-    /// Who lifted it.
+    /// Who lifted it; null where the cause is.
     pub lifted_by: Option<String>,
     /// Whether it is in force now.
     pub active: bool,
@@ -109,19 +109,21 @@ pub struct TargetOut {
 }
 
 impl SanctionOut {
-    fn new(sanction: &Sanction, now: Timestamp) -> Self {
+    fn new(sanction: &Sanction, reach: &Reach, now: Timestamp) -> Self {
+        // What was said about one site is not for the others.
+        let tells = sanction.site.is_some() || reach.is_all();
         Self {
             id: sanction.uid,
             site: sanction.site_name.clone(),
             measure: sanction.measure,
             target: TargetOut { kind: sanction.kind, hint: sanction.hint.clone() },
-            cause: sanction.cause.clone(),
+            cause: tells.then(|| sanction.cause.clone()),
             shadow: sanction.shadow,
-            by: sanction.by.clone(),
+            by: tells.then(|| sanction.by.clone()),
             at: sanction.at.to_string(),
             expires_at: sanction.expires_at.map(|until| until.to_string()),
             lifted_at: sanction.lifted.as_ref().map(|(at, _)| at.to_string()),
-            lifted_by: sanction.lifted.as_ref().map(|(_, by)| by.clone()),
+            lifted_by: sanction.lifted.as_ref().filter(|_| tells).map(|(_, by)| by.clone()),
             active: sanction.is_active(now),
             decision: sanction.ruling,
         }
@@ -195,7 +197,7 @@ pub async fn impose(
     let now = state.clock.now();
     let imposed = state.sanctions.impose(order, &person, now).await?;
     Ok(HttpResponse::Created().json(ImposedOut {
-        sanction: SanctionOut::new(&imposed.sanction, now),
+        sanction: SanctionOut::new(&imposed.sanction, &person.reach, now),
         also_rejected: imposed.ruled.iter().flat_map(applied).collect(),
         more: imposed.more,
     }))
@@ -234,7 +236,7 @@ pub async fn list(
     let site = query.site.filter(|site| !site.is_empty());
     let now = state.clock.now();
     let page = state.sanctions.list(site, active, &page, &person, now).await?;
-    let items = page.items.iter().map(|sanction| SanctionOut::new(sanction, now)).collect();
+    let items = page.items.iter().map(|sanction| SanctionOut::new(sanction, &person.reach, now)).collect();
     Ok(HttpResponse::Ok().json(SanctionPage { items, next_cursor: page.next_cursor }))
 }
 
@@ -245,7 +247,7 @@ pub async fn list(
 pub async fn find(state: web::Data<State>, request: HttpRequest, id: web::Path<Uuid>) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Read).await?;
     let sanction = state.sanctions.find(id.into_inner(), &person).await?;
-    Ok(HttpResponse::Ok().json(SanctionOut::new(&sanction, state.clock.now())))
+    Ok(HttpResponse::Ok().json(SanctionOut::new(&sanction, &person.reach, state.clock.now())))
 }
 
 /// How to lift a sanction.
@@ -272,7 +274,7 @@ pub async fn lift(
     let lifted = state.sanctions.lift(id.into_inner(), undo, &person, now).await?;
     let conflicts = lifted.restored.iter().flat_map(|ruled| ruled.conflicts.iter().map(|record| record.uid));
     Ok(HttpResponse::Ok().json(LiftedOut {
-        sanction: SanctionOut::new(&lifted.sanction, now),
+        sanction: SanctionOut::new(&lifted.sanction, &person.reach, now),
         restored: lifted.restored.iter().flat_map(applied).collect(),
         left_alone: conflicts.collect(),
     }))

@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::queue;
+use super::writer::Work;
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
@@ -14,8 +16,9 @@ pub(super) fn find(connection: &Connection, site: SiteId, id: &ExternalId) -> Re
     bytes.map(|bytes| codec::decode("an article", &bytes)).transpose()
 }
 
-/// Answers what is known now, and whether it is new.
-pub(super) fn put(connection: &Connection, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
+/// Answers what is known now, and whether it is new. Comments that wait move with the article to its section.
+pub(super) fn put(work: &Work<'_>, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
+    let connection = work.connection;
     let known = find(connection, site, &article.id)?;
     let updated = known.as_ref().map_or_else(|| article.clone(), |known| known.updated_with(article));
     let new = known.is_none();
@@ -24,6 +27,9 @@ pub(super) fn put(connection: &Connection, site: SiteId, article: &Article, at: 
                      ON CONFLICT (site, name) DO UPDATE SET updated_at = excluded.updated_at, b = excluded.b";
         let bytes = codec::encode(&updated)?;
         connection.prepare_cached(write)?.execute(params![site.0, article.id.as_str(), at.as_millis(), bytes])?;
+        if known.and_then(|known| known.section) != updated.section {
+            queue::follow_article(work, site, &updated)?;
+        }
     }
     Ok((updated, new))
 }

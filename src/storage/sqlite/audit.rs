@@ -2,8 +2,9 @@
 //!
 //! Each line holds the SHA-256 of itself and of the line before (as in a hash chain, Haber and Stornetta 1991), so that a line changed,
 //! dropped or swapped behind the triggers' back breaks every hash after it. The number and the hash of the last line also stand in `meta`:
-//! without them lines could be dropped from the end unseen. Lines older than the chain have no hash of their own; the first that has one
-//! covers them all.
+//! without them lines could be dropped from the end unseen. The next line goes on from there, and not from the last line that is found: so
+//! what is missing at the end stays missing, and a hash or an end that was changed stays wrong, however much is written after it. Lines older
+//! than the chain have no hash of their own; the first that has one covers them all.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
@@ -32,8 +33,20 @@ pub(super) fn add(
     detail: &str,
     at: Timestamp,
 ) -> Result<()> {
-    let (number, before, is_chained) = end(connection)?;
-    let number = number + 1;
+    let last = last(connection)?;
+    let (number, before, begins) = match (meta(connection, HEAD)?, &last) {
+        (Some(head), _) => {
+            let (number, hash) = head_of(&head).unwrap_or((0, NOTHING));
+            (number, hash, false)
+        }
+        // It was taken away: a new one would hide that.
+        (None, Some((_, Some(_)))) => (0, NOTHING, false),
+        (None, _) if meta(connection, FROM)?.is_some() => (0, NOTHING, false),
+        (None, None) => (0, NOTHING, true),
+        (None, Some((number, None))) => (*number, unchained(connection)?, true),
+    };
+    // A line that somebody put there takes a number too: it must not keep others from being written.
+    let number = number.max(last.map_or(0, |(number, _)| number)) + 1;
     let (actor, name) = names(by);
     let hash = chained(&before, number, at, &[actor, name, action, subject, detail]);
     let write = "INSERT INTO audit (id, at, actor, name, action, subject, detail, chain) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
@@ -47,12 +60,14 @@ pub(super) fn add(
         detail,
         hash
     ])?;
-    if !is_chained {
+    if begins {
         let from = "INSERT OR IGNORE INTO meta (name, value) VALUES (?1, ?2)";
         connection.prepare_cached(from)?.execute(params![FROM, number.to_le_bytes()])?;
+        connection.prepare_cached(from)?.execute(params![HEAD, head_bytes(number, &hash)])?;
+    } else {
+        let head = "UPDATE meta SET value = ?2 WHERE name = ?1 AND length(value) = 40";
+        connection.prepare_cached(head)?.execute(params![HEAD, head_bytes(number, &hash)])?;
     }
-    let head = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    connection.prepare_cached(head)?.execute(params![HEAD, head_bytes(number, &hash)])?;
     Ok(())
 }
 
@@ -79,23 +94,25 @@ fn head_bytes(number: i64, hash: &Hash) -> Vec<u8> {
     [&number.to_le_bytes()[..], hash].concat()
 }
 
-/// The last line's number and hash, and whether it is stored; for lines older than the chain the hash is computed.
-fn end(connection: &Connection) -> Result<(i64, Hash, bool)> {
+fn head_of(bytes: &[u8]) -> Option<(i64, Hash)> {
+    let (number, hash) = bytes.split_first_chunk::<8>()?;
+    Some((i64::from_le_bytes(*number), hash.try_into().ok()?))
+}
+
+/// The number of the last line that is there, and its hash if that is stored.
+fn last(connection: &Connection) -> Result<Option<(i64, Option<Hash>)>> {
     let read = "SELECT id, chain FROM audit ORDER BY id DESC LIMIT 1";
-    let last: Option<(i64, Option<Hash>)> =
-        connection.prepare_cached(read)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    match last {
-        None => Ok((0, NOTHING, false)),
-        Some((number, Some(hash))) => Ok((number, hash, true)),
-        Some((number, None)) => {
-            let mut hash = NOTHING;
-            walk(connection, |line| {
-                hash = line.expected;
-                None::<()>
-            })?;
-            Ok((number, hash, false))
-        }
-    }
+    Ok(connection.prepare_cached(read)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
+}
+
+/// What the hash of the last line would be, where no line has one.
+fn unchained(connection: &Connection) -> Result<Hash> {
+    let mut hash = NOTHING;
+    walk(connection, |line| {
+        hash = line.expected;
+        None::<()>
+    })?;
+    Ok(hash)
 }
 
 /// A line on the way through all of them.
@@ -132,10 +149,10 @@ fn walk<T>(connection: &Connection, mut each: impl FnMut(&Step) -> Option<T>) ->
 
 /// Whether every line is there, in its place, and says what it said; and whether `known` was ever the end of them.
 pub(super) fn verify(connection: &Connection, known: Option<Hash>) -> Result<AuditCheck> {
-    let (mut lines, mut last, mut head) = (0, 0, NOTHING);
+    let (mut lines, mut last, mut head, mut is_chained) = (0, 0, NOTHING, false);
     let mut met = known.is_none_or(|known| known == NOTHING);
-    let from: Option<[u8; 8]> = meta(connection, FROM)?.and_then(|bytes| bytes.try_into().ok());
-    let from = from.map_or(i64::MAX, i64::from_le_bytes);
+    let begun = meta(connection, FROM)?;
+    let from = begun.as_deref().and_then(|bytes| bytes.try_into().ok()).map_or(i64::MAX, i64::from_le_bytes);
     let broken = |line, problem: &str| Some(AuditCheck::Broken { line, problem: problem.to_owned() });
     let found = walk(connection, |step| {
         if step.number != step.due {
@@ -149,19 +166,19 @@ pub(super) fn verify(connection: &Connection, known: Option<Hash>) -> Result<Aud
             _ => {}
         }
         (lines, last, head) = (lines + 1, step.number, step.expected);
+        is_chained = is_chained || step.written.is_some();
         met = met || known == Some(head);
         None
     })?;
     if let Some(broken) = found {
         return Ok(broken);
     }
-    let kept = meta(connection, HEAD)?;
-    let problem = match kept.as_deref().and_then(<[u8]>::split_first_chunk::<8>) {
-        Some((number, _)) if i64::from_le_bytes(*number) > last => Some((last + 1, "is missing")),
-        Some((number, hash)) if i64::from_le_bytes(*number) < last || hash != head => {
-            Some((last, "is not the last that was written"))
-        }
-        Some(_) | None => None, // without one, nothing was written since there is a chain
+    let problem = match meta(connection, HEAD)?.map(|bytes| head_of(&bytes)) {
+        Some(Some((number, _))) if number > last => Some((last + 1, "is missing")),
+        Some(Some(kept)) if kept == (last, head) => None,
+        Some(_) => Some((last, "is not the last that was written")),
+        None if is_chained || begun.is_some() => Some((last, "is not known to be the last: the end was taken away")),
+        None => None, // nothing was written since there is a chain
     };
     Ok(match problem {
         Some((line, problem)) => AuditCheck::Broken { line, problem: problem.to_owned() },

@@ -245,7 +245,7 @@ impl Store for SqliteStore {
     }
 
     async fn article_put(&self, site: SiteId, article: Article, at: Timestamp) -> Result<(Article, bool)> {
-        self.writer.run(move |work| articles::put(work.connection, site, &article, at)).await
+        self.writer.run(move |work| articles::put(work, site, &article, at)).await
     }
 
     async fn article_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<Article>> {

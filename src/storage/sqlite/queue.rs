@@ -69,6 +69,22 @@ pub(super) fn replace(work: &Work<'_>, row: &Row, content: &Content, held_at: Ti
     Ok(())
 }
 
+/// Puts comments that wait, and came without a section of their own, into that of their article: who may see them depends on it.
+pub(super) fn follow_article(work: &Work<'_>, site: SiteId, article: &Article) -> Result<()> {
+    let read = "SELECT id FROM queue WHERE site = ?1 AND article = ?2";
+    let mut query = work.connection.prepare_cached(read)?;
+    let key = article_key(work.shared, article.id.as_str());
+    let waiting = query.query_map(params![site.0, key], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
+    for id in waiting {
+        let sent = rows::content(work.connection, id)?.comment.article;
+        if sent.section.is_none() && sent.id == article.id {
+            let write = "UPDATE queue SET section = ?2 WHERE id = ?1";
+            work.connection.prepare_cached(write)?.execute(params![id, article.section])?;
+        }
+    }
+    Ok(())
+}
+
 /// Since when a comment waits, if it does.
 pub(super) fn held_at(connection: &Connection, id: u32) -> Result<Option<Timestamp>> {
     let mut query = connection.prepare_cached("SELECT held_at FROM queue WHERE id = ?1")?;

@@ -19,7 +19,7 @@ pub(super) struct Shared {
     pub index: Index,
     pub hasher: Hasher,
     pub seal: Seal,
-    /// What sanctions' targets are hashed with.
+    /// What sanctions' targets are hashed with. Made from what stands in the same file: see [`crate::domain::sanction`].
     pub target_key: [u8; 32],
     reader_key: [u8; 32],
     names: RwLock<HashMap<SiteId, Arc<str>>>,
