@@ -95,6 +95,7 @@ macro_rules! run_on {
             reports_weigh_by_the_readers_record,
             strangers_alone_hold_nothing_where_they_may_not,
             undo_opens_reports_again,
+            being_agreed_with_counts_for_the_first_who_reported_what_was_approved,
             edit_is_no_way_out_of_reports,
             votes_count_once_for_each_reader,
             appeal_opens_against_a_rejection_and_once,
