@@ -248,6 +248,34 @@ async fn a_ban_can_reject_what_is_there_and_its_undo_takes_that_back() {
 }
 
 #[tokio::test]
+async fn lifting_takes_back_what_is_left_of_a_decision() {
+    let app = TestApp::spawn().await;
+    let in_section = |section: &str| {
+        let mut comment = by(section, "anna");
+        comment["article"] = json!({"id": section, "title": "A page", "section": section});
+        comment
+    };
+    let sport = app.comment(&in_section("sport")).await;
+    let city = app.comment(&in_section("city")).await;
+    let other = app.comment(&in_section("other")).await;
+    let mut order = ban("author", "anna");
+    order["also_reject"] = json!({"approved_hours": 2});
+    let sanction = impose(&app, &order).await;
+    assert_eq!(sanction["also_rejected"].as_array().unwrap().len(), 3);
+    let reach = Reach { sections: Some(vec!["sport".to_owned()]), ..Reach::ALL };
+    let of_sport = app.person_within("sport@example.org", Role::Moderator, &reach).await;
+    let undo = format!("/v1/decisions/{}/undo", sanction["decision"].as_str().unwrap());
+    let undone = read(app.request(Method::POST, &undo, &of_sport).send().await.unwrap(), &[200]).await;
+    assert!(undone.to_string().contains(sport["uid"].as_str().unwrap()), "{undone}");
+    let again = json!({"items": [{"uid": other["uid"], "seen_version": 2}], "action": "reject"});
+    app.review(Method::POST, "/v1/decisions", Some(&again)).await;
+    let lifted = lift(&app, &sanction, true).await;
+    assert_eq!((&lifted["restored"], &lifted["left_alone"]), (&json!([city["uid"]]), &json!([other["uid"]])));
+    assert_eq!((status(&app, "sport").await, status(&app, "city").await), (json!("approved"), json!("approved")));
+    assert_eq!(status(&app, "other").await, "rejected");
+}
+
+#[tokio::test]
 async fn a_sanction_can_aim_at_whoever_wrote_a_comment() {
     let app = TestApp::spawn().await;
     let comment = app.comment(&by("c-1", "anna")).await;

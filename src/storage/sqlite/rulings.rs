@@ -48,11 +48,10 @@ pub(super) fn unrule(
     reach: &Reach,
     at: Timestamp,
 ) -> Result<std::result::Result<Ruled, UndoError>> {
-    let find = "SELECT id, undone_at IS NOT NULL FROM ruling WHERE uid = ?1";
+    let find = "SELECT id FROM ruling WHERE uid = ?1";
     let mut query = work.connection.prepare_cached(find)?;
-    let found: Option<(i64, bool)> =
-        query.query_row([decision.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((number, undone)) = found else { return Ok(Err(UndoError::NotFound)) };
+    let found: Option<i64> = query.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
+    let Some(number) = found else { return Ok(Err(UndoError::NotFound)) };
     let items = items(work, number)?;
     let mut ruled = Ruled { decision, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
     let mut touched = Vec::new();
@@ -66,10 +65,17 @@ pub(super) fn unrule(
     if touched.is_empty() {
         return Ok(Err(UndoError::NotFound));
     }
-    if undone {
+    // Somebody whose reach is smaller may have taken a part of it back: the rest can still be.
+    let mut left = Vec::new();
+    for item in touched {
+        if !is_taken_back(work.connection, number, &item)? {
+            left.push(item);
+        }
+    }
+    if left.is_empty() {
         return Ok(Err(UndoError::AlreadyUndone));
     }
-    for item in touched {
+    for item in left {
         let Some(mut row) = item.row else { continue };
         if row.version != item.version_after {
             ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
@@ -232,6 +238,13 @@ fn insert_ruling(connection: &Connection, ruled: &Ruled, ruling: &Ruling) -> Res
     let bytes = codec::encode(&text)?;
     connection.prepare_cached(write)?.execute(params![ruled.decision.as_bytes(), ruling.at.as_millis(), bytes])?;
     Ok(connection.last_insert_rowid())
+}
+
+/// Whether an item of a ruling was taken back: what happened to a comment names the ruling once, or twice when that is undone.
+fn is_taken_back(connection: &Connection, ruling: i64, item: &Item) -> Result<bool> {
+    let Some(row) = &item.row else { return Ok(false) };
+    let read = "SELECT 1 FROM happening WHERE comment = ?1 AND ruling = ?2 AND version > ?3";
+    Ok(connection.prepare_cached(read)?.exists(params![row.id, ruling, item.version_after])?)
 }
 
 pub(super) fn permitted(work: &Work<'_>, uid: Uuid, reach: &Reach) -> Result<Option<Row>> {
