@@ -153,9 +153,8 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     let before =
         Before { status: row.live()?, decided_by: row.decided_by, held_at: queue::held_at(work.connection, row.id)? };
     let status = ruling.action.status();
-    appeals::close(work, row, ruling.at)?;
     reports::answer(work.connection, row.id, status)?;
-    intake::update_row(work.connection, row, status, DecidedBy::Person, ruling.at)?;
+    change(work, row, status, DecidedBy::Person, ruling.at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(ruling.at))?;
     let write = "INSERT INTO ruling_item (ruling, comment, version_after, status_before, decided_by_before, held_at_before) \
@@ -177,6 +176,22 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     Ok(())
 }
 
+/// An appeal that waits is closed by what changes the comment; to reject again what is rejected is no answer to it.
+fn change(
+    work: &Work<'_>,
+    row: &mut Row,
+    status: crate::domain::decision::Status,
+    decided_by: DecidedBy,
+    at: Timestamp,
+) -> Result<()> {
+    let is_same = row.live()? == status;
+    if !is_same {
+        appeals::close(work, row, at)?;
+    }
+    intake::update_row(work.connection, row, status, decided_by, at)?;
+    if is_same { appeals::follow(work.connection, row) } else { Ok(()) }
+}
+
 fn restore(
     work: &Work<'_>,
     row: &mut Row,
@@ -190,8 +205,7 @@ fn restore(
         DecidedBy::Person => reports::answer(work.connection, row.id, before.status)?, // an earlier ruling had answered them
         DecidedBy::Policy | DecidedBy::Rule => reports::reopen(work.connection, row.id)?,
     }
-    appeals::close(work, row, at)?;
-    intake::update_row(work.connection, row, before.status, before.decided_by, at)?;
+    change(work, row, before.status, before.decided_by, at)?;
     appeals::reopen(work, row, decision, at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(at))?;
@@ -226,6 +240,13 @@ fn items(work: &Work<'_>, ruling: i64) -> Result<Vec<Item>> {
     Ok(items)
 }
 
+/// Whether an item of a ruling was taken back: what happened to a comment names the ruling once, or twice when that is undone.
+fn is_taken_back(connection: &Connection, ruling: i64, item: &Item) -> Result<bool> {
+    let Some(row) = &item.row else { return Ok(false) };
+    let read = "SELECT 1 FROM happening WHERE comment = ?1 AND ruling = ?2 AND version > ?3";
+    Ok(connection.prepare_cached(read)?.exists(params![row.id, ruling, item.version_after])?)
+}
+
 fn insert_ruling(connection: &Connection, ruled: &Ruled, ruling: &Ruling) -> Result<i64> {
     let text = RulingText {
         action: ruling.action,
@@ -238,13 +259,6 @@ fn insert_ruling(connection: &Connection, ruled: &Ruled, ruling: &Ruling) -> Res
     let bytes = codec::encode(&text)?;
     connection.prepare_cached(write)?.execute(params![ruled.decision.as_bytes(), ruling.at.as_millis(), bytes])?;
     Ok(connection.last_insert_rowid())
-}
-
-/// Whether an item of a ruling was taken back: what happened to a comment names the ruling once, or twice when that is undone.
-fn is_taken_back(connection: &Connection, ruling: i64, item: &Item) -> Result<bool> {
-    let Some(row) = &item.row else { return Ok(false) };
-    let read = "SELECT 1 FROM happening WHERE comment = ?1 AND ruling = ?2 AND version > ?3";
-    Ok(connection.prepare_cached(read)?.exists(params![row.id, ruling, item.version_after])?)
 }
 
 pub(super) fn permitted(work: &Work<'_>, uid: Uuid, reach: &Reach) -> Result<Option<Row>> {
