@@ -73,7 +73,7 @@ CREATE TABLE sanction_effect (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX sanction_effect_comment ON sanction_effect (comment);
 
--- Readers' reports and votes, each once per reader. Outcome: 0 open, 1 upheld, 2 dismissed.
+-- Readers' reports and votes, each once per reader. Outcome: 0 open, 1 upheld, 2 dismissed. Credit: whether being upheld counts for the reader.
 CREATE TABLE report (
     comment  INTEGER NOT NULL,
     reader   BLOB NOT NULL,
@@ -82,6 +82,7 @@ CREATE TABLE report (
     weight   REAL NOT NULL,
     at       INTEGER NOT NULL,
     outcome  INTEGER NOT NULL DEFAULT 0,
+    credit   INTEGER NOT NULL,
     PRIMARY KEY (comment, reader)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX report_reader ON report (reader);

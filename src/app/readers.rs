@@ -2,7 +2,7 @@
 //!
 //! Sites name their readers, and names cost nothing. Three things bound what a crowd of made-up readers can do: limits by reader and by
 //! site; weights that fall with every report that people dismiss; and a bound on how many comments of a site may be held within an hour
-//! by readers of whom none was ever agreed with.
+//! by readers of whom none was agreed with several times.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

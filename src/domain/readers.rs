@@ -22,6 +22,12 @@ pub struct NewReport {
     pub text: Option<String>,
 }
 
+/// Upheld reports, each on another comment, from which a reader weighs more than one without record.
+pub const TRUSTED_FROM: u32 = 3;
+/// Reports on one comment that count for their readers when they are upheld: the first ones. Names of readers cost nothing, and without a
+/// bound one comment that is certain to be rejected would make any number of them trusted.
+pub const CREDITED_MAX: u32 = 3;
+
 /// `[reports]`: from when readers' reports have a comment looked at again.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,8 +36,8 @@ pub struct Config {
     pub hold_at: f64,
     /// Most that one reader weighs, however good the record.
     pub weight_max: f64,
-    /// Comments of one site that readers may have held within an hour without anybody among them whom people agreed with before. Names of
-    /// readers cost nothing: without a bound, whoever makes up enough of them could hold everything.
+    /// Comments of one site that readers may have held within an hour without anybody among them whom people agreed with several times before.
+    /// Names of readers cost nothing: without a bound, whoever makes up enough of them could hold everything.
     pub strangers_max: u32,
 }
 
@@ -68,14 +74,16 @@ impl Config {
         Ok(())
     }
 
-    /// What a reader's report weighs: 1.0 without a record, more when people agreed before, next to nothing when they never did. Twice the
-    /// expected share of upheld reports under a uniform prior (Laplace's rule of succession), so that a few reports say little.
+    /// What a reader's report weighs: 1.0 without a record, more when people agreed [several times](TRUSTED_FROM), next to nothing when they
+    /// never did. Twice the expected share of upheld reports under a uniform prior (Laplace's rule of succession), so that a few reports say
+    /// little.
     #[must_use]
     pub fn weight(&self, upheld: u32, dismissed: u32) -> f64 {
+        let most = if upheld < TRUSTED_FROM { 1.0 } else { self.weight_max };
         let (upheld, dismissed) = (f64::from(upheld), f64::from(dismissed));
         let share = (upheld + 1.0) / (upheld + dismissed + 2.0);
         // Who was right often counts for more than one person; who was wrong often hardly counts.
-        (2.0 * share * (1.0 + (upheld - dismissed).max(0.0) / 10.0)).min(self.weight_max)
+        (2.0 * share * (1.0 + (upheld - dismissed).max(0.0) / 10.0)).min(most)
     }
 }
 
@@ -105,7 +113,7 @@ pub struct Reported {
     pub status: Status,
     /// The comment, when the reports have it held now.
     pub held: Option<(Box<Record>, Box<Trace>)>,
-    /// Whether nobody among those who reported it had been agreed with before.
+    /// Whether nobody among those who reported it had been agreed with several times before.
     pub by_strangers: bool,
 }
 
@@ -165,7 +173,9 @@ mod tests {
     fn a_report_weighs_by_the_readers_record() {
         let config = Config::default();
         assert!((config.weight(0, 0) - 1.0).abs() < 1e-9);
-        assert!(config.weight(5, 0) > config.weight(1, 0) && config.weight(1, 0) > 1.0);
+        assert!(config.weight(5, 0) > config.weight(3, 0) && config.weight(3, 0) > 1.0);
+        assert!((config.weight(TRUSTED_FROM - 1, 0) - 1.0).abs() < 1e-9, "once or twice may be chance, or arranged");
+        assert!(config.weight(1, 3) < 1.0, "who is wrong more often weighs less from the first on");
         assert!(config.weight(0, 5) < config.weight(0, 1) && config.weight(0, 1) < 1.0);
         assert!(config.weight(0, 30) < 0.1);
         assert!(config.weight(1_000, 0) <= config.weight_max);

@@ -333,6 +333,12 @@ impl Sentence {
         }
     }
 
+    /// The same where policy had these causes: whoever is allowed is trusted, and still cannot write where comments are closed.
+    fn applied_in(&self, action: Action, causes: &[Cause]) -> Action {
+        let is_closed = causes.iter().any(|cause| cause.id == "mode:closed");
+        if is_closed && self.measure == Measure::Allow { action } else { self.applied_to(action) }
+    }
+
     /// How it stands among the verdict's causes.
     #[must_use]
     pub fn cause(&self) -> Cause {
@@ -372,10 +378,7 @@ pub fn pronounce(verdict: Verdict, sentence: &Known<Option<Sentence>>, hold_unav
     match sentence {
         Known::Known(Some(sentence)) => {
             let before = verdict.action;
-            // Whoever is allowed is trusted, and still cannot write where comments are closed.
-            let is_closed = verdict.causes.iter().any(|cause| cause.id == "mode:closed");
-            let is_kept = is_closed && sentence.measure == Measure::Allow;
-            let after = if is_kept { before } else { sentence.applied_to(before) };
+            let after = sentence.applied_in(before, &verdict.causes);
             verdict.causes.push(sentence.cause());
             if after != before {
                 verdict.action = after;
@@ -399,8 +402,22 @@ pub fn pronounce(verdict: Verdict, sentence: &Known<Option<Sentence>>, hold_unav
 pub struct Effect {
     /// The sanction's number.
     pub sanction: i64,
-    /// What would have become of the comment without it.
+    /// What would have become of the comment by policy alone.
     pub without: Status,
+}
+
+/// What becomes of a comment when the sanction that decided it is lifted: what policy alone would have made of it (`policy`, with these
+/// causes), under what else is in force. Lifting one ban publishes nothing that another forbids. Pure.
+#[must_use]
+pub fn lifted_from(policy: Status, causes: &[Cause], others: Option<&Sentence>) -> (Status, Option<Effect>) {
+    let Some(sentence) = others else { return (policy, None) };
+    let action = match policy {
+        Status::Approved => Action::Approve,
+        Status::Held => Action::Hold,
+        Status::Rejected => Action::Reject,
+    };
+    let status = sentence.applied_in(action, causes).status();
+    (status, (status != policy).then_some(Effect { sanction: sentence.number, without: policy }))
 }
 
 /// A sanction to be.
@@ -446,7 +463,7 @@ pub struct SanctionFilter {
 pub struct Lifted {
     /// The sanction as it is now.
     pub sanction: Sanction,
-    /// Comments that are what they would have been without it.
+    /// Comments that are what they would have been without it; among the conflicts also those that another sanction in force decides alike.
     pub restored: Vec<Ruled>,
 }
 
@@ -467,8 +484,8 @@ pub trait Sanctions: Send + Sync {
         filter: &SanctionFilter,
         page: &PageRequest,
     ) -> std::result::Result<Page<Sanction>, ListError>;
-    /// Ends a sanction; with `undo`, each comment that it decided and that nothing else has happened to since becomes what it would have been,
-    /// and its ruling is taken back in the same way.
+    /// Ends a sanction; with `undo`, each comment that it decided and that nothing else has happened to since becomes what it would have been
+    /// under the sanctions that are in force `at` that moment, and its ruling is taken back where that still stands.
     /// `None` when there is no such sanction, or it was lifted before.
     async fn sanction_lift(
         &self,
@@ -644,6 +661,27 @@ mod tests {
             assert_eq!(judged.decided_by, decided_by, "{name}");
             let last = judged.verdict.causes.last().map(|cause| cause.id.as_str());
             assert!(last.is_some_and(|id| id.starts_with("sanction:")), "{name}");
+        }
+    }
+
+    #[test]
+    fn lifting_one_sanction_leaves_the_others_in_force() {
+        use Measure::{Allow, Ban, Premoderate};
+        use Status::{Approved, Held, Rejected};
+        for (policy, causes, other, after, is_effect) in [
+            (Approved, &[][..], None, Approved, false),
+            (Approved, &[], Some(Ban), Rejected, true),
+            (Approved, &[], Some(Premoderate), Held, true),
+            (Held, &[], Some(Premoderate), Held, false),
+            (Rejected, &[], Some(Ban), Rejected, false),
+            (Rejected, &[], Some(Allow), Approved, true),
+            (Rejected, &["mode:closed"], Some(Allow), Rejected, false),
+        ] {
+            let name = format!("{policy:?} {causes:?} under {other:?}");
+            let other = other.and_then(|measure| Sentence::of(&[sanction(7, TargetKind::Host, measure)]));
+            let (status, effect) = lifted_from(policy, &verdict(Action::Approve, causes).causes, other.as_ref());
+            assert_eq!(status, after, "{name}");
+            assert_eq!(effect, is_effect.then_some(Effect { sanction: 7, without: policy }), "{name}");
         }
     }
 

@@ -279,7 +279,7 @@ pub enum UndoError {
     /// There is none of that id (or it lies outside the person's reach).
     #[error("no decision of that id")]
     NotFound,
-    /// It was taken back before.
+    /// Everything of it within the reach was taken back before.
     #[error("this decision was taken back already")]
     AlreadyUndone,
     /// The store failed.

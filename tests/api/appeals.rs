@@ -113,6 +113,28 @@ async fn only_rejected_comments_of_the_site_can_be_appealed_for() {
 }
 
 #[tokio::test]
+async fn to_reject_again_is_no_answer_to_an_appeal() {
+    let app = TestApp::spawn_with(|config| config.appeals.another_person = true).await;
+    rejected(&app, "c-1").await;
+    let opened = appeal(&app, "c-1", &[201]).await;
+    let overturn = json!({"overturn": true, "answer": "You are right."});
+    answer(&app, &app.token, &opened, &overturn, 403).await;
+    let record = comment(&app, "c-1").await;
+    let again = json!({"items": [{"uid": record["uid"], "seen_version": record["version"]}], "action": "reject"});
+    let ruled = app.review(Method::POST, "/v1/decisions", Some(&again)).await;
+    let path = format!("/v1/appeals/{}", opened["id"].as_str().unwrap());
+    assert_eq!(app.review(Method::GET, &path, None).await["state"], "open");
+    assert_eq!(appeal(&app, "c-1", &[200]).await["id"], opened["id"], "it waits still");
+    answer(&app, &app.token, &opened, &overturn, 403).await;
+    let undo = format!("/v1/decisions/{}/undo", ruled["decision"].as_str().unwrap());
+    app.review(Method::POST, &undo, None).await;
+    assert_eq!(app.review(Method::GET, &path, None).await["state"], "open", "and after that is taken back");
+    let other = app.person("other@example.org", Role::Moderator).await;
+    let answered = answer(&app, &other, &opened, &overturn, 200).await;
+    assert_eq!((&answered["state"], &answered["comment"]["status"]), (&json!("overturned"), &json!("approved")));
+}
+
+#[tokio::test]
 async fn an_appeal_closes_when_the_comment_is_decided_about_otherwise() {
     let app = TestApp::spawn().await;
     rejected(&app, "c-1").await;

@@ -3,7 +3,7 @@ use std::num::NonZeroU32;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::helpers::{TestApp, ordinary, read};
+use crate::helpers::{TestApp, doubtful, ordinary, read};
 
 async fn say(app: &TestApp, comment: &str, what: &str, body: &Value) -> Response {
     app.post(&format!("/v1/comments/{comment}/{what}"), body).await
@@ -94,7 +94,7 @@ async fn a_crowd_of_strangers_cannot_hold_everything() {
         config.reports.strangers_max = 3;
     })
     .await;
-    for at in 0..2 {
+    for at in 0..3 {
         app.comment(&ordinary(&format!("old-{at}"))).await;
         report(&app, &format!("old-{at}"), "known").await;
         decide(&app, &format!("old-{at}"), "reject").await;
@@ -113,6 +113,41 @@ async fn a_crowd_of_strangers_cannot_hold_everything() {
     assert_eq!(report(&app, "c-7", "known").await["status"], "held", "somebody with a record is heard");
     app.clock.advance_ms(3_600_000);
     assert_eq!(report(&app, "c-6", "puppet").await["status"], "held", "an hour later there is room again");
+}
+
+#[tokio::test]
+async fn one_bait_gives_no_crowd_a_record() {
+    let app = TestApp::spawn_with(|config| {
+        config.limits.policies.retain(|policy| !policy.name.starts_with("reports"));
+        config.reports.strangers_max = 0;
+    })
+    .await;
+    let crowd = |at: usize| format!("puppet-{at}");
+    // Three comments that anybody would reject: the crowd reports them while they are approved, while they wait, and once they are rejected.
+    for bait in ["approved", "held", "rejected"] {
+        for at in 0..3 {
+            let id = format!("{bait}-{at}");
+            let mut comment = if bait == "held" { doubtful(&id) } else { ordinary(&id) };
+            comment["author"] = json!({"id": id});
+            app.comment(&comment).await;
+            if bait == "rejected" {
+                decide(&app, &id, "reject").await;
+            }
+            for puppet in 0..20 {
+                report(&app, &id, &crowd(20 * at + puppet)).await; // each bait has a crowd of its own
+            }
+            for puppet in 0..20 {
+                report(&app, &id, &crowd(100 + puppet)).await; // and one that comes after the first
+            }
+            decide(&app, &id, "reject").await;
+            app.clock.advance_ms(61_000);
+        }
+    }
+    app.comment(&ordinary("c-1")).await;
+    for at in (0..60).chain(100..120) {
+        assert_eq!(report(&app, "c-1", &crowd(at)).await["status"], "approved", "{at}");
+    }
+    assert_eq!(comment(&app, "c-1").await["readers"]["weight"], 80.0, "as strangers");
 }
 
 #[tokio::test]

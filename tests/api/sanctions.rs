@@ -83,6 +83,51 @@ async fn a_ban_rejects_from_the_next_comment_on_and_its_undo_takes_that_back() {
 }
 
 #[tokio::test]
+async fn lifting_one_ban_publishes_nothing_that_another_forbids() {
+    let app = TestApp::spawn().await;
+    let operator = app.person("op@example.org", Role::Operator).await;
+    let linking = |id: &str| {
+        let mut comment = ordinary(id);
+        comment["author"] = json!({"id": format!("u-{id}"), "url": "https://shop.example/"});
+        comment
+    };
+    let everywhere = json!({"target": {"kind": "host", "value": "shop.example"}, "measure": "ban", "cause": "spam"});
+    let lift_all = async |sanction: &Value| {
+        let path = format!("/v1/sanctions/{}?undo=true", sanction["id"].as_str().unwrap());
+        read(app.request(Method::DELETE, &path, &operator).send().await.unwrap(), &[200]).await
+    };
+    // In either order, whichever of the two decided the comment.
+    let all = refused(&app, &operator, &everywhere, 201).await;
+    let here = impose(&app, &ban("host", "shop.example")).await;
+    let comment = app.comment(&linking("c-1")).await;
+    assert_eq!(comment["status"], "rejected");
+    let lifted = lift(&app, &here, true).await;
+    assert_eq!((&lifted["restored"], &lifted["left_alone"]), (&json!([]), &json!([comment["uid"]])));
+    assert_eq!(status(&app, "c-1").await, "rejected", "the ban on all sites is in force");
+    assert_eq!(lift_all(&all).await["restored"], json!([comment["uid"]]));
+    assert_eq!(status(&app, "c-1").await, "approved");
+
+    let all = refused(&app, &operator, &everywhere, 201).await;
+    let here = impose(&app, &ban("host", "shop.example")).await;
+    app.comment(&linking("c-2")).await;
+    lift_all(&all).await;
+    assert_eq!(status(&app, "c-2").await, "rejected");
+    lift(&app, &here, true).await;
+    assert_eq!(status(&app, "c-2").await, "approved", "nothing forbids it any more");
+
+    // One that is milder, and began later.
+    let here = impose(&app, &ban("host", "shop.example")).await;
+    app.comment(&linking("c-3")).await;
+    let mut milder = ban("host", "shop.example");
+    milder["measure"] = json!("premoderate");
+    let milder = impose(&app, &milder).await;
+    lift(&app, &here, true).await;
+    assert_eq!(status(&app, "c-3").await, "held");
+    lift(&app, &milder, true).await;
+    assert_eq!(status(&app, "c-3").await, "approved");
+}
+
+#[tokio::test]
 async fn a_sanction_on_one_site_leaves_the_others_alone() {
     let app = TestApp::spawn().await;
     let other = app.another_site("blog").await;
@@ -239,6 +284,34 @@ async fn a_ban_can_reject_what_is_there_and_its_undo_takes_that_back() {
     let lifted = lift(&app, &sanction, true).await;
     assert_eq!(lifted["restored"].as_array().unwrap().len(), 3);
     assert_eq!(all().await, ["held", "approved", "approved", linking_was.as_str().unwrap(), "approved", "held"]);
+}
+
+#[tokio::test]
+async fn lifting_takes_back_what_is_left_of_a_decision() {
+    let app = TestApp::spawn().await;
+    let in_section = |section: &str| {
+        let mut comment = by(section, "anna");
+        comment["article"] = json!({"id": section, "title": "A page", "section": section});
+        comment
+    };
+    let sport = app.comment(&in_section("sport")).await;
+    let city = app.comment(&in_section("city")).await;
+    let other = app.comment(&in_section("other")).await;
+    let mut order = ban("author", "anna");
+    order["also_reject"] = json!({"approved_hours": 2});
+    let sanction = impose(&app, &order).await;
+    assert_eq!(sanction["also_rejected"].as_array().unwrap().len(), 3);
+    let reach = Reach { sections: Some(vec!["sport".to_owned()]), ..Reach::ALL };
+    let of_sport = app.person_within("sport@example.org", Role::Moderator, &reach).await;
+    let undo = format!("/v1/decisions/{}/undo", sanction["decision"].as_str().unwrap());
+    let undone = read(app.request(Method::POST, &undo, &of_sport).send().await.unwrap(), &[200]).await;
+    assert!(undone.to_string().contains(sport["uid"].as_str().unwrap()), "{undone}");
+    let again = json!({"items": [{"uid": other["uid"], "seen_version": 2}], "action": "reject"});
+    app.review(Method::POST, "/v1/decisions", Some(&again)).await;
+    let lifted = lift(&app, &sanction, true).await;
+    assert_eq!((&lifted["restored"], &lifted["left_alone"]), (&json!([city["uid"]]), &json!([other["uid"]])));
+    assert_eq!((status(&app, "sport").await, status(&app, "city").await), (json!("approved"), json!("approved")));
+    assert_eq!(status(&app, "other").await, "rejected");
 }
 
 #[tokio::test]

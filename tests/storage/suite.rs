@@ -59,6 +59,7 @@ macro_rules! run_on {
             undo_restores_status_and_place_in_the_queue,
             undo_leaves_alone_what_changed_since,
             undo_works_once_and_only_on_what_is_there,
+            undo_of_a_part_leaves_the_rest_to_whoever_reaches_it,
             history_tells_everything_in_order,
             list_is_newest_first_and_pages_without_gap_or_repeat,
             list_filters_by_status_author_and_article,
@@ -94,6 +95,7 @@ macro_rules! run_on {
             reports_do_not_outweigh_a_persons_approval,
             reports_weigh_by_the_readers_record,
             strangers_alone_hold_nothing_where_they_may_not,
+            being_agreed_with_counts_for_the_first_who_reported_what_was_approved,
             undo_opens_reports_again,
             edit_is_no_way_out_of_reports,
             votes_count_once_for_each_reader,
@@ -613,6 +615,32 @@ pub(crate) async fn undo_works_once_and_only_on_what_is_there(engine: &dyn Engin
     assert!(matches!(again, Err(UndoError::AlreadyUndone)));
     let unknown = store.unrule(Uuid::from_u128(9), moderator(), &Reach::ALL, at(12)).await;
     assert!(matches!(unknown, Err(UndoError::NotFound)));
+}
+
+pub(crate) async fn undo_of_a_part_leaves_the_rest_to_whoever_reaches_it(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let within = |section: &str| {
+        let mut article = Article::named(id(section));
+        article.section = Some(section.to_owned());
+        Made::new(&news, section).with_article(article).held(None, &[], 0.5)
+    };
+    let (sport, city) = (within("sport").store(&*store).await, within("city").store(&*store).await);
+    let ruled = store.rule(ruling(Action::Reject, &[&sport, &city], 10)).await.unwrap();
+    let of = |section: &str| Reach { sections: Some(vec![section.to_owned()]), ..Reach::ALL };
+    let undo = async |reach: &Reach, seconds: i64| {
+        let undone = store.unrule(ruled.decision, moderator(), reach, at(seconds)).await?;
+        Ok::<_, UndoError>((undone.applied.iter().map(|(record, _)| record.uid).collect::<Vec<_>>(), undone.conflicts))
+    };
+    assert_eq!(undo(&of("sport"), 11).await.unwrap(), (vec![sport.uid], Vec::new()));
+    assert!(matches!(undo(&of("sport"), 12).await, Err(UndoError::AlreadyUndone)));
+    assert_eq!(
+        undo(&Reach::ALL, 13).await.unwrap(),
+        (vec![city.uid], Vec::new()),
+        "what was taken back is no conflict"
+    );
+    for reach in [of("sport"), of("city"), Reach::ALL] {
+        assert!(matches!(undo(&reach, 14).await, Err(UndoError::AlreadyUndone)));
+    }
 }
 
 pub(crate) async fn history_tells_everything_in_order(engine: &dyn Engine) {

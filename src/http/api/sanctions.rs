@@ -148,9 +148,9 @@ pub struct LiftedOut {
     /// The sanction.
     #[serde(flatten)]
     pub sanction: SanctionOut,
-    /// Comments that are what they would have been without it.
+    /// Comments that are what they would have been without it, under the sanctions still in force.
     pub restored: Vec<Uuid>,
-    /// Comments that something else has happened to since.
+    /// Comments that something else has happened to since, or that another sanction in force decides in the same way.
     pub left_alone: Vec<Uuid>,
 }
 
@@ -257,7 +257,7 @@ pub struct LiftQuery {
     pub undo: Option<String>,
 }
 
-/// Lifts a sanction; with `undo=true` comments become what they would have been without it.
+/// Lifts a sanction; with `undo=true` comments become what they would have been without it, under the sanctions still in force.
 #[utoipa::path(delete, path = "/v1/sanctions/{id}", tag = "moderators", security(("personal_token" = [])),
     params(("id" = Uuid, Path, description = "The sanction"), LiftQuery),
     responses((status = 200, body = LiftedOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),

@@ -193,6 +193,15 @@ pub(super) fn close(work: &Work<'_>, row: &Row, at: Timestamp) -> Result<()> {
     outbox::tell(work, row.site, row.id, None, at, &Stored::Appeal { appeal: found.uid, state: found.state })
 }
 
+/// The comment has a new version, and is what it was: whoever appealed still waits for an answer.
+pub(super) fn follow(connection: &Connection, row: &Row) -> Result<()> {
+    let Some(mut found) = last_of(connection, row.id)?.filter(|found| found.state == AppealState::Open) else {
+        return Ok(());
+    };
+    found.version = row.version;
+    write_state(connection, &found)
+}
+
 /// The ruling that answered an appeal was taken back: the appeal waits again, and the answer was never given if the site has not heard of it.
 pub(super) fn reopen(work: &Work<'_>, row: &Row, ruling: Uuid, at: Timestamp) -> Result<()> {
     let last = last_of(work.connection, row.id)?;

@@ -13,7 +13,7 @@ use super::writer::Work;
 use super::{intake, outbox, queue, rulings};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, DecidedBy, Status};
-use crate::domain::readers::{Config, NewReport, ReaderView, Readers, ReportSeen, Reported, Voted};
+use crate::domain::readers::{CREDITED_MAX, Config, NewReport, ReaderView, Readers, ReportSeen, Reported, Voted};
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
@@ -33,8 +33,9 @@ pub(super) fn report(
     let (upheld, dismissed) = record(work.connection, &reader, row.id)?;
     let again = "SELECT 1 FROM report WHERE comment = ?1 AND reader = ?2";
     let again = work.connection.prepare_cached(again)?.exists(params![row.id, reader])?;
+    let credit = row.status == Some(Status::Approved) && credited(work.connection, row.id)? < CREDITED_MAX;
     // A reader whose earlier report was answered does not open it again by repeating it.
-    let write = "INSERT INTO report (comment, reader, category, text, weight, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+    let write = "INSERT INTO report (comment, reader, category, text, weight, at, credit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
                  ON CONFLICT (comment, reader) DO UPDATE SET category = excluded.category, text = excluded.text, at = excluded.at";
     work.connection.prepare_cached(write)?.execute(params![
         row.id,
@@ -43,6 +44,7 @@ pub(super) fn report(
         report.text,
         config.weight(upheld, dismissed),
         at.as_millis(),
+        credit,
     ])?;
     let view = view(work.connection, row.id)?;
     let by_strangers = !has_trusted(work.connection, row.id)?;
@@ -55,7 +57,14 @@ pub(super) fn report(
     Ok(Some(reported))
 }
 
-/// Whether any open report is of a reader with whom people agreed more often than not: only those weigh more than one.
+/// How many reports on a comment count for their readers when they are upheld. What waits already, or is rejected, is no find: such reports
+/// never count.
+fn credited(connection: &Connection, comment: u32) -> Result<u32> {
+    let read = "SELECT count(*) FROM report WHERE comment = ?1 AND credit";
+    Ok(connection.prepare_cached(read)?.query_row([comment], |row| row.get(0))?)
+}
+
+/// Whether any open report is of a reader with whom people agreed several times, and more often than not: only those weigh more than one.
 fn has_trusted(connection: &Connection, comment: u32) -> Result<bool> {
     let read = "SELECT 1 FROM report WHERE comment = ?1 AND outcome = 0 AND weight > 1.0";
     Ok(connection.prepare_cached(read)?.exists([comment])?)
@@ -193,9 +202,9 @@ fn find(work: &Work<'_>, site: SiteId, comment: &ExternalId) -> Result<Option<Ro
     Ok(rows::find(work.connection, &candidates, site, comment.as_str())?.map(|(row, _)| row))
 }
 
-/// How often people agreed with a reader, and how often they did not; on other comments than `comment`.
+/// How often people agreed with a reader where that counts, and how often they did not; on other comments than `comment`.
 fn record(connection: &Connection, reader: &[u8; 16], comment: u32) -> Result<(u32, u32)> {
-    let read = "SELECT count(*) FILTER (WHERE outcome = 1), count(*) FILTER (WHERE outcome = 2) FROM report \
+    let read = "SELECT count(*) FILTER (WHERE outcome = 1 AND credit), count(*) FILTER (WHERE outcome = 2) FROM report \
                 WHERE reader = ?1 AND comment <> ?2";
     let mut query = connection.prepare_cached(read)?;
     Ok(query.query_row(params![reader, comment], |row| Ok((row.get(0)?, row.get(1)?)))?)

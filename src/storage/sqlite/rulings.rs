@@ -48,11 +48,10 @@ pub(super) fn unrule(
     reach: &Reach,
     at: Timestamp,
 ) -> Result<std::result::Result<Ruled, UndoError>> {
-    let find = "SELECT id, undone_at IS NOT NULL FROM ruling WHERE uid = ?1";
+    let find = "SELECT id FROM ruling WHERE uid = ?1";
     let mut query = work.connection.prepare_cached(find)?;
-    let found: Option<(i64, bool)> =
-        query.query_row([decision.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let Some((number, undone)) = found else { return Ok(Err(UndoError::NotFound)) };
+    let found: Option<i64> = query.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
+    let Some(number) = found else { return Ok(Err(UndoError::NotFound)) };
     let items = items(work, number)?;
     let mut ruled = Ruled { decision, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
     let mut touched = Vec::new();
@@ -66,10 +65,17 @@ pub(super) fn unrule(
     if touched.is_empty() {
         return Ok(Err(UndoError::NotFound));
     }
-    if undone {
+    // Somebody whose reach is smaller may have taken a part of it back: the rest can still be.
+    let mut left = Vec::new();
+    for item in touched {
+        if !is_taken_back(work.connection, number, &item)? {
+            left.push(item);
+        }
+    }
+    if left.is_empty() {
         return Ok(Err(UndoError::AlreadyUndone));
     }
-    for item in touched {
+    for item in left {
         let Some(mut row) = item.row else { continue };
         if row.version != item.version_after {
             ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
@@ -147,9 +153,8 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     let before =
         Before { status: row.live()?, decided_by: row.decided_by, held_at: queue::held_at(work.connection, row.id)? };
     let status = ruling.action.status();
-    appeals::close(work, row, ruling.at)?;
     reports::answer(work.connection, row.id, status)?;
-    intake::update_row(work.connection, row, status, DecidedBy::Person, ruling.at)?;
+    change(work, row, status, DecidedBy::Person, ruling.at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(ruling.at))?;
     let write = "INSERT INTO ruling_item (ruling, comment, version_after, status_before, decided_by_before, held_at_before) \
@@ -171,6 +176,22 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     Ok(())
 }
 
+/// An appeal that waits is closed by what changes the comment; to reject again what is rejected is no answer to it.
+fn change(
+    work: &Work<'_>,
+    row: &mut Row,
+    status: crate::domain::decision::Status,
+    decided_by: DecidedBy,
+    at: Timestamp,
+) -> Result<()> {
+    let is_same = row.live()? == status;
+    if !is_same {
+        appeals::close(work, row, at)?;
+    }
+    intake::update_row(work.connection, row, status, decided_by, at)?;
+    if is_same { appeals::follow(work.connection, row) } else { Ok(()) }
+}
+
 fn restore(
     work: &Work<'_>,
     row: &mut Row,
@@ -184,8 +205,7 @@ fn restore(
         DecidedBy::Person => reports::answer(work.connection, row.id, before.status)?, // an earlier ruling had answered them
         DecidedBy::Policy | DecidedBy::Rule => reports::reopen(work.connection, row.id)?,
     }
-    appeals::close(work, row, at)?;
-    intake::update_row(work.connection, row, before.status, before.decided_by, at)?;
+    change(work, row, before.status, before.decided_by, at)?;
     appeals::reopen(work, row, decision, at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(at))?;
@@ -218,6 +238,13 @@ fn items(work: &Work<'_>, ruling: i64) -> Result<Vec<Item>> {
         });
     }
     Ok(items)
+}
+
+/// Whether an item of a ruling was taken back: what happened to a comment names the ruling once, or twice when that is undone.
+fn is_taken_back(connection: &Connection, ruling: i64, item: &Item) -> Result<bool> {
+    let Some(row) = &item.row else { return Ok(false) };
+    let read = "SELECT 1 FROM happening WHERE comment = ?1 AND ruling = ?2 AND version > ?3";
+    Ok(connection.prepare_cached(read)?.exists(params![row.id, ruling, item.version_after])?)
 }
 
 fn insert_ruling(connection: &Connection, ruled: &Ruled, ruling: &Ruling) -> Result<i64> {

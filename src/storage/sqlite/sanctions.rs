@@ -1,5 +1,6 @@
 //! Sanctions, and what they did.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,10 +12,13 @@ use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{appeals, audit, intake, lists, outbox, queue, rulings};
+use crate::domain::comment::NewComment;
 use crate::domain::decision::{Actor, DecidedBy, Status};
+use crate::domain::normalise::normalise;
 use crate::domain::people::Reach;
 use crate::domain::sanction::{
-    Effect, Lifted, Measure, NewSanction, Sanction, SanctionFilter, Sanctions, TargetHash, TargetKind,
+    Effect, Lifted, Measure, NewSanction, Sanction, SanctionFilter, Sanctions, Sentence, Target, TargetHash,
+    TargetKind, lifted_from,
 };
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
@@ -206,26 +210,59 @@ pub(super) fn lift(
 
 fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, tell_at: Timestamp) -> Result<Ruled> {
     let mut ruled = Ruled { decision: sanction.uid, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
-    for (comment, version, without) in effects(work.connection, sanction.number)? {
+    let others = Others::read(work.connection, at)?;
+    for (comment, version, policy) in effects(work.connection, sanction.number)? {
         let Some(mut row) = rows::row(work.connection, comment)?.filter(|row| row.status.is_some()) else { continue };
         if row.version != version {
             ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
             continue;
         }
         let before = row.live()?;
+        let content = rows::content(work.connection, row.id)?;
+        let sentence = others.sentence(work.shared, row.site, &content.comment);
+        let (after, effect) = lifted_from(policy, &content.verdict.causes, sentence.as_ref());
+        if effect.is_some() && after == before {
+            note_effect(work.connection, &row, effect)?; // the other sanction answers for it from now on
+            ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
+            continue;
+        }
+        let decided_by = if effect.is_some() { DecidedBy::Rule } else { DecidedBy::Policy };
         appeals::close(work, &row, at)?;
-        intake::update_row(work.connection, &mut row, without, DecidedBy::Policy, at)?;
+        intake::update_row(work.connection, &mut row, after, decided_by, at)?;
+        note_effect(work.connection, &row, effect)?;
         let content = rows::content(work.connection, row.id)?;
         queue::replace(work, &row, &content, at)?;
-        let happened =
-            Happened { kind: HappeningKind::Lifted, status: without, decided_by: DecidedBy::Policy, by: by.clone() };
+        let happened = Happened { kind: HappeningKind::Lifted, status: after, decided_by, by: by.clone() };
         rulings::note_happening(work.connection, &row, at, None, &happened)?;
-        if before != without {
+        if before != after {
             outbox::tell_status(work, &row, None, tell_at)?;
         }
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     Ok(ruled)
+}
+
+/// The sanctions in force besides one that has just been lifted.
+struct Others(HashMap<TargetHash, Vec<Sanction>>);
+
+impl Others {
+    fn read(connection: &Connection, at: Timestamp) -> Result<Self> {
+        let mut by_hash: HashMap<TargetHash, Vec<Sanction>> = HashMap::new();
+        for sanction in active(connection, at)? {
+            by_hash.entry(sanction.hash).or_default().push(sanction);
+        }
+        Ok(Self(by_hash))
+    }
+
+    /// What they say about a comment.
+    fn sentence(&self, shared: &Shared, site: SiteId, comment: &NewComment) -> Option<Sentence> {
+        if self.0.is_empty() {
+            return None; // reading a comment for its links costs more than all the rest
+        }
+        let targets = Target::of(&normalise(site, comment.clone(), false), site);
+        let met = targets.iter().filter_map(|target| self.0.get(&target.hash(&shared.target_key))).flatten();
+        Sentence::of(met.filter(|sanction| sanction.site.is_none_or(|of| of == site)))
+    }
 }
 
 fn effects(connection: &Connection, sanction: i64) -> Result<Vec<(u32, u32, Status)>> {
