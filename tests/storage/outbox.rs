@@ -93,6 +93,23 @@ pub(crate) async fn notices_of_one_comment_are_given_out_one_at_a_time(engine: &
     assert_eq!(said(&take(&*store, &news, 11).await), [pair("c-1", Status::Approved)]);
 }
 
+pub(crate) async fn what_waits_for_an_older_notice_is_not_due_before_it(engine: &dyn Engine) {
+    let (store, news) = told(engine).await;
+    let one = tell(&*store, &news, "c-1", 1).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&one], 2)).await.unwrap();
+    let due = take(&*store, &news, 3).await;
+    settle(&*store, &due[0], again(50), 4).await;
+    let approved = &ruled.applied[0].0;
+    store.rule(ruling(Action::Reject, &[approved], 5)).await.unwrap();
+    let letters = store.outbox_list(&LetterFilter::default(), &first_page(9)).await.unwrap().items;
+    assert_eq!(letters.iter().map(|letter| letter.next_at).collect::<Vec<_>>(), [Some(at(50)); 3]);
+    for expected in [Status::Held, Status::Approved, Status::Rejected] {
+        let due = take(&*store, &news, 50).await;
+        assert_eq!(said(&due), [pair("c-1", expected)]);
+        settle(&*store, &due[0], Settled::Delivered, 50).await;
+    }
+}
+
 pub(crate) async fn a_notice_says_what_the_comment_was_then_and_who_ruled_why(engine: &dyn Engine) {
     let (store, news) = told(engine).await;
     let one = tell(&*store, &news, "c-1", 1).await;

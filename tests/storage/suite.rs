@@ -106,6 +106,7 @@ macro_rules! run_on {
             // Outbox.
             a_site_without_webhook_is_told_nothing,
             notices_of_one_comment_are_given_out_one_at_a_time,
+            what_waits_for_an_older_notice_is_not_due_before_it,
             a_notice_says_what_the_comment_was_then_and_who_ruled_why,
             a_ruling_is_told_when_its_grace_is_over,
             a_ruling_taken_back_too_late_is_told_with_its_undoing,

@@ -68,8 +68,10 @@ pub(super) fn tell(
     let receiver: Option<Option<i64>> =
         work.connection.prepare_cached(read)?.query_row([site.0], |row| row.get(0)).optional()?;
     let Some(gone_at) = receiver else { return Ok(()) };
+    // Not before what it waits for anyway: whoever looks for what is due does not come upon it again and again.
     let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, dead_at, problem, b) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)";
+                 VALUES (?1, ?2, ?3, ?4, ?5, max(?5, coalesce((SELECT max(next_at) FROM outbox \
+                 WHERE comment = ?3 AND dead_at IS NULL), ?5)), ?6, ?7, ?8)";
     work.connection.prepare_cached(write)?.execute(params![
         rulings::new_uid(not_before)?.as_bytes(),
         site.0,
@@ -231,6 +233,10 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
             Settled::Again { at, problem } => {
                 let write = "UPDATE outbox SET taken_until = NULL, next_at = ?2, problem = ?3 WHERE id = ?1";
                 connection.prepare_cached(write)?.execute(params![number, at.as_millis(), problem])?;
+                // What waits for it waits as long, and is not come upon again and again meanwhile.
+                let behind = "UPDATE outbox SET next_at = ?2 WHERE id > ?1 AND next_at < ?2 AND dead_at IS NULL \
+                              AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
+                connection.prepare_cached(behind)?.execute(params![number, at.as_millis()])?;
             }
             Settled::Dead { problem } => {
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE id = ?1";
