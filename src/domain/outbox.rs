@@ -39,7 +39,7 @@ pub enum Notice {
         state: AppealState,
         /// What the author may be told.
         answer: Option<String>,
-        /// The comment as it is now.
+        /// The comment as it was then.
         record: Box<Record>,
     },
 }

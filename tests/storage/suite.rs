@@ -102,6 +102,9 @@ macro_rules! run_on {
             overturned_appeal_approves_in_the_same_commit,
             undoing_an_overturned_appeal_opens_it_again,
             appeal_closes_when_the_comment_changes,
+            closing_an_appeal_is_told_after_the_grace_and_taken_back_within_it,
+            lifting_tells_of_closed_appeals_after_the_grace,
+            news_of_an_appeal_says_the_same_at_every_attempt,
             appeals_are_listed_oldest_first_within_reach,
             // Outbox.
             a_site_without_webhook_is_told_nothing,

@@ -23,18 +23,27 @@ use crate::storage::codec::{self, RulingText};
 /// A notice as stored: what cannot be read from the comment's rows when it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Stored {
-    /// What the comment was then; its words are those of that revision.
-    Status { version: u32, revision: u32, status: Status, decided_by: DecidedBy, at: Timestamp },
+    /// What the comment was then.
+    Status(Then),
     /// All that is left of it.
     Erased { id: String, uid: Uuid },
-    /// An appeal on it.
-    Appeal { appeal: Uuid, state: AppealState },
+    /// An appeal on it, what its author was told then, and what the comment was then.
+    Appeal { appeal: Uuid, state: AppealState, answer: Option<String>, then: Then },
 }
 
-impl Stored {
-    /// What `row` is now.
-    pub(super) fn status(row: &Row) -> Result<Self> {
-        Ok(Self::Status {
+/// What a comment was when there was something to tell: a message says the same at every attempt. Its words are those of that revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Then {
+    version: u32,
+    revision: u32,
+    status: Status,
+    decided_by: DecidedBy,
+    at: Timestamp,
+}
+
+impl Then {
+    fn now(row: &Row) -> Result<Self> {
+        Ok(Self {
             version: row.version,
             revision: row.revision,
             status: row.live()?,
@@ -42,12 +51,14 @@ impl Stored {
             at: row.updated_at,
         })
     }
+}
 
+impl Stored {
     fn kind(&self) -> &'static str {
         match self {
-            Self::Status { status: Status::Approved, .. } => "comment.approved",
-            Self::Status { status: Status::Held, .. } => "comment.held",
-            Self::Status { status: Status::Rejected, .. } => "comment.rejected",
+            Self::Status(Then { status: Status::Approved, .. }) => "comment.approved",
+            Self::Status(Then { status: Status::Held, .. }) => "comment.held",
+            Self::Status(Then { status: Status::Rejected, .. }) => "comment.rejected",
             Self::Erased { .. } => "comment.erased",
             Self::Appeal { state: AppealState::Open, .. } => "appeal.opened",
             Self::Appeal { .. } => "appeal.answered",
@@ -90,7 +101,21 @@ const GONE: &str = "the receiver said that it is gone (410)";
 
 /// Tells the site what `row` is now.
 pub(super) fn tell_status(work: &Work<'_>, row: &Row, ruling: Option<i64>, not_before: Timestamp) -> Result<()> {
-    tell(work, row.site, row.id, ruling, not_before, &Stored::status(row)?)
+    tell(work, row.site, row.id, ruling, not_before, &Stored::Status(Then::now(row)?))
+}
+
+/// Tells the site how it stands with an appeal, and what the comment is now.
+pub(super) fn tell_appeal(
+    work: &Work<'_>,
+    comment: u32,
+    (appeal, state): (Uuid, AppealState),
+    answer: Option<String>,
+    not_before: Timestamp,
+) -> Result<()> {
+    let row = rows::row(work.connection, comment)?.filter(|row| row.status.is_some());
+    let Some(row) = row else { return Ok(()) };
+    let told = Stored::Appeal { appeal, state, answer, then: Then::now(&row)? };
+    tell(work, row.site, row.id, None, not_before, &told)
 }
 
 /// Takes back the notice of a ruling that nobody has tried to send yet; whether there was one.
@@ -107,7 +132,7 @@ pub(super) fn untell_appeal(connection: &Connection, comment: u32, appeal: Uuid)
     let mut taken = false;
     while let Some(row) = rows.next()? {
         let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
-        if matches!(stored, Stored::Appeal { appeal: of, state } if of == appeal && state != AppealState::Open) {
+        if matches!(stored, Stored::Appeal { appeal: of, state, .. } if of == appeal && state != AppealState::Open) {
             connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
             taken = true;
         }
@@ -121,10 +146,21 @@ pub(super) fn has_news(connection: &Connection, comment: u32) -> Result<bool> {
 }
 
 /// Forgets everything that was to be told of a comment. What is on its way stays until it has arrived or failed, so that nothing overtakes
-/// it; it holds no words of the comment's.
+/// it; no words are left in it.
 pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
     let delete = "DELETE FROM outbox WHERE comment = ?1 AND taken_until IS NULL";
     connection.prepare_cached(delete)?.execute([comment])?;
+    let mut query = connection.prepare_cached("SELECT id, b FROM outbox WHERE comment = ?1")?;
+    let mut rows = query.query([comment])?;
+    while let Some(row) = rows.next()? {
+        if let Stored::Appeal { appeal, state, answer: Some(_), then } =
+            codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?
+        {
+            let wordless = codec::encode(&Stored::Appeal { appeal, state, answer: None, then })?;
+            let write = "UPDATE outbox SET b = ?2 WHERE id = ?1";
+            connection.prepare_cached(write)?.execute(params![row.get::<_, i64>(0)?, wordless])?;
+        }
+    }
     Ok(())
 }
 
@@ -191,20 +227,23 @@ fn notice(
     }
     let Some(row) = rows::row(connection, comment)?.filter(|row| row.status.is_some()) else { return Ok(None) };
     match stored {
-        Stored::Status { version, revision, status, decided_by, at } => {
-            let content = content_of(connection, &row, revision)?;
-            let record = rows::record(connection, shared, &row, content)?;
-            let record = Record { version, revision, status, decided_by, updated_at: at, ..record };
+        Stored::Status(then) => {
+            let record = Box::new(record_then(connection, shared, &row, &then)?);
             let ruling = ruling.map(|ruling| told(connection, ruling)).transpose()?.flatten();
-            Ok(Some(Notice::Status { record: Box::new(record), ruling }))
+            Ok(Some(Notice::Status { record, ruling }))
         }
-        Stored::Appeal { appeal, state } => {
-            let record = Box::new(rows::load(connection, shared, &row)?);
-            let answer = super::appeals::answer_of(connection, appeal)?;
+        Stored::Appeal { appeal, state, answer, then } => {
+            let record = Box::new(record_then(connection, shared, &row, &then)?);
             Ok(Some(Notice::Appeal { appeal, state, answer, record }))
         }
         Stored::Erased { .. } => Ok(None),
     }
+}
+
+fn record_then(connection: &Connection, shared: &Shared, row: &Row, then: &Then) -> Result<Record> {
+    let Then { version, revision, status, decided_by, at } = *then;
+    let record = rows::record(connection, shared, row, content_of(connection, row, revision)?)?;
+    Ok(Record { version, revision, status, decided_by, updated_at: at, ..record })
 }
 
 fn content_of(connection: &Connection, row: &Row, revision: u32) -> Result<codec::Content> {

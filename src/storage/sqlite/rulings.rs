@@ -28,7 +28,7 @@ pub(super) fn rule(work: &mut Work<'_>, ruling: &Ruling) -> Result<Ruled> {
             ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
             continue;
         }
-        apply(work, &mut row, ruling, number)?;
+        apply(work, &mut row, ruling, (number, ruled.decision))?;
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     if ruled.applied.is_empty() {
@@ -143,11 +143,11 @@ struct Item {
     before: Before,
 }
 
-fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result<()> {
+fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, (number, decision): (i64, Uuid)) -> Result<()> {
     let before =
         Before { status: row.live()?, decided_by: row.decided_by, held_at: queue::held_at(work.connection, row.id)? };
     let status = ruling.action.status();
-    appeals::close(work, row, ruling.at)?;
+    let closed = appeals::close(work, row, Some(decision), ruling.at)?;
     reports::answer(work.connection, row.id, status)?;
     intake::update_row(work.connection, row, status, DecidedBy::Person, ruling.at)?;
     let content = rows::content(work.connection, row.id)?;
@@ -168,7 +168,7 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     if before.status != status {
         outbox::tell_status(work, row, Some(number), ruling.tell_at)?;
     }
-    Ok(())
+    appeals::tell_closed(work, row, closed, ruling.tell_at)
 }
 
 fn restore(
@@ -184,7 +184,7 @@ fn restore(
         DecidedBy::Person => reports::answer(work.connection, row.id, before.status)?, // an earlier ruling had answered them
         DecidedBy::Policy | DecidedBy::Rule => reports::reopen(work.connection, row.id)?,
     }
-    appeals::close(work, row, at)?;
+    let closed = appeals::close(work, row, None, at)?;
     intake::update_row(work.connection, row, before.status, before.decided_by, at)?;
     appeals::reopen(work, row, decision, at)?;
     let content = rows::content(work.connection, row.id)?;
@@ -196,7 +196,7 @@ fn restore(
     if ruled != before.status && !outbox::untell(work.connection, row.id, number)? {
         outbox::tell_status(work, row, None, at)?;
     }
-    Ok(())
+    appeals::tell_closed(work, row, closed, at)
 }
 
 fn items(work: &Work<'_>, ruling: i64) -> Result<Vec<Item>> {

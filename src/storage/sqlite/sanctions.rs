@@ -213,7 +213,7 @@ fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, 
             continue;
         }
         let before = row.live()?;
-        appeals::close(work, &row, at)?;
+        let closed = appeals::close(work, &row, None, at)?;
         intake::update_row(work.connection, &mut row, without, DecidedBy::Policy, at)?;
         let content = rows::content(work.connection, row.id)?;
         queue::replace(work, &row, &content, at)?;
@@ -223,6 +223,7 @@ fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, 
         if before != without {
             outbox::tell_status(work, &row, None, tell_at)?;
         }
+        appeals::tell_closed(work, &row, closed, tell_at)?;
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     Ok(ruled)
