@@ -578,6 +578,22 @@ pub(crate) async fn news_of_an_appeal_says_the_same_at_every_attempt(engine: &dy
     assert_eq!(attempt(30).await.notice, None);
 }
 
+pub(crate) async fn a_dead_answer_to_an_appeal_outlives_what_is_told_later_of_its_comment(engine: &dyn Engine) {
+    let (store, news) = started_with_webhook(engine).await;
+    let record = Made::new(&news, "c-1").rejected().store(&*store).await;
+    let first = opened(&*store, &news, "c-1", 1).await;
+    told(&*store, &news, 1).await;
+    store.appeal_answer(answer(&first, false, 2)).await.unwrap();
+    let due = store.outbox_take(news.id, 1, at(12), at(60)).await.unwrap();
+    let dead = doorward::domain::outbox::Settled::Dead { problem: "refused".to_owned() };
+    store.outbox_settle(vec![(due[0].number, dead)], at(13)).await.unwrap();
+    store.rule(ruling(Action::Approve, &[&record], 14)).await.unwrap();
+    assert_eq!(told(&*store, &news, 14).await, ["c-1 approved"]);
+    let all = doorward::domain::outbox::LetterFilter::default();
+    assert_eq!(store.outbox_resend(&all, at(15)).await.unwrap(), 1);
+    assert_eq!(told(&*store, &news, 15).await, ["c-1 appeal upheld"]);
+}
+
 pub(crate) async fn appeals_are_listed_oldest_first_within_reach(engine: &dyn Engine) {
     let (store, news) = started(engine).await;
     let blog = site(&*store, "blog").await;

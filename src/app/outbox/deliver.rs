@@ -157,13 +157,13 @@ impl Deliverer {
                 metrics::histogram!("doorward_outbox_lag_seconds").record(lag.as_secs_f64());
                 tracing::debug!(site = receiver.name, id = %due.message, attempts = due.attempts, "webhook delivered");
             }
-            Settled::Again { problem, at } => {
+            Settled::Again { problem, at, .. } => {
                 tracing::debug!(site = receiver.name, id = %due.message, problem, %at, "webhook failed; it is tried again");
             }
             Settled::Dead { problem } => {
                 tracing::warn!(site = receiver.name, id = %due.message, problem, "webhook given up: a dead letter");
             }
-            Settled::Gone => {
+            Settled::Gone { .. } => {
                 tracing::warn!(site = receiver.name, "the receiver is gone (410): all its webhooks are dead letters");
             }
         }
@@ -187,7 +187,7 @@ impl Deliverer {
         // Without random bytes everybody waits the longest: late, but never all at once and at once.
         let chance =
             getrandom::fill(&mut bytes).map_or(1.0, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-        attempt::settle(&self.config, due, failures, &answer, self.clock.now(), chance)
+        attempt::settle(&self.config, due, (url, failures), &answer, self.clock.now(), chance)
     }
 
     /// The message, signed now: receivers refuse old signatures.

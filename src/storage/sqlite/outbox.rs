@@ -54,6 +54,15 @@ impl Then {
 }
 
 impl Stored {
+    /// Whether `older` tells nothing any more when the site has heard this.
+    fn supersedes(&self, older: &Self) -> bool {
+        match (self, older) {
+            (Self::Status(_) | Self::Erased { .. }, Self::Status(_)) => true,
+            (Self::Appeal { appeal, .. }, Self::Appeal { appeal: of, .. }) => appeal == of,
+            _ => false,
+        }
+    }
+
     fn kind(&self) -> &'static str {
         match self {
             Self::Status(Then { status: Status::Approved, .. }) => "comment.approved",
@@ -187,7 +196,7 @@ pub(super) fn sites(connection: &Connection, now: Timestamp) -> Result<Vec<SiteI
 
 pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
     let read = format!(
-        "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b FROM outbox o \
+        "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b, o.refused_since FROM outbox o \
          WHERE o.site = ?1 AND {SENDABLE} ORDER BY o.next_at, o.id LIMIT ?3"
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -204,6 +213,7 @@ pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, u
             site,
             attempts: row.get::<_, u32>(3)? + 1,
             not_before: Timestamp::from_millis(row.get(4)?),
+            refused_since: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
             notice,
         });
     }
@@ -269,9 +279,16 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
     for (number, settled) in settled {
         match settled {
             Settled::Delivered => delivered(connection, *number)?,
-            Settled::Again { at, problem } => {
-                let write = "UPDATE outbox SET taken_until = NULL, next_at = ?2, problem = ?3 WHERE id = ?1";
-                connection.prepare_cached(write)?.execute(params![number, at.as_millis(), problem])?;
+            Settled::Again { at, problem, refused } => {
+                let write = "UPDATE outbox SET taken_until = NULL, next_at = ?2, problem = ?3, \
+                             refused_since = CASE WHEN ?4 THEN coalesce(refused_since, ?5) END WHERE id = ?1";
+                connection.prepare_cached(write)?.execute(params![
+                    number,
+                    at.as_millis(),
+                    problem,
+                    refused,
+                    now.as_millis()
+                ])?;
                 // What waits for it waits as long, and is not come upon again and again meanwhile.
                 let behind = "UPDATE outbox SET next_at = ?2 WHERE id > ?1 AND next_at < ?2 AND dead_at IS NULL \
                               AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
@@ -281,13 +298,19 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE id = ?1";
                 connection.prepare_cached(write)?.execute(params![number, now.as_millis(), problem])?;
             }
-            Settled::Gone => {
+            Settled::Gone { url } => {
                 let site = "SELECT site FROM outbox WHERE id = ?1";
                 let site: Option<u32> =
                     connection.prepare_cached(site)?.query_row([number], |row| row.get(0)).optional()?;
                 let Some(site) = site else { continue };
-                let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1";
-                connection.prepare_cached(write)?.execute(params![site, now.as_millis()])?;
+                let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1 AND webhook = ?3";
+                if connection.prepare_cached(write)?.execute(params![site, now.as_millis(), url])? == 0 {
+                    // Another address was set meanwhile, and of that one nothing was said.
+                    let write =
+                        "UPDATE outbox SET taken_until = NULL, next_at = ?2, refused_since = NULL WHERE id = ?1";
+                    connection.prepare_cached(write)?.execute(params![number, now.as_millis()])?;
+                    continue;
+                }
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE site = ?1 AND dead_at IS NULL";
                 connection.prepare_cached(write)?.execute(params![site, now.as_millis(), GONE])?;
             }
@@ -296,10 +319,20 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
     Ok(())
 }
 
-/// The site has it. Whatever older is left of the same comment tells of what is past: sent now, it would undo it there.
+/// The site has it. What older letters of the same comment, or of the same appeal, tell is past: sent now, they would undo it there.
 fn delivered(connection: &Connection, number: i64) -> Result<()> {
-    let older = "DELETE FROM outbox WHERE id < ?1 AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
-    connection.prepare_cached(older)?.execute([number])?;
+    let read = "SELECT id, b FROM outbox WHERE id <= ?1 AND comment = (SELECT comment FROM outbox WHERE id = ?1) \
+                ORDER BY id DESC";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query([number])?;
+    let Some(row) = rows.next()? else { return Ok(()) };
+    let told: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
+    while let Some(row) = rows.next()? {
+        let older: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
+        if told.supersedes(&older) {
+            connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
+        }
+    }
     connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([number])?;
     Ok(())
 }
@@ -377,9 +410,11 @@ fn within(filter: &LetterFilter) -> Result<Option<String>> {
     list.map_err(|error| StoreError::Unavailable(Box::new(error)))
 }
 
-/// Notices are given their time anew: they are not too old to be tried for another few days.
+/// Notices are given their time anew: they are not too old to be tried for another few days. What may still be taken back waits for that,
+/// and what was never tried can be taken back as before.
 pub(super) fn resend(connection: &Connection, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
-    let again = "UPDATE outbox SET dead_at = NULL, next_at = ?1, not_before = ?1, attempts = 1, problem = NULL \
+    let again = "UPDATE outbox SET dead_at = NULL, next_at = max(?1, not_before), not_before = max(?1, not_before), \
+                 attempts = min(attempts, 1), refused_since = NULL, problem = NULL \
                  WHERE dead_at IS NOT NULL AND (?2 IS NULL OR site = (SELECT id FROM site WHERE name = ?2)) \
                  AND (?3 IS NULL OR uid = ?3) \
                  AND (?4 IS NULL OR site IN (SELECT id FROM site WHERE name IN (SELECT value FROM json_each(?4))))";
