@@ -23,6 +23,8 @@ CREATE TABLE outbox (
     next_at     INTEGER NOT NULL,
     taken_until INTEGER,
     attempts    INTEGER NOT NULL DEFAULT 0,
+    -- Since when the receiver has done nothing but refuse it.
+    refused_since INTEGER,
     dead_at     INTEGER,
     problem     TEXT,
     b           BLOB NOT NULL

@@ -39,7 +39,7 @@ pub enum Notice {
         state: AppealState,
         /// What the author may be told.
         answer: Option<String>,
-        /// The comment as it is now.
+        /// The comment as it was then.
         record: Box<Record>,
     },
 }
@@ -68,6 +68,8 @@ pub struct Due {
     pub attempts: u32,
     /// From when it could have been sent.
     pub not_before: Timestamp,
+    /// Since when the receiver has done nothing but refuse it.
+    pub refused_since: Option<Timestamp>,
     /// What to tell; `None` when it can no longer be said, because the comment is gone.
     pub notice: Option<Notice>,
 }
@@ -83,14 +85,19 @@ pub enum Settled {
         at: Timestamp,
         /// What went wrong, for operators.
         problem: String,
+        /// Whether the receiver refused it.
+        refused: bool,
     },
     /// Given up.
     Dead {
         /// Why, for operators.
         problem: String,
     },
-    /// The receiver is gone: given up, with everything else for this site.
-    Gone,
+    /// The receiver is gone: given up, with everything else for this site. Where the site has another address by now, it is tried there at once.
+    Gone {
+        /// The address that was tried.
+        url: String,
+    },
 }
 
 /// What is on its way to a site, or could not be delivered.

@@ -199,6 +199,35 @@ async fn a_dead_and_a_slow_site_delay_nobody() {
 }
 
 #[tokio::test]
+async fn a_dead_site_with_much_to_be_told_is_hardly_asked_and_others_are_served() {
+    const BACKLOG: usize = 3_000;
+    let receiver = Receiver::start(|came, _| if came.path == "/dead" { Reply::Cut } else { Reply::Status(200) }).await;
+    let app = spawn(|webhooks| {
+        webhooks.undo_grace_s = 0;
+        webhooks.first_verdict = true;
+    })
+    .await;
+    let dead = receiver.url("/dead");
+    assert!(app.admin().site_webhook("news", Some(&dead), app.now()).await.is_ok());
+    let (key, _) = site(&app, "quick", &receiver.url("/quick")).await;
+    let comments: Vec<Value> = (0..BACKLOG).map(|at| doubtful(&format!("dead-{at}"))).collect();
+    assert_eq!(app.batch(&comments).await.len(), BACKLOG);
+    let came_to = |path: &str| receiver.came().iter().filter(|came| came.path == path).count();
+    let mut most = 2; // a lane begins with two
+    for round in 1..=4 {
+        for at in 0..20 {
+            held(&app, &key, &format!("quick-{round}-{at}")).await;
+        }
+        while came_to("/quick") < round * 20 || came_to("/dead") < round {
+            tokio::task::yield_now().await;
+        }
+        assert!(came_to("/dead") <= most, "round {round}: the dead site was asked {} times", came_to("/dead"));
+        app.clock.advance_ms(300_000); // longer than it is left alone
+        most += 1;
+    }
+}
+
+#[tokio::test]
 async fn a_failing_receiver_is_tried_again_under_the_same_id_until_it_answers() {
     let receiver = Receiver::start(|_, before| match before {
         0 => Reply::Status(500),

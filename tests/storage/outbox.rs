@@ -41,7 +41,11 @@ async fn settle(store: &dyn Store, due: &Due, settled: Settled, seconds: i64) {
 }
 
 fn again(seconds: i64) -> Settled {
-    Settled::Again { at: at(seconds), problem: "it is down".to_owned() }
+    Settled::Again { at: at(seconds), problem: "it is down".to_owned(), refused: false }
+}
+
+fn gone(url: &str) -> Settled {
+    Settled::Gone { url: url.to_owned() }
 }
 
 fn dead() -> Settled {
@@ -91,6 +95,23 @@ pub(crate) async fn notices_of_one_comment_are_given_out_one_at_a_time(engine: &
     assert_eq!(second[0].message, first[0].message, "the same name for every attempt");
     settle(&*store, &second[0], Settled::Delivered, 11).await;
     assert_eq!(said(&take(&*store, &news, 11).await), [pair("c-1", Status::Approved)]);
+}
+
+pub(crate) async fn what_waits_for_an_older_notice_is_not_due_before_it(engine: &dyn Engine) {
+    let (store, news) = told(engine).await;
+    let one = tell(&*store, &news, "c-1", 1).await;
+    let ruled = store.rule(ruling(Action::Approve, &[&one], 2)).await.unwrap();
+    let due = take(&*store, &news, 3).await;
+    settle(&*store, &due[0], again(50), 4).await;
+    let approved = &ruled.applied[0].0;
+    store.rule(ruling(Action::Reject, &[approved], 5)).await.unwrap();
+    let letters = store.outbox_list(&LetterFilter::default(), &first_page(9)).await.unwrap().items;
+    assert_eq!(letters.iter().map(|letter| letter.next_at).collect::<Vec<_>>(), [Some(at(50)); 3]);
+    for expected in [Status::Held, Status::Approved, Status::Rejected] {
+        let due = take(&*store, &news, 50).await;
+        assert_eq!(said(&due), [pair("c-1", expected)]);
+        settle(&*store, &due[0], Settled::Delivered, 50).await;
+    }
 }
 
 pub(crate) async fn a_notice_says_what_the_comment_was_then_and_who_ruled_why(engine: &dyn Engine) {
@@ -231,7 +252,7 @@ pub(crate) async fn a_gone_receiver_gets_nothing_until_somebody_says_that_it_is_
         tell(&*store, site, name, 1).await;
     }
     let due = take(&*store, &news, 2).await;
-    settle(&*store, &due[0], Settled::Gone, 3).await;
+    settle(&*store, &due[0], gone("https://news.example/hooks"), 3).await;
     settle(&*store, &due[1], again(4), 3).await;
     tell(&*store, &news, "c-4", 5).await;
     assert_eq!(counts(&*store).await, (1, 3), "what comes later is dead at once; other sites are not meant");
@@ -242,10 +263,51 @@ pub(crate) async fn a_gone_receiver_gets_nothing_until_somebody_says_that_it_is_
     tell(&*store, &news, "c-5", 8).await;
     assert_eq!(said(&take(&*store, &news, 9).await), [pair("c-5", Status::Held)], "it counts as there again");
     let due = take(&*store, &blog, 9).await;
-    settle(&*store, &due[0], Settled::Gone, 10).await;
+    settle(&*store, &due[0], gone("https://news.example/hooks"), 10).await;
     store.site_webhook_set("blog", Some("https://blog.example/hooks"), at(11)).await.unwrap();
     tell(&*store, &blog, "c-6", 12).await;
     assert_eq!(said(&take(&*store, &blog, 13).await), [pair("c-6", Status::Held)], "so it does when it is set again");
+}
+
+pub(crate) async fn what_an_old_address_says_is_not_meant_of_the_new_one(engine: &dyn Engine) {
+    let (store, news) = told(engine).await;
+    tell(&*store, &news, "c-1", 1).await;
+    let due = take(&*store, &news, 2).await;
+    assert!(store.site_webhook_set("news", Some("https://new.example/"), at(3)).await.unwrap());
+    settle(&*store, &due[0], gone("https://news.example/hooks"), 4).await;
+    tell(&*store, &news, "c-2", 5).await;
+    assert_eq!(counts(&*store).await, (2, 0));
+    assert_eq!(take(&*store, &news, 5).await.len(), 2, "at once");
+}
+
+pub(crate) async fn refusals_are_counted_from_the_first_until_anything_else_happens(engine: &dyn Engine) {
+    let (store, news) = told(engine).await;
+    tell(&*store, &news, "c-1", 1).await;
+    let mut seen = Vec::new();
+    for (at_s, refused) in [(10, true), (20, true), (30, false), (40, true), (50, true)] {
+        let due = take(&*store, &news, at_s).await;
+        seen.push(due[0].refused_since);
+        let again = Settled::Again { at: at(at_s + 1), problem: "no".to_owned(), refused };
+        settle(&*store, &due[0], again, at_s).await;
+    }
+    assert_eq!(seen, [None, Some(at(10)), Some(at(10)), None, Some(at(40))]);
+}
+
+pub(crate) async fn a_dead_letter_sent_again_within_the_grace_waits_for_its_end(engine: &dyn Engine) {
+    let (store, news) = told(engine).await;
+    let (one, two) = (held(&*store, &news, "c-1").await, held(&*store, &news, "c-2").await);
+    tell(&*store, &news, "c-0", 0).await;
+    let due = take(&*store, &news, 1).await;
+    let grace = |record, seconds: i64| Ruling { tell_at: at(20), ..ruling(Action::Approve, &[record], seconds) };
+    store.rule(grace(&one, 2)).await.unwrap();
+    settle(&*store, &due[0], gone("https://news.example/hooks"), 3).await;
+    let ruled = store.rule(grace(&two, 4)).await.unwrap();
+    assert_eq!(store.outbox_resend(&LetterFilter::default(), at(5)).await.unwrap(), 3);
+    assert_eq!(said(&take(&*store, &news, 19).await), [pair("c-0", Status::Held)]);
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(19)).await.unwrap();
+    let due = take(&*store, &news, 20).await;
+    assert_eq!(said(&due), [pair("c-1", Status::Approved)], "what was taken back in time is not told");
+    assert_eq!(due[0].not_before, at(20));
 }
 
 pub(crate) async fn erasing_by_another_is_told_after_what_is_on_its_way(engine: &dyn Engine) {

@@ -10,7 +10,7 @@ use doorward::domain::readers::{Config, NewReport, Reported};
 use doorward::domain::sanction::{Effect, Measure, NewSanction, Sanction, SanctionFilter, TargetKind};
 use doorward::domain::site::Site;
 use doorward::domain::store::{
-    HappeningKind, ListError, PageRequest, QueueFilter, QueueSort, RulingCategory, Store, UndoError,
+    HappeningKind, ListError, PageRequest, QueueFilter, QueueSort, Ruling, RulingCategory, Store, UndoError,
 };
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
@@ -553,6 +553,69 @@ pub(crate) async fn appeal_closes_when_the_comment_changes(engine: &dyn Engine) 
     for name in ["decided", "edited", "lifted", "undone"] {
         assert!(heard.contains(&format!("{name} appeal closed")), "{name}: {heard:?}");
     }
+}
+
+pub(crate) async fn closing_an_appeal_is_told_after_the_grace_and_taken_back_within_it(engine: &dyn Engine) {
+    let (store, news) = started_with_webhook(engine).await;
+    let record = Made::new(&news, "c-1").rejected().store(&*store).await;
+    let first = opened(&*store, &news, "c-1", 1).await;
+    told(&*store, &news, 1).await;
+    let approve = |record: &Record, seconds: i64| Ruling {
+        tell_at: at(seconds + 10),
+        ..ruling(Action::Approve, &[record], seconds)
+    };
+    let ruled = store.rule(approve(&record, 2)).await.unwrap();
+    assert!(told(&*store, &news, 11).await.is_empty(), "the grace is not over");
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(11)).await.unwrap();
+    assert!(told(&*store, &news, 20).await.is_empty(), "it was never decided");
+    assert_eq!(state(&*store, &first).await, AppealState::Open);
+    store.rule(approve(&now(&*store, &record).await, 30)).await.unwrap();
+    assert!(told(&*store, &news, 39).await.is_empty());
+    assert_eq!(told(&*store, &news, 40).await, ["c-1 approved", "c-1 appeal closed"]);
+}
+
+pub(crate) async fn lifting_tells_of_closed_appeals_after_the_grace(engine: &dyn Engine) {
+    let (store, news) = started_with_webhook(engine).await;
+    let sanction = add(&*store, ban(Some(&news))).await;
+    banned(Made::new(&news, "c-1"), &sanction, Status::Approved).store(&*store).await;
+    opened(&*store, &news, "c-1", 2).await;
+    told(&*store, &news, 2).await;
+    store.sanction_lift(sanction.uid, true, moderator(), at(3), at(13)).await.unwrap().unwrap();
+    assert!(told(&*store, &news, 12).await.is_empty());
+    assert_eq!(told(&*store, &news, 13).await, ["c-1 approved", "c-1 appeal closed"]);
+}
+
+pub(crate) async fn news_of_an_appeal_says_the_same_at_every_attempt(engine: &dyn Engine) {
+    let (store, news) = started_with_webhook(engine).await;
+    let record = Made::new(&news, "c-1").rejected().store(&*store).await;
+    let first = opened(&*store, &news, "c-1", 1).await;
+    let attempt = async |seconds: i64| {
+        store.outbox_take(news.id, 100, at(seconds), at(seconds + 5)).await.unwrap().swap_remove(0)
+    };
+    let before = attempt(2).await;
+    store.appeal_answer(answer(&first, true, 3)).await.unwrap();
+    let after = attempt(20).await;
+    assert_eq!((after.message, &after.notice), (before.message, &before.notice));
+    let Some(Notice::Appeal { record: told, answer: None, .. }) = after.notice else { panic!("{after:?}") };
+    assert_eq!(*told, record);
+    store.comment_erase(news.id, &id("c-1"), moderator(), at(21)).await.unwrap().unwrap();
+    assert_eq!(attempt(30).await.notice, None);
+}
+
+pub(crate) async fn a_dead_answer_to_an_appeal_outlives_what_is_told_later_of_its_comment(engine: &dyn Engine) {
+    let (store, news) = started_with_webhook(engine).await;
+    let record = Made::new(&news, "c-1").rejected().store(&*store).await;
+    let first = opened(&*store, &news, "c-1", 1).await;
+    told(&*store, &news, 1).await;
+    store.appeal_answer(answer(&first, false, 2)).await.unwrap();
+    let due = store.outbox_take(news.id, 1, at(12), at(60)).await.unwrap();
+    let dead = doorward::domain::outbox::Settled::Dead { problem: "refused".to_owned() };
+    store.outbox_settle(vec![(due[0].number, dead)], at(13)).await.unwrap();
+    store.rule(ruling(Action::Approve, &[&record], 14)).await.unwrap();
+    assert_eq!(told(&*store, &news, 14).await, ["c-1 approved"]);
+    let all = doorward::domain::outbox::LetterFilter::default();
+    assert_eq!(store.outbox_resend(&all, at(15)).await.unwrap(), 1);
+    assert_eq!(told(&*store, &news, 15).await, ["c-1 appeal upheld"]);
 }
 
 pub(crate) async fn appeals_are_listed_oldest_first_within_reach(engine: &dyn Engine) {

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::task::{Id, JoinSet};
 
 use super::attempt;
-use super::lanes::{Landed, Lanes};
+use super::lanes::{End, Landed, Lanes};
 use super::post::{Message, Post, PostError};
 use super::{Config, address};
 use crate::app::clock::Clock;
@@ -137,7 +137,8 @@ impl Deliverer {
             let lease = i64::from(self.config.timeout_ms) + LEASE_SLACK_MS;
             for due in self.store.outbox_take(site, most, now, now.plus_millis(lease)).await? {
                 if lanes.leave(site, due.number) {
-                    flights.leave(site, due.number, Arc::clone(self).deliver(due, Arc::clone(&receiver)));
+                    let (number, failures) = (due.number, lanes.failures(site));
+                    flights.leave(site, number, Arc::clone(self).deliver(due, Arc::clone(&receiver), failures));
                 }
             }
         }
@@ -145,8 +146,8 @@ impl Deliverer {
     }
 
     /// One notice's way, once.
-    async fn deliver(self: Arc<Self>, due: Due, receiver: Arc<Receiver>) -> Landed {
-        let (settled, pause) = self.attempt(&due, &receiver).await;
+    async fn deliver(self: Arc<Self>, due: Due, receiver: Arc<Receiver>, failures: u32) -> Landed {
+        let (settled, landed) = self.attempt(&due, &receiver, failures).await;
         let outcome = attempt::outcome(&settled);
         metrics::counter!("doorward_outbox_attempts_total", "outcome" => outcome).increment(1);
         let now = self.clock.now();
@@ -156,28 +157,27 @@ impl Deliverer {
                 metrics::histogram!("doorward_outbox_lag_seconds").record(lag.as_secs_f64());
                 tracing::debug!(site = receiver.name, id = %due.message, attempts = due.attempts, "webhook delivered");
             }
-            Settled::Again { problem, at } => {
+            Settled::Again { problem, at, .. } => {
                 tracing::debug!(site = receiver.name, id = %due.message, problem, %at, "webhook failed; it is tried again");
             }
             Settled::Dead { problem } => {
                 tracing::warn!(site = receiver.name, id = %due.message, problem, "webhook given up: a dead letter");
             }
-            Settled::Gone => {
+            Settled::Gone { .. } => {
                 tracing::warn!(site = receiver.name, "the receiver is gone (410): all its webhooks are dead letters");
             }
         }
-        let good = settled == Settled::Delivered;
         if let Err(error) = self.store.outbox_settle(vec![(due.number, settled)], now).await {
             // Its lease runs out, and it is sent again under the same id.
             tracing::error!(error = &error as &dyn std::error::Error, "what became of a webhook could not be noted");
         }
-        Landed { good, pause }
+        landed
     }
 
-    async fn attempt(&self, due: &Due, receiver: &Receiver) -> (Settled, Option<Timestamp>) {
-        let Some(notice) = &due.notice else { return (Settled::Delivered, None) }; // the comment is gone: nothing to say
+    async fn attempt(&self, due: &Due, receiver: &Receiver, failures: u32) -> (Settled, Landed) {
+        let Some(notice) = &due.notice else { return (Settled::Delivered, NOT_ASKED) }; // the comment is gone: nothing to say
         let Some(url) = &receiver.url else {
-            return (Settled::Dead { problem: "the site has no webhook any more".to_owned() }, None);
+            return (Settled::Dead { problem: "the site has no webhook any more".to_owned() }, NOT_ASKED);
         };
         let answer = match self.message(due, notice, receiver, url) {
             Ok(message) => self.post.post(message).await,
@@ -187,7 +187,7 @@ impl Deliverer {
         // Without random bytes everybody waits the longest: late, but never all at once and at once.
         let chance =
             getrandom::fill(&mut bytes).map_or(1.0, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-        attempt::settle(&self.config, due, &answer, self.clock.now(), chance)
+        attempt::settle(&self.config, due, (url, failures), &answer, self.clock.now(), chance)
     }
 
     /// The message, signed now: receivers refuse old signatures.
@@ -235,6 +235,8 @@ impl Deliverer {
     }
 }
 
+const NOT_ASKED: Landed = Landed { end: End::Nothing, pause: None };
+
 /// What building a message answers.
 type Signed<T> = std::result::Result<T, PostError>;
 
@@ -279,9 +281,9 @@ impl Flights {
         Some(self.landed(ended))
     }
 
-    /// A flight that panicked has failed; its notice is taken again when the lease has run out.
+    /// A flight that panicked says nothing of the receiver; its notice is taken again when the lease has run out.
     fn landed(&mut self, ended: std::result::Result<(Id, Landed), tokio::task::JoinError>) -> (SiteId, i64, Landed) {
-        let (id, landed) = ended.unwrap_or_else(|error| (error.id(), Landed { good: false, pause: None }));
+        let (id, landed) = ended.unwrap_or_else(|error| (error.id(), NOT_ASKED));
         let (site, number) = self.whose.remove(&id).unwrap_or((SiteId(0), 0));
         (site, number, landed)
     }

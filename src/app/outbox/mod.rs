@@ -24,7 +24,7 @@ pub struct Config {
     pub first_verdict: bool,
     /// Hosts to which webhooks may go although their addresses are not public: names, addresses or networks.
     pub allow_hosts: Vec<String>,
-    /// Webhooks on their way to one site at once.
+    /// Webhooks on their way to one site at once; fewer until it has taken some, and while it fails.
     pub per_site: u32,
     /// Webhooks on their way to all sites together at once.
     pub in_flight: u32,

@@ -12,7 +12,7 @@ use crate::domain::outbox::{Notice, RulingTold};
 /// `data` of `comment.held`, `comment.approved`, `comment.rejected`, `appeal.opened` and `appeal.answered`.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Told {
-    /// The comment: for `comment.*` as it was when its status changed, for `appeal.*` as it is now.
+    /// The comment: as it was when its status changed, or when the appeal was opened or answered.
     #[serde(flatten)]
     pub comment: CommentOut,
     /// The decision of a person that changed it, if one did.

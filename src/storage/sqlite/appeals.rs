@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::SqliteStore;
-use super::outbox::{self, Stored};
+use super::outbox;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
@@ -29,7 +29,7 @@ struct Words {
     verdict: Verdict,
     answer: Option<String>,
     answered_by: Option<String>,
-    /// The ruling that an answer was: taking that back opens the appeal again.
+    /// The ruling that an answer was, or that closed it: taking that back opens the appeal again.
     ruling: Option<Uuid>,
 }
 
@@ -85,7 +85,7 @@ pub(super) fn open(
     ])?;
     let by = Actor::Site(work.shared.site_name(work.connection, site)?.to_string());
     audit::add(work.connection, &by, "appeal.open", &uid.to_string(), "", at)?;
-    outbox::tell(work, site, row.id, None, at, &Stored::Appeal { appeal: uid, state: AppealState::Open })?;
+    outbox::tell_appeal(work, row.id, (uid, AppealState::Open), None, at)?;
     let opened = by_uid(work.connection, uid)?.ok_or_else(|| StoreError::Corrupt("an appeal is gone".to_owned()))?;
     Ok(Opened::New(Box::new(whole(work.connection, work.shared, opened)?)))
 }
@@ -161,8 +161,8 @@ pub(super) fn answer(
         found.words.ruling = Some(ruled.decision);
         write_state(work.connection, &found)?;
     }
-    let told = Stored::Appeal { appeal: found.uid, state: found.state };
-    outbox::tell(work, row.site, row.id, None, answer.tell_at, &told)?;
+    let told = (found.uid, found.state);
+    outbox::tell_appeal(work, row.id, told, found.words.answer.clone(), answer.tell_at)?;
     Ok(Ok((whole(work.connection, work.shared, found)?, ruled)))
 }
 
@@ -182,15 +182,17 @@ fn approve(work: &mut Work<'_>, row: &Row, answer: &AppealAnswer) -> Result<Rule
     rulings::rule(work, &ruling)
 }
 
-/// The comment was changed: whoever appealed against what it was before gets no answer any more.
-pub(super) fn close(work: &Work<'_>, row: &Row, at: Timestamp) -> Result<()> {
+/// The comment was changed, by `ruling` if a person did it: whoever appealed against what it was before gets no answer any more.
+#[must_use = "the site is told after it was told what the comment is now"]
+pub(super) fn close(work: &Work<'_>, row: &Row, ruling: Option<Uuid>, at: Timestamp) -> Result<Option<Closed>> {
     let Some(mut found) = last_of(work.connection, row.id)?.filter(|found| found.state == AppealState::Open) else {
-        return Ok(());
+        return Ok(None);
     };
     found.state = AppealState::Closed;
     found.answered_at = Some(at);
+    found.words.ruling = ruling;
     write_state(work.connection, &found)?;
-    outbox::tell(work, row.site, row.id, None, at, &Stored::Appeal { appeal: found.uid, state: found.state })
+    Ok(Some(Closed(found.uid)))
 }
 
 /// The comment has a new version, and is what it was: whoever appealed still waits for an answer.
@@ -202,7 +204,16 @@ pub(super) fn follow(connection: &Connection, row: &Row) -> Result<()> {
     write_state(connection, &found)
 }
 
-/// The ruling that answered an appeal was taken back: the appeal waits again, and the answer was never given if the site has not heard of it.
+/// An appeal that was closed, of which the site has yet to be told.
+pub(super) struct Closed(Uuid);
+
+/// Tells the site of it.
+pub(super) fn tell_closed(work: &Work<'_>, row: &Row, closed: Option<Closed>, not_before: Timestamp) -> Result<()> {
+    let Some(Closed(appeal)) = closed else { return Ok(()) };
+    outbox::tell_appeal(work, row.id, (appeal, AppealState::Closed), None, not_before)
+}
+
+/// The ruling that answered or closed an appeal was taken back: the appeal waits again, and the answer was never given if the site has not heard of it.
 pub(super) fn reopen(work: &Work<'_>, row: &Row, ruling: Uuid, at: Timestamp) -> Result<()> {
     let last = last_of(work.connection, row.id)?;
     let Some(mut found) = last.filter(|found| found.words.ruling == Some(ruling)) else { return Ok(()) };
@@ -214,7 +225,7 @@ pub(super) fn reopen(work: &Work<'_>, row: &Row, ruling: Uuid, at: Timestamp) ->
     if outbox::untell_appeal(work.connection, row.id, found.uid)? {
         return Ok(());
     }
-    outbox::tell(work, row.site, row.id, None, at, &Stored::Appeal { appeal: found.uid, state: found.state })
+    outbox::tell_appeal(work, row.id, (found.uid, found.state), None, at)
 }
 
 /// An appeal on a comment that is still there, within somebody's reach.
@@ -227,11 +238,6 @@ pub(super) fn find(connection: &Connection, shared: &Shared, uid: Uuid, reach: &
         return Ok(None);
     }
     whole(connection, shared, found).map(Some)
-}
-
-/// What the author may be told.
-pub(super) fn answer_of(connection: &Connection, uid: Uuid) -> Result<Option<String>> {
-    Ok(by_uid(connection, uid)?.and_then(|found| found.words.answer))
 }
 
 /// Appeals on a comment, for its author.

@@ -117,12 +117,13 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
     let held_since = queue::held_at(work.connection, row.id)?.unwrap_or(content.at);
     update_row(work.connection, &mut row, status, decided_by, content.at)?;
     queue::replace(work, &row, &content, held_since)?;
-    appeals::close(work, &row, content.at)?;
+    let closed = appeals::close(work, &row, None, content.at)?;
     sanctions::note_effect(work.connection, &row, new.effect.filter(|_| is_judged && !keeps_ruling))?;
     // The answer tells the site; but not if it is to be told of something older first.
     if new.tell || outbox::has_news(work.connection, row.id)? {
         outbox::tell_status(work, &row, None, content.at)?;
     }
+    appeals::tell_closed(work, &row, closed, content.at)?;
     let by = Actor::Site(new.site.name.to_string());
     let happened = Happened { kind: HappeningKind::Edited, status, decided_by, by };
     rulings::note_happening(work.connection, &row, content.at, None, &happened)?;

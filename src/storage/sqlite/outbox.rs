@@ -23,18 +23,27 @@ use crate::storage::codec::{self, RulingText};
 /// A notice as stored: what cannot be read from the comment's rows when it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Stored {
-    /// What the comment was then; its words are those of that revision.
-    Status { version: u32, revision: u32, status: Status, decided_by: DecidedBy, at: Timestamp },
+    /// What the comment was then.
+    Status(Then),
     /// All that is left of it.
     Erased { id: String, uid: Uuid },
-    /// An appeal on it.
-    Appeal { appeal: Uuid, state: AppealState },
+    /// An appeal on it, what its author was told then, and what the comment was then.
+    Appeal { appeal: Uuid, state: AppealState, answer: Option<String>, then: Then },
 }
 
-impl Stored {
-    /// What `row` is now.
-    pub(super) fn status(row: &Row) -> Result<Self> {
-        Ok(Self::Status {
+/// What a comment was when there was something to tell: a message says the same at every attempt. Its words are those of that revision.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Then {
+    version: u32,
+    revision: u32,
+    status: Status,
+    decided_by: DecidedBy,
+    at: Timestamp,
+}
+
+impl Then {
+    fn now(row: &Row) -> Result<Self> {
+        Ok(Self {
             version: row.version,
             revision: row.revision,
             status: row.live()?,
@@ -42,12 +51,23 @@ impl Stored {
             at: row.updated_at,
         })
     }
+}
+
+impl Stored {
+    /// Whether `older` tells nothing any more when the site has heard this.
+    fn supersedes(&self, older: &Self) -> bool {
+        match (self, older) {
+            (Self::Status(_) | Self::Erased { .. }, Self::Status(_)) => true,
+            (Self::Appeal { appeal, .. }, Self::Appeal { appeal: of, .. }) => appeal == of,
+            _ => false,
+        }
+    }
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Status { status: Status::Approved, .. } => "comment.approved",
-            Self::Status { status: Status::Held, .. } => "comment.held",
-            Self::Status { status: Status::Rejected, .. } => "comment.rejected",
+            Self::Status(Then { status: Status::Approved, .. }) => "comment.approved",
+            Self::Status(Then { status: Status::Held, .. }) => "comment.held",
+            Self::Status(Then { status: Status::Rejected, .. }) => "comment.rejected",
             Self::Erased { .. } => "comment.erased",
             Self::Appeal { state: AppealState::Open, .. } => "appeal.opened",
             Self::Appeal { .. } => "appeal.answered",
@@ -68,8 +88,10 @@ pub(super) fn tell(
     let receiver: Option<Option<i64>> =
         work.connection.prepare_cached(read)?.query_row([site.0], |row| row.get(0)).optional()?;
     let Some(gone_at) = receiver else { return Ok(()) };
+    // Not before what it waits for anyway: whoever looks for what is due does not come upon it again and again.
     let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, dead_at, problem, b) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)";
+                 VALUES (?1, ?2, ?3, ?4, ?5, max(?5, coalesce((SELECT max(next_at) FROM outbox \
+                 WHERE comment = ?3 AND dead_at IS NULL), ?5)), ?6, ?7, ?8)";
     work.connection.prepare_cached(write)?.execute(params![
         rulings::new_uid(not_before)?.as_bytes(),
         site.0,
@@ -88,7 +110,21 @@ const GONE: &str = "the receiver said that it is gone (410)";
 
 /// Tells the site what `row` is now.
 pub(super) fn tell_status(work: &Work<'_>, row: &Row, ruling: Option<i64>, not_before: Timestamp) -> Result<()> {
-    tell(work, row.site, row.id, ruling, not_before, &Stored::status(row)?)
+    tell(work, row.site, row.id, ruling, not_before, &Stored::Status(Then::now(row)?))
+}
+
+/// Tells the site how it stands with an appeal, and what the comment is now.
+pub(super) fn tell_appeal(
+    work: &Work<'_>,
+    comment: u32,
+    (appeal, state): (Uuid, AppealState),
+    answer: Option<String>,
+    not_before: Timestamp,
+) -> Result<()> {
+    let row = rows::row(work.connection, comment)?.filter(|row| row.status.is_some());
+    let Some(row) = row else { return Ok(()) };
+    let told = Stored::Appeal { appeal, state, answer, then: Then::now(&row)? };
+    tell(work, row.site, row.id, None, not_before, &told)
 }
 
 /// Takes back the notice of a ruling that nobody has tried to send yet; whether there was one.
@@ -105,7 +141,7 @@ pub(super) fn untell_appeal(connection: &Connection, comment: u32, appeal: Uuid)
     let mut taken = false;
     while let Some(row) = rows.next()? {
         let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
-        if matches!(stored, Stored::Appeal { appeal: of, state } if of == appeal && state != AppealState::Open) {
+        if matches!(stored, Stored::Appeal { appeal: of, state, .. } if of == appeal && state != AppealState::Open) {
             connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
             taken = true;
         }
@@ -119,10 +155,21 @@ pub(super) fn has_news(connection: &Connection, comment: u32) -> Result<bool> {
 }
 
 /// Forgets everything that was to be told of a comment. What is on its way stays until it has arrived or failed, so that nothing overtakes
-/// it; it holds no words of the comment's.
+/// it; no words are left in it.
 pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
     let delete = "DELETE FROM outbox WHERE comment = ?1 AND taken_until IS NULL";
     connection.prepare_cached(delete)?.execute([comment])?;
+    let mut query = connection.prepare_cached("SELECT id, b FROM outbox WHERE comment = ?1")?;
+    let mut rows = query.query([comment])?;
+    while let Some(row) = rows.next()? {
+        if let Stored::Appeal { appeal, state, answer: Some(_), then } =
+            codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?
+        {
+            let wordless = codec::encode(&Stored::Appeal { appeal, state, answer: None, then })?;
+            let write = "UPDATE outbox SET b = ?2 WHERE id = ?1";
+            connection.prepare_cached(write)?.execute(params![row.get::<_, i64>(0)?, wordless])?;
+        }
+    }
     Ok(())
 }
 
@@ -149,7 +196,7 @@ pub(super) fn sites(connection: &Connection, now: Timestamp) -> Result<Vec<SiteI
 
 pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
     let read = format!(
-        "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b FROM outbox o \
+        "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b, o.refused_since FROM outbox o \
          WHERE o.site = ?1 AND {SENDABLE} ORDER BY o.next_at, o.id LIMIT ?3"
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -166,6 +213,7 @@ pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, u
             site,
             attempts: row.get::<_, u32>(3)? + 1,
             not_before: Timestamp::from_millis(row.get(4)?),
+            refused_since: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
             notice,
         });
     }
@@ -189,20 +237,23 @@ fn notice(
     }
     let Some(row) = rows::row(connection, comment)?.filter(|row| row.status.is_some()) else { return Ok(None) };
     match stored {
-        Stored::Status { version, revision, status, decided_by, at } => {
-            let content = content_of(connection, &row, revision)?;
-            let record = rows::record(connection, shared, &row, content)?;
-            let record = Record { version, revision, status, decided_by, updated_at: at, ..record };
+        Stored::Status(then) => {
+            let record = Box::new(record_then(connection, shared, &row, &then)?);
             let ruling = ruling.map(|ruling| told(connection, ruling)).transpose()?.flatten();
-            Ok(Some(Notice::Status { record: Box::new(record), ruling }))
+            Ok(Some(Notice::Status { record, ruling }))
         }
-        Stored::Appeal { appeal, state } => {
-            let record = Box::new(rows::load(connection, shared, &row)?);
-            let answer = super::appeals::answer_of(connection, appeal)?;
+        Stored::Appeal { appeal, state, answer, then } => {
+            let record = Box::new(record_then(connection, shared, &row, &then)?);
             Ok(Some(Notice::Appeal { appeal, state, answer, record }))
         }
         Stored::Erased { .. } => Ok(None),
     }
+}
+
+fn record_then(connection: &Connection, shared: &Shared, row: &Row, then: &Then) -> Result<Record> {
+    let Then { version, revision, status, decided_by, at } = *then;
+    let record = rows::record(connection, shared, row, content_of(connection, row, revision)?)?;
+    Ok(Record { version, revision, status, decided_by, updated_at: at, ..record })
 }
 
 fn content_of(connection: &Connection, row: &Row, revision: u32) -> Result<codec::Content> {
@@ -228,21 +279,38 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
     for (number, settled) in settled {
         match settled {
             Settled::Delivered => delivered(connection, *number)?,
-            Settled::Again { at, problem } => {
-                let write = "UPDATE outbox SET taken_until = NULL, next_at = ?2, problem = ?3 WHERE id = ?1";
-                connection.prepare_cached(write)?.execute(params![number, at.as_millis(), problem])?;
+            Settled::Again { at, problem, refused } => {
+                let write = "UPDATE outbox SET taken_until = NULL, next_at = ?2, problem = ?3, \
+                             refused_since = CASE WHEN ?4 THEN coalesce(refused_since, ?5) END WHERE id = ?1";
+                connection.prepare_cached(write)?.execute(params![
+                    number,
+                    at.as_millis(),
+                    problem,
+                    refused,
+                    now.as_millis()
+                ])?;
+                // What waits for it waits as long, and is not come upon again and again meanwhile.
+                let behind = "UPDATE outbox SET next_at = ?2 WHERE id > ?1 AND next_at < ?2 AND dead_at IS NULL \
+                              AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
+                connection.prepare_cached(behind)?.execute(params![number, at.as_millis()])?;
             }
             Settled::Dead { problem } => {
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE id = ?1";
                 connection.prepare_cached(write)?.execute(params![number, now.as_millis(), problem])?;
             }
-            Settled::Gone => {
+            Settled::Gone { url } => {
                 let site = "SELECT site FROM outbox WHERE id = ?1";
                 let site: Option<u32> =
                     connection.prepare_cached(site)?.query_row([number], |row| row.get(0)).optional()?;
                 let Some(site) = site else { continue };
-                let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1";
-                connection.prepare_cached(write)?.execute(params![site, now.as_millis()])?;
+                let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1 AND webhook = ?3";
+                if connection.prepare_cached(write)?.execute(params![site, now.as_millis(), url])? == 0 {
+                    // Another address was set meanwhile, and of that one nothing was said.
+                    let write =
+                        "UPDATE outbox SET taken_until = NULL, next_at = ?2, refused_since = NULL WHERE id = ?1";
+                    connection.prepare_cached(write)?.execute(params![number, now.as_millis()])?;
+                    continue;
+                }
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE site = ?1 AND dead_at IS NULL";
                 connection.prepare_cached(write)?.execute(params![site, now.as_millis(), GONE])?;
             }
@@ -251,10 +319,20 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
     Ok(())
 }
 
-/// The site has it. Whatever older is left of the same comment tells of what is past: sent now, it would undo it there.
+/// The site has it. What older letters of the same comment, or of the same appeal, tell is past: sent now, they would undo it there.
 fn delivered(connection: &Connection, number: i64) -> Result<()> {
-    let older = "DELETE FROM outbox WHERE id < ?1 AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
-    connection.prepare_cached(older)?.execute([number])?;
+    let read = "SELECT id, b FROM outbox WHERE id <= ?1 AND comment = (SELECT comment FROM outbox WHERE id = ?1) \
+                ORDER BY id DESC";
+    let mut query = connection.prepare_cached(read)?;
+    let mut rows = query.query([number])?;
+    let Some(row) = rows.next()? else { return Ok(()) };
+    let told: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
+    while let Some(row) = rows.next()? {
+        let older: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
+        if told.supersedes(&older) {
+            connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
+        }
+    }
     connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([number])?;
     Ok(())
 }
@@ -332,9 +410,11 @@ fn within(filter: &LetterFilter) -> Result<Option<String>> {
     list.map_err(|error| StoreError::Unavailable(Box::new(error)))
 }
 
-/// Notices are given their time anew: they are not too old to be tried for another few days.
+/// Notices are given their time anew: they are not too old to be tried for another few days. What may still be taken back waits for that,
+/// and what was never tried can be taken back as before.
 pub(super) fn resend(connection: &Connection, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
-    let again = "UPDATE outbox SET dead_at = NULL, next_at = ?1, not_before = ?1, attempts = 1, problem = NULL \
+    let again = "UPDATE outbox SET dead_at = NULL, next_at = max(?1, not_before), not_before = max(?1, not_before), \
+                 attempts = min(attempts, 1), refused_since = NULL, problem = NULL \
                  WHERE dead_at IS NOT NULL AND (?2 IS NULL OR site = (SELECT id FROM site WHERE name = ?2)) \
                  AND (?3 IS NULL OR uid = ?3) \
                  AND (?4 IS NULL OR site IN (SELECT id FROM site WHERE name IN (SELECT value FROM json_each(?4))))";

@@ -7,7 +7,7 @@ use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{appeals, articles, audit, intake, outbox, queue, reports};
-use crate::domain::decision::{Action, Actor, DecidedBy};
+use crate::domain::decision::{Action, Actor, DecidedBy, Status};
 use crate::domain::people::Reach;
 use crate::domain::store::{Happening, HappeningKind, Place, Result, Ruled, Ruling, StoreError, UndoError};
 use crate::domain::time::Timestamp;
@@ -28,7 +28,7 @@ pub(super) fn rule(work: &mut Work<'_>, ruling: &Ruling) -> Result<Ruled> {
             ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
             continue;
         }
-        apply(work, &mut row, ruling, number)?;
+        apply(work, &mut row, ruling, (number, ruled.decision))?;
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     if ruled.applied.is_empty() {
@@ -149,12 +149,12 @@ struct Item {
     before: Before,
 }
 
-fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result<()> {
+fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, (number, decision): (i64, Uuid)) -> Result<()> {
     let before =
         Before { status: row.live()?, decided_by: row.decided_by, held_at: queue::held_at(work.connection, row.id)? };
     let status = ruling.action.status();
     reports::answer(work.connection, row.id, status)?;
-    change(work, row, status, DecidedBy::Person, ruling.at)?;
+    let closed = change(work, row, (status, DecidedBy::Person), Some(decision), ruling.at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(ruling.at))?;
     let write = "INSERT INTO ruling_item (ruling, comment, version_after, status_before, decided_by_before, held_at_before) \
@@ -173,23 +173,24 @@ fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, number: i64) -> Result
     if before.status != status {
         outbox::tell_status(work, row, Some(number), ruling.tell_at)?;
     }
-    Ok(())
+    appeals::tell_closed(work, row, closed, ruling.tell_at)
 }
 
-/// An appeal that waits is closed by what changes the comment; to reject again what is rejected is no answer to it.
+/// An appeal that waits is closed by what changes the comment, perhaps by `ruling`; to reject again what is rejected is no answer to it.
 fn change(
     work: &Work<'_>,
     row: &mut Row,
-    status: crate::domain::decision::Status,
-    decided_by: DecidedBy,
+    (status, decided_by): (Status, DecidedBy),
+    ruling: Option<Uuid>,
     at: Timestamp,
-) -> Result<()> {
+) -> Result<Option<appeals::Closed>> {
     let is_same = row.live()? == status;
-    if !is_same {
-        appeals::close(work, row, at)?;
-    }
+    let closed = if is_same { None } else { appeals::close(work, row, ruling, at)? };
     intake::update_row(work.connection, row, status, decided_by, at)?;
-    if is_same { appeals::follow(work.connection, row) } else { Ok(()) }
+    if is_same {
+        appeals::follow(work.connection, row)?;
+    }
+    Ok(closed)
 }
 
 fn restore(
@@ -205,7 +206,7 @@ fn restore(
         DecidedBy::Person => reports::answer(work.connection, row.id, before.status)?, // an earlier ruling had answered them
         DecidedBy::Policy | DecidedBy::Rule => reports::reopen(work.connection, row.id)?,
     }
-    change(work, row, before.status, before.decided_by, at)?;
+    let closed = change(work, row, (before.status, before.decided_by), None, at)?;
     appeals::reopen(work, row, decision, at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(at))?;
@@ -216,7 +217,7 @@ fn restore(
     if ruled != before.status && !outbox::untell(work.connection, row.id, number)? {
         outbox::tell_status(work, row, None, at)?;
     }
-    Ok(())
+    appeals::tell_closed(work, row, closed, at)
 }
 
 fn items(work: &Work<'_>, ruling: i64) -> Result<Vec<Item>> {

@@ -227,7 +227,7 @@ fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, 
             continue;
         }
         let decided_by = if effect.is_some() { DecidedBy::Rule } else { DecidedBy::Policy };
-        appeals::close(work, &row, at)?;
+        let closed = appeals::close(work, &row, None, at)?;
         intake::update_row(work.connection, &mut row, after, decided_by, at)?;
         note_effect(work.connection, &row, effect)?;
         let content = rows::content(work.connection, row.id)?;
@@ -237,6 +237,7 @@ fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, 
         if before != after {
             outbox::tell_status(work, &row, None, tell_at)?;
         }
+        appeals::tell_closed(work, &row, closed, tell_at)?;
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     Ok(ruled)
