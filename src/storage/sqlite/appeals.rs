@@ -205,6 +205,7 @@ pub(super) fn follow(connection: &Connection, row: &Row) -> Result<()> {
 }
 
 /// An appeal that was closed, of which the site has yet to be told.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Closed(Uuid);
 
 /// Tells the site of it.
