@@ -48,7 +48,7 @@ pub struct QueueQuery {
     pub campaign: Option<String>,
     /// Claimed by that person (e-mail), `me`, or `none`.
     pub assigned: Option<String>,
-    /// Whose text holds these words.
+    /// Whose text holds these words. Counts then stop after 20,000 comments searched, and say at least so many.
     pub q: Option<String>,
     /// `priority` (most doubtful first), `oldest` or `newest`.
     pub sort: Option<String>,
