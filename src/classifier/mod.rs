@@ -12,5 +12,6 @@ pub mod handmade;
 mod learners;
 pub mod model;
 pub mod train;
+pub mod weights;
 
 pub use model::{Classifier, ModelError};

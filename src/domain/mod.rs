@@ -9,6 +9,7 @@ pub mod category;
 pub mod comment;
 pub mod decision;
 pub mod explain;
+pub mod fitted;
 pub mod headline;
 pub mod history;
 pub mod known;
