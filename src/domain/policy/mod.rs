@@ -1,5 +1,7 @@
 //! Outcomes and model output in, a verdict with reasons out. The only place that decides.
 
+mod adjust;
+mod check;
 mod config;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,7 @@ use super::model::ModelOutput;
 use super::scores::{LogOdds, Score};
 use super::signal::{Allowance, Evaluated, Mode, Outcome};
 
-pub use config::{BadPolicy, CategoryConfig, Config, Exemption};
+pub use config::{BadPolicy, CategoryConfig, Composite, Config, Exemption, Fact, Group};
 
 /// Who sees a comment before a person did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
@@ -43,6 +45,8 @@ pub struct Circumstances<'a> {
     pub author: &'a Known<AuthorPast>,
     /// What the limits said.
     pub allowance: &'a Allowance,
+    /// Whether the comment carries a link.
+    pub has_link: bool,
     /// Hash of the configuration in force.
     pub hash: &'a str,
 }
@@ -54,27 +58,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Checks the settings; `signals` are the ids that exemptions may name.
+    /// Checks the settings; `signals` are the ids that exemptions, groups and composite rules may name.
     ///
     /// # Errors
-    /// [`BadPolicy`]: a threshold to hold above the one to reject, a negative cap, an exemption for an unknown signal.
+    /// [`BadPolicy`]: a threshold to hold above the one to reject, a negative cap, an unknown signal, a signal under two caps, a composite
+    /// rule that does nothing.
     pub fn new(config: Config, signals: &[&str]) -> Result<Self, BadPolicy> {
-        let bad = |key: String, problem: String| Err(BadPolicy { key, problem });
-        for (name, category) in [("spam", &config.spam), ("off-topic", &config.off_topic), ("abuse", &config.abuse)] {
-            if category.hold > category.reject {
-                return bad(format!("{name}.hold"), "must not be above `reject`".to_owned());
-            }
-            for (key, cap) in [("signals_max", category.signals_max), ("model_max", category.model_max)] {
-                if cap < LogOdds::ZERO {
-                    return bad(format!("{name}.{key}"), "must not be negative".to_owned());
-                }
-            }
-        }
-        for name in config.exemptions.iter().flat_map(|exemption| &exemption.signals) {
-            if name != "*" && !signals.contains(&name.as_str()) {
-                return bad("exemptions.signals".to_owned(), format!("there is no signal `{name}`"));
-            }
-        }
+        check::check(&config, signals)?;
         Ok(Self { config })
     }
 
@@ -134,46 +124,6 @@ impl Policy {
             Some((Action::Approve, ..)) | None => (Action::Approve, None),
             Some((action, _, category)) => (action, Some(category)),
         }
-    }
-
-    /// Exemptions first, then the caps on what is left.
-    fn adjustments(&self, signals: &[Evaluated], model: &ModelOutput, about: &Circumstances<'_>) -> Vec<Adjustment> {
-        let mut adjustments: Vec<Adjustment> = Vec::new();
-        for signal in signals {
-            if signal.counted() > LogOdds::ZERO && self.is_exempt(about.role, &signal.id) {
-                let id = format!("exempt:{}", signal.id);
-                adjustments.push(Adjustment { id, category: signal.category, log_odds: -signal.counted() });
-            }
-        }
-        for category in Category::ALL {
-            let config = self.of(category);
-            let counted = signals.iter().filter(|signal| signal.category == category).map(Evaluated::counted);
-            let exempted = adjustments.iter().filter(|adjustment| adjustment.category == category);
-            let sum: f64 = counted.chain(exempted.map(|adjustment| adjustment.log_odds)).map(LogOdds::get).sum();
-            // In steps, because one amount of log-odds is bounded and what several signals add up to is not.
-            let mut over = LogOdds::rounded(sum - config.signals_max.get());
-            while over > 0.0 {
-                let log_odds = LogOdds::of(-over);
-                adjustments.push(Adjustment { id: "cap:signals".to_owned(), category, log_odds });
-                over = LogOdds::rounded(over + log_odds.get());
-            }
-            let said = model.log_odds(category).get();
-            let most = config.model_max.get();
-            if said.abs() > most {
-                let log_odds = LogOdds::of(said.clamp(-most, most) - said);
-                adjustments.push(Adjustment { id: "cap:model".to_owned(), category, log_odds });
-            }
-        }
-        adjustments
-    }
-
-    fn is_exempt(&self, role: Option<&str>, signal: &str) -> bool {
-        let Some(role) = role else { return false };
-        let mut exemptions = self.config.exemptions.iter();
-        exemptions.any(|exemption| {
-            exemption.roles.iter().any(|exempt| exempt.eq_ignore_ascii_case(role))
-                && exemption.signals.iter().any(|name| name == "*" || name == signal)
-        })
     }
 
     /// What sets the action besides the scores, and the mildest action that it allows.

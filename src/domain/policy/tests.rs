@@ -9,11 +9,145 @@ const WITHIN: Allowance = Allowance::Within;
 const NOBODY: Known<AuthorPast> = Known::NotApplicable;
 
 fn usual() -> Circumstances<'static> {
-    Circumstances { moderation: Moderation::Post, role: None, author: &NOBODY, allowance: &WITHIN, hash: "h" }
+    Circumstances {
+        moderation: Moderation::Post,
+        role: None,
+        author: &NOBODY,
+        allowance: &WITHIN,
+        has_link: false,
+        hash: "h",
+    }
+}
+
+/// The defaults without the rules that name real signals.
+fn plain() -> Config {
+    let defaults = Config::default();
+    let spam = CategoryConfig { groups: std::collections::BTreeMap::new(), ..defaults.spam };
+    Config { spam, composites: Vec::new(), ..defaults }
 }
 
 fn policy() -> Policy {
-    Policy::new(Config::default(), &["one", "two"]).expect("the defaults are valid")
+    Policy::new(plain(), &["one", "two"]).expect("valid")
+}
+
+/// Spam signals `a` and `b` count 3.0 together at most; `a` with one of `c` and `d` adds 1.0; `c` and `d` count 2.5 together at most.
+fn joined() -> Config {
+    let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let mut config = plain();
+    let group = Group { signals: owned(&["a", "b"]), max: LogOdds::of(3.0) };
+    config.spam.groups.insert("links".to_owned(), group);
+    let rule = |name: &str, all: &[&str], any: &[&str]| Composite {
+        name: name.to_owned(),
+        category: Category::Spam,
+        all: owned(all),
+        any: owned(any),
+        facts: Vec::new(),
+        log_odds: LogOdds::ZERO,
+        max: None,
+        text: "A sentence.".to_owned(),
+    };
+    config.composites = vec![
+        Composite { log_odds: LogOdds::of(1.0), ..rule("together", &["a"], &["c", "d"]) },
+        Composite { max: Some(LogOdds::of(2.5)), ..rule("twice-told", &["c", "d"], &[]) },
+        Composite {
+            log_odds: LogOdds::of(0.5),
+            facts: vec![Fact::NewAuthor, Fact::HasLink],
+            ..rule("stranger", &["e"], &[])
+        },
+    ];
+    config
+}
+
+const JOINED: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn joined_policy() -> Policy {
+    Policy::new(joined(), &JOINED).expect("valid")
+}
+
+fn adjusted(hits: &[(&str, f64)], about: &Circumstances<'_>) -> Vec<(String, f64, Vec<String>)> {
+    let signals = hits.iter().map(|(id, weight)| hit(id, Category::Spam, *weight)).collect();
+    let verdict = joined_policy().decide(signals, ModelOutput::Off, about);
+    let of = |one: Adjustment| (one.id, one.log_odds.get(), one.signals);
+    verdict.adjustments.into_iter().map(of).collect()
+}
+
+#[test]
+fn kindred_signals_share_a_cap_and_rules_add() {
+    let owned = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>();
+    let adjustment = |id: &str, amount: f64, of: &[&str]| (id.to_owned(), amount, owned(of));
+    let cases = [
+        ("within the cap", vec![("a", 1.0), ("b", 2.0)], vec![]),
+        ("over it", vec![("a", 2.0), ("b", 2.5)], vec![adjustment("cap:links", -1.5, &["a", "b"])]),
+        ("good and bad of one kind", vec![("a", 4.0), ("b", -1.0)], vec![]),
+        (
+            "a rule that one carries",
+            vec![("a", 1.0), ("c", 0.5)],
+            vec![adjustment("composite:together", 1.0, &["a", "c"])],
+        ),
+        (
+            "a rule that two carry hangs on neither, and a cap of its own",
+            vec![("a", 1.0), ("c", 1.5), ("d", 1.5)],
+            vec![adjustment("composite:twice-told", -0.5, &["c", "d"]), adjustment("composite:together", 1.0, &["a"])],
+        ),
+        ("what speaks against it is no hit", vec![("a", -1.0), ("c", 0.5)], vec![]),
+        ("a fact is missing", vec![("e", 0.3)], vec![]),
+    ];
+    for (name, hits, expected) in cases {
+        assert_eq!(adjusted(&hits, &usual()), expected, "{name}");
+    }
+    let with_link = Circumstances { has_link: true, ..usual() };
+    assert_eq!(adjusted(&[("e", 0.3)], &with_link), [adjustment("composite:stranger", 0.5, &["e"])]);
+    let known = Known::Known(AuthorPast { approved: 3, ..AuthorPast::default() });
+    let about = Circumstances { author: &known, ..with_link };
+    assert_eq!(adjusted(&[("e", 0.3)], &about), [], "not the first comment of this author");
+}
+
+#[test]
+fn rules_respect_exemptions_shadow_and_the_cap_on_everything() {
+    let exemption = Exemption { roles: vec!["staff".to_owned()], signals: vec!["a".to_owned()] };
+    let policy = Policy::new(Config { exemptions: vec![exemption], ..joined() }, &JOINED).expect("valid");
+    let signals = vec![hit("a", Category::Spam, 9.0), hit("c", Category::Spam, 0.5)];
+    let about = Circumstances { role: Some("staff"), ..usual() };
+    let verdict = policy.decide(signals.clone(), ModelOutput::Off, &about);
+    let ids: Vec<&str> = verdict.adjustments.iter().map(|one| one.id.as_str()).collect();
+    assert_eq!(ids, ["exempt:a"], "what does not count is in no rule and under no cap");
+    let mut shadowed = signals;
+    shadowed[1].mode = Mode::Shadow;
+    let verdict = policy.decide(shadowed, ModelOutput::Off, &usual());
+    assert!(verdict.adjustments.iter().all(|one| one.id != "composite:together"));
+    let mut many: Vec<Evaluated> = JOINED.iter().map(|id| hit(id, Category::Spam, 9.0)).collect();
+    many.push(hit("a", Category::OffTopic, 1.0));
+    let verdict = joined_policy().decide(many, ModelOutput::Off, &usual());
+    assert!((shown_sum(&verdict, Category::Spam) - (-2.2 + 5.5)).abs() < 1e-9, "{:?}", verdict.adjustments);
+}
+
+#[test]
+fn rules_that_cannot_work_are_refused() {
+    let refused = |change: &dyn Fn(&mut Config)| {
+        let mut config = joined();
+        change(&mut config);
+        Policy::new(config, &JOINED).expect_err("refused").to_string()
+    };
+    let cases: [(&str, &dyn Fn(&mut Config)); 8] = [
+        ("no signal `x`", &|config| config.composites[0].any.push("x".to_owned())),
+        ("two rules", &|config| config.composites[1].name = "together".to_owned()),
+        ("small letters", &|config| config.composites[0].name = "To gether".to_owned()),
+        ("above 0.0", &|config| config.composites[0].log_odds = LogOdds::of(-1.0)),
+        ("either adds", &|config| config.composites[1].log_odds = LogOdds::of(1.0)),
+        ("a bound holds always", &|config| config.composites[1].facts.push(Fact::HasLink)),
+        ("one cap for each", &|config| config.composites[1].any.push("a".to_owned())),
+        ("sentence", &|config| config.composites[0].text = " ".to_owned()),
+    ];
+    for (said, change) in cases {
+        let error = refused(change);
+        assert!(error.contains(said), "{said}: {error}");
+    }
+}
+
+#[test]
+fn default_rules_name_checks_that_exist() {
+    let ids: Vec<&str> = crate::domain::signal::LIST.iter().map(|meta| meta.id).collect();
+    Policy::new(Config::default(), &ids).expect("the defaults are valid");
 }
 
 fn hit(id: &str, category: Category, weight: f64) -> Evaluated {
@@ -99,7 +233,7 @@ fn what_could_not_be_told_is_held_and_says_why() {
     let limits = Allowance::Unavailable("away".to_owned());
     let about = Circumstances { allowance: &limits, ..usual() };
     assert_eq!(policy().decide(vec![], ModelOutput::Off, &about).causes[0].id, "unavailable:limits");
-    let lenient = Policy::new(Config { hold_unavailable: false, ..Config::default() }, &[]).expect("valid");
+    let lenient = Policy::new(Config { hold_unavailable: false, ..plain() }, &[]).expect("valid");
     let verdict = lenient.decide(vec![unavailable(Mode::Live)], ModelOutput::Off, &about);
     assert_eq!(verdict.action, Action::Approve);
 }
@@ -146,16 +280,15 @@ fn a_comment_over_a_limit_is_held_by_name() {
 #[test]
 fn exemptions_take_back_exactly_what_the_signal_added() {
     let exemption = Exemption { roles: vec!["staff".to_owned()], signals: vec!["one".to_owned()] };
-    let config = Config { exemptions: vec![exemption], ..Config::default() };
+    let config = Config { exemptions: vec![exemption], ..plain() };
     let policy = Policy::new(config, &["one", "two"]).expect("valid");
     let signals = vec![hit("one", Category::Spam, 3.0), hit("two", Category::Spam, 0.4)];
     let about = Circumstances { role: Some("Staff"), ..usual() };
     let verdict = policy.decide(signals.clone(), ModelOutput::Off, &about);
     assert_eq!(verdict.action, Action::Approve);
-    assert_eq!(
-        verdict.adjustments,
-        [Adjustment { id: "exempt:one".to_owned(), category: Category::Spam, log_odds: LogOdds::of(-3.0) }]
-    );
+    let adjustment = &verdict.adjustments[0];
+    assert_eq!((adjustment.id.as_str(), adjustment.log_odds), ("exempt:one", LogOdds::of(-3.0)));
+    assert_eq!((verdict.adjustments.len(), adjustment.category), (1, Category::Spam));
     let about = Circumstances { role: Some("member"), ..usual() };
     assert_eq!(policy.decide(signals, ModelOutput::Off, &about).action, Action::Hold);
 }
@@ -173,16 +306,16 @@ fn the_cap_holds_however_much_is_over_it() {
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let spam = CategoryConfig { hold: Score::new(0.99).expect("valid"), ..CategoryConfig::default() };
-    let error = Policy::new(Config { spam, ..Config::default() }, &[]).expect_err("hold is above reject");
+    let error = Policy::new(Config { spam, ..plain() }, &[]).expect_err("hold is above reject");
     assert_eq!(error.to_string(), "policy.spam.hold: must not be above `reject`");
     let exemption = Exemption { roles: vec![], signals: vec!["three".to_owned()] };
-    let config = Config { exemptions: vec![exemption], ..Config::default() };
+    let config = Config { exemptions: vec![exemption], ..plain() };
     assert_eq!(Policy::new(config, &["one"]).expect_err("unknown").problem, "there is no signal `three`");
 }
 
 prop_compose! {
-    fn any_signal()(category in 0_usize..3, weight in -5.0..8.0_f64, live in any::<bool>(), name in 0..2) -> Evaluated {
-        let mut signal = hit(["one", "two"][usize::try_from(name).unwrap_or(0)], Category::ALL[category], weight);
+    fn any_signal()(category in 0_usize..3, weight in -5.0..8.0_f64, live in any::<bool>(), name in 0_usize..5) -> Evaluated {
+        let mut signal = hit(JOINED[name], Category::ALL[category], weight);
         signal.mode = if live { Mode::Live } else { Mode::Shadow };
         signal
     }
@@ -190,8 +323,8 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn the_shown_terms_add_up_to_the_score(signals in prop::collection::vec(any_signal(), 0..12), spam in -9.0..9.0_f64, abuse in -9.0..9.0_f64) {
-        let verdict = policy().decide(signals, scored(spam, abuse), &usual());
+    fn the_shown_terms_add_up_to_the_score(signals in prop::collection::vec(any_signal(), 0..12), spam in -9.0..9.0_f64, abuse in -9.0..9.0_f64, has_link: bool) {
+        let verdict = joined_policy().decide(signals, scored(spam, abuse), &Circumstances { has_link, ..usual() });
         for category in Category::ALL {
             let score = 1.0 / (1.0 + (-shown_sum(&verdict, category)).exp());
             prop_assert!((score - verdict.scores[category].get()).abs() < 1e-9);
@@ -199,11 +332,28 @@ proptest! {
     }
 
     #[test]
-    fn one_more_hit_never_makes_a_verdict_milder(signals in prop::collection::vec(any_signal(), 0..12), weight in 0.0..8.0_f64, category in 0_usize..3) {
-        let before = policy().decide(signals.clone(), ModelOutput::Off, &usual());
+    fn one_more_hit_never_makes_a_verdict_milder(signals in prop::collection::vec(any_signal(), 0..12), weight in 0.0..8.0_f64, category in 0_usize..3, name in 0_usize..5, has_link: bool) {
+        let about = Circumstances { has_link, ..usual() };
+        let before = joined_policy().decide(signals.clone(), ModelOutput::Off, &about);
         let mut more = signals;
-        more.push(hit("one", Category::ALL[category], weight));
-        let after = policy().decide(more, ModelOutput::Off, &usual());
+        more.push(hit(JOINED[name], Category::ALL[category], weight));
+        let after = joined_policy().decide(more, ModelOutput::Off, &about);
         prop_assert!(after.action >= before.action);
+        for category in Category::ALL {
+            prop_assert!(after.scores[category] >= before.scores[category]);
+        }
+    }
+
+    #[test]
+    fn without_a_signal_a_verdict_is_what_policy_would_have_said(weights in prop::collection::vec(-3.0..8.0_f64, 5), spam in -9.0..9.0_f64, left in 0_usize..5, has_link: bool) {
+        prop_assume!(weights[left] > 0.0); // without what spoke against it, caps that were not reached would be, and the verdict names none
+        let about = Circumstances { has_link, ..usual() };
+        let signals: Vec<Evaluated> =
+            JOINED.iter().zip(&weights).map(|(id, weight)| hit(id, Category::Spam, *weight)).collect();
+        let verdict = joined_policy().decide(signals.clone(), scored(spam, 0.0), &about);
+        let rest = signals.into_iter().filter(|signal| signal.id != JOINED[left]).collect();
+        let without = joined_policy().decide(rest, scored(spam, 0.0), &about).scores.spam.get();
+        let said = crate::domain::explain::total(&verdict, Category::Spam, Some(JOINED[left])).probability().get();
+        prop_assert!((said - without).abs() < 1e-9, "{} {}", said, without);
     }
 }
