@@ -151,6 +151,7 @@ impl House {
             past: &scene.past,
             allowance: &scene.allowance,
             now,
+            view: crate::domain::view::View::default(),
         });
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
             classifier.assess(comment, page.get().map(AsRef::as_ref))
@@ -169,6 +170,7 @@ impl House {
                 role: comment.sent.author.role.as_deref(),
                 author: &scene.past.author,
                 allowance: &scene.allowance,
+                has_link: comment.body.links_total > 0,
                 hash: &self.hash,
             },
         )

@@ -16,6 +16,7 @@ use crate::domain::history::{History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::normalise;
 use crate::domain::people::Reach;
+use crate::domain::readers::ReaderView;
 use crate::domain::sanction::{Judged, pronounce};
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
@@ -168,6 +169,7 @@ impl Intake {
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
             let sentence = this.sanctions.sentence(site.id, &comment, now).await;
             let past = this.history.sight(&comment.trace, now).await;
+            let past = PastOf { readers: this.readers(earlier.uid).await, ..past };
             let scene = Scene { past, ..scene };
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
@@ -305,6 +307,17 @@ impl Intake {
             email: author.email.as_deref(),
         };
         self.limits.take(&subject, now).await
+    }
+
+    /// How readers see a comment that is judged again.
+    async fn readers(&self, comment: uuid::Uuid) -> Known<ReaderView> {
+        match self.store.reader_view(comment).await {
+            Ok(view) => Known::Known(view),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "readers' reports could not be read");
+                Known::Unavailable("what readers said of the comment could not be read from the store".to_owned())
+            }
+        }
     }
 
     /// Fetches the page and the parent; the past is asked last, by the caller, who knows whether to leave a mark.

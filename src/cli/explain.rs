@@ -172,7 +172,7 @@ fn lines(verdict: &Verdict) -> Vec<String> {
             lines.push(term(model.get(), &format!("model {version}"), &terms.join(", ")));
         }
         for adjustment in verdict.adjustments.iter().filter(|adjustment| adjustment.category == category) {
-            lines.push(term(adjustment.log_odds.get(), &adjustment.id, ""));
+            lines.push(term(adjustment.log_odds.get(), &adjustment.id, &adjustment.text));
         }
     }
     lines.push(String::new());

@@ -74,12 +74,16 @@ pub enum DecidedBy {
 /// An amount that policy itself adds to a category, named so that the sum can be read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Adjustment {
-    /// Which one, as in `cap:signals` or `exempt:duplicate-text`.
+    /// Which one, as in `cap:signals`, `composite:praise-that-sells` or `exempt:duplicate-text`.
     pub id: String,
     /// The category that it counts for.
     pub category: Category,
     /// The amount.
     pub log_odds: LogOdds,
+    /// One sentence for a moderator; empty in verdicts from before there were any.
+    pub text: String,
+    /// The signals that it hangs on: what a cap cuts, what a composite rule would not apply without.
+    pub signals: Vec<String>,
 }
 
 /// Something other than a score that set the action, as in `mode:pre` or `limit:per-ip`.

@@ -33,30 +33,62 @@ pub struct Change {
     pub text: String,
 }
 
-/// The terms of a category, summed, with one of them (a signal's id, or `model`) left out and the caps as they are then.
+/// The terms of a category, summed, with one of them (a signal's id, or `model`) left out: composite rules that hang on it go with it, and the
+/// caps are as they are then. All of it is told from the verdict alone, whatever the settings say today.
 #[must_use]
 pub fn total(verdict: &Verdict, category: Category, leave_out: Option<&str>) -> LogOdds {
-    let adjusted = |wanted: &dyn Fn(&str) -> bool| {
-        let of = |one: &&Adjustment| one.category == category && wanted(&one.id);
+    let adjusted = |wanted: &dyn Fn(&Adjustment) -> bool| {
+        let of = |one: &&Adjustment| one.category == category && wanted(one);
         verdict.adjustments.iter().filter(of).map(|one| one.log_odds.get()).sum::<f64>()
     };
-    let signals = |left: Option<&str>| {
-        let of = |signal: &&Evaluated| signal.category == category && left != Some(signal.id.as_str());
+    let counted = |wanted: &dyn Fn(&str) -> bool, left: Option<&str>| {
+        let of =
+            |signal: &&Evaluated| signal.category == category && left != Some(signal.id.as_str()) && wanted(&signal.id);
         let counted: f64 = verdict.signals.iter().filter(of).map(|signal| signal.counted().get()).sum();
-        let exempt = |id: &str| id.strip_prefix("exempt:").is_some_and(|signal| left != Some(signal));
+        let exempt = |one: &Adjustment| {
+            one.id.strip_prefix("exempt:").is_some_and(|signal| left != Some(signal) && wanted(signal))
+        };
         counted + adjusted(&exempt)
     };
     // A cap that was reached says how high it is: what is over it is cut again, from what is left.
-    let cut = adjusted(&|id| id == "cap:signals");
+    let capped = |kept: f64, all: f64, cut: f64| if cut < 0.0 { kept.min(all + cut) } else { kept };
+    let signals = |left: Option<&str>| {
+        let mut sum = counted(&|_| true, left);
+        let mut shared: Vec<&Adjustment> = verdict.adjustments.iter().filter(|one| one.category == category).collect();
+        shared.retain(|one| is_shared_cap(one));
+        shared.dedup_by(|next, kept| next.id == kept.id);
+        for cap in shared {
+            let is_member = |id: &str| cap.signals.iter().any(|member| member == id);
+            let cut = adjusted(&|one| is_shared_cap(one) && one.id == cap.id);
+            let kept = counted(&is_member, left);
+            sum += capped(kept, counted(&is_member, None), cut) - kept;
+        }
+        let stands =
+            |one: &Adjustment| is_rule(one) && left.is_none_or(|left| one.signals.iter().all(|signal| signal != left));
+        sum + adjusted(&stands)
+    };
     let kept = signals(leave_out);
-    let signals = if cut < 0.0 { kept.min(signals(None) + cut) } else { kept };
-    let others = adjusted(&|id| !id.starts_with("exempt:") && !id.starts_with("cap:"));
+    let signals = capped(kept, signals(None), adjusted(&|one| one.id == "cap:signals"));
+    let others = adjusted(&|one| {
+        !one.id.starts_with("exempt:") && !one.id.starts_with("cap:") && !is_rule(one) && !is_shared_cap(one)
+    });
     let model = if leave_out == Some("model") {
         0.0
     } else {
-        verdict.model.log_odds(category).get() + adjusted(&|id| id == "cap:model")
+        verdict.model.log_odds(category).get() + adjusted(&|one| one.id == "cap:model")
     };
     LogOdds::of(verdict.prior[category].get() + signals + model + others)
+}
+
+/// A cap that kindred signals share.
+fn is_shared_cap(one: &Adjustment) -> bool {
+    let named = one.id.strip_prefix("cap:").is_some_and(|name| name != "signals" && name != "model");
+    named || (one.id.starts_with("composite:") && one.log_odds < LogOdds::ZERO)
+}
+
+/// A composite rule that added something.
+fn is_rule(one: &Adjustment) -> bool {
+    one.id.starts_with("composite:") && one.log_odds >= LogOdds::ZERO
 }
 
 /// The smallest single change that would have let the comment through, by the thresholds given (score to hold, for each category).
@@ -125,7 +157,8 @@ mod tests {
     }
 
     fn verdict_of(signals: Vec<Evaluated>, model: ModelOutput, model_max: f64) -> Verdict {
-        let mut config = Config::default();
+        let mut config = Config { composites: Vec::new(), ..Config::default() };
+        config.spam.groups.clear();
         config.spam.model_max = LogOdds::of(model_max);
         let policy = Policy::new(config, &["one", "two"]).expect("valid");
         let (author, allowance) = (Known::NotApplicable, Allowance::Within);
@@ -134,6 +167,7 @@ mod tests {
             role: None,
             author: &author,
             allowance: &allowance,
+            has_link: true,
             hash: "h",
         };
         policy.decide(signals, model, &about)

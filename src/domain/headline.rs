@@ -80,8 +80,7 @@ fn add(found: &mut Vec<Candidate>, text: &str, span: Range<usize>, strength: Str
     let ranges = super::normalise::words(folded.text());
     let words: Vec<String> =
         ranges.iter().map(|word| folded.text()[word.start as usize..word.end as usize].to_owned()).collect();
-    let unspaced = words.iter().filter(|word| word.chars().all(super::normalise::is_unspaced)).count();
-    let length = words.len() - unspaced + unspaced / 2;
+    let length = super::normalise::how_long(words.iter().map(String::as_str)).words;
     if !(MIN_WORDS..=MAX_WORDS).contains(&length) {
         return;
     }

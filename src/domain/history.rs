@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decision::Status;
 use super::known::Known;
+use super::readers::ReaderView;
 use super::time::Timestamp;
 use super::trace::Trace;
 
@@ -23,6 +24,26 @@ pub struct PastOf {
     pub headlines: Known<Vec<Sightings>>,
     /// What became of this author's earlier comments.
     pub author: Known<AuthorPast>,
+    /// How fast comments came in just before.
+    pub pace: Known<Pace>,
+    /// What readers say of this comment, when it was there before and is judged again.
+    pub readers: Known<ReaderView>,
+}
+
+/// How fast comments came in: how many in the last [`Pace::WINDOW_MS`], this one not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// By the same author (or address, where no author is named).
+    pub by_author: u32,
+    /// Under the same article.
+    pub under_article: u32,
+    /// Of those, by people of whom nothing was approved before.
+    pub by_newcomers: u32,
+}
+
+impl Pace {
+    /// Ten minutes.
+    pub const WINDOW_MS: u64 = 600_000;
 }
 
 impl PastOf {
@@ -34,6 +55,8 @@ impl PastOf {
             text: Known::Known(Sightings::default()),
             headlines: Known::Known(vec![Sightings::default(); trace.headlines.len()]),
             author: if trace.author_known { Known::Known(AuthorPast::default()) } else { Known::NotApplicable },
+            pace: Known::Known(Pace::default()),
+            readers: Known::NotApplicable,
         }
     }
 
@@ -46,6 +69,8 @@ impl PastOf {
             text: Known::Unavailable(why()),
             headlines: Known::Unavailable(why()),
             author: Known::Unavailable(why()),
+            pace: Known::Unavailable(why()),
+            readers: Known::NotApplicable,
         }
     }
 }
@@ -76,6 +101,8 @@ pub struct Sightings {
     pub sites: u32,
     /// How many a person, or the policy, has rejected since.
     pub rejected: u32,
+    /// How many of these a person has rejected.
+    pub rejected_by_person: u32,
     /// How many a person has approved since: what people let pass is no wave.
     pub approved_by_person: u32,
     /// How many stand approved under this comment's own article: what readers there can see, and quote.

@@ -88,7 +88,7 @@ impl Config {
 }
 
 /// How readers see a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Default, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, Default, ToSchema)]
 pub struct ReaderView {
     /// Open reports.
     pub reports: u32,

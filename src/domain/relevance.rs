@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::comment::Article;
 use super::headline::is_common;
-use super::normalise::{fold_plain, host_of, words};
+use super::normalise::{fold_plain, host_of, language_of, words};
 
 /// Document frequencies of words over many pages, shipped in `models/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -112,6 +112,8 @@ pub struct Page {
     pub host: Option<String>,
     /// The folded words of the title.
     pub title_words: Vec<String>,
+    /// The language that it is written in, where the site says so or it can be told; an ISO 639-1 code.
+    pub lang: Option<String>,
     weights: HashMap<u32, f32>,
     norm: f32,
     /// Whether there is enough of the page to compare with.
@@ -152,7 +154,8 @@ impl Page {
             counts.iter().map(|(word, count)| (key(stem(word)), (1.0 + count.ln()) * background.idf(word))).collect();
         let norm = weights.values().map(|weight| weight * weight).sum::<f32>().sqrt();
         let host = article.url.as_deref().and_then(host_of);
-        Self { host, title_words, norm, words: counts.len(), weights, article }
+        let lang = language_of(&article);
+        Self { host, lang, title_words, norm, words: counts.len(), weights, article }
     }
 
     /// Whether title or text are known well enough to compare with: at least four content words.

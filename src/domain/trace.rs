@@ -207,10 +207,8 @@ fn own_words(body: &Body) -> Vec<&str> {
 
 /// Whether so many words mean anything when they come again.
 fn mean_something(words: &[&str]) -> bool {
-    let letters: usize = words.iter().map(|word| word.chars().count()).sum();
-    // In scripts without spaces a character is a word; eight of them are a short sentence.
-    let wide = words.iter().filter(|word| word.chars().all(super::normalise::is_unspaced)).count();
-    words.len() >= MIN_WORDS && letters + 2 * wide >= MIN_LETTERS
+    let letters = super::normalise::how_long(words.iter().copied()).letters;
+    words.len() >= MIN_WORDS && letters >= MIN_LETTERS
 }
 
 /// Hash of a text's words alone: equal for equal texts, whatever the punctuation.

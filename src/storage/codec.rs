@@ -7,12 +7,15 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::before::ContentV1;
 use crate::domain::comment::NewComment;
 use crate::domain::decision::{Action, Actor, DecidedBy, Status, Verdict};
 use crate::domain::store::{ContentHash, HappeningKind, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
 
 const VERSION: u8 = 1;
+/// The version of what holds a verdict: its adjustments say more than those of version 1.
+const VERDICT_VERSION: u8 = 2;
 
 /// What a comment says and what was concluded from it: one revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +56,34 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = Vec::with_capacity(1_024); // most comments and verdicts fit: measured 900 bytes
     bytes.push(VERSION);
     postcard::to_extend(value, bytes).map_err(|error| StoreError::Corrupt(format!("cannot be written: {error}")))
+}
+
+/// Writes what holds a verdict.
+pub(super) fn encode_judged<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    let mut bytes = encode(value)?;
+    if let Some(version) = bytes.first_mut() {
+        *version = VERDICT_VERSION;
+    }
+    Ok(bytes)
+}
+
+/// Reads what holds a verdict, whichever version wrote it; `Before` is what it was in version 1, and `what` names it when that fails.
+pub(super) fn decode_judged<T, Before>(what: &str, bytes: &[u8]) -> Result<T, StoreError>
+where
+    T: DeserializeOwned + From<Before>,
+    Before: DeserializeOwned,
+{
+    match bytes.split_first() {
+        Some((&VERDICT_VERSION, rest)) => {
+            postcard::from_bytes(rest).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+        }
+        _ => decode::<Before>(what, bytes).map(T::from),
+    }
+}
+
+/// Reads one revision.
+pub(super) fn decode_content(what: &str, bytes: &[u8]) -> Result<Content, StoreError> {
+    decode_judged::<Content, ContentV1>(what, bytes)
 }
 
 /// Reads what [`encode`] wrote; `what` names it when that fails.
@@ -149,7 +180,8 @@ mod tests {
         #[test]
         fn no_bytes_panic(bytes: Vec<u8>) {
             let versioned = [&[VERSION][..], &bytes].concat();
-            let _ = decode::<Content>("a comment", &versioned);
+            let _ = decode_content("a comment", &versioned);
+            let _ = decode_content("a comment", &[&[VERDICT_VERSION][..], &bytes].concat());
             let _ = decode::<crate::domain::trace::Trace>("a trace", &versioned);
             let _ = decode::<RulingText>("a ruling", &versioned);
         }

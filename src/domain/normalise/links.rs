@@ -29,6 +29,8 @@ pub struct Link {
     pub span: Range<usize>,
     /// How it was written.
     pub kind: LinkKind,
+    /// Whether it carries a name before the host (`http://bank.example@elsewhere.example`), which `url` does not show.
+    pub named_user: bool,
 }
 
 /// How a link was written.
@@ -94,8 +96,8 @@ impl Links {
     fn add(&mut self, target: Target, text: Option<String>, span: Range<usize>, kind: LinkKind) {
         self.total += 1;
         if self.kept.len() < MAX_LINKS {
-            let Target { url, host, domain } = target;
-            self.kept.push(Link { url, host, domain, text, span, kind });
+            let Target { url, host, domain, named_user } = target;
+            self.kept.push(Link { url, host, domain, text, span, kind, named_user });
         }
     }
 
@@ -109,6 +111,7 @@ struct Target {
     url: String,
     host: String,
     domain: String,
+    named_user: bool,
 }
 
 /// The registrable domain of a host, or the host itself where there is none.
@@ -160,6 +163,7 @@ fn parse_bare(written: &str) -> Option<Target> {
 
 fn target(mut url: Url) -> Option<Target> {
     url.set_fragment(None);
+    let named_user = !url.username().is_empty() || url.password().is_some();
     let _ = url.set_username("");
     let _ = url.set_password(None);
     if url.query().is_some() {
@@ -186,7 +190,7 @@ fn target(mut url: Url) -> Option<Target> {
     let domain = if matches!(url.host(), Some(Host::Domain(_))) { registrable(&host).to_owned() } else { host.clone() };
     // http and https, with or without `www.`, lead to the same page often enough; campaigns vary them.
     let rest = &url[url::Position::BeforePort..];
-    Some(Target { url: format!("{host}{}", rest.trim_end_matches('/')), host, domain })
+    Some(Target { url: format!("{host}{}", rest.trim_end_matches('/')), host, domain, named_user })
 }
 
 /// Whether an anchor's text is its own address.

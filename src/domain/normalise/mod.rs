@@ -5,6 +5,7 @@
 //! shows gives the same text again; nothing here panics or takes more than linear time, whatever is sent.
 
 mod fold;
+mod function_words;
 mod html;
 mod language;
 mod links;
@@ -17,10 +18,11 @@ use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
 pub use fold::{imitated, is_invisible, is_latin};
+pub use function_words::{Writing, language_of, likely_language, writing};
 pub use language::{detected, language};
 pub use links::{Link, LinkKind, MAX_LINKS, host_of, registrable};
 pub use mapped::Mapped;
-pub use words::{is_unspaced, words};
+pub use words::{Length, how_long, is_unspaced, words};
 
 use self::html::Visible;
 use super::comment::{Comment, Format, NewComment};

@@ -15,6 +15,7 @@ use super::known::Known;
 use super::relevance::{Background, Page};
 use super::scores::LogOdds;
 use super::time::Timestamp;
+use super::view::View;
 
 /// Everything a check may look at. Fetched before any check runs.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub allowance: &'a Allowance,
     /// When it is judged.
     pub now: Timestamp,
+    /// What several checks see in the comment.
+    pub view: View,
 }
 
 /// What the limits said about a comment that was not refused.
@@ -84,6 +87,12 @@ pub enum Field {
 }
 
 impl Span {
+    /// All of a field that is `text`.
+    #[must_use]
+    pub fn whole(field: Field, text: &str) -> Self {
+        Self { field, ..Self::body(0..text.len()) }
+    }
+
     /// A part of the body, in bytes as sent.
     #[must_use]
     pub fn body(range: std::ops::Range<usize>) -> Self {
@@ -253,6 +262,18 @@ checks![
     author_history,
     form_behaviour,
     limit_reached,
+    link_text,
+    host_shape,
+    host_reputation,
+    contact_details,
+    author_name,
+    author_url,
+    flattery,
+    begging,
+    job_or_crypto_bait,
+    language_mismatch,
+    burst,
+    reader_reports,
 ];
 
 #[cfg(test)]

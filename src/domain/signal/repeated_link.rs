@@ -123,6 +123,11 @@ const POPULAR: &[&str] = &[
     "youtube.com",
 ];
 
+/// Whether everybody links to a domain.
+pub(super) fn is_popular(domain: &str) -> bool {
+    POPULAR.binary_search(&domain).is_ok()
+}
+
 struct Check(Config);
 
 /// Makes the check.
@@ -179,7 +184,7 @@ impl Check {
     fn weigh(&self, link: &Link, past: &LinkPast) -> Option<(f64, String)> {
         let config = &self.0;
         let (url, domain) = (&past.url, &past.domain);
-        let popular = POPULAR.binary_search(&link.domain.as_str()).is_ok();
+        let popular = is_popular(&link.domain);
         let front_page = !link.url.contains('/');
         let (mut weight, what, seen) = if url.under_other_articles > 0 && !(popular && front_page) {
             let others = f64::from(url.authors.saturating_sub(1));

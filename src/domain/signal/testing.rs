@@ -127,6 +127,7 @@ impl Case {
             past: &past,
             allowance: &self.allowance,
             now: Timestamp::from_millis(1_795_000_000_000),
+            view: crate::domain::view::View::default(),
         })
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::pace::Paces;
 use super::recall::{Before, Recall, Window};
 use crate::domain::comment::ExternalId;
 use crate::domain::history::{AuthorPast, History, PastOf, Standing};
@@ -57,6 +58,7 @@ pub struct MemoryHistory {
 
 struct State {
     recall: Recall,
+    paces: Paces,
     /// Two generations: when the young one is full, the old one goes.
     authors: HashMap<u64, AuthorEntry>,
     authors_old: HashMap<u64, AuthorEntry>,
@@ -91,7 +93,8 @@ impl MemoryHistory {
     pub fn new(config: Config, store: Arc<dyn Store>) -> Self {
         let recall = Recall::new(config.max_comments, config.max_links, config.max_texts);
         let changed = vec![0; PLACES];
-        let state = State { recall, authors: HashMap::new(), authors_old: HashMap::new(), changed };
+        let state =
+            State { recall, paces: Paces::new(), authors: HashMap::new(), authors_old: HashMap::new(), changed };
         Self { config, store, state: Mutex::new(state) }
     }
 
@@ -119,6 +122,8 @@ impl MemoryHistory {
 
     fn ask(&self, trace: &Trace, now: Timestamp, author: Known<AuthorPast>, note: bool) -> PastOf {
         let mut state = self.state();
+        let pace = state.paces.look(trace.author, trace.article, now);
+        let newcomer = author.get().is_none_or(|past| past.approved == 0);
         let recall = &mut state.recall;
         let within = Window { from: self.oldest(now), to: (!note).then_some(now) };
         let headline = |one| recall.headline_past(trace, one, within);
@@ -130,14 +135,19 @@ impl MemoryHistory {
             },
             headlines: Known::Known(trace.headlines.iter().map(headline).collect()),
             author,
+            pace: Known::Known(pace),
+            readers: Known::NotApplicable,
         };
         if note {
             recall.expire(within.from);
-            if let Some(before) = recall.note(trace, now, None)
-                && before.author != trace.author
-            {
-                state.reread(before.author);
-                state.reread(trace.author);
+            match recall.note(trace, now, None) {
+                Some(before) if before.author != trace.author => {
+                    state.reread(before.author);
+                    state.reread(trace.author);
+                }
+                Some(_) => {} // an edit, or a repeat: no further comment
+                None if trace.staff => {}
+                None => state.paces.note(trace.author, trace.article, newcomer, now),
             }
         }
         past

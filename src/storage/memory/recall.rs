@@ -329,7 +329,10 @@ impl Recall {
             articles.insert(noted.article);
             sites.insert(noted.site);
             match noted.standing {
-                Some(Standing { status: Status::Rejected, .. }) => sum.rejected += 1,
+                Some(Standing { status: Status::Rejected, by_person }) => {
+                    sum.rejected += 1;
+                    sum.rejected_by_person += u32::from(by_person);
+                }
                 Some(Standing { status: Status::Approved, by_person: true }) => sum.approved_by_person += 1,
                 _ => {}
             }

@@ -20,6 +20,7 @@ use crate::domain::people::Reach;
 use crate::domain::site::SiteId;
 use crate::domain::store::{KeptAppeal, ListError, Page, PageRequest, Result, Ruled, Ruling, Seen, StoreError};
 use crate::domain::time::Timestamp;
+use crate::storage::before::VerdictV1;
 use crate::storage::codec;
 
 /// What an appeal says, and the answer to it.
@@ -31,6 +32,23 @@ struct Words {
     answered_by: Option<String>,
     /// The ruling that an answer was, or that closed it: taking that back opens the appeal again.
     ruling: Option<Uuid>,
+}
+
+/// What they were in version 1.
+#[derive(Deserialize)]
+struct WordsV1 {
+    text: Option<String>,
+    verdict: VerdictV1,
+    answer: Option<String>,
+    answered_by: Option<String>,
+    ruling: Option<Uuid>,
+}
+
+impl From<WordsV1> for Words {
+    fn from(before: WordsV1) -> Self {
+        let WordsV1 { text, verdict, answer, answered_by, ruling } = before;
+        Self { text, verdict: verdict.into(), answer, answered_by, ruling }
+    }
 }
 
 /// A row of `appeal`.
@@ -81,7 +99,7 @@ pub(super) fn open(
         row.version,
         code(AppealState::Open),
         at.as_millis(),
-        codec::encode(&words)?,
+        codec::encode_judged(&words)?,
     ])?;
     let by = Actor::Site(work.shared.site_name(work.connection, site)?.to_string());
     audit::add(work.connection, &by, "appeal.open", &uid.to_string(), "", at)?;
@@ -266,7 +284,7 @@ fn write_state(connection: &Connection, found: &Found) -> Result<()> {
         found.id,
         code(found.state),
         found.answered_at.map(Timestamp::as_millis),
-        codec::encode(&found.words)?,
+        codec::encode_judged(&found.words)?,
         found.version,
     ])?;
     Ok(())
@@ -296,7 +314,7 @@ fn read_row(row: &rusqlite::Row<'_>) -> Result<Found> {
         state: state.ok_or_else(|| StoreError::Corrupt("an appeal's state".to_owned()))?,
         at: Timestamp::from_millis(row.get(5)?),
         answered_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
-        words: codec::decode("an appeal", &row.get::<_, Vec<u8>>(7)?)?,
+        words: codec::decode_judged::<Words, WordsV1>("an appeal", &row.get::<_, Vec<u8>>(7)?)?,
     })
 }
 

@@ -36,7 +36,16 @@ impl Prepared {
         let trace_bytes = codec::encode(&new.trace)?;
         let (site, article, effect, tell) = (Arc::clone(&new.site), new.article.clone(), new.effect, new.tell);
         let content = content_of(new);
-        Ok(Self { site, keys, article, content_bytes: codec::encode(&content)?, content, trace_bytes, effect, tell })
+        Ok(Self {
+            site,
+            keys,
+            article,
+            content_bytes: codec::encode_judged(&content)?,
+            content,
+            trace_bytes,
+            effect,
+            tell,
+        })
     }
 
     fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {

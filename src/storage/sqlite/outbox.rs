@@ -263,7 +263,8 @@ fn content_of(connection: &Connection, row: &Row, revision: u32) -> Result<codec
     let read = "SELECT b FROM revision WHERE comment = ?1 AND revision = ?2";
     let bytes: Option<Vec<u8>> =
         connection.prepare_cached(read)?.query_row(params![row.id, revision], |row| row.get(0)).optional()?;
-    bytes.map_or_else(|| rows::content(connection, row.id), |bytes| codec::decode("an earlier revision", &bytes))
+    bytes
+        .map_or_else(|| rows::content(connection, row.id), |bytes| codec::decode_content("an earlier revision", &bytes))
 }
 
 fn told(connection: &Connection, ruling: i64) -> Result<Option<RulingTold>> {

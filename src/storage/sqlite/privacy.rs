@@ -55,7 +55,7 @@ fn earlier(connection: &Connection, row: &Row) -> Result<Vec<Content>> {
     }
     let mut query = connection.prepare_cached("SELECT b FROM revision WHERE comment = ?1 ORDER BY revision")?;
     let all = query.query_map([row.id], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
-    all.iter().map(|bytes| codec::decode("an earlier revision", bytes)).collect()
+    all.iter().map(|bytes| codec::decode_content("an earlier revision", bytes)).collect()
 }
 
 pub(super) fn export(
@@ -231,18 +231,18 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
     }
     if any {
         let write = "UPDATE content SET b = ?2 WHERE id = ?1";
-        let bytes = codec::encode(&without_addresses(content))?;
+        let bytes = codec::encode_judged(&without_addresses(content))?;
         work.connection.prepare_cached(write)?.execute(params![row.id, bytes])?;
     }
     if row.revision > 1 {
         let mut query = work.connection.prepare_cached("SELECT revision, b FROM revision WHERE comment = ?1")?;
         let all = query.query_map([row.id], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         for (revision, bytes) in all.collect::<rusqlite::Result<Vec<_>>>()? {
-            let content: Content = codec::decode("an earlier revision", &bytes)?;
+            let content: Content = codec::decode_content("an earlier revision", &bytes)?;
             if has_addresses(&content) {
                 by_address |= content.comment.author.ip.is_some() || content.comment.author.email.is_some();
                 let write = "UPDATE revision SET b = ?3 WHERE comment = ?1 AND revision = ?2";
-                let bytes = codec::encode(&without_addresses(content))?;
+                let bytes = codec::encode_judged(&without_addresses(content))?;
                 work.connection.prepare_cached(write)?.execute(params![row.id, revision, bytes])?;
                 any = true;
             }

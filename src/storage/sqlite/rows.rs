@@ -101,7 +101,7 @@ pub(super) fn content(connection: &Connection, id: u32) -> Result<Content> {
     let mut query = connection.prepare_cached("SELECT b FROM content WHERE id = ?1")?;
     let bytes: Option<Vec<u8>> = query.query_row([id], |row| row.get(0)).optional()?;
     let bytes = bytes.ok_or_else(|| StoreError::Corrupt(format!("comment row {id} has no content")))?;
-    codec::decode("a comment", &bytes)
+    codec::decode_content("a comment", &bytes)
 }
 
 /// Of the candidates, the live comment that really has this id.

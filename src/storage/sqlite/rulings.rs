@@ -294,7 +294,7 @@ fn received(connection: &Connection, shared: &Shared, row: &Row) -> Result<Happe
     let read = "SELECT b FROM revision WHERE comment = ?1 AND revision = 1";
     let first: Option<Vec<u8>> = connection.prepare_cached(read)?.query_row([row.id], |row| row.get(0)).optional()?;
     let first: codec::Content = match first {
-        Some(bytes) => codec::decode("a comment's first revision", &bytes)?,
+        Some(bytes) => codec::decode_content("a comment's first revision", &bytes)?,
         None => rows::content(connection, row.id)?,
     };
     Ok(Happening {

@@ -1,0 +1,86 @@
+//! What several checks see in one comment, computed once and only when one of them asks.
+
+use std::cell::OnceCell;
+
+use super::comment::Comment;
+use super::normalise::Link;
+use super::phrases::{Kind, Phrases};
+use super::signal::{Context, Span};
+use super::trace::LinkTrace;
+
+/// The views of one comment. A new one for each comment.
+#[derive(Debug, Default)]
+pub struct View {
+    phrases: OnceCell<Phrases>,
+}
+
+impl Context<'_> {
+    /// The phrases of the body. Quoted ones are left out when the comment that is answered holds them: who quotes a beggar does not beg, and who
+    /// hides behind a `>` does.
+    pub fn phrases(&self) -> &Phrases {
+        self.view.phrases.get_or_init(|| own_phrases(self.comment, self.parent.get().copied().unwrap_or_default()))
+    }
+
+    /// How many different phrases of a kind the body holds.
+    pub fn different(&self, kind: Kind) -> usize {
+        self.phrases().different(kind, self.comment.body.folded.text())
+    }
+
+    /// Where the phrases of a kind stand, at most twenty.
+    pub fn spans(&self, kind: Kind) -> Vec<Span> {
+        let folded = &self.comment.body.folded;
+        let found = self.phrases().of_kind(kind).take(20);
+        found.map(|found| Span::body(folded.original(found.at.clone()))).collect()
+    }
+
+    /// The phrases of a kind as a list for a moderator, at most three.
+    pub fn named(&self, kind: Kind) -> String {
+        let text = self.comment.body.folded.text();
+        let mut named: Vec<String> = Vec::new();
+        for found in self.phrases().of_kind(kind) {
+            let name = format!("`{}`", &text[found.at.clone()]);
+            if !named.contains(&name) {
+                named.push(name);
+            }
+            if named.len() == 3 {
+                break;
+            }
+        }
+        named.join(", ")
+    }
+
+    /// Whether a host lies on the page's own domain.
+    pub fn is_own(&self, domain: &str) -> bool {
+        let own = self.page.get().and_then(|page| page.host.as_deref());
+        own.is_some_and(|host| super::normalise::registrable(host) == domain)
+    }
+
+    /// The links of the body that lead elsewhere. Quoted ones are left out when readers can see them where they are quoted from: approved under the same
+    /// article, or in the comment that is answered.
+    pub fn links_out(&self) -> impl Iterator<Item = &Link> {
+        self.comment.body.links.iter().filter(|link| !self.is_own(&link.domain) && !self.only_quotes(link))
+    }
+
+    fn only_quotes(&self, link: &Link) -> bool {
+        let body = &self.comment.body;
+        if !body.quotes.iter().any(|quote| quote.start < link.span.end && link.span.start < quote.end) {
+            return false;
+        }
+        let trace = LinkTrace::of(link);
+        let past = self.past.links.get().into_iter().flatten();
+        let seen = self.comment.trace.links.iter().zip(past).find(|(seen, _)| **seen == trace);
+        seen.is_some_and(|(_, past)| past.url.approved_here > 0)
+            || self.parent.get().is_some_and(|parent| parent.contains(&link.host))
+    }
+}
+
+fn own_phrases(comment: &Comment, parent: &str) -> Phrases {
+    let body = &comment.body;
+    let text = body.folded.text();
+    let mut phrases = Phrases::of(text);
+    if !body.quotes.is_empty() && !parent.is_empty() {
+        let is_quoted = |at: &std::ops::Range<usize>| body.is_quoted(&body.folded.original(at.clone()));
+        phrases.retain(|at| !(is_quoted(at) && parent.contains(&text[at.clone()])));
+    }
+    phrases
+}
