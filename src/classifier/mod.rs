@@ -10,7 +10,11 @@ pub mod evaluate;
 pub mod features;
 pub mod handmade;
 mod learners;
+mod lexicon;
+mod lists;
+mod manner;
 pub mod model;
 pub mod train;
+pub mod written;
 
 pub use model::{Classifier, ModelError};
