@@ -12,5 +12,6 @@ pub mod handmade;
 mod learners;
 pub mod model;
 pub mod train;
+pub mod words;
 
 pub use model::{Classifier, ModelError};

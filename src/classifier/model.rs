@@ -12,6 +12,7 @@ use super::features::{self, BUCKETS, DIMENSION, Features, Owner, SPEC};
 use super::handmade::HAND;
 use crate::domain::category::Category;
 use crate::domain::comment::Comment;
+use crate::domain::embedding::Gist;
 use crate::domain::model::{ModelOutput, Term};
 use crate::domain::relevance::Page;
 use crate::domain::scores::LogOdds;
@@ -200,7 +201,7 @@ impl Classifier {
 
     /// What the model says about a comment under a page. Pure; allocates for the answer's terms only.
     #[must_use]
-    pub fn assess(&self, comment: &Comment, page: Option<&Page>) -> ModelOutput {
+    pub fn assess(&self, comment: &Comment, page: Option<&Page>, _gist: &Gist) -> ModelOutput {
         let mut margins = [0.0_f64; 2];
         let mut shares: Vec<(Owner, [f64; 2])> = Vec::new();
         features::visit(comment, page, |index, value, owner| {
