@@ -252,6 +252,11 @@ pub(super) fn lists_of(hash: u64) -> u64 {
     0
 }
 
+/// Whether a word is one of those that English sentences are held together by.
+pub(super) fn is_small_word(word: &str) -> bool {
+    lists_of(word_hash(word)) & FUNCTION != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,7 @@ mod lists;
 mod manner;
 pub mod model;
 pub mod train;
+pub mod words;
 pub mod written;
 
 pub use model::{Classifier, ModelError};

@@ -8,6 +8,7 @@ pub mod appeal;
 pub mod category;
 pub mod comment;
 pub mod decision;
+pub mod embedding;
 pub mod explain;
 pub mod headline;
 pub mod history;
