@@ -216,7 +216,8 @@ impl Config {
         let ids: Vec<&str> = domain::signal::LIST.iter().map(|meta| meta.id).collect();
         domain::policy::Policy::new(self.policy.clone(), &ids).map_err(|error| value(&error))?;
         let background = std::sync::Arc::new(domain::relevance::Background::default());
-        domain::signal::Signals::new(&self.signals, &domain::signal::Resources { background })
+        let embedding = std::sync::Arc::new(domain::embedding::Embedding::default());
+        domain::signal::Signals::new(&self.signals, &domain::signal::Resources { background, embedding })
             .map_err(|error| value(&error))?;
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.reports.check().map_err(|error| value(&error))?;

@@ -27,6 +27,7 @@ use crate::app::webhooks_in::WebhooksIn;
 use crate::app::webhooks_in::source::Source;
 use crate::classifier::Classifier;
 use crate::config::Config;
+use crate::domain::embedding::Embedding;
 use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
@@ -53,6 +54,8 @@ impl Clock for SystemClock {
 
 /// The shipped word statistics.
 const BACKGROUND: &[u8] = include_bytes!("../models/background.bin");
+/// The shipped word vectors.
+const WORDS: &[u8] = include_bytes!("../models/words.bin");
 
 /// About how many bytes of prepared articles are kept in memory: some thousand of ordinary length.
 const PAGE_BYTES: usize = 64 << 20;
@@ -167,7 +170,8 @@ async fn keep_private(state: Arc<http::State>) {
 /// A setting, the model file or the background statistics cannot be used.
 pub fn house(config: &Config) -> anyhow::Result<House> {
     let background = Arc::new(background(config)?);
-    let resources = Resources { background: Arc::clone(&background) };
+    let embedding = Arc::new(embedding(config)?);
+    let resources = Resources { background: Arc::clone(&background), embedding: Arc::clone(&embedding) };
     let classifier = match (config.model.enabled, config.model.file.as_os_str().is_empty()) {
         (false, _) => None,
         (true, true) => Some(Classifier::shipped().context("the shipped model cannot be used")?),
@@ -187,19 +191,34 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
         moderation: config.moderation.clone(),
         trust: config.trust.clone(),
         background,
+        embedding,
         hash: config.hash(),
     })
 }
 
 /// The word statistics that lie beside the operator's model, or the shipped ones.
 fn background(config: &Config) -> anyhow::Result<Background> {
-    let beside = config.model.file.with_file_name("background.bin");
+    beside_model(config, "background.bin", BACKGROUND, |bytes| Ok(Background::from_bytes(bytes)?))
+}
+
+/// The word vectors that lie beside the operator's model, or the shipped ones.
+fn embedding(config: &Config) -> anyhow::Result<Embedding> {
+    beside_model(config, "words.bin", WORDS, |bytes| Ok(Embedding::from_bytes(bytes)?))
+}
+
+fn beside_model<T>(
+    config: &Config,
+    name: &str,
+    shipped: &[u8],
+    read: impl Fn(&[u8]) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let beside = config.model.file.with_file_name(name);
     if config.model.file.as_os_str().is_empty() || !beside.is_file() {
-        return Ok(Background::from_bytes(BACKGROUND)?);
+        return read(shipped);
     }
     let path = beside.display();
     let bytes = std::fs::read(&beside).with_context(|| format!("{path} cannot be read"))?;
-    Background::from_bytes(&bytes).with_context(|| format!("{path}, beside model.file, cannot be used"))
+    read(&bytes).with_context(|| format!("{path}, beside model.file, cannot be used"))
 }
 
 /// The database for everything but taking comments; works beside a running service.

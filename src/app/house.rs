@@ -10,6 +10,7 @@ use crate::app::limits::Tier;
 use crate::classifier::Classifier;
 use crate::domain::comment::{Bounds, Comment};
 use crate::domain::decision::Verdict;
+use crate::domain::embedding::Embedding;
 use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
 use crate::domain::policy::{Circumstances, Moderation, Policy};
@@ -112,6 +113,8 @@ pub struct House {
     pub trust: TrustConfig,
     /// Word statistics for relevance.
     pub background: Arc<Background>,
+    /// Word vectors.
+    pub embedding: Arc<Embedding>,
     /// Hash of the configuration that made this house.
     pub hash: String,
 }
@@ -136,8 +139,10 @@ impl House {
     #[must_use]
     pub fn judge(&self, comment: &Comment, scene: &Scene, now: Timestamp) -> Verdict {
         let page = scene.page.as_ref();
+        let gist = self.embedding.gist(comment.body.words());
         let outcomes = self.signals.evaluate(&Context {
             comment,
+            gist: &gist,
             page: match &page {
                 Known::Known(page) => Known::Known(page.as_ref()),
                 Known::NotApplicable => Known::NotApplicable,
@@ -154,7 +159,7 @@ impl House {
             view: crate::domain::view::View::default(),
         });
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
-            classifier.assess(comment, page.get().map(AsRef::as_ref))
+            classifier.assess(comment, page.get().map(AsRef::as_ref), &gist)
         });
         let section = comment.sent.article.section.as_deref();
         let moderation = match (&scene.page, section) {

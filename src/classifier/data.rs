@@ -58,7 +58,7 @@ pub fn target(source: &str, row: &Row) -> Option<Target> {
         ("davidson_hate", "neither")
         | ("wiki_toxic" | "toxic_sample_cc0" | "offcombr_pt" | "germeval21_de", "ok")
         | ("cqa_relevance", "on_topic")
-        | (_, "OTHER" | "none" | "ham" | "ham_published") => (Some(false), Some(false)),
+        | (_, "OTHER" | "none" | "ham" | "ham_published" | "neutral") => (Some(false), Some(false)),
         _ => return None,
     };
     Some(Target { spam, abuse })

@@ -13,7 +13,7 @@ use crate::domain::comment::Comment;
 use crate::domain::relevance::Page;
 
 /// Names this set of features: a model of another set is refused.
-pub const SPEC: &str = "words1-2+chars2-5/2^16+hand3";
+pub const SPEC: &str = "words1-2+chars2-5/2^16+hand4";
 /// Hash buckets.
 pub const BUCKETS: usize = 1 << 16;
 /// Features in all: buckets, hand-made ones, the constant.
@@ -41,7 +41,7 @@ pub enum Owner {
 }
 
 /// How much a hand-made feature counts, where it is present.
-const HAND_VALUE: f32 = 0.5;
+const HAND_VALUE: f32 = 1.0;
 
 /// Buffers of one thread, so that answering allocates nothing for the features.
 struct Buffers {

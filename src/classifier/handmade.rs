@@ -4,9 +4,9 @@
 //! a list that was read off one set of spam would look well on that set and nowhere else. A property of a field that the training sets
 //! lack (the author's homepage, say) has no place here: it could only tell the sets apart.
 
-use std::sync::LazyLock;
-
 use super::features::{MAX_WORDS, word_hash};
+use super::lists::*;
+use super::manner::{self, Manner};
 use crate::domain::comment::Comment;
 use crate::domain::normalise::{Body, LinkKind};
 use crate::domain::relevance::Page;
@@ -80,15 +80,65 @@ properties! {
     Insult = "insulting words",
     Swears = "swears",
     Threat = "threatens",
+    EndsInLink = "ends in a link",
+    EndsInTelephone = "ends in a telephone number",
+    TitleCase = "many words with a capital letter",
+    AllTitleCase = "nearly all words with a capital letter",
+    ManySmallWords = "flowing speech",
+    LongWords = "long words",
+    WeAndYou = "we and you",
+    YouAndOffer = "offers something to you",
+    WeOffer = "we offer",
+    Superlative = "calls itself best or genuine",
+    Superlatives = "calls itself best or genuine twice",
+    WantsYou = "what you look for",
+    AsksYou = "asks what you want",
+    IfYou = "if you",
+    StartsWithCall = "begins with a call to act",
+    Percent = "a percentage",
+    RepeatedMarks = "repeated marks",
+    Ornaments = "ornaments",
+    NoSentence = "no end of a sentence",
+    ShoutedWords = "shouted words",
+    MixedWords = "words mixed with digits",
+    Testimony = "a testimony",
+    RoundTheClock = "at any hour or within days",
+    Number = "a number",
+    ManyNumbers = "many numbers",
+    NoFirstPerson = "nobody speaks",
+    Negation = "a negation",
+    Past = "tells of the past",
+    Hedge = "hedges",
+    SpeaksOfOthers = "speaks of others",
+    Reasons = "gives reasons",
+    AnswersSomebody = "answers somebody",
+    ListedWord = "a word that blocklists know",
+    ListedWords = "words that blocklists know",
+    ManyListedWords = "many words that blocklists know",
+    SomeListed = "one word in twelve is on blocklists",
+    MostlyListed = "one word in five is on blocklists",
+    ListedPair = "two words that blocklists know together",
+    ListedPairs = "several pairs that blocklists know",
+    Jobs = "speaks of jobs on offer",
+    Study = "speaks of essays or courses",
+    Services = "speaks of trades and services",
+    Streams = "speaks of streams or cracks",
+    Support = "speaks of support lines",
+    Refers = "speaks of codes or referrals",
+    Papers = "speaks of papers or licences",
+    Tricks = "speaks of lost funds or spying",
+    Wares = "speaks of wares",
+    NamesGroup = "names a group of people",
 }
 
 /// What was found in one comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Found(u64);
+pub struct Found(u128);
 
 impl Found {
-    fn when(&mut self, hand: Hand, holds: bool) {
-        self.0 |= u64::from(holds) << hand as u32;
+    /// Notes whether it holds.
+    pub(super) fn when(&mut self, hand: Hand, holds: bool) {
+        self.0 |= u128::from(holds) << hand as u32;
     }
 
     /// Whether this was found.
@@ -98,115 +148,7 @@ impl Found {
     }
 }
 
-const _: () = assert!(HAND.len() <= 64, "what was found is one word of bits");
-
-const ACT: u32 = 1;
-const OFFER: u32 = 1 << 1;
-const PRAISE: u32 = 1 << 2;
-const PAGE: u32 = 1 << 3;
-const OURS: u32 = 1 << 4;
-const HERE: u32 = 1 << 5;
-const ME: u32 = 1 << 6;
-const YOU: u32 = 1 << 7;
-const GAIN: u32 = 1 << 8;
-const SALE: u32 = 1 << 9;
-const CHAT: u32 = 1 << 10;
-const BEGS: u32 = 1 << 11;
-const GAMBLING: u32 = 1 << 12;
-const REMEDY: u32 = 1 << 13;
-const SEX: u32 = 1 << 14;
-const LENDING: u32 = 1 << 15;
-const COINS: u32 = 1 << 16;
-const RANKING: u32 = 1 << 17;
-const MAGIC: u32 = 1 << 18;
-const ARGUES: u32 = 1 << 20;
-const INSULT: u32 = 1 << 21;
-const SWEARS: u32 = 1 << 22;
-const THREAT: u32 = 1 << 23;
-/// What is bought and sold by spam, wherever it appears.
-const TRADES: u32 = GAMBLING | REMEDY | SEX | LENDING | COINS | RANKING | MAGIC;
-
-const LISTS: &[(u32, &str)] = &[
-    (
-        ACT,
-        "click visit subscribe join follow check checkout download contact call text dm message email mail add register \
-           signup sign order buy apply try watch hurry reach whatsapp claim grab",
-    ),
-    (
-        OFFER,
-        "channel website site blog page video videos vid service services company team product products shop store app music \
-             song cover covers link account profile group course ebook giveaway newsletter podcast instagram facebook fb twitter",
-    ),
-    (
-        PRAISE,
-        "nice great awesome amazing informative helpful useful excellent wonderful fantastic impressive interesting superb \
-              perfect brilliant good beautiful love loved enjoyed valuable insightful",
-    ),
-    (PAGE, "article articles post posts blog site website webpage page content information info writing writeup read"),
-    (OURS, "my our"),
-    (HERE, "here now today this these below link"),
-    (ME, "i i'm i've i'd i'll me im ive"),
-    (YOU, "you your you're youre u ur yours yourself"),
-    (
-        GAIN,
-        "earn earned earning earnings income profit profits money cash rich paid win won winner prize bonus reward rewards free \
-            guaranteed jackpot gift voucher weekly investment invest",
-    ),
-    (
-        SALE,
-        "buy sale sell selling cheap cheapest discount discounts offer offers order price prices deal deals shop coupon promo \
-            affordable shipping wholesale purchase delivery",
-    ),
-    (CHAT, "whatsapp telegram whatsap hangouts wechat skype discord snapchat kik dm inbox pm"),
-    (BEGS, "subscribe subscriber subscribers sub subs sub4sub thumbs views followers upvote upvotes likes shoutout"),
-    (GAMBLING, "casino casinos poker slots slot betting bet bets jackpot lottery roulette baccarat gambling togel"),
-    (
-        REMEDY,
-        "viagra cialis pills pill levitra xanax tramadol weightloss keto cbd supplement supplements herbal steroids cure \
-              pharmacy detox erection botox",
-    ),
-    (SEX, "escort escorts porn xxx sexy nude nudes onlyfans webcam hookup singles milf sex"),
-    (LENDING, "loan loans credit mortgage lender lenders payday debt refinance insurance"),
-    (
-        COINS,
-        "bitcoin btc crypto cryptocurrency ethereum eth forex trading trader usdt nft airdrop binary broker wallet token tokens",
-    ),
-    (RANKING, "seo backlink backlinks ranking traffic serp rank optimization outsourcing"),
-    (MAGIC, "spell spells caster herbalist voodoo illuminati hacker hackers psychic"),
-    (
-        ARGUES,
-        "because however although though agree disagree think argue argument point wrong right true actually therefore instead \
-              problem example should would probably maybe",
-    ),
-    (
-        INSULT,
-        "idiot idiots idiotic stupid moron morons moronic dumb dumbass fool fools liar liars loser losers pathetic retard \
-              retarded scum trash disgusting ignorant clown clowns bigot bigots coward imbecile hypocrite hypocrites jerk creep \
-              vermin filth filthy subhuman pig pigs bastard bastards bitch bitches asshole assholes cunt whore slut faggot fag",
-    ),
-    (SWEARS, "fuck fucking fucked fucker shit shitty bullshit crap damn hell ass piss bloody wtf"),
-    (THREAT, "kill die shoot hang burn rape beat murder deport"),
-];
-
-/// Hash of a word to the lists that it stands in, sorted by hash.
-static LISTED: LazyLock<Vec<(u64, u32)>> = LazyLock::new(|| {
-    let each = LISTS.iter().flat_map(|(list, words)| {
-        words.split(' ').filter(|word| !word.is_empty()).map(|word| (word_hash(word), *list))
-    });
-    let mut all: Vec<(u64, u32)> = each.collect();
-    all.sort_unstable();
-    all.dedup_by(|next, kept| {
-        next.0 == kept.0 && {
-            kept.1 |= next.1;
-            true
-        }
-    });
-    all
-});
-
-fn lists_of(hash: u64) -> u32 {
-    LISTED.binary_search_by_key(&hash, |(word, _)| *word).map_or(0, |at| LISTED[at].1)
-}
+const _: () = assert!(HAND.len() <= 128, "what was found is one word of bits");
 
 /// Looks at one comment. `seen` is a buffer for the hashes of its words; what it held is dropped.
 pub(super) fn look(comment: &Comment, page: Option<&Page>, seen: &mut Vec<u64>) -> Found {
@@ -216,6 +158,8 @@ pub(super) fn look(comment: &Comment, page: Option<&Page>, seen: &mut Vec<u64>) 
     links(body, page, words.count, &mut found);
     characters(body, words.count, &mut found);
     intents(&words, body, &mut found);
+    words.manner.tell(words.count, words.lists, &mut found);
+    manner::shape(body, words.count, words.manner.is_english(words.count), &mut found);
     shape(&words, seen, &mut found);
     found
 }
@@ -226,7 +170,8 @@ pub(super) fn look(comment: &Comment, page: Option<&Page>, seen: &mut Vec<u64>) 
 struct Words {
     count: usize,
     /// All lists that any word stands in.
-    lists: u32,
+    lists: u64,
+    manner: Manner,
     invites_to_own: bool,
     invites_now: bool,
     own_offer: bool,
@@ -246,6 +191,7 @@ impl Words {
             seen.push(hash);
             let lists = lists_of(hash);
             words.lists |= lists;
+            words.manner.hear(word, hash, lists);
             for (list, ago) in [
                 (ACT, &mut act),
                 (OURS, &mut ours),
@@ -265,7 +211,7 @@ impl Words {
         words
     }
 
-    const fn any(&self, list: u32) -> bool {
+    const fn any(&self, list: u64) -> bool {
         self.lists & list != 0
     }
 }
@@ -378,6 +324,18 @@ fn intents(words: &Words, body: &Body, found: &mut Found) {
         (INSULT, Hand::Insult),
         (SWEARS, Hand::Swears),
         (THREAT, Hand::Threat),
+        (JOBS, Hand::Jobs),
+        (STUDY, Hand::Study),
+        (SERVICES, Hand::Services),
+        (STREAMS, Hand::Streams),
+        (SUPPORT, Hand::Support),
+        (REFERS, Hand::Refers),
+        (PAPERS, Hand::Papers),
+        (TRICKS, Hand::Tricks),
+        (WARES, Hand::Wares),
+        (BEST, Hand::Superlative),
+        (REASONS, Hand::Reasons),
+        (GROUP, Hand::NamesGroup),
     ];
     for (list, hand) in single {
         found.when(hand, words.any(list));

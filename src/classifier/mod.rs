@@ -10,8 +10,13 @@ pub mod evaluate;
 pub mod features;
 pub mod handmade;
 mod learners;
+mod lexicon;
+mod lists;
+mod manner;
 pub mod model;
 pub mod train;
 pub mod weights;
+pub mod words;
+pub mod written;
 
 pub use model::{Classifier, ModelError};

@@ -10,8 +10,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::features::{self, BUCKETS, DIMENSION, Features, Owner, SPEC};
 use super::handmade::HAND;
+use super::lists::is_small_word;
 use crate::domain::category::Category;
 use crate::domain::comment::Comment;
+use crate::domain::embedding::Gist;
 use crate::domain::model::{ModelOutput, Term};
 use crate::domain::relevance::Page;
 use crate::domain::scores::LogOdds;
@@ -23,6 +25,12 @@ const TOLERANCE: f64 = 1e-6;
 const MAX_TERMS: usize = 8;
 /// Shares below which a term is not worth a moderator's time.
 const MIN_TERM: f64 = 0.05;
+/// Most that the model says either way, in log-odds, about words that it hardly saw.
+const STRANGE_MAX: f64 = 1.0;
+/// Log-odds below which the terms say that the model is not sure.
+const UNSURE: f64 = 0.4;
+/// What the outputs speak of.
+const CATEGORIES: [Category; 2] = [Category::Spam, Category::Abuse];
 
 /// Why a model file was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -200,7 +208,7 @@ impl Classifier {
 
     /// What the model says about a comment under a page. Pure; allocates for the answer's terms only.
     #[must_use]
-    pub fn assess(&self, comment: &Comment, page: Option<&Page>) -> ModelOutput {
+    pub fn assess(&self, comment: &Comment, page: Option<&Page>, gist: &Gist) -> ModelOutput {
         let mut margins = [0.0_f64; 2];
         let mut shares: Vec<(Owner, [f64; 2])> = Vec::new();
         features::visit(comment, page, |index, value, owner| {
@@ -213,9 +221,18 @@ impl Classifier {
             margins[1] += share[1];
             shares.push((owner, share));
         });
-        let [spam, abuse] =
-            [0, 1].map(|output| LogOdds::of(self.scale[output].slope * margins[output] + self.scale[output].offset));
-        let terms = self.terms(comment, shares);
+        let mut said = [0, 1].map(|output| self.scale[output].slope * margins[output] + self.scale[output].offset);
+        let mut terms = self.terms(comment, shares);
+        if is_strange(comment, gist) {
+            for (output, said) in said.iter_mut().enumerate() {
+                let little = said.clamp(-STRANGE_MAX, STRANGE_MAX);
+                terms.push(unsure(output, "[not sure: words that it hardly saw]", little - *said));
+                *said = little;
+            }
+        } else if said[0].abs() < UNSURE {
+            terms.push(unsure(0, "[not sure]", 0.0));
+        }
+        let [spam, abuse] = said.map(LogOdds::of);
         ModelOutput::Scored { version: self.version.clone(), spam, abuse, terms }
     }
 
@@ -233,14 +250,25 @@ impl Classifier {
         }
         strongest.sort_by(|a, b| b.0.abs().total_cmp(&a.0.abs()));
         strongest.truncate(MAX_TERMS);
-        let category = [Category::Spam, Category::Abuse];
         let term = |(share, output, owner): (f64, usize, Owner)| Term {
-            category: category[output],
+            category: CATEGORIES[output],
             text: words_of(comment, owner),
             log_odds: LogOdds::of(share),
         };
         strongest.into_iter().map(term).collect()
     }
+}
+
+/// Whether a comment is mostly words that the training hardly saw, as in another language or script: neither in the word table, which was made of
+/// the training texts' vocabulary, nor English function words. n-grams cannot tell: nearly every bucket was met by some word.
+fn is_strange(comment: &Comment, gist: &Gist) -> bool {
+    let words = comment.body.words.len().min(features::MAX_WORDS);
+    let heard = comment.body.words().take(words).filter(|word| is_small_word(word)).count() + gist.known as usize;
+    words >= 6 && heard * 5 < words
+}
+
+fn unsure(output: usize, text: &str, log_odds: f64) -> Term {
+    Term { category: CATEGORIES[output], text: text.to_owned(), log_odds: LogOdds::of(log_odds) }
 }
 
 fn words_of(comment: &Comment, owner: Owner) -> String {
@@ -258,7 +286,10 @@ const _: () = assert!(BUCKETS == 65_536, "the lowest bit of a bucket tells its k
 
 #[cfg(test)]
 mod tests {
+    use super::super::data::{self, Row};
+    use super::super::written;
     use super::*;
+    use crate::domain::embedding::{Embedding, WIDTH};
 
     fn output(name: &str, weight: f32, golden: f64) -> Output {
         let weights = vec![(7, weight)];
@@ -297,6 +328,30 @@ mod tests {
         let without = Output { golden: Vec::new(), ..output("abuse", 0.0, 0.5) };
         let unproved = Classifier::to_bytes(&header, &[output("spam", 2.0, right), without]);
         assert_eq!(Classifier::load(&unproved).err(), Some(ModelError::Unproved { output: "abuse".to_owned() }));
+    }
+
+    #[test]
+    fn a_language_that_it_hardly_saw_is_told_and_moves_little() {
+        let shipped = Classifier::shipped().expect("the shipped model is good");
+        let table = Embedding::build([("channel", 3.0, [1.0; WIDTH]), ("subscribe", 3.0, [1.0; WIDTH])].into_iter());
+        let cases = [
+            ("please subscribe to my channel and win a lot of money now", false),
+            ("olvasd el ezt az oldalt mert nagyon fontos dolgok vannak benne", true),
+            ("to je velmi zajímavý článek děkuji za vysvětlení", true),
+            ("köszi", false),
+        ];
+        for (body, strange) in cases {
+            let comment =
+                data::comment(&Row { text: body.to_owned(), ..written::rows().swap_remove(0) }).expect("a comment");
+            let output = shipped.assess(&comment, None, &table.gist(comment.body.words()));
+            let ModelOutput::Scored { spam, abuse, terms, .. } = output else { panic!("{output:?}") };
+            assert_eq!(
+                terms.iter().any(|term| term.text.starts_with("[not sure: words")),
+                strange,
+                "{body}: {terms:?}"
+            );
+            assert!(!strange || (spam.get().abs() <= STRANGE_MAX && abuse.get().abs() <= STRANGE_MAX), "{body}");
+        }
     }
 
     #[test]

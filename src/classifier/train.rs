@@ -20,6 +20,7 @@ use super::evaluate::{Scored, auc};
 use super::features::{Features, SPEC, features};
 use super::learners::{State, dot, logistic};
 use super::model::{Header, Output};
+use super::written;
 use crate::domain::policy::{self, CategoryConfig};
 use crate::domain::relevance::Background;
 use crate::domain::scores::LogOdds;
@@ -55,6 +56,7 @@ pub(super) const SOURCES: &[Source] = &[
     Source { name: "cqa_relevance", licence: "research", most: 2_500, most_ham: 8_000, repeat: 1 },
     Source { name: "davidson_hate", licence: "MIT", most: 3_500, most_ham: 4_500, repeat: 1 },
     Source { name: "civil_toxic_spans", licence: "CC0", most: 2_500, most_ham: 2_500, repeat: 1 },
+    Source { name: written::NAME, licence: "ours", most: 5_000, most_ham: 5_000, repeat: 3 },
 ];
 
 /// Files that page statistics are made of besides the pages of [`SOURCES`].
@@ -121,14 +123,17 @@ pub fn train(folder: &Path, without: &Without, progress: &mut dyn FnMut(&str)) -
         for (row, target) in taken {
             digest.update(format!("{}\0{}\0{target:?}\n", source.name, row.id));
             let Some(comment) = data::comment(&row) else { continue };
-            let repeat = if target.spam == Some(true) || target.abuse == Some(true) { source.repeat } else { 1 };
+            let positive = target.spam == Some(true) || target.abuse == Some(true);
+            let repeat = if positive || source.name == written::NAME { source.repeat } else { 1 };
             let group = data::group_hash(source.name, &row);
             examples.push(Example { source: number, group, features: features(&comment, None), target, repeat });
         }
     }
     progress(&format!("{} examples", examples.len()));
     let mut measured = BTreeMap::new();
-    let spam = output("spam", &examples, |target| target.spam, &mut measured, progress)?;
+    // Whatever else abuse is, it is nobody's advertising: it shows what people sound like on sites that no ham came from.
+    let is_spam = |target: &Target| target.spam.or((target.abuse == Some(true)).then_some(false));
+    let spam = output("spam", &examples, is_spam, &mut measured, progress)?;
     let abuse = output("abuse", &examples, |target| target.abuse, &mut measured, progress)?;
     counts.retain(|_, count| *count > 0);
     let training = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
@@ -150,7 +155,11 @@ struct Sources {
 fn read(folder: &Path, left_out: &dyn Fn(&str) -> bool, blog: usize) -> anyhow::Result<Sources> {
     let mut seen = BTreeSet::new();
     let mut of = |source: &Source| -> anyhow::Result<Vec<Row>> {
-        Ok(data::distinct(data::read(&folder.join(format!("{}.jsonl", source.name)))?, &mut seen))
+        let rows = match source.name {
+            written::NAME => written::rows(),
+            name => data::read(&folder.join(format!("{name}.jsonl")))?,
+        };
+        Ok(data::distinct(rows, &mut seen))
     };
     // First of all, so that their texts are not learned from any other file either.
     for source in SOURCES.iter().filter(|source| left_out(source.name)) {
@@ -227,7 +236,7 @@ fn output(
     let labelled: Vec<Labelled<'_>> =
         examples.iter().filter_map(|example| Some((example, label(&example.target)?))).collect();
     let (held, kept): (Vec<Labelled<'_>>, Vec<Labelled<'_>>) =
-        labelled.iter().copied().partition(|(example, _)| example.group % 5 == 0);
+        labelled.iter().copied().partition(|(example, _)| example.group % 5 == 0 && !is_ours(example));
     let first = State::fit(&kept)?;
     let second = logistic(&kept)?;
     let of = |weights: &[f64]| auc(&scored(&held, weights));
@@ -277,7 +286,8 @@ fn abroad(
     progress: &mut dyn FnMut(&str),
 ) -> anyhow::Result<Vec<(usize, Vec<Scored>)>> {
     let mut margins = Vec::new();
-    let sources: BTreeSet<usize> = labelled.iter().map(|(example, _)| example.source).collect();
+    let read = labelled.iter().filter(|(example, _)| !is_ours(example));
+    let sources: BTreeSet<usize> = read.map(|(example, _)| example.source).collect();
     for source in sources {
         let (out, kept): (Vec<Labelled<'_>>, Vec<Labelled<'_>>) =
             labelled.iter().copied().partition(|(example, _)| example.source == source);
@@ -291,6 +301,11 @@ fn abroad(
         margins.push((source, found));
     }
     Ok(margins)
+}
+
+/// Whether we wrote it: learned from, never measured on.
+fn is_ours(example: &Example) -> bool {
+    SOURCES[example.source].name == written::NAME
 }
 
 /// About a thousand of a source's margins: none says more than another by being larger.

@@ -8,13 +8,14 @@ use clap::Args;
 use super::say;
 use crate::classifier::Classifier;
 use crate::classifier::train::{Without, train};
+use crate::classifier::words;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The folder with the labelled files
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Where model.dwm, background.bin and MODEL_CARD.md go
+    /// Where model.dwm, background.bin, words.bin and MODEL_CARD.md go
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Sources to leave out, by the beginning of their names, so that the model can be measured on them
@@ -39,6 +40,12 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     };
     write("model.dwm", &bytes)?;
     write("background.bin", &trained.background.to_bytes())?;
+    match words::folder_of(&arguments.data) {
+        Some(folder) => write("words.bin", &words::pack(&folder)?.to_bytes())?,
+        None => {
+            say("no folder `embeddings` in the data or beside it: words.bin is not written, the shipped one serves")?
+        }
+    }
     write("MODEL_CARD.md", trained.card.as_bytes())?;
     if !trained.held_out.is_empty() {
         write("holdout-blog.txt", trained.held_out.join("\n").as_bytes())?;

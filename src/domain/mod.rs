@@ -9,6 +9,7 @@ pub mod category;
 pub mod comment;
 pub mod contacts;
 pub mod decision;
+pub mod embedding;
 pub mod explain;
 pub mod fitted;
 pub mod headline;

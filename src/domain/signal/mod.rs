@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::category::Category;
 use super::comment::Comment;
+use super::embedding::{Embedding, Gist};
 use super::history::PastOf;
 use super::known::Known;
 use super::relevance::{Background, Page};
@@ -22,6 +23,8 @@ use super::view::View;
 pub struct Context<'a> {
     /// The comment, normalised.
     pub comment: &'a Comment,
+    /// What the comment's words are about.
+    pub gist: &'a Gist,
     /// The page that it stands under; `NotApplicable` when the site never sent more than its id.
     pub page: Known<&'a Page>,
     /// The comment that it answers, as folded text; `NotApplicable` when it answers none.
@@ -176,6 +179,8 @@ pub trait Signal: Send + Sync {
 pub struct Resources {
     /// Word statistics of many pages.
     pub background: Arc<Background>,
+    /// Word vectors.
+    pub embedding: Arc<Embedding>,
 }
 
 /// A setting that serde could read and the check cannot work with.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{Allowance, Context, Outcome, Resources, Signal};
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Comment, Draft, Format};
+use crate::domain::embedding::{Embedding, Gist};
 use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
 use crate::domain::normalise::normalise;
@@ -13,7 +14,7 @@ use crate::domain::time::Timestamp;
 
 impl Default for Resources {
     fn default() -> Self {
-        Self { background: Arc::new(Background::default()) }
+        Self { background: Arc::new(Background::default()), embedding: Arc::new(Embedding::default()) }
     }
 }
 
@@ -122,6 +123,7 @@ impl Case {
         }
         check.evaluate(&Context {
             comment: &comment,
+            gist: &Gist::default(),
             page: known(self.page.as_ref(), self.page_away),
             parent: known(self.parent.as_deref(), self.parent_away),
             past: &past,
