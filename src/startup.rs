@@ -217,7 +217,7 @@ pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
 /// The database cannot be made.
 pub fn empty_history(path: &std::path::Path) -> anyhow::Result<Arc<dyn History>> {
     let database = storage::Config { url: format!("sqlite:{}", path.display()), ..storage::Config::default() };
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&database)?);
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&database)?);
     Ok(Arc::new(MemoryHistory::new(storage::memory::history::Config::default(), store)))
 }
 

@@ -66,14 +66,17 @@ async fn judged() -> Vec<Heard> {
         });
     }
     paced(&mut cases, 600_000);
-    Court::new(Arc::new(house), past).hear(cases).await
+    Court::new(Arc::new(house), past).hear(cases).await.expect("every check could look")
 }
 
-/// Shares that may not fall, in comments: of those that are held or rejected, and of spam and abuse.
-const SPAM_CAUGHT: usize = 0;
-const ABUSE_CAUGHT: usize = 0;
-const GENUINE_CAUGHT_MOST: usize = 200;
-const GENUINE_REJECTED_MOST: usize = 200;
+/// Of 53 advertisements, how many are held or rejected at least.
+const SPAM_CAUGHT: usize = 43;
+/// Of ten attacks, how many at least.
+const ABUSE_CAUGHT: usize = 8;
+/// Of 105 genuine comments, how many at most.
+const GENUINE_CAUGHT_MOST: usize = 0;
+/// Of those, how many are rejected at most.
+const GENUINE_REJECTED_MOST: usize = 0;
 
 #[tokio::test]
 async fn precision_and_recall_on_comments_written_for_it_do_not_fall() {

@@ -75,7 +75,10 @@ impl Court {
     }
 
     /// Judges cases one after the other; each leaves its mark on the past. Cases that no site could post are left out.
-    pub async fn hear(&mut self, cases: Vec<Case>) -> Vec<Heard> {
+    ///
+    /// # Errors
+    /// Something that was due failed: a comment that is held for that says nothing about the house.
+    pub async fn hear(&mut self, cases: Vec<Case>) -> anyhow::Result<Vec<Heard>> {
         let mut all = Vec::with_capacity(cases.len());
         for (number, case) in cases.into_iter().enumerate() {
             let now = case.at.unwrap_or(START);
@@ -91,11 +94,14 @@ impl Court {
                 allowance: Allowance::Off, // everything arrives at once here: limits would say nothing about real traffic
             };
             let verdict = self.house.judge(&comment, &scene, now);
+            if let Some(cause) = verdict.causes.iter().find(|cause| cause.id.starts_with("unavailable")) {
+                anyhow::bail!("{}: {}", case.id, cause.text);
+            }
             let standing = Standing { status: verdict.action.status(), by_person: false };
             self.history.settle(&comment.trace, now, standing).await;
             all.push(self.heard(case, &verdict));
         }
-        all
+        Ok(all)
     }
 
     /// The case as the comment that a site would post.

@@ -80,7 +80,7 @@ pub async fn files(court: &mut Court, files: &[PathBuf], chance: Chance) -> anyh
             rows::distinct(cases).into_iter().filter(|case| case.spam.is_some() || case.abuse.is_some()).collect();
         let set = crate::classifier::data::source(path);
         report.notes.push(format!("{set}: {} labelled comments with a text of their own, of {all} lines", cases.len()));
-        let heard = court.hear(rows::in_order(cases)).await;
+        let heard = court.hear(rows::in_order(cases)).await?;
         if heard.iter().any(|heard| heard.case.spam.is_some()) {
             report.spam(&set, &heard, chance);
         }

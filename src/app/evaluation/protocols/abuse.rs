@@ -24,7 +24,7 @@ const UNSEEN: &[&str] = &[
 async fn unseen(shop: &Workshop<'_>, source: &str) -> anyhow::Result<Vec<Heard>> {
     let cases = rows::distinct(rows::read(&shop.eval.join(format!("{source}.jsonl")))?);
     let labelled = cases.into_iter().filter(|case| case.abuse.is_some()).collect();
-    Ok(shop.court()?.hear(rows::in_order(labelled)).await)
+    shop.court()?.hear(rows::in_order(labelled)).await
 }
 
 /// Attacks on people.

@@ -157,7 +157,7 @@ impl Protocol for Campaigns {
         let long: Vec<String> = all.into_iter().filter(|text| text.split(' ').count() >= 5).collect();
         let mut heard: Vec<Vec<Heard>> = Vec::new();
         for seed in SEEDS {
-            heard.push(court.hear(stream(&own, &long, seed)).await);
+            heard.push(court.hear(stream(&own, &long, seed)).await?);
             court = shop.court_abroad()?.0;
         }
         let off_topic = |heard: &Heard| heard.scores.off_topic;

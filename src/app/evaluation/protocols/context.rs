@@ -45,7 +45,7 @@ async fn compare(
     courts: [&mut Court; 2],
     cases: [Vec<Case>; 2],
     chance: Chance,
-) -> Vec<(String, f64)> {
+) -> anyhow::Result<Vec<(String, f64)>> {
     let mut samples: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
     for (is_other, (court, cases)) in [false, true].into_iter().zip(courts.into_iter().zip(cases)) {
         for case in &cases {
@@ -56,7 +56,7 @@ async fn compare(
                 samples.entry(view).or_default().push(sample);
             }
         }
-        for heard in court.hear(cases).await {
+        for heard in court.hear(cases).await? {
             let mut add = |view, score: f64, called| {
                 samples.entry(view).or_default().push(Sample {
                     score,
@@ -74,7 +74,7 @@ async fn compare(
     for (view, samples) in samples {
         found.push((view.to_owned(), report.line(set, view, samples, None, chance).auc));
     }
-    found
+    Ok(found)
 }
 
 fn figures(report: &mut Report, set: &str, found: Vec<(String, f64)>, target: f64) {
@@ -131,7 +131,7 @@ impl Protocol for SwappedPairs {
             case.article = others.get(random.below(others.len())).map(|page| (*page).clone());
         }
         let set = "blog_comments";
-        let found = compare(report, set, [&mut own_court, &mut other_court], [own, swapped], chance).await;
+        let found = compare(report, set, [&mut own_court, &mut other_court], [own, swapped], chance).await?;
         figures(report, set, found, 0.88);
         Ok(())
     }
@@ -172,7 +172,7 @@ impl Protocol for ForeignHeadlines {
             let mut foreign: Vec<Case> =
                 chosen.into_iter().map(|headline| pasted(headline, &pages, &mut random)).collect();
             rows::paced(&mut foreign, 60_000);
-            let found = compare(report, set, [&mut own_court, &mut other_court], [own, foreign], chance).await;
+            let found = compare(report, set, [&mut own_court, &mut other_court], [own, foreign], chance).await?;
             figures(report, set, found, 0.96);
         }
         report
@@ -244,7 +244,8 @@ impl Protocol for HumanVotes {
             rows::paced(side, 60_000);
         }
         report.notes.push(format!("{} pairs", pairs[0].len()));
-        let found = compare(report, "c3_news_comments", [&mut shop.court()?, &mut shop.court()?], pairs, chance).await;
+        let found =
+            compare(report, "c3_news_comments", [&mut shop.court()?, &mut shop.court()?], pairs, chance).await?;
         figures(report, "c3_news_comments", found, 0.65);
         Ok(())
     }

@@ -43,7 +43,7 @@ pub(super) async fn parts(shop: &Workshop<'_>, source: &str) -> anyhow::Result<V
     for part in 0..PARTS {
         let labelled = |case: &&Case| part_of(case, &videos) == part && (case.spam.is_some() || case.abuse.is_some());
         let cases: Vec<Case> = cases.iter().filter(labelled).cloned().collect();
-        parts.push(court(shop, part)?.hear(rows::in_order(cases)).await);
+        parts.push(court(shop, part)?.hear(rows::in_order(cases)).await?);
     }
     Ok(parts)
 }
@@ -138,7 +138,7 @@ impl Protocol for Youtube {
         let cases = rows::read(&shop.train.join("youtube_spam.jsonl"))?;
         for part in 0..PARTS {
             let cases = cases.iter().filter(|case| part_of(case, &videos) == part && case.spam.is_some()).cloned();
-            all.push(court(shop, part)?.hear(rows::in_order(cases.collect())).await);
+            all.push(court(shop, part)?.hear(rows::in_order(cases.collect())).await?);
         }
         let measures = views(report, "youtube_spam, with copies", &all, chance);
         for (view, measures) in [MODEL_ALONE, WHOLE].into_iter().zip(measures) {

@@ -32,7 +32,7 @@ impl Protocol for Blog {
         let (mut court, held_out) = shop.court_abroad()?;
         let cases: Vec<Case> =
             rows::blog(&shop.train)?.into_iter().filter(|case| held_out.contains(&case.id)).collect();
-        let heard = court.hear(rows::in_order(cases)).await;
+        let heard = court.hear(rows::in_order(cases)).await?;
         shares(report, "blog_comments", &heard, |heard| heard.action, Some((0.0005, 0.02)), chance);
         shares(report, "blog_comments, as spam or off-topic", &heard, |heard| heard.as_spam, None, chance);
         shares(report, "blog_comments, as abuse", &heard, |heard| heard.as_abuse, None, chance);
@@ -73,7 +73,7 @@ impl Protocol for Languages {
                 cases.extend(rows::read(&shop.eval.join(format!("{file}.jsonl")))?);
             }
             let genuine = rows::distinct(cases).into_iter().filter(|case| case.abuse == Some(false)).collect();
-            let heard = shop.court()?.hear(rows::in_order(genuine)).await;
+            let heard = shop.court()?.hear(rows::in_order(genuine)).await?;
             shares(report, language, &heard, |heard| heard.as_spam, Some((0.001, 0.02)), chance);
             shares(report, &format!("{language}, as abuse"), &heard, |heard| heard.as_abuse, None, chance);
             list(report, &format!("{}-held", language.to_lowercase()), &heard, |heard| heard.as_spam);

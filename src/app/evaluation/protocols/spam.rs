@@ -27,7 +27,7 @@ pub(super) async fn unseen(shop: &Workshop<'_>, source: &str) -> anyhow::Result<
 /// The source's labelled comments, each text once, in order.
 pub(super) async fn hear(shop: &Workshop<'_>, court: &mut Court, source: &str) -> anyhow::Result<Vec<Heard>> {
     let cases = rows::distinct(rows::read(&shop.train.join(format!("{source}.jsonl")))?);
-    Ok(court.hear(rows::in_order(cases.into_iter().filter(|case| case.spam.is_some()).collect())).await)
+    court.hear(rows::in_order(cases.into_iter().filter(|case| case.spam.is_some()).collect())).await
 }
 
 /// Both AUCs against one target.
