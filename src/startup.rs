@@ -36,6 +36,7 @@ use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
 use crate::http;
 use crate::net::post::HttpPost;
+use crate::storage;
 use crate::storage::memory::history::MemoryHistory;
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
@@ -227,6 +228,16 @@ fn beside_model<T>(
 /// The database cannot be used.
 pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(SqliteStore::open(&config.database)?))
+}
+
+/// A past in which nothing happened, over an empty database that is made at `path`: for measuring.
+///
+/// # Errors
+/// The database cannot be made.
+pub fn empty_history(path: &std::path::Path) -> anyhow::Result<Arc<dyn History>> {
+    let database = storage::Config { url: format!("sqlite:{}", path.display()), ..storage::Config::default() };
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&database)?);
+    Ok(Arc::new(MemoryHistory::new(storage::memory::history::Config::default(), store)))
 }
 
 /// Opens the port that the configuration names.

@@ -7,6 +7,7 @@ pub mod admin;
 pub mod appeals;
 pub mod authors;
 pub mod clock;
+pub mod evaluation;
 pub mod events;
 pub mod house;
 pub mod in_flight;

@@ -1,6 +1,6 @@
 //! `doorward train`: makes a model from labelled comments.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -28,14 +28,25 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let without = Without { sources: arguments.without.clone(), blog: arguments.holdout_blog };
-    let trained = train(&arguments.data, &without, &mut |line| {
+    let (version, bytes) = make(&arguments.data, &without, &arguments.out, &mut |line| {
         let _ = say(line); // a reader that went away does not stop a training
     })?;
+    say(format_args!("model {version} written: {bytes} bytes"))
+}
+
+/// Trains, proves the model, and writes everything that belongs to it into `out`. Answers the model's version and size.
+pub(super) fn make(
+    data: &Path,
+    without: &Without,
+    out: &Path,
+    progress: &mut dyn FnMut(&str),
+) -> anyhow::Result<(String, usize)> {
+    let trained = train(data, without, progress)?;
     let bytes = Classifier::to_bytes(&trained.header, &trained.outputs);
     let classifier = Classifier::load(&bytes).context("the new model does not prove itself")?;
-    std::fs::create_dir_all(&arguments.out).with_context(|| format!("{}", arguments.out.display()))?;
+    std::fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;
     let write = |name: &str, content: &[u8]| {
-        let path = arguments.out.join(name);
+        let path = out.join(name);
         std::fs::write(&path, content).with_context(|| format!("{}", path.display()))
     };
     write("model.dwm", &bytes)?;
@@ -50,5 +61,5 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if !trained.held_out.is_empty() {
         write("holdout-blog.txt", trained.held_out.join("\n").as_bytes())?;
     }
-    say(format_args!("model {} written: {} bytes", classifier.version(), bytes.len()))
+    Ok((classifier.version().to_owned(), bytes.len()))
 }

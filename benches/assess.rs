@@ -1,0 +1,102 @@
+//! What a comment costs, on one core: the classifier alone, and the whole way from JSON to verdict.
+//!
+//! A request of about 800 bytes with a body of 300 characters, under a page that is prepared already, as most are. `cargo bench --bench assess`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use doorward::app::house::{House, Scene};
+use doorward::config::Config;
+use doorward::domain::comment::{Comment, Draft};
+use doorward::domain::decision::Verdict;
+use doorward::domain::history::PastOf;
+use doorward::domain::known::Known;
+use doorward::domain::normalise::normalise;
+use doorward::domain::relevance::Page;
+use doorward::domain::signal::Allowance;
+use doorward::domain::site::SiteId;
+use doorward::domain::time::Timestamp;
+use doorward::startup;
+
+const BODY: &str = "I crossed the old bridge every morning for eleven years, and the two times that I was nearly hit were both at the \
+    end by the market, where the lane narrows. A new bridge is fine, but paint the lane today, please. The council's own count says four \
+    thousand bicycles a day: https://count.example/bridge";
+
+fn request() -> String {
+    let request = serde_json::json!({
+        "id": "comment-4711",
+        "article": {"id": "2026/11/bridge", "url": "https://news.example/2026/11/bridge"},
+        "parent_id": "comment-4702",
+        "author": {
+            "id": "reader-1234",
+            "name": "Anna from the harbour",
+            "email": "anna@mail.example",
+            "ip": "192.0.2.17",
+            "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "registered_at": "2024-03-01T10:00:00Z"
+        },
+        "body": BODY,
+        "created_at": "2026-11-24T10:00:00Z",
+        "typing_ms": 74000,
+        "honeypot": "",
+        "referrer": "https://news.example/"
+    });
+    request.to_string()
+}
+
+/// The page that the comment stands under, of some three hundred words.
+fn page(house: &House) -> Arc<Page> {
+    let text = "The city council voted on Tuesday to build a bridge for cyclists and walkers between the harbour and the old market. It \
+        will cost nine million and open in two years. Critics say the money should go to the bus lines; supporters point to the crowded \
+        road bridge and to three accidents last winter. "
+        .repeat(6);
+    let article = serde_json::json!({
+        "id": "2026/11/bridge",
+        "url": "https://news.example/2026/11/bridge",
+        "title": "Council approves new cycle bridge over the river",
+        "text": text
+    });
+    let draft: doorward::domain::comment::ArticleDraft = serde_json::from_value(article).expect("an article");
+    Arc::new(Page::new(draft.parse(&house.bounds).expect("within its bounds"), &house.background))
+}
+
+fn comment(house: &House, request: &str) -> Comment {
+    let draft: Draft = serde_json::from_str(request).expect("a comment");
+    normalise(SiteId(1), draft.parse(&house.bounds).expect("within its bounds"), false)
+}
+
+fn scene(page: &Arc<Page>, comment: &Comment) -> Scene {
+    Scene {
+        site: "news".into(),
+        page: Known::Known(Arc::clone(page)),
+        parent: Known::Known("what about the bus lines".to_owned()),
+        past: PastOf::empty(&comment.trace),
+        allowance: Allowance::Within,
+    }
+}
+
+fn assess(house: &House, page: &Arc<Page>, request: &str) -> Verdict {
+    let comment = comment(house, request);
+    house.judge(&comment, &scene(page, &comment), Timestamp::from_millis(1_795_000_000_000))
+}
+
+fn costs(criterion: &mut Criterion) {
+    let house = startup::house(&Config::default()).expect("the shipped model and the defaults are good");
+    let request = request();
+    assert!((750..=900).contains(&request.len()) && (290..=320).contains(&BODY.chars().count()), "{}", request.len());
+    let (page, one) = (page(&house), comment(&house, &request));
+    let classifier = house.classifier.clone().expect("there is a model");
+    criterion.bench_function("features + model", |bench| {
+        bench.iter(|| classifier.assess(black_box(&one), Some(black_box(page.as_ref()))));
+    });
+    criterion.bench_function("parse + normalise", |bench| bench.iter(|| comment(&house, black_box(&request))));
+    criterion.bench_function("signals + model + policy", |bench| {
+        let scene = scene(&page, &one);
+        bench.iter(|| house.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
+    });
+    criterion.bench_function("whole assessment", |bench| bench.iter(|| assess(&house, &page, black_box(&request))));
+}
+
+criterion_group!(benches, costs);
+criterion_main!(benches);
