@@ -67,6 +67,13 @@ impl LinkTrace {
     pub fn of(link: &Link) -> Self {
         Self { url: xxh3_64(link.url.as_bytes()), domain: xxh3_64(link.domain.as_bytes()) }
     }
+
+    /// The fingerprints of the front page of a registrable domain.
+    #[must_use]
+    pub fn of_host(host: &str) -> Self {
+        let hash = xxh3_64(host.as_bytes());
+        Self { url: hash, domain: hash }
+    }
 }
 
 /// A text's fingerprints.

@@ -317,7 +317,7 @@ impl From<&QueueItem> for QueueItemOut {
             article: (&item.article).into(),
             author: (&record.comment.author).into(),
             verdict: (&record.verdict).into(),
-            campaign: None,
+            campaign: item.campaign.map(|uid| uid.to_string()),
             held_at: item.held_at.to_string(),
             priority: item.priority,
             claimed_by: item.claim.as_ref().map(|claim| claim.by.clone()),

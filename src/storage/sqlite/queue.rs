@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{articles, lists, reports, rulings};
+use super::{articles, campaigns, lists, reports, rulings};
 use crate::domain::category::Category;
 use crate::domain::comment::Article;
 use crate::domain::decision::Status;
@@ -259,6 +259,7 @@ struct Sieve<'a> {
     names: HashMap<SiteId, String>,
     article: Option<i64>,
     author: Option<i64>,
+    campaign: Option<HashSet<u32>>,
     words: Vec<String>,
 }
 
@@ -272,6 +273,7 @@ impl<'a> Sieve<'a> {
             names: if filter.reach.is_all() { HashMap::new() } else { site_names(connection)? },
             article: filter.article.as_deref().map(|id| article_key(shared, id)),
             author: filter.author.as_deref().map(|id| author_key(shared, id)),
+            campaign: filter.campaign.map(|uid| campaigns::rows_of(connection, uid)).transpose()?,
             words,
         })
     }
@@ -287,6 +289,7 @@ impl<'a> Sieve<'a> {
             && (filter.lang.is_none() || filter.lang == waiting.lang)
             && self.article.is_none_or(|article| article == waiting.article)
             && self.author.is_none_or(|author| author == waiting.author)
+            && self.campaign.as_ref().is_none_or(|members| members.contains(&waiting.id))
             && match filter.assigned.as_deref() {
                 None => true,
                 Some("none") => claimed.is_none(),
@@ -341,6 +344,7 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
         held_at: Timestamp::from_millis(held_at),
         priority,
         claim: claim.filter(|claim| claim.until > now),
+        campaign: campaigns::of_comment(connection, id)?,
         readers: reports::view(connection, id)?,
         reports: reports::open(connection, id, REPORTS_SHOWN)?,
     })
