@@ -185,7 +185,8 @@ impl Campaigns {
 
 /// A comment was stored with its campaign: whoever watches hears when one is recognised, and whenever it has doubled.
 pub async fn announce(store: &dyn Store, events: &Events, record: &Record, membership: &Membership, now: Timestamp) {
-    if !events.anybody() {
+    let is_new = membership.news.as_ref().is_some_and(|news| news.first);
+    if !events.anybody() || !is_new && !membership.joined.is_power_of_two() {
         return;
     }
     let campaign = match store.campaign_find(membership.campaign, &Reach::ALL).await {
@@ -197,7 +198,6 @@ pub async fn announce(store: &dyn Store, events: &Events, record: &Record, membe
         }
     };
     let (id, size, counts) = (campaign.uid, campaign.size, campaign.counts);
-    let is_new = membership.news.as_ref().is_some_and(|news| news.version == 1);
     if is_new {
         let change = CampaignChange::Recognised { campaign: id, size, rechecks: counts.rechecks };
         // Wherever its members stand, people should hear of it: once for each place.
@@ -210,7 +210,7 @@ pub async fn announce(store: &dyn Store, events: &Events, record: &Record, membe
                 places.push(place);
             }
         }
-    } else if size.is_power_of_two() {
+    } else {
         let change = CampaignChange::Grew { campaign: id, size, rechecks: counts.rechecks };
         events.campaign(record.uid, change, now).await;
     }

@@ -132,7 +132,7 @@ impl Intake {
             let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
             let sentence = this.sanctions.sentence(site.id, &comment, now).await;
-            let stances = Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
+            let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
             let past = this.history.sight_in(&comment.trace, &stances, now).await; // two at once: one sees the other
             let membership = this.history.membership(&comment.trace, now).await;
             let scene = Scene { past, ..scene };
@@ -174,7 +174,7 @@ impl Intake {
             let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
             let sentence = this.sanctions.sentence(site.id, &comment, now).await;
-            let stances = Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
+            let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
             let past = this.history.sight_in(&comment.trace, &stances, now).await;
             let membership = this.history.membership(&comment.trace, now).await;
             let scene = Scene { past, ..scene };

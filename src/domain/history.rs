@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::campaign::{CampaignPast, Membership, Stances, Turn};
+use super::campaign::{CampaignPast, LazyStances, Membership, Turn};
 use super::decision::Status;
 use super::known::Known;
 use super::time::Timestamp;
@@ -194,8 +194,9 @@ pub trait History: Send + Sync {
     async fn sight(&self, trace: &Trace, now: Timestamp) -> PastOf;
 
     /// Like [`Self::sight`], and lets the comment join the campaign that it belongs to, or recognises one with it, in the same step: of two
-    /// that come at once and make one, both are in it. `stances` say what of the trace is no mark of a campaign.
-    async fn sight_in(&self, trace: &Trace, stances: &Stances, now: Timestamp) -> PastOf {
+    /// that come at once and make one, both are in it. `stances` say what of the trace is no mark of a campaign; they are asked for only when
+    /// something of it was seen before.
+    async fn sight_in(&self, trace: &Trace, stances: &LazyStances<'_>, now: Timestamp) -> PastOf {
         let _ = stances;
         self.sight(trace, now).await
     }

@@ -203,7 +203,7 @@ pub struct Claim {
 }
 
 /// A page of the queue with true counts: derived from the rows, under the same filter except for the page.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueuePage {
     /// The items.
     pub items: Vec<QueueItem>,
@@ -215,6 +215,8 @@ pub struct QueuePage {
     pub by_category: std::collections::BTreeMap<String, u64>,
     /// By signal that hit; one comment counts for each of its signals.
     pub by_signal: std::collections::BTreeMap<String, u64>,
+    /// Members of campaigns within reach that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
+    pub rechecks: u64,
     /// Since when the oldest waits.
     pub oldest: Option<Timestamp>,
     /// Where to go on.

@@ -11,8 +11,8 @@ const HEADLINE: &str = "Local Startup Claims Its Battery Charges in Ninety Secon
 /// One story in five forms.
 fn forms() -> [String; 5] {
     [
-        format!("{HEADLINE} http://battery-news.example/story"),
         HEADLINE.to_owned(),
+        format!("{HEADLINE} http://battery-news.example/story"),
         format!("\u{1f680}\u{1f680} {} \u{1f525}", HEADLINE.to_uppercase()),
         "Local startup claims its new battery charges in only ninety seconds".to_owned(),
         format!("> {HEADLINE}\nhttps://www.battery-news.example/story?utm_source=feed&fbclid=9"),
@@ -89,6 +89,8 @@ async fn members_that_stand_approved_are_brought_up_and_stay_as_they_are() {
     let campaign = only(&app).await;
     assert!(campaign["counts"]["rechecks"].as_u64().unwrap() >= 1);
     assert_eq!(campaigns(&app, "?recheck=true&state=open").await.len(), 1);
+    let queue = app.review(Method::GET, "/v1/queue", None).await;
+    assert_eq!(queue["counts"]["rechecks"], campaign["counts"]["rechecks"]);
     let found = whole(&app, &campaign["id"], "?recheck=true").await;
     assert_eq!(names(&found["members"])[0], "s-0");
     let theirs = app.request(Method::GET, "/v1/comments/s-0", &app.key).send().await.unwrap();

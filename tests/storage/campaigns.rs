@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use doorward::domain::campaign::{
-    CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Campaigns as _, Config, Counts,
-    MemberFilter, Membership, Stances, Turn,
+    CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Config, Counts, MemberFilter,
+    Membership, Stances, Turn,
 };
 use doorward::domain::decision::{Action, Record, Status};
 use doorward::domain::history::{History, Standing};
@@ -40,7 +40,7 @@ impl World {
 
     async fn sight(&self, made: &Made) -> Option<Membership> {
         let (trace, now) = (&made.0.trace, made.0.received_at);
-        self.history.sight_in(trace, &Stances::default(), now).await;
+        self.history.sight_in(trace, &Stances::default, now).await;
         self.history.membership(trace, now).await
     }
 

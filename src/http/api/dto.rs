@@ -339,6 +339,8 @@ pub struct QueueCounts {
     pub by_category: BTreeMap<String, u64>,
     /// By signal that hit.
     pub by_signal: BTreeMap<String, u64>,
+    /// Comments of campaigns that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
+    pub rechecks: u64,
 }
 
 /// A page of the queue.

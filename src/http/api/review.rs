@@ -103,6 +103,7 @@ pub async fn queue(
             by_site: page.by_site,
             by_category: page.by_category,
             by_signal: page.by_signal,
+            rechecks: page.rechecks,
         },
         oldest_s: page.oldest.map(|oldest| now.millis_since(oldest) / 1_000),
         next_cursor: page.next_cursor,

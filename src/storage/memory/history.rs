@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::campaigns::Campaigns;
 use super::recall::{Before, Recall, Window};
-use crate::domain::campaign::{self, Membership, Stances, Turn};
+use crate::domain::campaign::{self, LazyStances, Membership, Stances, Turn};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Action;
 use crate::domain::history::{AuthorPast, History, PastOf, Standing};
@@ -80,7 +80,7 @@ enum Asked<'a> {
     /// It is noted.
     Noting,
     /// It is noted, and campaigns are recognised with it.
-    Joining(&'a Stances),
+    Joining(&'a LazyStances<'a>),
 }
 
 /// Places of [`State::changed`].
@@ -195,7 +195,7 @@ impl MemoryHistory {
         let State { recall, campaigns, .. } = &mut *state;
         let campaign = match asked {
             Asked::Only => campaigns.about(recall, trace, &past, now),
-            Asked::Noting => campaigns.join(recall, trace, &Stances::default(), &past, now, false),
+            Asked::Noting => campaigns.join(recall, trace, &Stances::default, &past, now, false),
             Asked::Joining(stances) => campaigns.join(recall, trace, stances, &past, now, true),
         };
         if campaign.as_ref().is_some_and(|it| it.action == Some(Action::Approve)) {
@@ -274,7 +274,7 @@ impl History for MemoryHistory {
         self.ask(trace, now, author, Asked::Noting)
     }
 
-    async fn sight_in(&self, trace: &Trace, stances: &Stances, now: Timestamp) -> PastOf {
+    async fn sight_in(&self, trace: &Trace, stances: &LazyStances<'_>, now: Timestamp) -> PastOf {
         let author = self.author_past(trace, now, AsOf::Now).await;
         self.ask(trace, now, author, Asked::Joining(stances))
     }

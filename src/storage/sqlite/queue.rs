@@ -161,7 +161,8 @@ pub(super) fn page(
         .iter()
         .map(|place| item(connection, shared, row_of(*place, sort), now))
         .collect::<Result<Vec<_>>>()?;
-    Ok(QueuePage { items, next_cursor, ..found.page })
+    let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
+    Ok(QueuePage { items, next_cursor, rechecks, ..found.page })
 }
 
 struct Found {
@@ -227,10 +228,7 @@ fn count(
     let by_site = by_site.into_iter().map(|(site, count)| Ok((shared.site_name(connection, site)?.to_string(), count)));
     let by_site = by_site.collect::<Result<_>>()?;
     let held = places.len() as u64;
-    Ok(Found {
-        places,
-        page: QueuePage { items: Vec::new(), held, by_site, by_category, by_signal, oldest, next_cursor: None },
-    })
+    Ok(Found { places, page: QueuePage { held, by_site, by_category, by_signal, oldest, ..QueuePage::default() } })
 }
 
 impl Waiting {

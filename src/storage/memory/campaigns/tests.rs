@@ -1,6 +1,8 @@
 use super::*;
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft};
+use crate::domain::decision::Status;
 use crate::domain::normalise::normalise;
+use crate::domain::site::SiteId;
 use crate::storage::memory::recall::Window;
 
 struct World {
@@ -45,7 +47,7 @@ impl World {
         let (now, past) = (self.now(), self.past(trace));
         self.campaigns.leave(&self.recall, trace.comment);
         self.recall.note(trace, now, None);
-        self.campaigns.join(&mut self.recall, trace, &Stances::default(), &past, now, true)
+        self.campaigns.join(&mut self.recall, trace, &Stances::default, &past, now, true)
     }
 
     fn stand(&mut self, trace: &Trace, standing: Standing) {
@@ -78,17 +80,19 @@ fn what_is_enough_for_a_campaign() {
         }
         world.sizes()
     };
-    let link = "see http://pills.example/offer";
-    let video = "see https://www.youtube.com/watch?v=abc";
+    let link = "http://pills.example/offer";
+    let [apple, pear, plum] = ["apple", "pear", "plum"].map(|word| format!("{word} {link}"));
+    let video = "https://www.youtube.com/watch?v=abc";
+    let [verse, chorus, bridge] = ["verse", "chorus", "bridge"].map(|word| format!("{word} {video}"));
     let cases: &[(&str, Vec<(&str, &str, &str)>, Vec<u32>)] = &[
         ("two are none", vec![("x", "a", TEXT), ("y", "b", TEXT)], vec![]),
         ("three articles", vec![("x", "a", TEXT), ("y", "a", TEXT), ("z", "a", TEXT)], vec![3]),
         ("three authors under one article", vec![("x", "a", TEXT), ("x", "b", TEXT), ("x", "c", TEXT)], vec![3]),
         ("somebody posts thrice by mistake", vec![("x", "a", TEXT), ("x", "a", TEXT), ("x", "a", TEXT)], vec![]),
         ("a headline", vec![("x", "a", HEADLINE), ("y", "b", HEADLINE), ("z", "c", HEADLINE)], vec![3]),
-        ("a link", vec![("x", "a", link), ("y", "b", link), ("z", "c", link)], vec![3]),
-        ("a link that one article talks about", vec![("x", "a", link), ("x", "b", link), ("x", "c", link)], vec![]),
-        ("a video that is going round", vec![("x", "a", video), ("y", "b", video), ("z", "c", video)], vec![]),
+        ("a link", vec![("x", "a", &apple), ("y", "b", &pear), ("z", "c", &plum)], vec![3]),
+        ("a link that one article talks about", vec![("x", "a", &apple), ("x", "b", &pear), ("x", "c", &plum)], vec![]),
+        ("a video that is going round", vec![("x", "a", &verse), ("y", "b", &chorus), ("z", "c", &bridge)], vec![]),
     ];
     for (name, parts, expected) in cases {
         assert_eq!(same(parts), *expected, "{name}");

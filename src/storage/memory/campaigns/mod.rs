@@ -4,30 +4,29 @@
 //! Whether a comment joins is a few look-ups by hash. Only where something comes for the third time are its earlier appearances walked,
 //! to see whether they are enough.
 
+mod live;
+mod recognise;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
+use self::live::{DISTINCT_MAX, Live};
 use super::recall::{Noted, Recall, SAME_TEXT, TextKind, band_keys, exact_key, same_headline};
 use super::ring::ByHash;
 use crate::domain::campaign::{
-    CampaignPast, CampaignState, Config, KeptCampaign, Key, Membership, News, Stance, Stances, Turn,
+    CampaignPast, CampaignState, Config, KeptCampaign, Key, LazyStances, Membership, News, Stance, Stances, Turn,
 };
-use crate::domain::decision::{Action, Status};
+use crate::domain::decision::Action;
 use crate::domain::history::{LinkPast, PastOf, Sightings, Standing};
 use crate::domain::known::Known;
 use crate::domain::signal::repeated_link::POPULAR;
-use crate::domain::site::SiteId;
 use crate::domain::store::Remembered;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{LinkTrace, TextTrace, Trace};
 
 /// Fingerprints of one campaign at most.
 const KEYS_MAX: usize = 32;
-/// Variants of one text that recognising it takes as fingerprints.
-const VARIANTS: usize = 8;
-/// Distinct authors, articles and sites counted of one campaign.
-const DISTINCT_MAX: usize = 512;
 /// Campaigns that share one band of a sketch and are compared.
 const SHARED_BAND_MAX: usize = 16;
 /// Earlier comments that one campaign keeps for the next commit at most.
@@ -35,27 +34,6 @@ const PENDING_MAX: usize = 2_048;
 
 /// A campaign's place in memory; zero stands for none.
 pub(super) type Slot = u32;
-
-struct Live {
-    uid: Uuid,
-    state: CampaignState,
-    action: Option<Action>,
-    keys: Vec<Key>,
-    at: Timestamp,
-    comments: u32,
-    rejected: u32,
-    approved_by_person: u32,
-    authors: HashSet<u64>,
-    articles: HashSet<u64>,
-    sites: BTreeSet<SiteId>,
-    first_at: Timestamp,
-    last_at: Timestamp,
-    version: u32,
-    /// The version that is surely stored.
-    saved: u32,
-    pending: Vec<(SiteId, Box<str>)>,
-    absorbs: Vec<Uuid>,
-}
 
 /// Every campaign that later comments may join.
 pub(super) struct Campaigns {
@@ -78,10 +56,26 @@ pub(super) struct Campaigns {
 struct Mark<'a> {
     key: Key,
     past: &'a Sightings,
-    /// Whether it may count at all.
-    counts: bool,
+    /// Its place in its list of the trace.
+    at: usize,
     popular: bool,
     front_page: bool,
+}
+
+impl Mark<'_> {
+    /// Whether it may be a mark of a campaign at all.
+    fn counts(&self, stances: &Stances) -> bool {
+        let stance = match self.key {
+            Key::Text(_) => stances.text,
+            Key::Headline(_) => stances.headlines.get(self.at).copied(),
+            Key::Url(_) | Key::Domain(_) => stances.links.get(self.at).copied(),
+        };
+        match stance.unwrap_or(Stance::Says) {
+            Stance::Says => true,
+            Stance::Quotes => self.past.approved_here == 0,
+            Stance::OnPage => false,
+        }
+    }
 }
 
 impl Campaigns {
@@ -105,7 +99,7 @@ impl Campaigns {
         &mut self,
         recall: &mut Recall,
         trace: &Trace,
-        stances: &Stances,
+        stances: &LazyStances<'_>,
         past: &PastOf,
         now: Timestamp,
         recognise: bool,
@@ -114,12 +108,14 @@ impl Campaigns {
             return None;
         }
         let number = recall.number_of(trace.comment)?;
-        let marks = self.marks(trace, stances, past);
-        let (matched, fresh): (Vec<_>, Vec<_>) = marks
-            .into_iter()
-            .filter(|mark| mark.counts)
-            .map(|mark| (self.find(&mark.key, now), mark))
-            .partition(|(slot, _)| slot.is_some());
+        let marks: Vec<_> = self.marks(trace, past).into_iter().map(|mark| (self.find(&mark.key, now), mark)).collect();
+        let enough = self.config.min_comments.min(self.config.domain_comments);
+        if marks.iter().all(|(slot, mark)| slot.is_none() && mark.past.comments.saturating_add(1) < enough) {
+            return None; // the usual case: nothing of it was seen before
+        }
+        let stances = stances();
+        let (matched, fresh): (Vec<_>, Vec<_>) =
+            marks.into_iter().filter(|(_, mark)| mark.counts(&stances)).partition(|(slot, _)| slot.is_some());
         let matched: BTreeSet<Slot> = matched.into_iter().filter_map(|(slot, _)| slot).collect();
         let mut target = matched.iter().copied().min_by_key(|slot| (self.precedence(*slot), *slot));
         if target.and_then(|slot| self.live.get(&slot)).is_some_and(|live| live.state == CampaignState::Closed) {
@@ -149,8 +145,10 @@ impl Campaigns {
         if !self.config.enabled || trace.staff {
             return None;
         }
-        let marks = self.marks(trace, &Stances::default(), past);
-        let found = marks.iter().filter(|mark| mark.counts).filter_map(|mark| self.find(&mark.key, now));
+        let marks = self.marks(trace, past);
+        let stances = Stances::default();
+        let counts = marks.iter().filter(|mark| mark.counts(&stances));
+        let found = counts.filter_map(|mark| self.find(&mark.key, now));
         let live = self.live.get(&found.min_by_key(|slot| (self.precedence(*slot), *slot))?)?;
         if live.state == CampaignState::Closed {
             return None;
@@ -225,6 +223,7 @@ impl Campaigns {
         let quiet_before = self.oldest(now);
         let live = self.live.get(&slot)?;
         let news = (live.saved < live.version).then(|| News {
+            first: live.saved == 0,
             version: live.version,
             at: live.at,
             keys: live.keys.clone(),
@@ -232,11 +231,11 @@ impl Campaigns {
             absorbs: live.absorbs.clone(),
             quiet_before,
         });
-        let campaign = live.uid;
+        let (campaign, joined) = (live.uid, live.comments);
         if news.is_some() {
             self.carried.insert(comment, (slot, live.version));
         }
-        Some(Membership { campaign, news, most: self.config.max_members })
+        Some(Membership { campaign, joined, news, most: self.config.max_members })
     }
 
     /// People decided, closed, merged, or took a decision back.
@@ -271,29 +270,20 @@ impl Campaigns {
         self.make_room(slot);
     }
 
-    fn marks<'a>(&self, trace: &Trace, stances: &Stances, past: &'a PastOf) -> Vec<Mark<'a>> {
-        let counts = |stance: Option<Stance>, past: &Sightings| match stance.unwrap_or(Stance::Says) {
-            Stance::Says => true,
-            Stance::Quotes => past.approved_here == 0,
-            Stance::OnPage => false,
-        };
-        let mark = |key, past: &'a Sightings, stance| {
-            let counts = counts(stance, past);
-            Mark { key, past, counts, popular: false, front_page: false }
-        };
+    fn marks<'a>(&self, trace: &Trace, past: &'a PastOf) -> Vec<Mark<'a>> {
+        let mark = |key, past: &'a Sightings, at| Mark { key, past, at, popular: false, front_page: false };
         let mut marks = Vec::new();
         if let (Some(text), Some(past)) = (&trace.text, past.text.get()) {
-            marks.push(mark(Key::Text(*text), past, stances.text));
+            marks.push(mark(Key::Text(*text), past, 0));
         }
-        for (at, (headline, past)) in trace.headlines.iter().zip(past.headlines.get().into_iter().flatten()).enumerate()
-        {
-            marks.push(mark(Key::Headline(*headline), past, stances.headlines.get(at).copied()));
+        let headlines = past.headlines.get().into_iter().flatten();
+        for (at, (headline, past)) in trace.headlines.iter().zip(headlines).enumerate() {
+            marks.push(mark(Key::Headline(*headline), past, at));
         }
         for (at, (link, past)) in trace.links.iter().zip(past.links.get().into_iter().flatten()).enumerate() {
-            let stance = stances.links.get(at).copied();
             let (popular, front_page) = (self.popular.contains(&link.domain), link.url == link.domain);
-            marks.push(Mark { popular, front_page, ..mark(Key::Url(link.url), &past.url, stance) });
-            marks.push(Mark { popular, front_page, ..mark(Key::Domain(link.domain), &past.domain, stance) });
+            marks.push(Mark { popular, front_page, ..mark(Key::Url(link.url), &past.url, at) });
+            marks.push(Mark { popular, front_page, ..mark(Key::Domain(link.domain), &past.domain, at) });
         }
         marks
     }
@@ -326,110 +316,6 @@ impl Campaigns {
 
     fn is_open(&self, slot: Slot) -> bool {
         self.live.get(&slot).is_some_and(|live| live.state == CampaignState::Open)
-    }
-
-    /// The earlier comments that carry a mark, when with this one they are enough for a campaign.
-    fn enough(&self, recall: &Recall, trace: &Trace, mark: &Mark<'_>, now: Timestamp) -> Option<Vec<u64>> {
-        let Config { min_comments, min_authors, min_articles, domain_comments, popular_factor, .. } = self.config;
-        let past = mark.past;
-        let times = if mark.popular { popular_factor } else { 1 };
-        let is_domain = matches!(mark.key, Key::Domain(_));
-        let enough_comments = if is_domain { domain_comments } else { min_comments.saturating_mul(times) };
-        let approved = past.approved_by_person * 2 > past.comments;
-        let everybodys = mark.popular && (is_domain || mark.front_page);
-        // A domain alone is a campaign only where what leads there is mostly unwanted: newspapers have many addresses, too.
-        let welcome = is_domain && (past.rejected * 4 < past.comments || past.approved_by_person > 0);
-        if past.comments.saturating_add(1) < enough_comments || approved || everybodys || welcome {
-            return None;
-        }
-        let members = recall.members(&mark.key, trace.comment, self.oldest(now));
-        let (mut authors, mut articles) = (HashSet::from([trace.author]), HashSet::from([trace.article]));
-        for noted in members.iter().filter_map(|number| recall.noted(*number)) {
-            authors.insert(noted.author);
-            articles.insert(noted.article);
-        }
-        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let many_authors = count(authors.len()) >= min_authors.saturating_mul(times);
-        let many_articles = count(articles.len()) >= min_articles.saturating_mul(times);
-        let spread = match mark.key {
-            Key::Text(_) => many_authors || many_articles,
-            // Under one article, several people who name a thing talk about it.
-            Key::Headline(_) | Key::Url(_) => many_articles,
-            Key::Domain(_) => many_articles && many_authors,
-        };
-        (count(members.len()).saturating_add(1) >= enough_comments && spread).then_some(members)
-    }
-
-    /// Puts a fingerprint that is enough for a campaign, with its comments, into the one that most of them belong to, or into a new one.
-    fn extend(
-        &mut self,
-        recall: &mut Recall,
-        target: Option<Slot>,
-        mark: &Mark<'_>,
-        members: &[u64],
-        now: Timestamp,
-    ) -> Option<Slot> {
-        let mut tally: BTreeMap<Slot, usize> = BTreeMap::new();
-        for noted in members.iter().filter_map(|number| recall.noted(*number)) {
-            *tally.entry(self.resolved(noted.campaign)).or_default() += 1;
-        }
-        let in_none = tally.remove(&0).unwrap_or(0);
-        let most = tally.iter().max_by_key(|(slot, count)| (**count, std::cmp::Reverse(**slot)));
-        let most = most.filter(|(_, count)| **count * 2 >= members.len()).map(|(slot, _)| *slot);
-        let slot = match (target, most) {
-            (Some(target), Some(most)) if target != most => return Some(target), // another one's
-            (Some(target), None) if in_none < members.len() => return Some(target),
-            (Some(slot), _) => slot,
-            (None, Some(slot)) if self.is_open(slot) => slot,
-            (None, Some(_)) => return None, // decided or closed: what is new with it is for people to say
-            (None, None) => self.found(now)?,
-        };
-        let variants = recall.variants(&mark.key, VARIANTS);
-        for key in std::iter::once(mark.key).chain(variants) {
-            self.attach(slot, key);
-        }
-        for number in members {
-            let Some(noted) = recall.noted(*number).filter(|noted| noted.campaign == 0) else { continue };
-            if let Some(live) = self.live.get_mut(&slot).filter(|live| live.pending.len() < PENDING_MAX) {
-                live.pending.push((noted.site, noted.comment_id.clone()));
-            }
-            self.count(slot, noted);
-            recall.enrol(*number, slot);
-        }
-        if let Some(live) = self.live.get_mut(&slot) {
-            live.version += 1;
-        }
-        self.make_room(slot);
-        Some(slot)
-    }
-
-    fn found(&mut self, now: Timestamp) -> Option<Slot> {
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).ok()?; // without a name it is none; the next comment tries again
-        let ms = u64::try_from(now.as_millis()).unwrap_or(0);
-        let uid = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
-        let slot = self.next_slot();
-        self.insert(slot, Live::new(uid, now));
-        Some(slot)
-    }
-
-    /// Of two open campaigns that as many comments belong to as make one, the younger becomes part of the older.
-    fn bridge(&mut self, target: Slot, matched: &BTreeSet<Slot>) {
-        for other in matched.iter().copied().filter(|slot| *slot != target) {
-            if !self.is_open(target) || !self.is_open(other) {
-                continue;
-            }
-            let bridge = self.bridges.entry((target.min(other), target.max(other))).or_default();
-            *bridge += 1;
-            if *bridge >= self.config.min_comments {
-                let name = self.live.get(&other).map(|live| live.uid);
-                self.absorb(target, other);
-                if let Some(live) = self.live.get_mut(&target) {
-                    live.absorbs.extend(name);
-                    live.version += 1;
-                }
-            }
-        }
     }
 
     fn absorb(&mut self, into: Slot, from: Slot) {
@@ -548,78 +434,6 @@ impl Campaigns {
         let keys = self.live.values().map(|live| live.keys.len()).max().unwrap_or(0);
         let pending = self.live.values().map(|live| live.pending.len()).max().unwrap_or(0);
         [self.live.len(), self.exact.len(), self.bands.len(), bands, keys, pending, self.carried.len()]
-    }
-}
-
-impl Live {
-    fn new(uid: Uuid, at: Timestamp) -> Self {
-        Self {
-            uid,
-            state: CampaignState::Open,
-            action: None,
-            keys: Vec::new(),
-            at,
-            comments: 0,
-            rejected: 0,
-            approved_by_person: 0,
-            authors: HashSet::new(),
-            articles: HashSet::new(),
-            sites: BTreeSet::new(),
-            first_at: at,
-            last_at: at,
-            version: 0,
-            saved: 0,
-            pending: Vec::new(),
-            absorbs: Vec::new(),
-        }
-    }
-
-    fn count(&mut self, trace: &Trace, at: Timestamp, standing: Option<Standing>) {
-        self.count_one((trace.author, trace.article, trace.site), at, standing);
-    }
-
-    fn count_one(&mut self, (author, article, site): (u64, u64, SiteId), at: Timestamp, standing: Option<Standing>) {
-        self.comments = self.comments.saturating_add(1);
-        for (all, one) in [(&mut self.authors, author), (&mut self.articles, article)] {
-            if all.len() < DISTINCT_MAX {
-                all.insert(one);
-            }
-        }
-        if self.sites.len() < DISTINCT_MAX {
-            self.sites.insert(site);
-        }
-        self.first_at = self.first_at.min(at);
-        self.last_at = self.last_at.max(at);
-        self.stand(None, standing);
-    }
-
-    /// A member stands otherwise than before.
-    fn stand(&mut self, before: Option<Standing>, after: Option<Standing>) {
-        let rejected = |standing: Option<Standing>| standing.is_some_and(|it| it.status == Status::Rejected);
-        let approved =
-            |standing: Option<Standing>| standing.is_some_and(|it| it.status == Status::Approved && it.by_person);
-        self.rejected = self.rejected.saturating_sub(rejected(before).into()).saturating_add(rejected(after).into());
-        self.approved_by_person =
-            self.approved_by_person.saturating_sub(approved(before).into()).saturating_add(approved(after).into());
-    }
-
-    fn past(&self) -> CampaignPast {
-        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let kinds: BTreeSet<_> = self.keys.iter().map(Key::kind).collect();
-        CampaignPast {
-            campaign: self.uid,
-            kinds: kinds.into_iter().collect(),
-            state: self.state,
-            action: self.action,
-            comments: self.comments,
-            authors: count(self.authors.len()),
-            articles: count(self.articles.len()),
-            sites: count(self.sites.len()),
-            rejected: self.rejected,
-            approved_by_person: self.approved_by_person,
-            first_at: self.first_at,
-            last_at: self.last_at,
-        }
     }
 }
 
