@@ -11,6 +11,8 @@ use crate::storage::memory::recall::Recall;
 
 /// Variants of one text that recognising it takes as fingerprints.
 const VARIANTS: usize = 8;
+/// Pairs of campaigns of which it is counted how many comments belong to both.
+const BRIDGES_MAX: usize = 10_000;
 /// Features (words and pairs of words) from which a text is not said alike by several people under one article: about eight words.
 const SAID_ALIKE: u16 = 16;
 
@@ -65,11 +67,12 @@ impl Campaigns {
         let most = tally.iter().max_by_key(|(slot, count)| (**count, std::cmp::Reverse(**slot)));
         let most = most.filter(|(_, count)| **count * 2 >= members.len()).map(|(slot, _)| *slot);
         let slot = match (target, most) {
-            (Some(target), Some(most)) if target != most => return Some(target), // another one's
-            (Some(target), None) if in_none < members.len() => return Some(target),
+            // Most of what carries it must belong already: or one comment could pull a genuine link, and all who cite it, into a campaign.
+            (Some(target), most) if most != Some(target) => return Some(target),
             (Some(slot), _) => slot,
             (None, Some(slot)) if self.is_open(slot) => slot,
             (None, Some(_)) => return None, // decided or closed: what is new with it is for people to say
+            (None, None) if in_none + 1 < self.config.min_comments as usize => return None,
             (None, None) => self.found(now)?,
         };
         let variants = recall.variants(&mark.key, VARIANTS);
@@ -77,7 +80,9 @@ impl Campaigns {
             self.attach(slot, key);
         }
         for number in members {
-            let Some(noted) = recall.noted(*number).filter(|noted| noted.campaign == 0) else { continue };
+            let Some(noted) = recall.noted(*number).filter(|noted| self.resolved(noted.campaign) == 0) else {
+                continue;
+            };
             if let Some(live) = self.live.get_mut(&slot).filter(|live| live.pending.len() < PENDING_MAX) {
                 live.pending.push((noted.site, noted.comment_id.clone()));
             }
@@ -101,15 +106,20 @@ impl Campaigns {
         Some(slot)
     }
 
-    /// Of two open campaigns that as many comments belong to as make one, the younger becomes part of the older.
+    /// Of two open campaigns that as many comments belong to as make one, and as are half of either, the younger becomes part of the older.
     pub(super) fn bridge(&mut self, target: Slot, matched: &BTreeSet<Slot>) {
         for other in matched.iter().copied().filter(|slot| *slot != target) {
             if !self.is_open(target) || !self.is_open(other) {
                 continue;
             }
+            if self.bridges.len() > BRIDGES_MAX {
+                self.bridges.clear();
+            }
+            let size = |slot| self.live.get(&slot).map_or(u32::MAX, |live: &Live| live.comments);
+            let half = size(target).min(size(other)) / 2;
             let bridge = self.bridges.entry((target.min(other), target.max(other))).or_default();
             *bridge += 1;
-            if *bridge >= self.config.min_comments {
+            if *bridge >= self.config.min_comments.max(half) {
                 let name = self.live.get(&other).map(|live| live.uid);
                 self.absorb(target, other);
                 if let Some(live) = self.live.get_mut(&target) {

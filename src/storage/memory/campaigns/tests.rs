@@ -235,3 +235,23 @@ fn what_has_been_quiet_for_long_takes_nobody_any_more() {
     let told = world.post("e", "z", "c", TEXT).expect("what people decided counts for longer");
     assert_eq!(told.action, Some(Action::Reject));
 }
+
+#[test]
+fn one_comment_pulls_no_genuine_link_into_a_campaign() {
+    let mut world = World::new(Config::default());
+    for at in 0..3 {
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
+    }
+    for (at, word) in ["apple", "pear"].iter().enumerate() {
+        world.post(
+            &format!("d{at}"),
+            &format!("y{at}"),
+            &format!("b{at}"),
+            &format!("{word} http://paper.example/story"),
+        );
+    }
+    world.post("e", "z", "c", &format!("{TEXT} http://paper.example/story"));
+    assert_eq!(world.sizes(), [4]);
+    assert_eq!(world.post("f", "w", "d", "plum http://paper.example/story").map(|told| told.comments), Some(2));
+    assert_eq!(world.sizes(), [4, 3], "who cites it is a campaign of its own, if any");
+}
