@@ -51,10 +51,10 @@ pub(super) fn make(
     };
     write("model.dwm", &bytes)?;
     write("background.bin", &trained.background.to_bytes())?;
-    match words::folder_of(&arguments.data) {
+    match words::folder_of(data) {
         Some(folder) => write("words.bin", &words::pack(&folder)?.to_bytes())?,
         None => {
-            say("no folder `embeddings` in the data or beside it: words.bin is not written, the shipped one serves")?
+            progress("no folder `embeddings` in the data or beside it: words.bin is not written, the shipped one serves");
         }
     }
     write("MODEL_CARD.md", trained.card.as_bytes())?;

@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::campaign::{CampaignPast, LazyStances, Membership, Turn};
 use super::decision::Status;
 use super::known::Known;
 use super::readers::ReaderView;
@@ -28,6 +29,8 @@ pub struct PastOf {
     pub pace: Known<Pace>,
     /// What readers say of this comment, when it was there before and is judged again.
     pub readers: Known<ReaderView>,
+    /// The campaign that it belongs to.
+    pub campaign: Known<Option<CampaignPast>>,
 }
 
 /// How fast comments came in: how many in the last [`Pace::WINDOW_MS`], this one not counted.
@@ -57,6 +60,7 @@ impl PastOf {
             author: if trace.author_known { Known::Known(AuthorPast::default()) } else { Known::NotApplicable },
             pace: Known::Known(Pace::default()),
             readers: Known::NotApplicable,
+            campaign: Known::Known(None),
         }
     }
 
@@ -71,6 +75,7 @@ impl PastOf {
             author: Known::Unavailable(why()),
             pace: Known::Unavailable(why()),
             readers: Known::NotApplicable,
+            campaign: Known::Unavailable(why()),
         }
     }
 }
@@ -214,6 +219,25 @@ pub trait History: Send + Sync {
     /// [`Trace::comment`]) never counts as its own past,
     /// however often it is sighted; sighting it again replaces what was noted before.
     async fn sight(&self, trace: &Trace, now: Timestamp) -> PastOf;
+
+    /// Like [`Self::sight`], and lets the comment join the campaign that it belongs to, or recognises one with it, in the same step: of two
+    /// that come at once and make one, both are in it. `stances` say what of the trace is no mark of a campaign; they are asked for only when
+    /// something of it was seen before.
+    async fn sight_in(&self, trace: &Trace, stances: &LazyStances<'_>, now: Timestamp) -> PastOf {
+        let _ = stances;
+        self.sight(trace, now).await
+    }
+
+    /// Which campaign a sighted comment belongs to, to be stored in the comment's own commit.
+    async fn membership(&self, trace: &Trace, now: Timestamp) -> Option<Membership> {
+        let _ = (trace, now);
+        None
+    }
+
+    /// Tells what became of a campaign. Telling twice is harmless.
+    async fn turned(&self, turn: Turn) {
+        let _ = turn;
+    }
 
     /// Tells what became of a sighted comment: at intake, by a decision, by an undo. Telling twice is harmless.
     async fn settle(&self, trace: &Trace, at: Timestamp, standing: Standing);
