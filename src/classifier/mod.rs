@@ -5,12 +5,15 @@
 //! file that our arithmetic does not reproduce is refused at load.
 
 mod card;
+pub mod contest;
 pub mod data;
 pub mod evaluate;
 pub mod features;
 pub mod handmade;
 mod learners;
 pub mod model;
+pub mod online;
+pub mod stream;
 pub mod train;
 
 pub use model::{Classifier, ModelError};
