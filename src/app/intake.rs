@@ -9,6 +9,7 @@ use crate::app::house::{House, Scene, Settings};
 use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::{News, Pages};
+use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
@@ -81,6 +82,7 @@ pub struct Intake {
     in_flight: InFlight,
     events: Arc<Events>,
     tell_first: bool,
+    sampler: Sampler,
 }
 
 impl Intake {
@@ -97,13 +99,30 @@ impl Intake {
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), page_bytes);
         let in_flight = InFlight::default();
-        Self { settings, store, history, limits, sanctions, pages, in_flight, events, tell_first: false }
+        Self {
+            settings,
+            store,
+            history,
+            limits,
+            sanctions,
+            pages,
+            in_flight,
+            events,
+            tell_first: false,
+            sampler: Sampler::default(),
+        }
     }
 
     /// Whether sites are told by webhook what they read in the answer, too (`webhooks.first_verdict`).
     #[must_use]
     pub fn telling_first_verdicts(self, tell_first: bool) -> Self {
         Self { tell_first, ..self }
+    }
+
+    /// What draws automatic verdicts for people to look at; without it nothing is drawn.
+    #[must_use]
+    pub fn sampling(self, sampler: Sampler) -> Self {
+        Self { sampler, ..self }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision. What was begun is
@@ -135,7 +154,11 @@ impl Intake {
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             turn.end();
-            let new = NewRecord { tell: this.tells(route), ..record(&site, &comment, judged, news.as_ref(), now) };
+            let new = NewRecord {
+                tell: this.tells(route),
+                lot: this.sampler.lot(&site, now),
+                ..record(&site, &comment, judged, news.as_ref(), now)
+            };
             let recording = this.store.comment_record(new).await;
             this.conclude(&site, &comment, news, recording, &house).await
         })
@@ -171,7 +194,11 @@ impl Intake {
             let scene = Scene { past, ..scene };
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
-            let new = NewRecord { tell: this.tells(route), ..record(&site, &comment, judged, news.as_ref(), now) };
+            let new = NewRecord {
+                tell: this.tells(route),
+                lot: this.sampler.lot(&site, now),
+                ..record(&site, &comment, judged, news.as_ref(), now)
+            };
             let revised = this.store.comment_revise(new).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
@@ -412,6 +439,7 @@ fn record(
         verdict,
         effect,
         tell: false,
+        lot: None,
     }
 }
 

@@ -243,7 +243,8 @@ impl Classifier {
     }
 }
 
-fn words_of(comment: &Comment, owner: Owner) -> String {
+/// What a feature was made of, in words.
+pub(super) fn words_of(comment: &Comment, owner: Owner) -> String {
     let text =
         |from: u32, count: usize| comment.body.words().skip(from as usize).take(count).collect::<Vec<_>>().join(" ");
     match owner {

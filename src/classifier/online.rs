@@ -14,7 +14,13 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::features::{CONSTANT, DIMENSION, Features};
+use super::features::{CONSTANT, DIMENSION, Features, Owner, visit};
+use super::model::words_of;
+use crate::domain::category::Category;
+use crate::domain::comment::Comment;
+use crate::domain::model::{ModelOutput, Term};
+use crate::domain::relevance::Page;
+use crate::domain::scores::LogOdds;
 use crate::domain::trace::TextTrace;
 
 /// How a site's learner works. Chosen on streams of videos, messages and posts under models that had not seen their source: see docs/learning.md.
@@ -38,7 +44,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { alpha: 0.3, l1: 0.02, l2: 0.5, step_max: 1.5, sum_max: 4.0, memory: 400, replays: 2 }
+        Self { alpha: 0.15, l1: 0.02, l2: 0.5, step_max: 1.5, sum_max: 4.0, memory: 400, replays: 4 }
     }
 }
 
@@ -314,4 +320,70 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         self.weights.is_empty()
     }
+}
+
+/// What a site taught, with the name that verdicts know it by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Learned {
+    /// The version of the model that it lies over.
+    pub base: String,
+    /// Counts the site's models.
+    pub number: u32,
+    /// What it adds.
+    pub delta: Delta,
+}
+
+/// Terms of a site's own that an answer names at most.
+const MAX_TERMS: usize = 4;
+/// Shares below which a term is not worth a moderator's time.
+const MIN_TERM: f64 = 0.05;
+
+impl Learned {
+    /// What verdicts name: the base, and the number of what was learned over it.
+    #[must_use]
+    pub fn version(&self) -> String {
+        format!("{}+{}", self.base, self.number)
+    }
+
+    /// The model's answer with what the site taught: the sums, the version, and terms that say that they were learned here. What was learned
+    /// over another model says nothing.
+    #[must_use]
+    pub fn adjust(&self, output: ModelOutput, comment: &Comment, page: Option<&Page>) -> ModelOutput {
+        let ModelOutput::Scored { version, spam, abuse, mut terms } = output else { return output };
+        if version != self.base {
+            return ModelOutput::Scored { version, spam, abuse, terms };
+        }
+        let mut sums = [0.0_f64; 2];
+        let mut shares: BTreeMap<Owner, [f64; 2]> = BTreeMap::new();
+        visit(comment, page, |index, value, owner| {
+            let Some(weights) = self.delta.weight(index) else { return };
+            let share = weights.map(|weight| f64::from(weight) * f64::from(value));
+            let sum = shares.entry(owner).or_default();
+            for output in [0, 1] {
+                sums[output] += share[output];
+                sum[output] += share[output];
+            }
+        });
+        terms.extend(terms_of(comment, &shares));
+        let [for_spam, for_abuse] = sums.map(|sum| self.delta.bounded(sum));
+        ModelOutput::Scored {
+            version: self.version(),
+            spam: LogOdds::of(spam.get() + for_spam),
+            abuse: LogOdds::of(abuse.get() + for_abuse),
+            terms,
+        }
+    }
+}
+
+/// The strongest shares, in words.
+fn terms_of(comment: &Comment, shares: &BTreeMap<Owner, [f64; 2]>) -> Vec<Term> {
+    let each = shares.iter().flat_map(|(owner, shares)| [(*owner, 0, shares[0]), (*owner, 1, shares[1])]);
+    let mut strongest: Vec<(Owner, usize, f64)> = each.filter(|(_, _, share)| share.abs() >= MIN_TERM).collect();
+    strongest.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then(a.0.cmp(&b.0)));
+    let term = |(owner, output, share): &(Owner, usize, f64)| Term {
+        category: [Category::Spam, Category::Abuse][*output],
+        text: format!("learned here: {}", words_of(comment, *owner)),
+        log_odds: LogOdds::of(*share),
+    };
+    strongest.iter().take(MAX_TERMS).map(term).collect()
 }

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod headline;
 pub mod history;
 pub mod known;
+pub mod learning;
 pub mod model;
 pub mod normalise;
 pub mod outbox;

@@ -16,6 +16,7 @@ use super::category::Category;
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use super::history::{AuthorPast, Standing};
+use super::learning::{Learning, Lot};
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
 use super::readers::{ReaderView, Readers, ReportSeen};
@@ -72,6 +73,8 @@ pub struct NewRecord {
     pub effect: Option<Effect>,
     /// Whether the site has to be told, because nobody there reads the answer to this request.
     pub tell: bool,
+    /// The chance that a person looks at it although the verdict was automatic; `None` for none.
+    pub lot: Option<Lot>,
 }
 
 /// What became of a comment that was to be stored.
@@ -98,6 +101,8 @@ pub struct CommentFilter {
     pub updated_since: Option<Timestamp>,
     /// On which the person who asks works.
     pub reach: Reach,
+    /// Whether what waits for a person counts as held, whatever the site knows of it.
+    pub as_people_see: bool,
 }
 
 /// A keyset page. `cursor` is what the last page's `next_cursor` said; engines give it its form and check it.
@@ -611,7 +616,7 @@ pub enum CreateError {
 /// Who remembers.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
-pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
+pub trait Store: Outbox + Sanctions + Readers + Appeals + Learning + Send + Sync {
     // Comments.
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.

@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
-    telling, webhooks_in,
+    appeals, articles, authors, batch, comments, events, learning, operations, outbox, oversight, readers, review,
+    sanctions, telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -24,6 +24,7 @@ use super::problem::Problem;
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,
         outbox::list, outbox::resend,
+        learning::models, learning::quality, learning::rollback, learning::reset,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
     ),
     components(schemas(telling::Told)),

@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
-    webhooks_in,
+    appeals, articles, authors, batch, comments, events, learning, operations, outbox, oversight, readers, review,
+    sanctions, webhooks_in,
 };
 use super::openapi;
 use super::problem::Problem;
@@ -81,6 +81,10 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/v1/appeals/{id}/answer", Person(Decide), web::post().to(appeals::answer)),
         entry(Method::GET, "/v1/outbox", Person(Oversee), web::get().to(outbox::list)),
         entry(Method::POST, "/v1/outbox/resend", Person(Operate), web::post().to(outbox::resend)),
+        entry(Method::GET, "/v1/models", Person(Oversee), web::get().to(learning::models)),
+        entry(Method::GET, "/v1/quality", Person(Oversee), web::get().to(learning::quality)),
+        entry(Method::POST, "/v1/sites/{site}/model/rollback", Person(Operate), web::post().to(learning::rollback)),
+        entry(Method::POST, "/v1/sites/{site}/model/reset", Person(Operate), web::post().to(learning::reset)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

@@ -84,6 +84,7 @@ impl Made {
             received_at: at(0),
             effect: None,
             tell: false,
+            lot: None,
         };
         Self(record).hashed()
     }

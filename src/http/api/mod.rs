@@ -12,6 +12,7 @@ pub mod batch;
 pub mod comments;
 pub mod dto;
 pub mod events;
+pub mod learning;
 pub mod operations;
 pub mod outbox;
 pub mod oversight;

@@ -106,7 +106,18 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
     }
     connection
         .execute("DELETE FROM ruling WHERE NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ruling.id)", [])?;
-    for table in ["article", "outbox", "delivery", "appeal", "sanction"] {
+    for table in [
+        "article",
+        "outbox",
+        "delivery",
+        "appeal",
+        "sanction",
+        "label",
+        "learner",
+        "site_model",
+        "model_change",
+        "sample",
+    ] {
         connection.execute(&format!("DELETE FROM {table} WHERE site = ?1"), [id])?;
     }
     connection.execute(&format!("{WIPE_ROW} WHERE site = ?1"), [id])?;
