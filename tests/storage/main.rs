@@ -5,6 +5,7 @@
 mod erased;
 mod figures;
 mod history;
+mod learning;
 mod made;
 mod model;
 mod outbox;

@@ -134,6 +134,17 @@ macro_rules! run_on {
             of_messages_at_once_under_one_id_one_is_new,
             messages_are_remembered_across_a_crash_until_pruned,
             deleted_site_takes_its_messages_along,
+            // learning.rs
+            decisions_leave_labels_and_taking_them_back_takes_those_along,
+            what_was_said_last_of_a_comment_counts_and_of_the_text_it_was_said_of,
+            erased_comment_takes_its_labels_along_and_leaves_a_count,
+            what_was_concluded_is_kept_whole_or_not_at_all,
+            what_a_site_taught_is_there_after_a_crash,
+            rolled_back_model_is_the_one_before_and_the_rest_is_set_aside,
+            what_was_drawn_waits_and_stays_what_it_was,
+            drawn_verdicts_are_counted_with_what_people_said,
+            no_more_are_drawn_in_a_day_than_allowed,
+            deleted_site_takes_what_it_taught_along,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -161,6 +172,7 @@ pub(crate) use crate::webhooks_in::{
     messages_are_remembered_across_a_crash_until_pruned, of_messages_at_once_under_one_id_one_is_new,
 };
 
+pub(crate) use crate::learning::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;

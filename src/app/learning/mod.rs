@@ -206,6 +206,8 @@ pub struct Learning {
     settings: Arc<Settings>,
     config: Config,
     sites: Mutex<HashMap<SiteId, Known>>,
+    /// One look at a time: two would learn the same twice.
+    looking: tokio::sync::Mutex<()>,
 }
 
 impl Learning {
@@ -214,7 +216,7 @@ impl Learning {
     /// # Errors
     /// The store failed.
     pub async fn start(store: Arc<dyn Store>, settings: Arc<Settings>, config: Config) -> Result<Self, StoreError> {
-        let this = Self { store, settings, config, sites: Mutex::default() };
+        let this = Self { store, settings, config, sites: Mutex::default(), looking: tokio::sync::Mutex::default() };
         let names: HashMap<SiteId, Site> = this.store.sites().await?.into_iter().map(|site| (site.id, site)).collect();
         for model in this.store.site_models().await? {
             let learns = names.get(&model.site).is_some_and(|site| this.config.learns(&site.name));
@@ -246,6 +248,7 @@ impl Learning {
     /// # Errors
     /// The store failed. What was concluded so far is kept.
     pub async fn look(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let _alone = self.looking.lock().await;
         let due = self.store.labels_due().await?;
         let mut changed = 0;
         if due.is_empty() {
@@ -381,6 +384,7 @@ impl Learning {
         let sites = self.store.sites().await?;
         let site = sites.into_iter().find(|site| *site.name == *name && by.reach.covers_site(name));
         let site = site.ok_or_else(|| LearningError::NoSite(name.to_owned()))?;
+        let _alone = self.looking.lock().await; // nothing that is learned just now is to come after it
         let base = self.base().unwrap_or_default();
         let actor = Actor::Person(by.email.clone());
         let ended = self.store.site_model_end(site.id, to_before, &base, actor, now).await?;
