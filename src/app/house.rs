@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::limits::Tier;
 use crate::classifier::Classifier;
-use crate::classifier::online::Learned;
+use crate::classifier::delta::Learned;
 use crate::domain::comment::{Bounds, Comment};
 use crate::domain::decision::Verdict;
 use crate::domain::history::{AuthorPast, PastOf};

@@ -255,3 +255,91 @@ fn chance(gains: &[f64]) -> f64 {
     let share = (0..DRAWS).filter(|round| draw(*round) <= 0.0).count() as f64 / DRAWS as f64;
     share
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules = Rules { min_per_class: 5, min_new: 10, window: 100, min_gain: 0.01, hold: -1.4, reject: 3.5 };
+
+    /// `positives` and as many others, by turns, with a word of their kind and one of their own.
+    fn stream(pairs: u32, flip: impl Fn(u32) -> bool) -> Vec<Lesson> {
+        let lesson = |number: u32, kind: u32| {
+            let features =
+                vec![(kind, 0.4), (kind + 2, 0.4), (100 + number, 0.4), (super::super::features::CONSTANT, 1.0)];
+            let label = (kind == 1) != flip(number);
+            Lesson { features, base: -3.0, label, exact: u64::from(number * 2 + kind), sketch: None }
+        };
+        (0..pairs).flat_map(|number| [lesson(number, 1), lesson(number, 2)]).collect()
+    }
+
+    fn refusal(lessons: &[Lesson], champion: &[Option<f64>]) -> Option<Refusal> {
+        match contest(lessons, champion, Pace::default(), &RULES).outcome {
+            Outcome::Wins(_) => None,
+            Outcome::Refused(refusal) => Some(refusal),
+        }
+    }
+
+    #[test]
+    fn a_challenger_wins_only_with_enough_that_is_new_and_clearly_better() {
+        let nothing = |lessons: &[Lesson]| vec![Some(0.0); lessons.len()];
+        let few = stream(4, |_| false);
+        assert_eq!(refusal(&few, &nothing(&few)), Some(Refusal::TooFew));
+        let enough = stream(20, |_| false);
+        assert_eq!(refusal(&enough, &nothing(&enough)), None);
+        let learned: Vec<Option<f64>> = (0..40).map(|at| (at >= 35).then_some(0.0)).collect();
+        assert_eq!(refusal(&enough, &learned), Some(Refusal::TooFewNew));
+        let perfect: Vec<Option<f64>> =
+            enough.iter().map(|lesson| Some(if lesson.label { 9.0 } else { -9.0 })).collect();
+        assert_eq!(refusal(&enough, &perfect), Some(Refusal::NotBetter));
+        let noise = stream(20, |number| number % 2 == 0);
+        assert!(refusal(&noise, &nothing(&noise)).is_some(), "labels that say now this, now that");
+    }
+
+    #[test]
+    fn ham_that_is_held_has_to_be_paid_for_and_none_is_rejected_more() {
+        let tally = |ham_held, ham_rejected, missed| Tally { labels: 100, loss: 0.1, ham_held, ham_rejected, missed };
+        let cases: &[(&str, Tally, bool)] = &[
+            ("the same", tally(3, 0, 20), true),
+            ("less of both", tally(1, 0, 10), true),
+            ("one more for five finds", tally(4, 0, 15), true),
+            ("one more for four finds", tally(4, 0, 16), false),
+            ("one rejected", tally(3, 1, 0), false),
+        ];
+        for (name, challenger, expected) in cases {
+            assert_eq!(challenger.spares_ham(&tally(3, 0, 20)), *expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_does_worse_than_the_base_falls_behind() {
+        let (held, passed) = (0.0, -5.0);
+        let said = |worse: usize, better: usize| -> Vec<(f64, f64, bool)> {
+            let one = |in_force, base| move |_| (in_force, base, true);
+            (0..worse).map(one(passed, held)).chain((0..better).map(one(held, passed))).collect()
+        };
+        for (worse, better, behind) in
+            [(0, 0, false), (3, 0, false), (4, 0, true), (5, 4, false), (12, 4, true), (4, 12, false)]
+        {
+            assert_eq!(falls_behind(&said(worse, better), &RULES), behind, "{worse} {better}");
+        }
+        let long_ago: Vec<_> = said(20, 0).into_iter().chain(std::iter::repeat_n((held, held, true), 100)).collect();
+        assert!(!falls_behind(&long_ago, &RULES), "the latest labels count");
+    }
+
+    #[test]
+    fn a_sign_test_is_that_of_the_textbook() {
+        for (heads, tails, expected) in [(1, 0, 0.5), (4, 0, 0.0625), (9, 1, 11.0 / 1024.0), (5, 5, 638.0 / 1024.0)] {
+            assert!((sign_test(heads, tails) - expected).abs() < 1e-12, "{heads} {tails}");
+        }
+    }
+
+    #[test]
+    fn what_copies_say_is_asked_once() {
+        let mut lessons = stream(20, |_| false);
+        lessons.extend(std::iter::repeat_n(lessons[0].clone(), 30));
+        let found = contest(&lessons, &vec![Some(0.0); lessons.len()], Pace::default(), &RULES);
+        assert_eq!(found.figures.teaching, [20, 20]);
+        assert_eq!(found.taught.iter().filter(|taught| **taught).count(), 40);
+    }
+}

@@ -7,6 +7,7 @@
 mod card;
 pub mod contest;
 pub mod data;
+pub mod delta;
 pub mod evaluate;
 pub mod features;
 pub mod handmade;

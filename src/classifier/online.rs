@@ -14,13 +14,7 @@ use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::features::{CONSTANT, DIMENSION, Features, Owner, visit};
-use super::model::words_of;
-use crate::domain::category::Category;
-use crate::domain::comment::Comment;
-use crate::domain::model::{ModelOutput, Term};
-use crate::domain::relevance::Page;
-use crate::domain::scores::LogOdds;
+use super::features::{CONSTANT, Features};
 use crate::domain::trace::TextTrace;
 
 /// How a site's learner works. Chosen on streams of videos, messages and posts under models that had not seen their source: see docs/learning.md.
@@ -38,13 +32,15 @@ pub struct Pace {
     pub sum_max: f64,
     /// Lessons of each class that are kept to be replayed.
     pub memory: usize,
-    /// Lessons replayed after each new one.
+    /// Lessons replayed after each new one, of the class that was heard less.
     pub replays: usize,
+    /// Steps of what is not looked for, for each of what is: three keep the queue from filling with ham.
+    pub others: usize,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { alpha: 0.15, l1: 0.02, l2: 0.5, step_max: 1.5, sum_max: 4.0, memory: 400, replays: 4 }
+        Self { alpha: 0.15, l1: 0.02, l2: 0.5, step_max: 1.5, sum_max: 4.0, memory: 400, replays: 4, others: 3 }
     }
 }
 
@@ -102,6 +98,8 @@ pub struct Learner {
     state: BTreeMap<u32, (f64, f64)>,
     memory: [Vec<Lesson>; 2],
     met: [usize; 2],
+    /// Steps of each class, replays included.
+    steps: [usize; 2],
 }
 
 /// linfa's own fields, by which a model is made through serde.
@@ -123,7 +121,7 @@ impl Learner {
     /// That has learned nothing.
     #[must_use]
     pub const fn new(pace: Pace) -> Self {
-        Self { pace, state: BTreeMap::new(), memory: [Vec::new(), Vec::new()], met: [0; 2] }
+        Self { pace, state: BTreeMap::new(), memory: [Vec::new(), Vec::new()], met: [0; 2], steps: [0; 2] }
     }
 
     /// What was learned says that of features, in log-odds, within the bound.
@@ -149,27 +147,20 @@ impl Learner {
     pub fn learn(&mut self, lesson: &Lesson) -> f64 {
         let before = self.free_margin(&lesson.features);
         self.step(lesson);
-        let class = usize::from(lesson.label);
-        self.met[class] += 1;
+        self.met[usize::from(lesson.label)] += 1;
         self.remember(lesson);
         let moved = self.free_margin(&lesson.features) - before;
         for turn in 0..self.pace.replays {
-            let class = usize::from(self.met[1] < self.met[0]) ^ usize::from(turn % 2 == 1 && self.is_balanced());
+            // Steps are balanced, not labels: twenty of one class after twenty of the other must not be heard a hundred times.
+            let [others, positives] = self.steps;
+            let class = usize::from(positives * self.pace.others < others);
             let memory = &self.memory[class];
-            if memory.is_empty() {
-                continue;
-            }
             let draw = (self.met[0] + self.met[1]) * self.pace.replays + turn;
-            let draw = xxh3_64(&draw.to_le_bytes()) % memory.len() as u64;
-            let Some(again) = usize::try_from(draw).ok().and_then(|draw| memory.get(draw)).cloned() else { continue };
+            let draw = xxh3_64(&draw.to_le_bytes()) % memory.len().max(1) as u64;
+            let Some(again) = usize::try_from(draw).ok().and_then(|draw| memory.get(draw)).cloned() else { break };
             self.step(&again);
         }
         moved
-    }
-
-    /// Whether neither class is much rarer than the other.
-    const fn is_balanced(&self) -> bool {
-        self.met[0] < 2 * self.met[1] && self.met[1] < 2 * self.met[0]
     }
 
     /// Keeps a bounded, even sample of each class (Vitter, "Random sampling with a reservoir", 1985), drawn by hash: no clock, no chance.
@@ -189,6 +180,7 @@ impl Learner {
 
     /// One step of linfa-ftrl, no longer than allowed. A step that linfa refuses teaches nothing.
     fn step(&mut self, lesson: &Lesson) {
+        self.steps[usize::from(lesson.label)] += 1;
         // The constant would learn how much spam there is in the queue, which is no property of the site.
         let features: Vec<(u32, f32)> =
             lesson.features.iter().filter(|(index, _)| *index != CONSTANT).copied().collect();
@@ -241,149 +233,108 @@ impl Learner {
     }
 }
 
-/// What a site taught, ready to answer: weights of both outputs over the same features, found by counting bits.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Delta {
-    /// Which features have weights.
-    bits: Box<[u64]>,
-    /// How many have before each of those words.
-    before: Box<[u32]>,
-    weights: Box<[[f32; 2]]>,
-    sum_max: f64,
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-impl Delta {
-    /// Of spam's and abuse's weights; features that there are not are left out.
-    #[must_use]
-    pub fn new(outputs: [&[(u32, f32)]; 2], sum_max: f64) -> Self {
-        let mut all: BTreeMap<u32, [f32; 2]> = BTreeMap::new();
-        for (output, weights) in outputs.into_iter().enumerate() {
-            for (index, weight) in
-                weights.iter().filter(|(index, weight)| (*index as usize) < DIMENSION && weight.is_finite())
-            {
-                all.entry(*index).or_default()[output] = *weight;
+    use super::*;
+
+    /// A lesson of these features, each of value 0.3, and the constant.
+    fn lesson(indices: &[u32], label: bool) -> Lesson {
+        let features: Features = indices.iter().map(|index| (*index, 0.3)).chain([(CONSTANT, 1.0)]).collect();
+        let exact = indices.iter().fold(u64::from(label), |hash, index| hash * 31 + u64::from(*index));
+        Lesson { features, base: -3.0, label, exact, sketch: None }
+    }
+
+    fn taught(lessons: &[Lesson]) -> Vec<(u32, f32)> {
+        let mut learner = Learner::new(Pace::default());
+        for lesson in lessons {
+            learner.learn(lesson);
+        }
+        learner.weights()
+    }
+
+    #[test]
+    fn what_people_say_again_and_again_is_learned() {
+        let mut learner = Learner::new(Pace::default());
+        for number in 0..20 {
+            learner.learn(&lesson(&[1, 2, 3, 100 + number], true));
+            learner.learn(&lesson(&[7, 8, 9, 200 + number], false));
+        }
+        assert!(learner.margin(&lesson(&[1, 2, 3], true).features) > 1.5);
+        assert!(learner.margin(&lesson(&[7, 8, 9], false).features) <= 0.0);
+        assert!(learner.margin(&lesson(&[50, 51], false).features).abs() < f64::EPSILON, "of others nothing is said");
+        assert!(learner.weights().iter().all(|(index, _)| *index != CONSTANT));
+    }
+
+    #[test]
+    fn the_base_goes_along_and_does_not_move() {
+        let (mut sure, mut unsure) = (Learner::new(Pace::default()), Learner::new(Pace::default()));
+        let right = Lesson { base: 8.0, ..lesson(&[1, 2], true) };
+        assert!(sure.learn(&right).abs() < 0.01, "what the base says already teaches nothing");
+        assert!(unsure.learn(&lesson(&[1, 2], true)) > 0.01);
+    }
+
+    #[test]
+    fn the_same_lessons_give_the_same_and_one_that_is_left_out_was_never_there() {
+        let lessons: Vec<Lesson> = (0..30).map(|number| lesson(&[number % 5, 10 + number], number % 3 == 0)).collect();
+        assert_eq!(taught(&lessons), taught(&lessons));
+        let mut without = lessons.clone();
+        without.remove(7);
+        assert_ne!(taught(&lessons), taught(&without));
+        assert!(taught(&without).iter().all(|(index, _)| *index != 17), "only it had this feature");
+    }
+
+    #[test]
+    fn the_rarer_class_is_replayed() {
+        let mut learner = Learner::new(Pace::default());
+        learner.learn(&lesson(&[1, 2, 3], true));
+        let once = learner.margin(&lesson(&[1, 2, 3], true).features);
+        for number in 0..30 {
+            learner.learn(&lesson(&[40 + number, 90], false));
+        }
+        assert!(learner.margin(&lesson(&[1, 2, 3], true).features) > once, "it was heard again between the others");
+        assert!(learner.memory.iter().all(|memory| memory.len() <= learner.pace.memory));
+    }
+
+    #[test]
+    fn copies_teach_once_and_what_was_said_last_counts() {
+        let sketch = |text: &str| TextTrace::of_features(1, text.split(' '));
+        let long = "come and see the wonderful pills of doctor who over at our little shop today";
+        let with = |text: &str, exact, label| Lesson { exact, sketch: sketch(text), ..lesson(&[1], label) };
+        let near = format!("{long} friend");
+        let lessons = [
+            lesson(&[1], true),
+            lesson(&[1], true),
+            Lesson { exact: 5, ..lesson(&[2], true) },
+            Lesson { exact: 5, ..lesson(&[2], false) },
+            with(long, 11, true),
+            with(&near, 12, true),
+            with(&near, 13, false),
+        ];
+        assert_eq!(teaching(&lessons), [true, false, false, true, true, false, true]);
+    }
+
+    prop_compose! {
+        fn any_lesson()(indices in prop::collection::btree_set(0_u32..40, 1..12), value in 0.05..1.0_f32, base in -9.0..9.0_f64, label: bool) -> Lesson {
+            let features = indices.iter().map(|index| (*index, value)).chain([(CONSTANT, 1.0)]).collect();
+            Lesson { features, base, label, exact: u64::from(value.to_bits()), sketch: None }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn steps_and_sums_are_bounded(lessons in prop::collection::vec(any_lesson(), 1..30)) {
+            let pace = Pace { alpha: 3.0, replays: 0, ..Pace::default() }; // far too fast, so that only the bounds hold it
+            let mut learner = Learner::new(pace);
+            for lesson in &lessons {
+                let moved = learner.learn(lesson);
+                prop_assert!(moved.abs() <= pace.step_max + 1e-9, "{moved}");
+                for other in &lessons {
+                    prop_assert!(learner.margin(&other.features).abs() <= pace.sum_max);
+                }
             }
         }
-        let mut bits = vec![0_u64; DIMENSION.div_ceil(64)];
-        for index in all.keys() {
-            bits[*index as usize / 64] |= 1 << (index % 64);
-        }
-        let mut count = 0;
-        let before = bits.iter().map(|word| {
-            let before = count;
-            count += word.count_ones();
-            before
-        });
-        let before = before.collect();
-        Self { bits: bits.into(), before, weights: all.into_values().collect(), sum_max }
     }
-
-    /// The weights of a feature, if it has any.
-    #[must_use]
-    pub fn weight(&self, index: u32) -> Option<[f32; 2]> {
-        let (word, bit) = (index as usize / 64, 1_u64 << (index % 64));
-        let bits = self.bits.get(word)?;
-        if bits & bit == 0 {
-            return None;
-        }
-        let at = self.before[word] + (bits & (bit - 1)).count_ones();
-        self.weights.get(at as usize).copied()
-    }
-
-    /// What it adds to spam and abuse, in log-odds, within the bound.
-    #[must_use]
-    pub fn margins(&self, features: &Features) -> [f64; 2] {
-        let mut margins = [0.0_f64; 2];
-        for (index, value) in features {
-            if let Some(weights) = self.weight(*index) {
-                margins[0] += f64::from(weights[0]) * f64::from(*value);
-                margins[1] += f64::from(weights[1]) * f64::from(*value);
-            }
-        }
-        margins.map(|margin| self.bounded(margin))
-    }
-
-    /// A sum within the bound.
-    #[must_use]
-    pub fn bounded(&self, margin: f64) -> f64 {
-        margin.clamp(-self.sum_max, self.sum_max)
-    }
-
-    /// How many features have weights.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.weights.len()
-    }
-
-    /// Whether it adds nothing to anything.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.weights.is_empty()
-    }
-}
-
-/// What a site taught, with the name that verdicts know it by.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Learned {
-    /// The version of the model that it lies over.
-    pub base: String,
-    /// Counts the site's models.
-    pub number: u32,
-    /// What it adds.
-    pub delta: Delta,
-}
-
-/// Terms of a site's own that an answer names at most.
-const MAX_TERMS: usize = 4;
-/// Shares below which a term is not worth a moderator's time.
-const MIN_TERM: f64 = 0.05;
-
-impl Learned {
-    /// What verdicts name: the base, and the number of what was learned over it.
-    #[must_use]
-    pub fn version(&self) -> String {
-        format!("{}+{}", self.base, self.number)
-    }
-
-    /// The model's answer with what the site taught: the sums, the version, and terms that say that they were learned here. What was learned
-    /// over another model says nothing.
-    #[must_use]
-    pub fn adjust(&self, output: ModelOutput, comment: &Comment, page: Option<&Page>) -> ModelOutput {
-        let ModelOutput::Scored { version, spam, abuse, mut terms } = output else { return output };
-        if version != self.base {
-            return ModelOutput::Scored { version, spam, abuse, terms };
-        }
-        let mut sums = [0.0_f64; 2];
-        let mut shares: BTreeMap<Owner, [f64; 2]> = BTreeMap::new();
-        visit(comment, page, |index, value, owner| {
-            let Some(weights) = self.delta.weight(index) else { return };
-            let share = weights.map(|weight| f64::from(weight) * f64::from(value));
-            let sum = shares.entry(owner).or_default();
-            for output in [0, 1] {
-                sums[output] += share[output];
-                sum[output] += share[output];
-            }
-        });
-        terms.extend(terms_of(comment, &shares));
-        let [for_spam, for_abuse] = sums.map(|sum| self.delta.bounded(sum));
-        ModelOutput::Scored {
-            version: self.version(),
-            spam: LogOdds::of(spam.get() + for_spam),
-            abuse: LogOdds::of(abuse.get() + for_abuse),
-            terms,
-        }
-    }
-}
-
-/// The strongest shares, in words.
-fn terms_of(comment: &Comment, shares: &BTreeMap<Owner, [f64; 2]>) -> Vec<Term> {
-    let each = shares.iter().flat_map(|(owner, shares)| [(*owner, 0, shares[0]), (*owner, 1, shares[1])]);
-    let mut strongest: Vec<(Owner, usize, f64)> = each.filter(|(_, _, share)| share.abs() >= MIN_TERM).collect();
-    strongest.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then(a.0.cmp(&b.0)));
-    let term = |(owner, output, share): &(Owner, usize, f64)| Term {
-        category: [Category::Spam, Category::Abuse][*output],
-        text: format!("learned here: {}", words_of(comment, *owner)),
-        log_odds: LogOdds::of(*share),
-    };
-    strongest.iter().take(MAX_TERMS).map(term).collect()
 }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::contest::{Outcome, Refusal, Rules, contest, falls_behind};
+use super::delta::Delta;
 use super::evaluate::{Measures, Scored, measure};
-use super::online::{Delta, Lesson, Pace};
+use super::online::{Lesson, Pace};
 
 /// How a stream is run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -144,5 +145,59 @@ impl Site {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::features::CONSTANT;
+    use super::*;
+
+    /// A site whose spam the model does not know: of three comments one, with a few words of its own among many.
+    fn site(comments: u32) -> Vec<Lesson> {
+        let lesson = |number: u32| {
+            let label = number.is_multiple_of(3);
+            let of = |salt: u32, from: u32, many: u32| {
+                let hash = xxhash_rust::xxh3::xxh3_64_with_seed(&number.to_le_bytes(), u64::from(salt));
+                (from + u32::try_from(hash % u64::from(many)).unwrap_or(0), 0.35)
+            };
+            let kind = if label { 10 } else { 40 };
+            let mut features =
+                vec![of(1, kind, 6), of(2, kind + 6, 6), of(3, 1_000, 400), of(4, 1_400, 400), (CONSTANT, 1.0)];
+            features.dedup_by_key(|feature| feature.0);
+            let base = if label && number.is_multiple_of(4) { 0.5 } else { -2.5 };
+            Lesson { features, base, label, exact: u64::from(number), sketch: None }
+        };
+        (0..comments).map(lesson).collect()
+    }
+
+    fn rules(protocol: &Protocol) -> Rules {
+        let (hold, reject) = (protocol.hold, protocol.reject);
+        Rules { min_per_class: 10, min_new: 20, window: 100, min_gain: 0.01, hold, reject }
+    }
+
+    #[test]
+    fn two_hundred_decisions_help_and_wrong_ones_among_them_do_no_harm() {
+        for seed in 1..=3 {
+            let protocol = Protocol { sampled: 0.3, seed, ..Protocol::default() };
+            let right = stream(&site(900), Pace::default(), &rules(&protocol), &protocol);
+            assert!(right.after.f1 > right.before.f1 + 0.1, "{right:#?}");
+            assert!(right.replaced > 0 && right.decided <= 200);
+            let protocol = Protocol { wrong: 0.1, ..protocol };
+            let wrong = stream(&site(900), Pace::default(), &rules(&protocol), &protocol);
+            assert!(wrong.after.f1 >= wrong.before.f1, "{wrong:#?}");
+        }
+    }
+
+    #[test]
+    fn what_was_learned_is_given_up_when_people_turn_round() {
+        let protocol = Protocol { decisions: 900, learned_share: 0.95, sampled: 0.3, ..Protocol::default() };
+        let mut comments = site(900);
+        for comment in comments.iter_mut().skip(450) {
+            comment.label = false; // what was spam is welcome now
+        }
+        let turned = stream(&comments, Pace::default(), &rules(&protocol), &protocol);
+        assert!(turned.replaced > 0 && turned.rolled_back + turned.replaced > 1, "{turned:#?}");
+        assert!(turned.after.false_positive_rate <= 0.2, "{turned:#?}");
     }
 }

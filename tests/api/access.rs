@@ -266,10 +266,13 @@ fn rows() -> Vec<Row> {
             Same,
             Same,
         ),
-        Row { part: Some(Status(403)), ..row("GET", "/v1/models", Nothing, here, none, 200, Sees::Nothing(200), Same) },
         Row {
             part: Some(Status(403)),
-            ..row("GET", "/v1/quality", Nothing, here, none, 200, Sees::Nothing(200), Same)
+            ..row("GET", "/v1/models", Needs::Comment, here, none, 200, Sees::Nothing(200), Same)
+        },
+        Row {
+            part: Some(Status(403)),
+            ..row("GET", "/v1/quality", Needs::Comment, here, none, 200, Sees::Nothing(200), Same)
         },
         Row {
             part: Some(Status(403)),

@@ -193,7 +193,9 @@ async fn the_task_finds_labels_by_itself_and_a_site_that_does_not_learn_keeps_th
     let blog = app.another_site("blog").await;
     teach(&app, &blog).await;
     teach(&app, &app.key).await;
-    while model_of(&app, &operator, "news").await["learned"] == Value::Null {
+    while model_of(&app, &operator, "news").await["learned"] == Value::Null
+        || model_of(&app, &operator, "blog").await["labels"] != json!({"off": 40})
+    {
         tokio::task::yield_now().await;
     }
     let off = model_of(&app, &operator, "blog").await;

@@ -50,7 +50,7 @@ async fn what_was_drawn_looks_like_what_is_held_to_people_and_like_itself_to_the
     assert_eq!(shapes[0], shapes[1]);
     assert_eq!(drawn["verdict"]["action"], "hold");
     assert!(drawn["verdict"]["category"].is_string() && drawn["priority"].as_f64().unwrap() >= 0.2);
-    assert!(!drawn.to_string().contains("sampl") && !drawn.to_string().contains("approve"), "{drawn}");
+    assert!(!drawn.to_string().contains("sampl") && !drawn.to_string().contains("\"approve"), "{drawn}");
     let uid = told["uid"].as_str().unwrap();
     let explained = app.review(Method::GET, &format!("/v1/comments/by-uid/{uid}/explanation"), None).await;
     assert_eq!((&explained["comment"]["status"], &explained["history"][0]["status"]), (&json!("held"), &json!("held")));

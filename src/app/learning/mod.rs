@@ -16,8 +16,9 @@ use self::lessons::{Concluded, Task};
 use crate::app::clock::Clock;
 use crate::app::house::Settings;
 use crate::classifier::contest::Rules;
+use crate::classifier::delta::{Delta, Learned};
 use crate::classifier::model::Header;
-use crate::classifier::online::{Delta, Learned, Pace};
+use crate::classifier::online::Pace;
 use crate::domain::decision::Actor;
 use crate::domain::learning::{
     Agreement, ChangeKind, Conclusion, Due, Fate, Force, LabelCounts, ModelChange, SiteModel, Taught,

@@ -64,6 +64,9 @@ pub(super) fn undo(work: &Work<'_>, row: &Row, number: i64, at: Timestamp) -> Re
 pub(super) fn forget(work: &Work<'_>, row: &Row) -> Result<()> {
     samples::forget(work.connection, row.id)?;
     if work.connection.prepare_cached("DELETE FROM label WHERE comment = ?1")?.execute([row.id])? > 0 {
+        // What is in force is learned anew without it; what is not goes at once.
+        let old = "DELETE FROM site_model WHERE site = ?1 AND ended_at IS NOT NULL";
+        work.connection.prepare_cached(old)?.execute([row.site.0])?;
         changed(work.connection, row.site)?;
     }
     Ok(())
