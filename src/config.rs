@@ -47,6 +47,10 @@ pub struct Config {
     pub reports: domain::readers::Config,
     /// `[appeals]`.
     pub appeals: app::appeals::Config,
+    /// `[learning]`.
+    pub learning: app::learning::Config,
+    /// `[sampling]`.
+    pub sampling: app::sampling::Config,
     /// `[webhooks_in]`.
     pub webhooks_in: app::webhooks_in::Config,
     /// `[[sources]]`.
@@ -228,6 +232,8 @@ impl Config {
         self.log.filter().map_err(|error| value(&error))?;
         self.privacy.check().map_err(|error| value(&error))?;
         self.campaigns.check(self.history.window_days).map_err(|error| value(&error))?;
+        self.learning.check().map_err(|error| value(&error))?;
+        self.sampling.check().map_err(|error| value(&error))?;
         self.events.check().map_err(|error| value(&error))?;
         self.webhooks.check().map_err(|error| value(&error))?;
         net::guard::Guard::new(&self.webhooks.allow_hosts).map_err(|error| value(&error))?;

@@ -14,6 +14,7 @@ use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::house::{House, Settings};
 use crate::app::intake::Intake;
+use crate::app::learning::Learning;
 use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
 use crate::app::outbox::deliver::Deliverer;
@@ -21,6 +22,7 @@ use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
 use crate::app::review::Review;
+use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
 use crate::app::standing::Listeners;
@@ -108,7 +110,10 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         PAGE_BYTES,
         Arc::clone(&events),
     );
-    let intake = Arc::new(intake.telling_first_verdicts(webhooks.first_verdict));
+    let intake = intake.telling_first_verdicts(webhooks.first_verdict).sampling(Sampler::new(config.sampling.clone()));
+    let intake = Arc::new(intake);
+    let learning = Learning::start(its_store(), Arc::clone(&settings), config.learning.clone());
+    let learning = Arc::new(learning.await.context("what sites taught could not be read")?);
     let webhooks_in = WebhooksIn::new(
         config.webhooks_in.clone(),
         Source::all(&config.sources)?,
@@ -128,6 +133,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         appeals: Arc::new(appeals),
         campaigns: Arc::new(campaigns),
         review: Arc::new(review),
+        learning,
         authors: Arc::new(authors),
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,
@@ -190,8 +196,9 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
     let ids: Vec<&str> = LIST.iter().map(|meta| meta.id).collect();
     Ok(House {
         bounds: config.intake.clone(),
-        signals: Signals::new(&config.signals, &resources)?,
+        signals: Arc::new(Signals::new(&config.signals, &resources)?),
         classifier: classifier.map(Arc::new),
+        learned: Arc::default(),
         policy: Policy::new(config.policy.clone(), &ids)?,
         rejected_campaigns: config.campaigns.rejected,
         moderation: config.moderation.clone(),
@@ -298,6 +305,8 @@ impl App {
         chores.spawn(keep_private(Arc::clone(&self.state)));
         let (webhooks_in, clock) = (Arc::clone(&self.state.webhooks_in), Arc::clone(&self.state.clock));
         chores.spawn(async move { webhooks_in.keep_pruning(&*clock).await });
+        let (learning, clock) = (Arc::clone(&self.state.learning), Arc::clone(&self.state.clock));
+        chores.spawn(async move { learning.keep_learning(&*clock).await });
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);

@@ -294,7 +294,7 @@ impl Events {
     /// The policy has judged a comment, new or edited.
     pub async fn judged(&self, record: &Record) {
         // What never waited is no news; what was edited may have waited before.
-        if record.status == Status::Held || record.version > 1 {
+        if record.waits || record.version > 1 {
             let change = of_status(record, None, None);
             self.changed(record.uid, change, record.updated_at).await;
         }
@@ -397,10 +397,10 @@ impl Events {
 
 fn of_status(record: &Record, by: Option<&str>, decision: Option<Uuid>) -> Change {
     let by = by.map(str::to_owned);
-    match record.status {
-        Status::Held => Change::Held { by },
-        status => Change::Left { status, decided_by: record.decided_by, by, decision },
+    if record.waits {
+        return Change::Held { by }; // held, or drawn: nobody is told which
     }
+    Change::Left { status: record.status, decided_by: record.decided_by, by, decision }
 }
 
 /// An open stream. Dropped, it makes room for another.

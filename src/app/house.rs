@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::limits::Tier;
 use crate::classifier::Classifier;
 use crate::domain::campaign;
+use crate::classifier::delta::Learned;
 use crate::domain::comment::{Bounds, Comment};
 use crate::domain::decision::Verdict;
 use crate::domain::embedding::Embedding;
@@ -17,6 +18,7 @@ use crate::domain::known::Known;
 use crate::domain::policy::{Circumstances, Moderation, Policy};
 use crate::domain::relevance::{Background, Page};
 use crate::domain::signal::{Allowance, Context, Signals};
+use crate::domain::site::SiteId;
 use crate::domain::time::Timestamp;
 
 /// `[moderation]`: who sees comments before a person did.
@@ -99,13 +101,16 @@ impl TrustConfig {
 }
 
 /// Everything that a verdict depends on besides the comment and its past. Immutable; a new configuration is a new house.
+#[derive(Clone)]
 pub struct House {
     /// Field lengths.
     pub bounds: Bounds,
     /// All checks.
-    pub signals: Signals,
+    pub signals: Arc<Signals>,
     /// The model; `None` when the operator runs without one.
     pub classifier: Option<Arc<Classifier>>,
+    /// What sites taught over it.
+    pub learned: Arc<BTreeMap<SiteId, Arc<Learned>>>,
     /// What decides.
     pub policy: Policy,
     /// What becomes of later members of a campaign that people rejected.
@@ -162,7 +167,12 @@ impl House {
             view: crate::domain::view::View::default(),
         });
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
-            classifier.assess(comment, page.get().map(AsRef::as_ref), &gist)
+            let page = page.get().map(AsRef::as_ref);
+            let output = classifier.assess(comment, page, &gist);
+            match self.learned.get(&comment.trace.site) {
+                Some(learned) => learned.adjust(output, comment, page),
+                None => output,
+            }
         });
         let section = comment.sent.article.section.as_deref();
         let moderation = match (&scene.page, section) {
@@ -200,6 +210,18 @@ impl Settings {
     #[must_use]
     pub fn current(&self) -> Arc<House> {
         self.0.load_full()
+    }
+
+    /// Puts what a site taught in force for whatever comes next, or takes it out of force.
+    pub fn teach(&self, site: SiteId, learned: Option<Arc<Learned>>) {
+        self.0.rcu(|house| {
+            let mut all = (*house.learned).clone();
+            match &learned {
+                Some(learned) => drop(all.insert(site, Arc::clone(learned))),
+                None => drop(all.remove(&site)),
+            }
+            House { learned: Arc::new(all), ..House::clone(house) }
+        });
     }
 
     /// Puts `house` in force for whatever comes next.

@@ -10,6 +10,7 @@ use crate::app::house::{House, Scene, Settings};
 use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::{News, Pages};
+use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::domain::campaign::{Membership, Stances};
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
@@ -84,6 +85,7 @@ pub struct Intake {
     in_flight: InFlight,
     events: Arc<Events>,
     tell_first: bool,
+    sampler: Sampler,
 }
 
 impl Intake {
@@ -100,13 +102,30 @@ impl Intake {
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), page_bytes);
         let in_flight = InFlight::default();
-        Self { settings, store, history, limits, sanctions, pages, in_flight, events, tell_first: false }
+        Self {
+            settings,
+            store,
+            history,
+            limits,
+            sanctions,
+            pages,
+            in_flight,
+            events,
+            tell_first: false,
+            sampler: Sampler::default(),
+        }
     }
 
     /// Whether sites are told by webhook what they read in the answer, too (`webhooks.first_verdict`).
     #[must_use]
     pub fn telling_first_verdicts(self, tell_first: bool) -> Self {
         Self { tell_first, ..self }
+    }
+
+    /// What draws automatic verdicts for people to look at; without it nothing is drawn.
+    #[must_use]
+    pub fn sampling(self, sampler: Sampler) -> Self {
+        Self { sampler, ..self }
     }
 
     /// Takes one comment from arrival to recorded decision. The same id with the same content returns the first decision. What was begun is
@@ -141,7 +160,7 @@ impl Intake {
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             turn.end();
             let new = record(&site, &comment, judged, news.as_ref(), now);
-            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), ..new };
+            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), lot: this.sampler.lot(&site, now), ..new };
             let recording = this.store.comment_record(new).await;
             let taken = this.conclude(&site, &comment, news, recording, &house).await?;
             this.announce(&taken, membership.as_ref(), now).await;
@@ -183,7 +202,7 @@ impl Intake {
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             let new = record(&site, &comment, judged, news.as_ref(), now);
-            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), ..new };
+            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), lot: this.sampler.lot(&site, now), ..new };
             let revised = this.store.comment_revise(new).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
@@ -445,6 +464,7 @@ fn record(
         effect,
         membership: None,
         tell: false,
+        lot: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::app::events::CampaignChange;
 use crate::app::in_flight::to_its_end;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
-use crate::domain::decision::{Action, Actor, Record};
+use crate::domain::decision::{Action, Actor, Record, Status};
 use crate::domain::people::Person;
 use crate::domain::store::{
     Happening, ListError, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen, Store,
@@ -55,6 +55,22 @@ pub struct Explanation {
     pub record: Record,
     /// What happened, oldest first.
     pub history: Vec<Happening>,
+}
+
+impl Explanation {
+    /// As people see it who are to decide: see [`Record::as_people_see`].
+    #[must_use]
+    pub fn as_people_see(mut self) -> Self {
+        let drawn = self.record.status;
+        self.record = self.record.as_people_see();
+        if self.record.status != drawn {
+            // What was automatic is what would give it away; a person's decision lies before no sample.
+            for happening in &mut self.history {
+                happening.status = Status::Held;
+            }
+        }
+        self
+    }
 }
 
 /// The way out.

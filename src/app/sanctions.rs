@@ -379,6 +379,7 @@ impl Sanctions {
             updated_since: Some(since),
             article: None,
             reach: by.reach.clone(),
+            as_people_see: false,
         };
         for site in sites {
             let mut page = PageRequest { limit: 500, cursor: None };

@@ -5,7 +5,9 @@
 //! file that our arithmetic does not reproduce is refused at load.
 
 mod card;
+pub mod contest;
 pub mod data;
+pub mod delta;
 pub mod evaluate;
 pub mod features;
 pub mod handmade;
@@ -14,6 +16,8 @@ mod lexicon;
 mod lists;
 mod manner;
 pub mod model;
+pub mod online;
+pub mod stream;
 pub mod train;
 pub mod weights;
 pub mod words;

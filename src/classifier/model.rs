@@ -271,7 +271,8 @@ fn unsure(output: usize, text: &str, log_odds: f64) -> Term {
     Term { category: CATEGORIES[output], text: text.to_owned(), log_odds: LogOdds::of(log_odds) }
 }
 
-fn words_of(comment: &Comment, owner: Owner) -> String {
+/// What a feature was made of, in words.
+pub(super) fn words_of(comment: &Comment, owner: Owner) -> String {
     let text =
         |from: u32, count: usize| comment.body.words().skip(from as usize).take(count).collect::<Vec<_>>().join(" ");
     match owner {

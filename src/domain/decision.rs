@@ -139,10 +139,32 @@ pub struct Record {
     pub decided_by: DecidedBy,
     /// The frozen verdict of the latest revision; people's decisions do not change it.
     pub verdict: Verdict,
+    /// Whether it waits for a person: because it is held, or because it was drawn to be looked at.
+    pub waits: bool,
     /// When it first arrived.
     pub received_at: Timestamp,
     /// When anything last happened to it.
     pub updated_at: Timestamp,
+}
+
+impl Record {
+    /// As people see it, who decide better when they do not know what was drawn to check on the machine: what waits is held, and for a reason.
+    #[must_use]
+    pub fn as_people_see(&self) -> Self {
+        if !self.waits || self.status == Status::Held {
+            return self.clone();
+        }
+        Self { status: Status::Held, verdict: self.verdict.as_held(), ..self.clone() }
+    }
+}
+
+impl Verdict {
+    /// The verdict as that of something that waits for a person. What it was made of stays.
+    #[must_use]
+    pub fn as_held(&self) -> Self {
+        let highest = Category::ALL.into_iter().max_by_key(|category| self.scores[*category]);
+        Self { action: Action::Hold, category: self.category.or(highest), ..self.clone() }
+    }
 }
 
 /// Who does something, for the record of who did what.

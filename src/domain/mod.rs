@@ -17,6 +17,7 @@ pub mod headline;
 pub mod history;
 pub mod hosts;
 pub mod known;
+pub mod learning;
 pub mod model;
 pub mod normalise;
 pub mod outbox;

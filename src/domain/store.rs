@@ -17,6 +17,7 @@ use super::category::Category;
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use super::history::{AuthorPast, Standing};
+use super::learning::{Learning, Lot};
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
 use super::readers::{ReaderView, Readers, ReportSeen};
@@ -75,6 +76,8 @@ pub struct NewRecord {
     pub membership: Option<Membership>,
     /// Whether the site has to be told, because nobody there reads the answer to this request.
     pub tell: bool,
+    /// The chance that a person looks at it although the verdict was automatic; `None` for none.
+    pub lot: Option<Lot>,
 }
 
 /// What became of a comment that was to be stored.
@@ -101,6 +104,8 @@ pub struct CommentFilter {
     pub updated_since: Option<Timestamp>,
     /// On which the person who asks works.
     pub reach: Reach,
+    /// Whether what waits for a person counts as held, whatever the site knows of it.
+    pub as_people_see: bool,
 }
 
 /// A keyset page. `cursor` is what the last page's `next_cursor` said; engines give it its form and check it.
@@ -620,7 +625,7 @@ pub enum CreateError {
 /// Who remembers.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
-pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Send + Sync {
+pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Send + Sync {
     // Comments.
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.

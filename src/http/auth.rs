@@ -49,6 +49,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Whether it is a person who asks.
+    pub(super) const fn is_person(&self) -> bool {
+        matches!(self.by, Actor::Person(_))
+    }
+
     /// Whether no comment of the site lies outside.
     pub(super) const fn sees_whole_site(&self) -> bool {
         self.reach.has_whole_sites()

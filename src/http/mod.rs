@@ -31,6 +31,7 @@ use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
+use crate::app::learning::Learning;
 use crate::app::outbox::deliver::Health;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
@@ -124,6 +125,8 @@ pub struct State {
     pub webhooks_in: Arc<WebhooksIn>,
     /// People's decisions.
     pub review: Arc<Review>,
+    /// What they teach.
+    pub learning: Arc<Learning>,
     /// A person's data.
     pub authors: Arc<Authors>,
     /// Who works here, and who did what.

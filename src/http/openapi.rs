@@ -8,7 +8,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, operations, outbox, oversight, readers, review,
+    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers, review,
     sanctions, telling, webhooks_in,
 };
 use super::problem::Problem;
@@ -25,6 +25,7 @@ use super::problem::Problem;
         appeals::open, appeals::list, appeals::find, appeals::answer,
         campaigns::list, campaigns::find, campaigns::decide, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
+        learning::models, learning::quality, learning::rollback, learning::reset,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
     ),
     components(schemas(telling::Told)),

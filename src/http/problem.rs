@@ -11,6 +11,7 @@ use super::middleware::request_id;
 use crate::app::appeals::{AppealError, ReplyError};
 use crate::app::events::TooManyStreams;
 use crate::app::intake::IntakeError;
+use crate::app::learning::LearningError;
 use crate::app::limits::RateLimited;
 use crate::app::readers::ReaderError;
 use crate::app::review::ReviewError;
@@ -42,6 +43,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/not-rejected", "The comment is not rejected"),
     ("/problems/appeal-answered", "The appeal is answered"),
     ("/problems/campaign-over", "The campaign is over"),
+    ("/problems/nothing-learned", "Nothing that was learned is in force"),
     ("/problems/unavailable", "The service is unavailable"),
     ("/problems/internal", "Something went wrong here"),
 ];
@@ -288,9 +290,9 @@ impl From<ListError> for Problem {
 impl From<ReviewError> for Problem {
     fn from(error: ReviewError) -> Self {
         match error {
-            ReviewError::Conflict(record) => {
-                Self::conflict(serde_json::to_value(super::api::dto::CommentOut::from(&*record)).unwrap_or_default())
-            }
+            ReviewError::Conflict(record) => Self::conflict(
+                serde_json::to_value(super::api::dto::CommentOut::for_people(&record)).unwrap_or_default(),
+            ),
             ReviewError::NotFound => Self::not_found(error.to_string()),
             ReviewError::NoRuling => Self::invalid("action", "must be approve or reject"),
             ReviewError::Store(store) => store.into(),
@@ -304,6 +306,17 @@ impl From<UndoError> for Problem {
             UndoError::NotFound => Self::not_found(error.to_string()),
             UndoError::AlreadyUndone => Self::new(StatusCode::CONFLICT, "/problems/already-undone", error.to_string()),
             UndoError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<LearningError> for Problem {
+    fn from(error: LearningError) -> Self {
+        let detail = error.to_string();
+        match error {
+            LearningError::NoSite(_) => Self::not_found(detail),
+            LearningError::NothingInForce => Self::new(StatusCode::CONFLICT, "/problems/nothing-learned", detail),
+            LearningError::Store(store) => store.into(),
         }
     }
 }

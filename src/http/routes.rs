@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, operations, outbox, oversight, readers, review,
+    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers, review,
     sanctions, webhooks_in,
 };
 use super::openapi;
@@ -86,6 +86,10 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/v1/campaigns/{id}/merge", Person(Decide), web::post().to(campaigns::merge)),
         entry(Method::GET, "/v1/outbox", Person(Oversee), web::get().to(outbox::list)),
         entry(Method::POST, "/v1/outbox/resend", Person(Operate), web::post().to(outbox::resend)),
+        entry(Method::GET, "/v1/models", Person(Oversee), web::get().to(learning::models)),
+        entry(Method::GET, "/v1/quality", Person(Oversee), web::get().to(learning::quality)),
+        entry(Method::POST, "/v1/sites/{site}/model/rollback", Person(Operate), web::post().to(learning::rollback)),
+        entry(Method::POST, "/v1/sites/{site}/model/reset", Person(Operate), web::post().to(learning::reset)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

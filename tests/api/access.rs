@@ -309,6 +309,40 @@ fn rows() -> Vec<Row> {
             Same,
             Same,
         ),
+        Row {
+            part: Some(Status(403)),
+            ..row("GET", "/v1/models", Needs::Comment, here, none, 200, Sees::Nothing(200), Same)
+        },
+        Row {
+            part: Some(Status(403)),
+            ..row("GET", "/v1/quality", Needs::Comment, here, none, 200, Sees::Nothing(200), Same)
+        },
+        Row {
+            part: Some(Status(403)),
+            ..row(
+                "POST",
+                "/v1/sites/{site}/model/rollback",
+                Nothing,
+                |_| "/v1/sites/news/model/rollback".to_owned(),
+                none,
+                409, // nothing is learned yet; what it does is tested by itself
+                Status(404),
+                Same,
+            )
+        },
+        Row {
+            part: Some(Status(403)),
+            ..row(
+                "POST",
+                "/v1/sites/{site}/model/reset",
+                Nothing,
+                |_| "/v1/sites/news/model/reset".to_owned(),
+                none,
+                409,
+                Status(404),
+                Same,
+            )
+        },
         row("GET", "/healthz", Nothing, here, none, 200, Same, Same),
         row("GET", "/readyz", Nothing, here, none, 200, Same, Same),
         row("GET", "/metrics", Nothing, here, none, 200, Same, Same),

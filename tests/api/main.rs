@@ -12,6 +12,7 @@ mod first_comment;
 mod helpers;
 mod in_flight;
 mod intake;
+mod learning;
 mod limits;
 mod model_file;
 mod people;
@@ -21,6 +22,7 @@ mod readers;
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod receiver;
 mod review;
+mod sampling;
 mod sanctions;
 mod unavailable;
 mod webhooks_in;

@@ -85,6 +85,7 @@ impl Made {
             effect: None,
             membership: None,
             tell: false,
+            lot: None,
         };
         Self(record).hashed()
     }

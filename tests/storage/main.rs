@@ -6,6 +6,7 @@ mod campaigns;
 mod erased;
 mod figures;
 mod history;
+mod learning;
 mod made;
 mod model;
 mod outbox;

@@ -148,6 +148,17 @@ macro_rules! run_on {
             campaigns_merge_and_close,
             queue_shows_and_filters_by_campaign,
             deleted_site_leaves_its_campaigns,
+            // learning.rs
+            decisions_leave_labels_and_taking_them_back_takes_those_along,
+            what_was_said_last_of_a_comment_counts_and_of_the_text_it_was_said_of,
+            erased_comment_takes_its_labels_along_and_leaves_a_count,
+            what_was_concluded_is_kept_whole_or_not_at_all,
+            what_a_site_taught_is_there_after_a_crash,
+            rolled_back_model_is_the_one_before_and_the_rest_is_set_aside,
+            what_was_drawn_waits_and_stays_what_it_was,
+            drawn_verdicts_are_counted_with_what_people_said,
+            no_more_are_drawn_in_a_day_than_allowed,
+            deleted_site_takes_what_it_taught_along,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -176,6 +187,7 @@ pub(crate) use crate::webhooks_in::{
 };
 
 pub(crate) use crate::campaigns::*;
+pub(crate) use crate::learning::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;

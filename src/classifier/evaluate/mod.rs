@@ -7,6 +7,9 @@ pub mod baseline;
 pub mod bootstrap;
 pub mod calibration;
 pub mod random;
+mod wilson;
+
+pub use wilson::wilson;
 
 use calibration::Bins;
 

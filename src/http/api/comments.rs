@@ -59,6 +59,7 @@ pub async fn find(
     let caller = auth::caller(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     let record = state.intake.comment(caller.site.id, &id, &caller.reach).await?;
+    let record = if caller.is_person() { record.as_people_see() } else { record };
     let view = state.readers.view(record.uid).await?;
     let readers = Some(view).filter(|view| *view != ReaderView::default());
     Ok(HttpResponse::Ok().json(CommentOut { readers, ..CommentOut::from(&record) }))
@@ -165,10 +166,12 @@ pub async fn list(
         updated_since: since
             .map(|since| Timestamp::parse(since).map_err(|error| Problem::invalid("updated_since", &error)))
             .transpose()?,
+        as_people_see: caller.is_person(),
         reach: caller.reach,
     };
     let page = page_request(query.limit.as_deref(), query.cursor)?;
     let page = state.intake.comments(caller.site.id, &filter, &page).await?;
-    let items = page.items.iter().map(CommentOut::from).collect();
+    let shown = |record| if filter.as_people_see { CommentOut::for_people(record) } else { CommentOut::from(record) };
+    let items = page.items.iter().map(shown).collect();
     Ok(HttpResponse::Ok().json(CommentPage { items, next_cursor: page.next_cursor }))
 }

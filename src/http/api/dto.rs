@@ -61,6 +61,14 @@ pub struct CommentOut {
     pub readers: Option<ReaderView>,
 }
 
+impl CommentOut {
+    /// For whoever decides about it: what waits is held.
+    #[must_use]
+    pub fn for_people(record: &Record) -> Self {
+        Self::from(&record.as_people_see())
+    }
+}
+
 impl From<&Record> for CommentOut {
     fn from(record: &Record) -> Self {
         Self {
@@ -304,7 +312,7 @@ impl From<&Author> for AuthorOut {
 
 impl From<&QueueItem> for QueueItemOut {
     fn from(item: &QueueItem) -> Self {
-        let record = &item.record;
+        let record = &item.record.as_people_see();
         Self {
             id: record.comment.id.to_string(),
             uid: record.uid,

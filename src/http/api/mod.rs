@@ -13,6 +13,7 @@ pub mod campaigns;
 pub mod comments;
 pub mod dto;
 pub mod events;
+pub mod learning;
 pub mod operations;
 pub mod outbox;
 pub mod oversight;

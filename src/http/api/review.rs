@@ -222,7 +222,7 @@ fn decision(ruled: &Ruled) -> DecisionOut {
         conflicts: ruled
             .conflicts
             .iter()
-            .map(|record| ConflictOut { uid: record.uid, current: CommentOut::from(record) })
+            .map(|record| ConflictOut { uid: record.uid, current: CommentOut::for_people(record) })
             .collect(),
         missing: ruled.missing.clone(),
     }
@@ -239,7 +239,7 @@ pub async fn explanation(
     uid: web::Path<Uuid>,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Read).await?;
-    let explained = state.review.explain(uid.into_inner(), &person).await?;
+    let explained = state.review.explain(uid.into_inner(), &person).await?.as_people_see();
     let house = state.settings.current();
     let policy = house.policy.config();
     let verdict = &explained.record.verdict;

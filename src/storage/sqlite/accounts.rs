@@ -109,7 +109,19 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         .execute("DELETE FROM ruling WHERE NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ruling.id)", [])?;
     let empty = "DELETE FROM campaign WHERE state <> 4 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = campaign.id)";
     connection.execute(empty, [])?;
-    for table in ["article", "outbox", "delivery", "appeal", "sanction", "campaign_wait"] {
+    for table in [
+        "article",
+        "outbox",
+        "delivery",
+        "appeal",
+        "sanction",
+        "label",
+        "learner",
+        "site_model",
+        "model_change",
+        "sample",
+        "campaign_wait",
+    ] {
         connection.execute(&format!("DELETE FROM {table} WHERE site = ?1"), [id])?;
     }
     connection.execute(&format!("{WIPE_ROW} WHERE site = ?1"), [id])?;

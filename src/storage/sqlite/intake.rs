@@ -8,10 +8,11 @@ use super::index::{Chain, Change, Keys};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, articles, audit, campaigns, outbox, privacy, queue, reports, rulings, sanctions, start};
+use super::{appeals, articles, audit, campaigns, learning, outbox, privacy, queue, reports, rulings, samples, sanctions, start};
 use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
+use crate::domain::learning::Lot;
 use crate::domain::sanction::Effect;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{HappeningKind, NewRecord, Result, StoreError};
@@ -30,6 +31,7 @@ pub(super) struct Prepared {
     effect: Option<Effect>,
     membership: Option<Membership>,
     tell: bool,
+    lot: Option<Lot>,
 }
 
 impl Prepared {
@@ -37,10 +39,11 @@ impl Prepared {
         let keys = shared.hasher.keys(new.site.id, &new.comment, &new.trace);
         let trace_bytes = codec::encode(&new.trace)?;
         let (site, article, effect, tell) = (Arc::clone(&new.site), new.article.clone(), new.effect, new.tell);
+        let lot = new.lot;
         let membership = new.membership.clone();
         let content = content_of(new);
         let content_bytes = codec::encode_judged(&content)?;
-        Ok(Self { site, keys, article, content_bytes, content, trace_bytes, effect, membership, tell })
+        Ok(Self { site, keys, article, content_bytes, content, trace_bytes, effect, membership, tell, lot })
     }
 
     fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {
@@ -56,12 +59,12 @@ impl Prepared {
     }
 }
 
-/// What became of a comment, as far as the writer needs to say it.
+/// What became of a comment, as far as the writer needs to say it; and whether it waits for a person.
 pub(super) enum Recorded {
     /// Stored just now.
-    New(Row, Content),
+    New(Row, Content, bool),
     /// Known already, with the same content.
-    Repeat(Row, Content),
+    Repeat(Row, Content, bool),
     /// Known already, with other content.
     Conflict,
 }
@@ -70,7 +73,8 @@ pub(super) enum Recorded {
 pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
     if let Some((row, content)) = new.find(work)? {
         let same = content.hash == new.content.hash;
-        return Ok(if same { Recorded::Repeat(row, content) } else { Recorded::Conflict });
+        let waits = samples::waits(work.connection, row.id)?;
+        return Ok(if same { Recorded::Repeat(row, content, waits) } else { Recorded::Conflict });
     }
     require_site(work.connection, new.site.id)?;
     new.put_article(work)?;
@@ -79,7 +83,8 @@ pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
     insert_row(work.connection, &row, &new.trace_bytes)?;
     let write = "INSERT INTO content (id, b) VALUES (?1, ?2)";
     work.connection.prepare_cached(write)?.execute(params![row.id, new.content_bytes])?;
-    if new.content.status == Status::Held {
+    let waits = new.content.status == Status::Held || samples::draw(work, &row, &new.content, new.lot)?;
+    if waits {
         queue::add(work, &row, &new.content, new.content.at)?;
     }
     if new.effect.is_some() {
@@ -91,7 +96,8 @@ pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
         outbox::tell_status(work, &row, None, new.content.at)?;
     }
     start::complete_run(work.connection, row.id)?;
-    Ok(Recorded::New(row, new.content))
+    work.note(Change::Added { row: row.id, site, keys });
+    Ok(Recorded::New(row, new.content, waits))
 }
 
 /// Replaces the text of a comment.
@@ -121,6 +127,7 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
     work.connection.prepare_cached(write)?.execute(params![row.id, new.content_bytes])?;
     let held_since = queue::held_at(work.connection, row.id)?.unwrap_or(content.at);
     update_row(work.connection, &mut row, status, decided_by, content.at)?;
+    samples::revise(work, &row, &content, new.lot)?;
     queue::replace(work, &row, &content, held_since)?;
     campaigns::record(work, &row, content.comment.id.as_str(), new.membership.as_ref())?;
     let closed = appeals::close(work, &row, None, content.at)?;
@@ -157,6 +164,7 @@ pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, 
     reports::forget(work.connection, row.id)?;
     appeals::forget(work.connection, row.id)?;
     campaigns::forget(work.connection, row.id)?;
+    learning::forget(work, row)?;
     for table in [
         "DELETE FROM content WHERE id = ?1",
         "DELETE FROM queue WHERE id = ?1",

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 use super::index::Chain;
 use super::rows::{self, Row};
 use super::shared::Shared;
-use super::{rulings, start};
+use super::{rulings, samples, start};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{DecidedBy, Record, Status};
 use crate::domain::history::{AuthorPast, Standing};
@@ -170,8 +170,10 @@ impl Listing<'_> {
         self.last = row.id;
         self.scanned += 1;
         let (filter, Some(status)) = (self.filter, row.status) else { return Ok(()) };
+        let waits = filter.as_people_see && filter.status.is_some() && samples::waits(self.connection, row.id)?;
+        let seen = if waits { Status::Held } else { status };
         let wanted = row.site == self.site
-            && filter.status.is_none_or(|wanted| wanted == status)
+            && filter.status.is_none_or(|wanted| wanted == seen)
             && filter.updated_since.is_none_or(|since| row.updated_at >= since);
         if !wanted {
             return Ok(());

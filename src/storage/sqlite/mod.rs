@@ -18,6 +18,7 @@ mod checkpoints;
 mod error;
 mod index;
 mod intake;
+mod learning;
 mod lists;
 mod open;
 mod outbox;
@@ -27,6 +28,7 @@ mod readers;
 mod reports;
 mod rows;
 mod rulings;
+mod samples;
 mod sanctions;
 mod secrets;
 mod shared;
@@ -136,10 +138,10 @@ impl Store for SqliteStore {
         let name = Arc::clone(&new.site.name);
         let prepared = intake::Prepared::new(&self.shared, new)?;
         let recorded = self.writer.run(move |work| intake::record(work, prepared)).await?;
-        let told = |row: &rows::Row, content| rows::record_named(&self.shared, name, row, content);
+        let told = |row: &rows::Row, content, waits| rows::record_named(&self.shared, name, row, content, waits);
         Ok(match recorded {
-            Recorded::New(row, content) => Recording::New(told(&row, content)?),
-            Recorded::Repeat(row, content) => Recording::Repeat(told(&row, content)?),
+            Recorded::New(row, content, waits) => Recording::New(told(&row, content, waits)?),
+            Recorded::Repeat(row, content, waits) => Recording::Repeat(told(&row, content, waits)?),
             Recorded::Conflict => Recording::Conflict,
         })
     }

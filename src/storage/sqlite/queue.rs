@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{articles, campaigns, lists, reports, rulings};
+use super::{articles, campaigns, lists, reports, rulings, samples};
 use crate::domain::category::Category;
 use crate::domain::comment::Article;
 use crate::domain::decision::Status;
@@ -36,19 +36,23 @@ pub(super) fn add(work: &Work<'_>, row: &Row, content: &Content, held_at: Timest
     };
     let author = comment.author.id.as_ref().map_or(0, |id| author_key(work.shared, id.as_str()));
     // Signal ids are kebab-case, so blanks can part them.
+    // What was drawn lies here like what is held, by whatever can be seen of it.
+    let drawn = row.status != Some(Status::Held);
+    let category = if drawn { content.verdict.as_held().category } else { content.verdict.category };
+    let priority = if drawn { samples::priority(work, row, content) } else { content.priority };
     let hits = content.verdict.signals.iter().filter(|signal| matches!(signal.outcome, Outcome::Hit { .. }));
     let write = "INSERT INTO queue (id, site, category, signals, section, lang, article, author, priority, held_at) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     work.connection.prepare_cached(write)?.execute(params![
         row.id,
         row.site.0,
-        category_code(content.verdict.category),
+        category_code(category),
         hits.map(|signal| signal.id.as_str()).collect::<Vec<_>>().join(" "),
         section,
         content.lang,
         article_key(work.shared, comment.article.id.as_str()),
         author,
-        content.priority,
+        priority,
         held_at.as_millis(),
     ])?;
     Ok(())
@@ -58,7 +62,7 @@ pub(super) fn add(work: &Work<'_>, row: &Row, content: &Content, held_at: Timest
 pub(super) fn replace(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp) -> Result<()> {
     let claim = claim_of(work.connection, row.id)?;
     work.connection.prepare_cached("DELETE FROM queue WHERE id = ?1")?.execute([row.id])?;
-    if row.status != Some(Status::Held) {
+    if row.status != Some(Status::Held) && !samples::is_open(work.connection, row.id)? {
         return Ok(());
     }
     add(work, row, content, held_at)?;

@@ -236,7 +236,7 @@ pub(super) fn view(connection: &Connection, comment: u32) -> Result<ReaderView> 
     Ok(ReaderView { reports, weight, up, down })
 }
 
-const fn category_name(category: RulingCategory) -> &'static str {
+pub(super) const fn category_name(category: RulingCategory) -> &'static str {
     match category {
         RulingCategory::Spam => "spam",
         RulingCategory::OffTopic => "off-topic",

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::index::{Chain, Keys};
 use super::shared::Shared;
-use super::start;
+use super::{samples, start};
 use crate::domain::decision::{DecidedBy, Record, Status};
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, StoreError};
@@ -125,11 +125,18 @@ pub(super) fn find(
 
 /// Puts a record together.
 pub(super) fn record(connection: &Connection, shared: &Shared, row: &Row, content: Content) -> Result<Record> {
-    record_named(shared, shared.site_name(connection, row.site)?, row, content)
+    let waits = samples::waits(connection, row.id)?;
+    record_named(shared, shared.site_name(connection, row.site)?, row, content, waits)
 }
 
 /// Puts a record of the site called `name` together.
-pub(super) fn record_named(shared: &Shared, name: Arc<str>, row: &Row, content: Content) -> Result<Record> {
+pub(super) fn record_named(
+    shared: &Shared,
+    name: Arc<str>,
+    row: &Row,
+    content: Content,
+    waits: bool,
+) -> Result<Record> {
     Ok(Record {
         uid: row.uid(shared),
         site: name,
@@ -139,6 +146,7 @@ pub(super) fn record_named(shared: &Shared, name: Arc<str>, row: &Row, content: 
         status: row.live()?,
         decided_by: row.decided_by,
         verdict: content.verdict,
+        waits,
         received_at: row.received_at,
         updated_at: row.updated_at,
     })

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, articles, audit, campaigns, intake, outbox, queue, reports};
+use super::{appeals, articles, audit, campaigns, intake, learning, outbox, queue, reports};
 use crate::domain::decision::{Action, Actor, DecidedBy, Status};
 use crate::domain::people::Reach;
 use crate::domain::store::{Happening, HappeningKind, Place, Result, Ruled, Ruling, StoreError, UndoError};
@@ -15,6 +15,11 @@ use crate::storage::codec::{self, Happened, RulingText};
 
 /// Applies a ruling to what is still as it was seen.
 pub(super) fn rule(work: &mut Work<'_>, ruling: &Ruling) -> Result<Ruled> {
+    rule_as(work, ruling, true)
+}
+
+/// As [`rule`]; `teaches` is false where it is not the comments' words that it is about.
+pub(super) fn rule_as(work: &mut Work<'_>, ruling: &Ruling, teaches: bool) -> Result<Ruled> {
     let mut ruled =
         Ruled { decision: new_uid(ruling.at)?, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
     let number = insert_ruling(work.connection, &ruled, ruling)?;
@@ -28,7 +33,7 @@ pub(super) fn rule(work: &mut Work<'_>, ruling: &Ruling) -> Result<Ruled> {
             ruled.conflicts.push(rows::load(work.connection, work.shared, &row)?);
             continue;
         }
-        apply(work, &mut row, ruling, (number, ruled.decision))?;
+        apply(work, &mut row, ruling, (number, ruled.decision), teaches)?;
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     if ruled.applied.is_empty() {
@@ -150,11 +155,18 @@ struct Item {
     before: Before,
 }
 
-fn apply(work: &Work<'_>, row: &mut Row, ruling: &Ruling, (number, decision): (i64, Uuid)) -> Result<()> {
+fn apply(
+    work: &Work<'_>,
+    row: &mut Row,
+    ruling: &Ruling,
+    (number, decision): (i64, Uuid),
+    teaches: bool,
+) -> Result<()> {
     let before =
         Before { status: row.live()?, decided_by: row.decided_by, held_at: queue::held_at(work.connection, row.id)? };
     let status = ruling.action.status();
     reports::answer(work.connection, row.id, status)?;
+    learning::note(work, row, ruling, number, teaches)?;
     let closed = change(work, row, (status, DecidedBy::Person), Some(decision), ruling.at)?;
     let content = rows::content(work.connection, row.id)?;
     queue::replace(work, row, &content, before.held_at.unwrap_or(ruling.at))?;
@@ -207,6 +219,7 @@ fn restore(
         DecidedBy::Person => reports::answer(work.connection, row.id, before.status)?, // an earlier ruling had answered them
         DecidedBy::Policy | DecidedBy::Rule => reports::reopen(work.connection, row.id)?,
     }
+    learning::undo(work, row, number, at)?;
     let closed = change(work, row, (before.status, before.decided_by), None, at)?;
     appeals::reopen(work, row, decision, at)?;
     let content = rows::content(work.connection, row.id)?;

@@ -30,7 +30,7 @@ const COLUMNS: &str = "sanction.id, sanction.uid, sanction.site, site.name, meas
 const FROM: &str = "sanction LEFT JOIN site ON site.id = sanction.site";
 
 pub(super) fn add(work: &mut Work<'_>, new: &NewSanction) -> Result<(Sanction, Option<Ruled>)> {
-    let ruled = new.also.as_ref().map(|ruling| rulings::rule(work, ruling)).transpose()?;
+    let ruled = new.also.as_ref().map(|ruling| rulings::rule_as(work, ruling, false)).transpose()?;
     let ruling = ruled.as_ref().filter(|ruled| !ruled.applied.is_empty()).map(|ruled| ruled.decision);
     let connection = work.connection;
     let uid = rulings::new_uid(new.at)?;

@@ -22,6 +22,7 @@ pub(super) struct Shared {
     /// What sanctions' targets are hashed with. Made from what stands in the same file: see [`crate::domain::sanction`].
     pub target_key: [u8; 32],
     reader_key: [u8; 32],
+    lot_key: [u8; 32],
     names: RwLock<HashMap<SiteId, Arc<str>>>,
     /// That there is something to be told.
     pub news: News,
@@ -66,6 +67,7 @@ impl Shared {
             seal: Seal::new(&derive("uid")),
             target_key: derive("sanction"),
             reader_key: derive("reader"),
+            lot_key: derive("lot"),
             names: RwLock::default(),
             news: News::default(),
         }
@@ -76,6 +78,16 @@ impl Shared {
         let mac = Hmac::<Sha256>::new_from_slice(&self.reader_key).expect("HMAC takes keys of any length");
         let digest = mac.chain_update(site.0.to_le_bytes()).chain_update(id.as_bytes()).finalize().into_bytes();
         digest[..16].try_into().expect("sixteen bytes are sixteen bytes")
+    }
+
+    /// Two numbers from 0.0 to below 1.0 that only this database can draw for a site's thing of that name.
+    pub(super) fn lots(&self, site: SiteId, name: &str) -> [f64; 2] {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.lot_key).expect("HMAC takes keys of any length");
+        let digest = mac.chain_update(site.0.to_le_bytes()).chain_update(name.as_bytes()).finalize().into_bytes();
+        [0, 4].map(|at| {
+            let drawn = u32::from_le_bytes(digest[at..at + 4].try_into().expect("four bytes are four bytes"));
+            f64::from(drawn) / (f64::from(u32::MAX) + 1.0)
+        })
     }
 
     /// The name of a site. Names never change and numbers are never used again, so what was read once stays right.
