@@ -73,10 +73,10 @@ async fn judged() -> Vec<Heard> {
 const SPAM_CAUGHT: usize = 43;
 /// Of ten attacks, how many at least.
 const ABUSE_CAUGHT: usize = 8;
-/// Of 105 genuine comments, how many at most.
-const GENUINE_CAUGHT_MOST: usize = 0;
-/// Of those, how many are rejected at most.
-const GENUINE_REJECTED_MOST: usize = 0;
+/// Of 105 genuine comments, how many are approved at least.
+const GENUINE_APPROVED: usize = 105;
+/// Of those, how many are not rejected at least.
+const GENUINE_NOT_REJECTED: usize = 105;
 
 #[tokio::test]
 async fn precision_and_recall_on_comments_written_for_it_do_not_fall() {
@@ -102,5 +102,9 @@ async fn precision_and_recall_on_comments_written_for_it_do_not_fall() {
     );
     println!("{said}");
     assert!(spam >= SPAM_CAUGHT && abuse >= ABUSE_CAUGHT, "less is found: {said}");
-    assert!(genuine <= GENUINE_CAUGHT_MOST && rejected <= GENUINE_REJECTED_MOST, "more genuine comments wait: {said}");
+    let all = heard.iter().filter(is_genuine).count();
+    assert!(
+        all - genuine >= GENUINE_APPROVED && all - rejected >= GENUINE_NOT_REJECTED,
+        "more genuine comments wait: {said}"
+    );
 }

@@ -85,7 +85,7 @@ fn figures(report: &mut Report, set: &str, found: Vec<(String, f64)>, target: f6
 }
 
 /// The blog's comments under posts that nothing was learned from, without copies.
-async fn held_out(shop: &Workshop<'_>) -> anyhow::Result<([Court; 2], Vec<Case>)> {
+fn held_out(shop: &Workshop<'_>) -> anyhow::Result<([Court; 2], Vec<Case>)> {
     let (court, held_out) = shop.court_abroad()?;
     let other = shop.court_abroad()?.0;
     let cases = rows::blog(&shop.train)?.into_iter().filter(|case| held_out.contains(&case.id)).collect();
@@ -121,7 +121,7 @@ impl Protocol for SwappedPairs {
     }
 
     async fn run(&self, shop: &Workshop<'_>, chance: Chance, report: &mut Report) -> anyhow::Result<()> {
-        let ([mut own_court, mut other_court], own) = held_out(shop).await?;
+        let ([mut own_court, mut other_court], own) = held_out(shop)?;
         let pages = pages(&own);
         let mut random = Random::new(SEED);
         let mut swapped = own.clone();
@@ -165,7 +165,7 @@ impl Protocol for ForeignHeadlines {
             ("clickbait and news", shop.train.join("headlines_clickbait.jsonl")),
         ];
         for (set, path) in sets {
-            let ([mut own_court, mut other_court], own) = held_out(shop).await?;
+            let ([mut own_court, mut other_court], own) = held_out(shop)?;
             let mut random = Random::new(SEED);
             let pages = pages(&own);
             let chosen = random.choose(&headlines(&path)?, 1_000);
