@@ -89,7 +89,7 @@ impl Signal for Check {
             (self.0.link_weight, "Short praise beside a link")
         } else if short && name_sells(ctx) {
             (self.0.name_weight, "Short praise beside a name or homepage that sells")
-        } else if templates == 1 && about == 0 && length <= LONG {
+        } else if templates == 1 && about == 0 && length <= MIDDLE {
             (self.0.weight, "Praise that would fit any page")
         } else {
             return Outcome::Clear;
@@ -102,6 +102,8 @@ impl Signal for Check {
 const SHORT: usize = 25;
 /// Words above which praise is not what a text is about.
 const LONG: usize = 120;
+/// Words above which one such phrase is not what a text is about.
+const MIDDLE: usize = 60;
 
 /// Words that stand in praise of any page and say nothing about this one.
 const GENERIC: &[&str] = &[
