@@ -32,7 +32,7 @@ pub fn numbers(folded: &str, spelled: bool) -> Vec<Number> {
     for token in tokens(folded) {
         let gap = run.last().map(|last: &Group<'_>| &folded[last.at.end..token.start]);
         let group = group(folded, &token, spelled);
-        if gap.is_none_or(|gap| joins(gap)) {
+        if gap.is_none_or(joins) {
             if let Some(group) = group {
                 run.push(group);
                 continue;

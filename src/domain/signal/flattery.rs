@@ -177,7 +177,7 @@ mod tests {
                 "The cycle lanes cost two million and the old bridge is closed for repairs until spring.",
             )
         };
-        let cases: &[(&str, Case, f64)] = &[
+        let cases: Vec<(&str, Case, f64)> = vec![
             ("a template", page("I have bookmarked your weblog and will tell all my friends about it"), 1.9),
             ("one phrase", page("This is a really wonderful website, thank you!"), 0.9),
             ("praise and a link", page("Great post! http://pills.example/"), 1.2),
@@ -210,7 +210,7 @@ mod tests {
             ("German", page("Danke für den Artikel!"), 0.0),
             ("Japanese", page("ありがとうございました"), 0.0),
         ];
-        for (name, case, expected) in cases {
+        for (name, case, expected) in &cases {
             assert!((weight(&check, case) - expected).abs() < 1e-9, "{name}: {:?}", case.outcome(&check));
         }
     }

@@ -127,7 +127,7 @@ fn is_local(host: &str) -> bool {
             v4.is_loopback() || v4.is_private() || v4.is_unspecified() || v4.is_link_local()
         }
         Ok(std::net::IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unspecified(),
-        Err(_) => !host.contains('.') || host.ends_with(".local") || host.ends_with(".localhost"),
+        Err(_) => matches!(host.rsplit('.').next(), Some("local" | "localhost")) || !host.contains('.'),
     }
 }
 
