@@ -32,7 +32,7 @@ pub fn numbers(folded: &str, spelled: bool) -> Vec<Number> {
     for token in tokens(folded) {
         let gap = run.last().map(|last: &Group<'_>| &folded[last.at.end..token.start]);
         let group = group(folded, &token, spelled);
-        if gap.is_none_or(|gap| joins(gap)) {
+        if gap.is_none_or(joins) {
             if let Some(group) = group {
                 run.push(group);
                 continue;
@@ -118,9 +118,11 @@ fn finish(text: &str, run: &mut Vec<Group<'_>>, found: &mut Vec<Number>) {
     let short_groups = groups.iter().filter(|group| group.digits.len() <= 1).count();
     let scores = words == 0 && short_groups * 2 > groups.len() && groups.len() < 8;
     let length = (8..=15).contains(&digits.len()) && (words == 0 || words + 2 >= groups.len());
-    // An amount, a case, a part of an address.
-    let code = text[..first.at.start].ends_with(['#', '=', '@', '$', '€', '£', '/'])
-        || text[last.at.end..].starts_with(['%', '€', '$', '£', '=']);
+    // An amount, a number of something, a part of an address of the web.
+    let alone =
+        |c: Option<char>, allowed: &str| c.is_none_or(|c| c.is_whitespace() || allowed.contains(c) || !c.is_ascii());
+    let code = !alone(text[..first.at.start].chars().next_back(), ":(+*_~-\"'[,.")
+        || !alone(text[last.at.end..].chars().next(), ")]*_~-\"'!?,.;:");
     if length && !is_date && !thousands && !version && !single && !scores && !code && found.len() < MAX_NUMBERS {
         found.push(Number { digits, at: first.at.start..last.at.end });
     }

@@ -267,14 +267,12 @@ fn shown(label: &str) -> String {
 /// The Latin letters that a label reads like.
 fn skeleton(label: &str) -> String {
     let letters = label.chars().filter(|c| *c != '-').map(|c| match c {
-        '0' => 'o',
         '1' => 'l',
-        '3' => 'e',
         '5' => 's',
         'à'..='å' => 'a',
-        'è'..='ë' => 'e',
+        '3' | 'è'..='ë' => 'e',
         'ì'..='ï' => 'i',
-        'ò'..='ö' => 'o',
+        '0' | 'ò'..='ö' => 'o',
         'ù'..='ü' => 'u',
         c => imitated(c).unwrap_or(c),
     });

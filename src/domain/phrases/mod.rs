@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(found("PLEASE Subscribe to my new channel!", Kind::Begging), ["please subscribe", "my new channel"]);
         assert_eq!(
             found("Check my new channel, my YouTube channel", Kind::Begging),
-            ["check my", "my youtube channel"]
+            ["my new channel", "my youtube channel"]
         );
         assert!(found("the mimeo of a simoom", Kind::Messenger).is_empty());
         assert_eq!(found("Ищу людей, подробности в ЛС", Kind::Bait), ["ищу людей"]);

@@ -3,12 +3,13 @@
 //! - **Looks at:** the author's name: words that sell (two or more, or an offer of easy money), an address or a
 //!   telephone number in it, or the same words as the text of a link in the comment.
 //! - **Why:** the name is shown, linked and indexed: spam puts its keywords there.
-//! - **Wrong when:** people are called Loan, Cash or Price, and SEO is a family name: one such word says nothing.
-//!   Somebody signs with the name of the shop that is asked about; all checks of author fields count together up to
-//!   a cap.
-//! - **Settings:** `[signals.author_name]`, `mode` (`live`, `shadow` or `off`; default `live`), `address_weight`
-//!   (log-odds added to `spam` for an address or a telephone number, default 1.6), `anchor_weight` (log-odds when
-//!   the text of a link says the same, default 1.4), `words_weight` (log-odds for words that sell, default 1.4).
+//! - **Wrong when:** people are called Loan, Cash or Price, and SEO is a family name: one such word says
+//!   nothing. Somebody signs with the name of the shop that is asked about; all checks of author fields count
+//!   together up to a cap.
+//! - **Settings:** `[signals.author_name]`, `mode` (`live`, `shadow` or `off`; default `live`),
+//!   `address_weight` (log-odds added to `spam` for an address or a telephone number, default 1.4),
+//!   `anchor_weight` (log-odds when the text of a link says the same, default 1.0), `words_weight` (log-odds
+//!   for words that sell, default 1.2).
 
 use serde::{Deserialize, Serialize};
 
@@ -42,9 +43,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            address_weight: LogOdds::of(1.6),
-            anchor_weight: LogOdds::of(1.4),
-            words_weight: LogOdds::of(1.4),
+            address_weight: LogOdds::of(1.4),
+            anchor_weight: LogOdds::of(1.0),
+            words_weight: LogOdds::of(1.2),
         }
     }
 }
@@ -131,13 +132,13 @@ mod tests {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let link = "good read <a href='http://x.example/'>Harbour Dental</a>";
         let cases: &[(&str, &str, &str, f64)] = &[
-            ("words that sell", "Cheap Hotels", "hello", 1.4),
-            ("more of them", "best SEO services in town", "hello", 1.4),
-            ("an offer", "Bitcoin Investment", "hello", 1.4),
-            ("an address", "www.pills.example", "hello", 1.6),
-            ("a bare address", "cheapshoes.com", "hello", 1.6),
-            ("a telephone number", "Anna +1 202 555 0175", "hello", 1.6),
-            ("the text of a link", "Harbour Dental", link, 1.4),
+            ("words that sell", "Cheap Hotels", "hello", 1.2),
+            ("more of them", "best SEO services in town", "hello", 1.2),
+            ("an offer", "Bitcoin Investment", "hello", 1.2),
+            ("an address", "www.pills.example", "hello", 1.4),
+            ("a bare address", "cheapshoes.com", "hello", 1.4),
+            ("a telephone number", "Anna +1 202 555 0175", "hello", 1.4),
+            ("the text of a link", "Harbour Dental", link, 1.0),
             ("a plain name", "Anna Lindberg", link, 0.0),
             ("a Vietnamese name", "Loan Nguyen", "hello", 0.0),
             ("a Korean name", "Seo Ji-woo", "hello", 0.0),

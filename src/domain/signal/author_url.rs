@@ -1,18 +1,18 @@
 //! # A homepage that sells (`author-url`)
 //!
-//! - **Looks at:** the author's homepage: an address that a service shortens, a suffix that costs next to nothing,
-//!   a name made of words that sell or one that imitates another, a page deep inside a site instead of its front.
-//!   Pages on sites where people have their own (networks, code hosts, blog hosts), and the page's own domain, do
-//!   not count.
-//! - **Why:** a comment form's field for the homepage is where a link costs least: the text above it only has to be
-//!   let through.
+//! - **Looks at:** the author's homepage: an address that a service shortens, a suffix that costs next to
+//!   nothing, a name made of words that sell or one that imitates another, a page deep inside a site instead of
+//!   its front. Pages on sites where people have their own (networks, code hosts, blog hosts), and the page's
+//!   own domain, do not count.
+//! - **Why:** a comment form's field for the homepage is where a link costs least: the text above it only has
+//!   to be let through.
 //! - **Wrong when:** somebody runs a shop and says so, or points to one article. The weight for a deep page is
 //!   small, and all checks of author fields count together up to a cap.
-//! - **Settings:** `[signals.author_url]`, `mode` (`live`, `shadow` or `off`; default `live`), `disguise_weight`
-//!   (log-odds added to `spam` when the name imitates another, default 2.0), `shortener_weight` (log-odds for a
-//!   shortened address, default 1.4), `commercial_weight` (log-odds for a name made of words that sell, default
-//!   1.2), `cheap_weight` (log-odds for a suffix that costs next to nothing, default 1.0), `deep_weight` (log-odds
-//!   for a page deep inside a site, default 0.4).
+//! - **Settings:** `[signals.author_url]`, `mode` (`live`, `shadow` or `off`; default `live`),
+//!   `disguise_weight` (log-odds added to `spam` when the name imitates another, default 1.8),
+//!   `shortener_weight` (log-odds for a shortened address, default 1.0), `commercial_weight` (log-odds for a
+//!   name made of words that sell, default 0.8), `cheap_weight` (log-odds for a suffix that costs next to
+//!   nothing, default 0.6), `deep_weight` (log-odds for a page deep inside a site, default 0.3).
 
 use serde::{Deserialize, Serialize};
 
@@ -49,11 +49,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            disguise_weight: LogOdds::of(2.0),
-            shortener_weight: LogOdds::of(1.4),
-            commercial_weight: LogOdds::of(1.2),
-            cheap_weight: LogOdds::of(1.0),
-            deep_weight: LogOdds::of(0.4),
+            disguise_weight: LogOdds::of(1.8),
+            shortener_weight: LogOdds::of(1.0),
+            commercial_weight: LogOdds::of(0.8),
+            cheap_weight: LogOdds::of(0.6),
+            deep_weight: LogOdds::of(0.3),
         }
     }
 }
@@ -134,13 +134,13 @@ mod tests {
     fn homepages_are_told_from_shops() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, f64)] = &[
-            ("an imitation", "http://www.faceboook.com/", 2.0),
-            ("shortened", "https://bit.ly/2eNvDx6", 1.4),
-            ("a name that sells", "http://cheap-payday-loans.info", 1.2),
-            ("no scheme", "buy-essays-online.example", 1.2),
-            ("a cheap suffix", "http://smilenow.icu/", 1.0),
-            ("a page deep inside", "http://shop.example/blog/ten-best-dentists-in-town", 0.4),
-            ("a query", "http://shop.example/?product=7", 0.4),
+            ("an imitation", "http://www.faceboook.com/", 1.8),
+            ("shortened", "https://bit.ly/2eNvDx6", 1.0),
+            ("a name that sells", "http://cheap-payday-loans.info", 0.8),
+            ("no scheme", "buy-essays-online.example", 0.8),
+            ("a cheap suffix", "http://smilenow.icu/", 0.6),
+            ("a page deep inside", "http://shop.example/blog/ten-best-dentists-in-town", 0.3),
+            ("a query", "http://shop.example/?product=7", 0.3),
             ("a person's own domain", "https://anna-lindberg.se", 0.0),
             ("a blog", "https://blog.harbour.example/", 0.0),
             ("a profile", "https://www.linkedin.com/in/anna-maria-lindberg-77", 0.0),

@@ -9,7 +9,7 @@
 //!   neighbourhood. On sites whose comments are for that, set `mode` to `off`.
 //! - **Settings:** `[signals.begging]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight` (log-odds
 //!   added to `spam` for one such request, default 1.4), `several_weight` (log-odds for two and more different
-//!   ones, default 2.5), `votes_weight` (log-odds for a request for votes alone, default 1.2).
+//!   ones, default 2.5), `votes_weight` (log-odds for a request for votes alone, default 1.0).
 
 use serde::{Deserialize, Serialize};
 
@@ -43,7 +43,7 @@ impl Default for Config {
             mode: Mode::Live,
             weight: LogOdds::of(1.4),
             several_weight: LogOdds::of(2.5),
-            votes_weight: LogOdds::of(1.2),
+            votes_weight: LogOdds::of(1.0),
         }
     }
 }
@@ -95,7 +95,7 @@ mod tests {
             ("one request", "Hey guys, come to my channel", 1.4),
             ("a single phrase", "the cover is on my channel", 1.4),
             ("several", "Please subscribe and check out my new song, I will sub back", 2.5),
-            ("votes", "Thumbs up if you are here in 2014", 1.2),
+            ("votes", "Thumbs up if you are here in 2014", 1.0),
             ("German", "Schaut mal auf meinem Kanal vorbei", 1.4),
             ("Spanish", "suscríbanse a mi canal", 2.5),
             ("Portuguese", "se inscreve no meu canal", 2.5),

@@ -1,17 +1,18 @@
 //! # Contact details for sale (`contact-details`)
 //!
-//! - **Looks at:** telephone numbers however they are written (spaced, dotted, in full-width digits, with letters
-//!   for digits, spelled out), messenger names with a number or handle beside them, links that open a chat, wallets
-//!   (checked by their check sums), e-mail addresses. A number or an address counts beside words that sell, or when
-//!   it is given twice; a wallet counts by itself.
+//! - **Looks at:** telephone numbers however they are written (spaced, dotted, in full-width digits, with
+//!   letters for digits, spelled out), messenger names with a number or handle beside them, links that open a
+//!   chat, wallets (checked by their check sums), e-mail addresses. A number or an address counts beside words
+//!   that sell, or when it is given twice; a wallet counts by itself.
 //! - **Why:** what cannot be linked is given as a number; and who sells has to be reached.
 //! - **Wrong when:** somebody gives the number of a help line, or of the town hall: alone, no number counts. A
 //!   private address given to one person looks the same as one for sale when words of selling stand beside it.
 //! - **Settings:** `[signals.contact_details]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight`
-//!   (log-odds added to `spam` for a number beside words that sell, default 1.6), `repeated_weight` (log-odds for
-//!   the same number twice, default 1.4), `messenger_weight` (log-odds for a number or handle at a messenger, or a
-//!   link that opens a chat beside words that sell, default 1.8), `wallet_weight` (log-odds for a wallet, default
-//!   1.8), `mail_weight` (log-odds for an e-mail address beside words that sell, default 1.2).
+//!   (log-odds added to `spam` for a number beside words that sell, default 1.6), `repeated_weight` (log-odds
+//!   for the same number twice, default 1.4), `messenger_weight` (log-odds for a number or handle at a
+//!   messenger, or a link that opens a chat beside words that sell, default 1.8), `wallet_weight` (log-odds for
+//!   a wallet, default 1.8), `mail_weight` (log-odds for an e-mail address beside words that sell, default
+//!   0.7).
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,7 @@ impl Default for Config {
             repeated_weight: LogOdds::of(1.4),
             messenger_weight: LogOdds::of(1.8),
             wallet_weight: LogOdds::of(1.8),
-            mail_weight: LogOdds::of(1.2),
+            mail_weight: LogOdds::of(0.7),
         }
     }
 }
@@ -177,7 +178,7 @@ mod tests {
             ("a chat link", "we sell documents https://wa.me/12025550175", 1.8),
             ("a wallet", "send coins to 1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", 1.8),
             ("another kind of wallet", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", 1.8),
-            ("a mail address for sale", "loan offers, contact us: easyloan@mail.example", 1.2),
+            ("a mail address for sale", "loan offers, contact us: easyloan@mail.example", 0.7),
             ("a help line", "I rang 0800 123 4567 and nobody answered", 0.0),
             ("a price", "It costs 1 200 000 euros, or 1.300.000 with the bridge", 0.0),
             ("a date", "It opened on 2012-06-30 at 13:29:22, for sale signs everywhere", 0.0),

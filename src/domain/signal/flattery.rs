@@ -89,7 +89,7 @@ impl Signal for Check {
             (self.0.link_weight, "Short praise beside a link")
         } else if short && name_sells(ctx) {
             (self.0.name_weight, "Short praise beside a name or homepage that sells")
-        } else if templates == 1 && about == 0 && length <= LONG {
+        } else if templates == 1 && about == 0 && length <= MIDDLE {
             (self.0.weight, "Praise that would fit any page")
         } else {
             return Outcome::Clear;
@@ -102,6 +102,8 @@ impl Signal for Check {
 const SHORT: usize = 25;
 /// Words above which praise is not what a text is about.
 const LONG: usize = 120;
+/// Words above which one such phrase is not what a text is about.
+const MIDDLE: usize = 60;
 
 /// Words that stand in praise of any page and say nothing about this one.
 const GENERIC: &[&str] = &[
@@ -175,7 +177,7 @@ mod tests {
                 "The cycle lanes cost two million and the old bridge is closed for repairs until spring.",
             )
         };
-        let cases: &[(&str, Case, f64)] = &[
+        let cases: Vec<(&str, Case, f64)> = vec![
             ("a template", page("I have bookmarked your weblog and will tell all my friends about it"), 1.9),
             ("one phrase", page("This is a really wonderful website, thank you!"), 0.9),
             ("praise and a link", page("Great post! http://pills.example/"), 1.2),
@@ -208,7 +210,7 @@ mod tests {
             ("German", page("Danke für den Artikel!"), 0.0),
             ("Japanese", page("ありがとうございました"), 0.0),
         ];
-        for (name, case, expected) in cases {
+        for (name, case, expected) in &cases {
             assert!((weight(&check, case) - expected).abs() < 1e-9, "{name}: {:?}", case.outcome(&check));
         }
     }

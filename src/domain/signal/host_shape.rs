@@ -12,10 +12,10 @@
 //!   cap. Local addresses (`localhost`, private networks) are talk about programming.
 //! - **Settings:** `[signals.host_shape]`, `mode` (`live`, `shadow` or `off`; default `live`),
 //!   `disguise_weight` (log-odds added to `spam` when a name imitates another, or a user name stands before it,
-//!   default 2.2), `address_weight` (log-odds for numbers instead of a name, or an odd port, default 1.0),
-//!   `shortener_weight` (log-odds for a service that hides the target, default 0.9), `cheap_weight` (log-odds
-//!   for a suffix that costs next to nothing, default 1.1), `stuffed_weight` (log-odds for a name made of words
-//!   that sell, default 1.0).
+//!   default 2.2), `address_weight` (log-odds for numbers instead of a name, or an odd port, default 0.5),
+//!   `shortener_weight` (log-odds for a service that hides the target, default 0.5), `cheap_weight` (log-odds
+//!   for a suffix that costs next to nothing, default 0.6), `stuffed_weight` (log-odds for a name made of words
+//!   that sell, default 0.6).
 
 use serde::{Deserialize, Serialize};
 
@@ -53,10 +53,10 @@ impl Default for Config {
         Self {
             mode: Mode::Live,
             disguise_weight: LogOdds::of(2.2),
-            address_weight: LogOdds::of(1.0),
-            shortener_weight: LogOdds::of(0.9),
-            cheap_weight: LogOdds::of(1.1),
-            stuffed_weight: LogOdds::of(1.0),
+            address_weight: LogOdds::of(0.5),
+            shortener_weight: LogOdds::of(0.5),
+            cheap_weight: LogOdds::of(0.6),
+            stuffed_weight: LogOdds::of(0.6),
         }
     }
 }
@@ -127,7 +127,7 @@ fn is_local(host: &str) -> bool {
             v4.is_loopback() || v4.is_private() || v4.is_unspecified() || v4.is_link_local()
         }
         Ok(std::net::IpAddr::V6(v6)) => v6.is_loopback() || v6.is_unspecified(),
-        Err(_) => !host.contains('.') || host.ends_with(".local") || host.ends_with(".localhost"),
+        Err(_) => matches!(host.rsplit('.').next(), Some("local" | "localhost")) || !host.contains('.'),
     }
 }
 
@@ -144,11 +144,11 @@ mod tests {
             ("a known name in front", "http://paypal.com.secure.example/login", 2.2),
             ("letters of another script", "see http://p\u{430}ypal.com/", 2.2),
             ("a user before the host", "http://www.bank.example@203.0.113.9/x", 2.2),
-            ("a number", "http://203.0.113.9/x", 1.0),
-            ("an odd port", "http://offer.example:8123/x", 1.0),
-            ("shortened", "look https://bit.ly/2eNvDx6", 0.9),
-            ("a cheap suffix", "http://join-now.icu/x", 1.1),
-            ("words that sell", "http://cheap-payday-loans.info/", 1.0),
+            ("a number", "http://203.0.113.9/x", 0.5),
+            ("an odd port", "http://offer.example:8123/x", 0.5),
+            ("shortened", "look https://bit.ly/2eNvDx6", 0.5),
+            ("a cheap suffix", "http://join-now.icu/x", 0.6),
+            ("words that sell", "http://cheap-payday-loans.info/", 0.6),
             ("nothing", "no link at all", 0.0),
             ("an ordinary one", "see https://en.wikipedia.org/wiki/Bridge", 0.0),
             ("the page's own", "http://news.example:8080/x", 0.0),

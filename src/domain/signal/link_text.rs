@@ -165,7 +165,7 @@ mod tests {
                 "The cycle lanes cost two million. A hotel near the bridge objects to cheap parking.",
             )
         };
-        let cases: &[(&str, Case, f64)] = &[
+        let cases: Vec<(&str, Case, f64)> = vec![
             ("another domain", page("<a href='http://evil.example/login'>paypal.com</a>"), 2.4),
             ("another domain with path", page("<a href='http://evil.example/x'>https://www.bbc.co.uk/news</a>"), 2.4),
             ("keywords", page("nice <a href='http://x.example/'>buy cheap viagra online</a>"), 1.6),
@@ -199,7 +199,7 @@ mod tests {
             ("a word with a dot", page("<a href='http://x.example/asp'>ASP.NET</a>"), 0.0),
             ("plain", Case::new("an array[url] of addresses"), 0.0),
         ];
-        for (name, case, expected) in cases {
+        for (name, case, expected) in &cases {
             assert!((weight(&check, case) - expected).abs() < 1e-9, "{name}: {:?}", case.outcome(&check));
         }
     }

@@ -21,11 +21,11 @@ impl Default for Resources {
 /// A comment on the page `http://news.example/a`, first of its kind unless said otherwise.
 pub(in crate::domain) struct Case {
     draft: Draft,
-    page: Option<Page>,
+    page: Option<Box<Page>>,
     parent: Option<String>,
     page_away: bool,
     parent_away: bool,
-    past: Option<PastOf>,
+    past: Option<Box<PastOf>>,
     author: Option<Known<AuthorPast>>,
     allowance: Allowance,
 }
@@ -73,7 +73,8 @@ impl Case {
             text: Some(text.to_owned()),
             ..ArticleDraft::default()
         };
-        self.page = Some(Page::new(article.parse(&Bounds::default()).expect("valid"), &Background::default()));
+        let article = article.parse(&Bounds::default()).expect("valid");
+        self.page = Some(Box::new(Page::new(article, &Background::default())));
         self
     }
 
@@ -102,7 +103,7 @@ impl Case {
     pub(in crate::domain) fn past(mut self, change: impl FnOnce(&mut PastOf)) -> Self {
         let mut past = PastOf::empty(&self.comment().trace);
         change(&mut past);
-        self.past = Some(past);
+        self.past = Some(Box::new(past));
         self
     }
 
@@ -117,14 +118,14 @@ impl Case {
 
     pub(in crate::domain) fn outcome(&self, check: &impl Signal) -> Outcome {
         let comment = self.comment();
-        let mut past = self.past.clone().unwrap_or_else(|| PastOf::empty(&comment.trace));
+        let mut past = self.past.as_deref().cloned().unwrap_or_else(|| PastOf::empty(&comment.trace));
         if let Some(author) = &self.author {
             past.author = author.clone();
         }
         check.evaluate(&Context {
             comment: &comment,
             gist: &Gist::default(),
-            page: known(self.page.as_ref(), self.page_away),
+            page: known(self.page.as_deref(), self.page_away),
             parent: known(self.parent.as_deref(), self.parent_away),
             past: &past,
             allowance: &self.allowance,
