@@ -25,7 +25,7 @@ pub struct PastOf {
     /// What became of this author's earlier comments.
     pub author: Known<AuthorPast>,
     /// The campaign that it belongs to.
-    pub campaign: Known<Option<CampaignPast>>,
+    pub campaign: Known<Option<Box<CampaignPast>>>,
 }
 
 impl PastOf {

@@ -40,7 +40,7 @@ impl Prepared {
         let membership = new.membership.clone();
         let content = content_of(new);
         let content_bytes = codec::encode(&content)?;
-        Ok(Self { site, keys, article, content_bytes, content, trace_bytes, effect, membership, tell })
+        Ok(Self { site, keys, article, content, content_bytes, trace_bytes, effect, membership, tell })
     }
 
     fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {
