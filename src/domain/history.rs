@@ -30,7 +30,7 @@ pub struct PastOf {
     /// What readers say of this comment, when it was there before and is judged again.
     pub readers: Known<ReaderView>,
     /// The campaign that it belongs to.
-    pub campaign: Known<Option<CampaignPast>>,
+    pub campaign: Known<Option<Box<CampaignPast>>>,
 }
 
 /// How fast comments came in: how many in the last [`Pace::WINDOW_MS`], this one not counted.

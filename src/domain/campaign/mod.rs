@@ -319,7 +319,7 @@ pub struct Turn {
 
 /// Applies what people decided about a comment's campaign to what policy concluded: a later member of a rejected one is held at least. Pure.
 #[must_use]
-pub fn pronounce(mut verdict: Verdict, past: &Known<Option<CampaignPast>>, rejected: Later) -> Verdict {
+pub fn pronounce(mut verdict: Verdict, past: &Known<Option<Box<CampaignPast>>>, rejected: Later) -> Verdict {
     let Some(past) = past.get().and_then(Option::as_ref) else { return verdict };
     if past.action != Some(Action::Reject) {
         return verdict;

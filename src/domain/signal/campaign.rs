@@ -146,7 +146,7 @@ mod tests {
     fn membership_weighs_by_size_and_by_what_became_of_the_others() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let of = |campaign: Option<CampaignPast>| {
-            let case = Case::new("whatever it says").past(|past| past.campaign = Known::Known(campaign));
+            let case = Case::new("whatever it says").past(|past| past.campaign = Known::Known(campaign.map(Box::new)));
             weight(&check, &case)
         };
         let decided = |action| CampaignPast { state: CampaignState::Decided, action: Some(action), ..past(9) };
@@ -169,7 +169,7 @@ mod tests {
     fn evidence_says_which_and_how_large() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let of = |campaign| Case::new("x").past(|past| past.campaign = campaign).outcome(&check);
-        let told = of(Known::Known(Some(CampaignPast { rejected: 2, sites: 3, ..past(7) })));
+        let told = of(Known::Known(Some(Box::new(CampaignPast { rejected: 2, sites: 3, ..past(7) }))));
         let expected = "7 other comments by 7 authors under 7 articles on 3 sites, 2 of them rejected";
         assert!(matches!(&told, Outcome::Hit { evidence, .. } if evidence.contains(expected)), "{told:?}");
         let why = "away".to_owned();

@@ -211,7 +211,7 @@ impl MemoryHistory {
         if campaign.as_ref().is_some_and(|it| it.action == Some(Action::Approve)) {
             campaigns.excuse(trace, &mut past, now);
         }
-        past.campaign = Known::Known(campaign);
+        past.campaign = Known::Known(campaign.map(Box::new));
         past
     }
 

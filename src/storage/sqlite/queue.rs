@@ -166,7 +166,7 @@ pub(super) fn page(
         .map(|place| item(connection, shared, row_of(*place, sort), now))
         .collect::<Result<Vec<_>>>()?;
     let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
-    Ok(QueuePage { items, next_cursor, rechecks, ..found.page })
+    Ok(QueuePage { items, rechecks, next_cursor, ..found.page })
 }
 
 struct Found {
