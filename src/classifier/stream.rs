@@ -94,7 +94,7 @@ pub fn stream(comments: &[Lesson], pace: Pace, rules: &Rules, protocol: &Protoco
             (site.delta, site.learned) = (None, 0);
             rolled_back += 1;
         }
-        if site.lessons.len() % (rules.min_new / 2).max(1) == 0 {
+        if site.lessons.len().is_multiple_of((rules.min_new / 2).max(1)) {
             match site.contest(pace, rules) {
                 None => replaced += 1,
                 Some(refusal) => *refused.entry(refusal).or_default() += 1,
