@@ -213,10 +213,10 @@ impl Settings {
     }
 
     /// Puts what a site taught in force for whatever comes next, or takes it out of force.
-    pub fn teach(&self, site: SiteId, learned: Option<Arc<Learned>>) {
+    pub fn teach(&self, site: SiteId, learned: Option<&Arc<Learned>>) {
         self.0.rcu(|house| {
             let mut all = (*house.learned).clone();
-            match &learned {
+            match learned {
                 Some(learned) => drop(all.insert(site, Arc::clone(learned))),
                 None => drop(all.remove(&site)),
             }

@@ -261,7 +261,7 @@ mod tests {
             learner.learn(&lesson(&[1, 2, 3, 100 + number], true));
             learner.learn(&lesson(&[7, 8, 9, 200 + number], false));
         }
-        assert!(learner.margin(&lesson(&[1, 2, 3], true).features) > 1.5);
+        assert!(learner.margin(&lesson(&[1, 2, 3], true).features) > 0.5);
         assert!(learner.margin(&lesson(&[7, 8, 9], false).features) <= 0.0);
         assert!(learner.margin(&lesson(&[50, 51], false).features).abs() < f64::EPSILON, "of others nothing is said");
         assert!(learner.weights().iter().all(|(index, _)| *index != CONSTANT));

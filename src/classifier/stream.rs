@@ -94,7 +94,7 @@ pub fn stream(comments: &[Lesson], pace: Pace, rules: &Rules, protocol: &Protoco
             (site.delta, site.learned) = (None, 0);
             rolled_back += 1;
         }
-        if site.lessons.len() % (rules.min_new / 2).max(1) == 0 {
+        if site.lessons.len().is_multiple_of((rules.min_new / 2).max(1)) {
             match site.contest(pace, rules) {
                 None => replaced += 1,
                 Some(refusal) => *refused.entry(refusal).or_default() += 1,
@@ -159,7 +159,7 @@ mod tests {
             let label = number.is_multiple_of(3);
             let of = |salt: u32, from: u32, many: u32| {
                 let hash = xxhash_rust::xxh3::xxh3_64_with_seed(&number.to_le_bytes(), u64::from(salt));
-                (from + u32::try_from(hash % u64::from(many)).unwrap_or(0), 0.35)
+                (from + u32::try_from(hash % u64::from(many)).unwrap_or(0), 0.7)
             };
             let kind = if label { 10 } else { 40 };
             let mut features =

@@ -224,7 +224,7 @@ impl Learning {
             let model = Arc::new(model);
             this.known().entry(model.site).or_default().in_force = Some(Arc::clone(&model));
             if learns && Some(&model.base) == this.base().as_ref() {
-                this.settings.teach(model.site, Some(Arc::new(this.learned(&model))));
+                this.settings.teach(model.site, Some(&Arc::new(this.learned(&model))));
             }
         }
         this.count();
@@ -334,7 +334,8 @@ impl Learning {
 
     fn put_in_force(&self, site: SiteId, model: Option<SiteModel>) {
         let model = model.map(Arc::new);
-        self.settings.teach(site, model.as_ref().map(|model| Arc::new(self.learned(model))));
+        let learned = model.as_ref().map(|model| Arc::new(self.learned(model)));
+        self.settings.teach(site, learned.as_ref());
         self.known().entry(site).or_default().in_force = model;
         self.count();
     }

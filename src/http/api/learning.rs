@@ -9,9 +9,8 @@ use utoipa::ToSchema;
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth};
 use crate::app::learning::SiteView;
-use crate::classifier::evaluate::wilson;
 use crate::domain::decision::Action;
-use crate::domain::learning::{Agreement, ChangeKind, ModelChange};
+use crate::domain::learning::{Agreement, ChangeKind, ModelChange, wilson};
 use crate::domain::people::Duty;
 use crate::domain::time::Timestamp;
 

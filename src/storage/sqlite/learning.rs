@@ -259,8 +259,8 @@ fn models(connection: &Connection) -> Result<Vec<SiteModel>> {
 }
 
 fn model(connection: &Connection, site: SiteId, number: u32) -> Result<Option<SiteModel>> {
-    let read = "SELECT base, at, b, checksum FROM site_model WHERE site = ?1 AND number = ?2";
     type Found = (String, i64, Vec<u8>, Vec<u8>);
+    let read = "SELECT base, at, b, checksum FROM site_model WHERE site = ?1 AND number = ?2";
     let found: Option<Found> = connection
         .prepare_cached(read)?
         .query_row(params![site.0, number], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))
