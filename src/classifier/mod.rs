@@ -5,12 +5,14 @@
 //! file that our arithmetic does not reproduce is refused at load.
 
 mod card;
+mod contrast;
 pub mod data;
 pub mod evaluate;
 pub mod features;
 pub mod handmade;
 mod learners;
 pub mod model;
+pub mod relevance_pairs;
 pub mod train;
 pub mod words;
 
