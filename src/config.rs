@@ -95,7 +95,8 @@ pub struct Metrics {
 pub struct Model {
     /// Whether a classifier runs.
     pub enabled: bool,
-    /// Its file; empty for the shipped one. The page statistics beside it (`background.bin`) come with it, where there are any.
+    /// Its file; empty for the shipped one. What relevance is measured with beside it (`background.bin`, `words.bin`,
+    /// `relevance.json`) comes with it, where there is any.
     pub file: PathBuf,
 }
 
@@ -223,8 +224,11 @@ impl Config {
         domain::policy::Policy::new(self.policy.clone(), &ids).map_err(|error| value(&error))?;
         let background = std::sync::Arc::new(domain::relevance::Background::default());
         let embedding = std::sync::Arc::new(domain::embedding::Embedding::default());
-        domain::signal::Signals::new(&self.signals, &domain::signal::Resources { background, embedding })
-            .map_err(|error| value(&error))?;
+        domain::signal::Signals::new(
+            &self.signals,
+            &domain::signal::Resources { background, embedding, weights: std::sync::Arc::default() },
+        )
+        .map_err(|error| value(&error))?;
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.reports.check().map_err(|error| value(&error))?;
         self.database.path().map_err(|error| value(&error))?;

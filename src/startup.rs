@@ -26,11 +26,13 @@ use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
 use crate::app::standing::Listeners;
+use crate::app::threads::Threads;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::app::webhooks_in::source::Source;
 use crate::classifier::Classifier;
 use crate::config::Config;
 use crate::domain::embedding::Embedding;
+use crate::domain::fit::Weights;
 use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
@@ -57,9 +59,11 @@ impl Clock for SystemClock {
 }
 
 /// The shipped word statistics.
-const BACKGROUND: &[u8] = include_bytes!("../models/background.bin");
+pub(crate) const BACKGROUND: &[u8] = include_bytes!("../models/background.bin");
 /// The shipped word vectors.
 const WORDS: &[u8] = include_bytes!("../models/words.bin");
+/// The shipped weights of relevance.
+const RELEVANCE: &[u8] = include_bytes!("../models/relevance.json");
 
 /// About how many bytes of prepared articles are kept in memory: some thousand of ordinary length.
 const PAGE_BYTES: usize = 64 << 20;
@@ -90,7 +94,9 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let settings = Arc::new(Settings::new(house));
     let history: Arc<dyn History> = history;
     let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
-    let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events) };
+    let threads = Arc::new(Threads::new(Arc::clone(&store)));
+    let listeners =
+        Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads: Arc::clone(&threads) };
     let its_store = || Arc::clone(&store);
     let webhooks = config.webhooks.clone();
     let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), config.sanctions.clone());
@@ -108,6 +114,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         limits,
         Arc::clone(&sanctions),
         PAGE_BYTES,
+        threads,
         Arc::clone(&events),
     );
     let intake = intake.telling_first_verdicts(webhooks.first_verdict).sampling(Sampler::new(config.sampling.clone()));
@@ -182,7 +189,9 @@ async fn keep_private(state: Arc<http::State>) {
 pub fn house(config: &Config) -> anyhow::Result<House> {
     let background = Arc::new(background(config)?);
     let embedding = Arc::new(embedding(config)?);
-    let resources = Resources { background: Arc::clone(&background), embedding: Arc::clone(&embedding) };
+    let weights = Arc::new(weights(config)?);
+    weights.check(embedding.version()).context("relevance.json does not belong to words.bin")?;
+    let resources = Resources { background: Arc::clone(&background), embedding: Arc::clone(&embedding), weights };
     let classifier = match (config.model.enabled, config.model.file.as_os_str().is_empty()) {
         (false, _) => None,
         (true, true) => Some(Classifier::shipped().context("the shipped model cannot be used")?),
@@ -217,6 +226,11 @@ fn background(config: &Config) -> anyhow::Result<Background> {
 /// The word vectors that lie beside the operator's model, or the shipped ones.
 fn embedding(config: &Config) -> anyhow::Result<Embedding> {
     beside_model(config, "words.bin", WORDS, |bytes| Ok(Embedding::from_bytes(bytes)?))
+}
+
+/// The weights of relevance that lie beside the operator's model, or the shipped ones.
+fn weights(config: &Config) -> anyhow::Result<Weights> {
+    beside_model(config, "relevance.json", RELEVANCE, |bytes| Ok(serde_json::from_slice(bytes)?))
 }
 
 fn beside_model<T>(

@@ -119,6 +119,7 @@ impl Authors {
         to_its_end(async move {
             let erased = store.author_erase(site, &author, by, now).await?;
             for comment in &erased.comments {
+                listeners.threads.changed(&comment.trace);
                 listeners.history.forget(&comment.trace).await;
                 listeners.events.erased(comment.uid, &comment.place, now);
             }

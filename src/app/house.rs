@@ -10,15 +10,18 @@ use crate::app::limits::Tier;
 use crate::classifier::Classifier;
 use crate::domain::campaign;
 use crate::classifier::delta::Learned;
-use crate::domain::comment::{Bounds, Comment};
+use crate::domain::comment::{Article, Bounds, Comment};
 use crate::domain::decision::Verdict;
 use crate::domain::embedding::Embedding;
 use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
+use crate::domain::normalise::words;
 use crate::domain::policy::{Circumstances, Moderation, Policy};
 use crate::domain::relevance::{Background, Page};
+use crate::domain::siblings::{Sibling, Siblings};
 use crate::domain::signal::{Allowance, Context, Signals};
 use crate::domain::site::SiteId;
+use crate::domain::terms::Terms;
 use crate::domain::time::Timestamp;
 
 /// `[moderation]`: who sees comments before a person did.
@@ -136,6 +139,8 @@ pub struct Scene {
     pub page: Known<Arc<Page>>,
     /// The comment that it answers, folded.
     pub parent: Known<String>,
+    /// What stands approved around it.
+    pub siblings: Known<Arc<Siblings>>,
     /// What the past says.
     pub past: PastOf,
     /// What the limits said.
@@ -143,14 +148,39 @@ pub struct Scene {
 }
 
 impl House {
+    /// Prepares an article for being compared with comments.
+    #[must_use]
+    pub fn page(&self, article: Article) -> Page {
+        Page::prepare(article, &self.background, &self.embedding)
+    }
+
+    /// What a folded text says, summed up.
+    fn summary(&self, text: &str) -> Option<Siblings> {
+        let ranges = words(text);
+        let words = || ranges.iter().map(|word| &text[word.start as usize..word.end as usize]);
+        let (terms, gist) = (Terms::of(words(), &self.background), self.embedding.gist(words()));
+        Siblings::of([Sibling::new(0, 0, &terms, &gist)].iter())
+    }
+
     /// Judges one comment. Pure: the same house, comment, scene and moment give the same verdict.
     #[must_use]
     pub fn judge(&self, comment: &Comment, scene: &Scene, now: Timestamp) -> Verdict {
         let page = scene.page.as_ref();
         let gist = self.embedding.gist(comment.body.words());
+        let terms = Terms::of(comment.body.words(), &self.background);
+        let siblings = scene.siblings.as_ref();
+        let answered = scene.parent.get().and_then(|parent| self.summary(parent));
         let outcomes = self.signals.evaluate(&Context {
             comment,
             gist: &gist,
+            terms: &terms,
+            siblings: match &siblings {
+                Known::Known(siblings) => Known::Known(siblings.as_ref()),
+                Known::NotApplicable => Known::NotApplicable,
+                Known::Unavailable(why) => Known::Unavailable(why.clone()),
+            },
+            answered: answered.as_ref(),
+            voice: None,
             page: match &page {
                 Known::Known(page) => Known::Known(page.as_ref()),
                 Known::NotApplicable => Known::NotApplicable,

@@ -13,6 +13,7 @@ use crate::app::pages::{News, Pages};
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::domain::campaign::{Membership, Stances};
+use crate::app::threads::Threads;
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
@@ -82,6 +83,7 @@ pub struct Intake {
     limits: Arc<dyn Limiter>,
     sanctions: Arc<Sanctions>,
     pages: Pages,
+    threads: Arc<Threads>,
     in_flight: InFlight,
     events: Arc<Events>,
     tell_first: bool,
@@ -98,6 +100,7 @@ impl Intake {
         limits: Arc<dyn Limiter>,
         sanctions: Arc<Sanctions>,
         page_bytes: usize,
+        threads: Arc<Threads>,
         events: Arc<Events>,
     ) -> Self {
         let pages = Pages::new(Arc::clone(&store), page_bytes);
@@ -109,6 +112,7 @@ impl Intake {
             limits,
             sanctions,
             pages,
+            threads,
             in_flight,
             events,
             tell_first: false,
@@ -274,6 +278,7 @@ impl Intake {
             let record = this.comment(site, &id, &reach).await?;
             let place = this.store.comment_place(record.uid).await?;
             let trace = this.store.comment_erase(site, &id, by, now).await?.ok_or(IntakeError::NotFound)?;
+            this.threads.changed(&trace);
             this.history.forget(&trace).await;
             if let Some(place) = place {
                 this.events.erased(record.uid, &place, now);
@@ -359,7 +364,7 @@ impl Intake {
         allowance: Allowance,
         house: &House,
     ) -> (Scene, Option<News>) {
-        let known = self.pages.with(site.id, &comment.sent.article, &house.background).await;
+        let known = self.pages.with(site.id, &comment.sent.article, house).await;
         let parent = match &comment.sent.parent_id {
             None => Known::NotApplicable,
             Some(id) => match self.store.comment_find(site.id, id).await {
@@ -373,8 +378,9 @@ impl Intake {
                 }
             },
         };
+        let siblings = self.threads.around(comment, house).await;
         let past = PastOf::unavailable("the past was not asked");
-        (Scene { site: Arc::clone(&site.name), page: known.page, parent, past, allowance }, known.news)
+        (Scene { site: Arc::clone(&site.name), page: known.page, parent, siblings, past, allowance }, known.news)
     }
 
     /// Tells page cache and history what became of the comment.
@@ -391,6 +397,7 @@ impl Intake {
                 if let Some(news) = &news {
                     self.pages.stored(site.id, news);
                 }
+                self.threads.judged(comment, record.status, house);
                 self.history.settle(&comment.trace, record.received_at, standing(&record)).await;
                 self.events.judged(&record).await;
                 Ok(Taken { record, replayed: false })
@@ -404,6 +411,7 @@ impl Intake {
             Err(error) => {
                 self.put_right(site, comment, house).await;
                 self.pages.forget(site.id, &comment.sent.article.id); // it may be stored all the same
+                self.threads.changed(&comment.trace);
                 Err(error.into())
             }
         }

@@ -27,4 +27,5 @@ pub mod sanctions;
 pub mod secrets;
 pub mod signature;
 pub mod standing;
+pub mod threads;
 pub mod webhooks_in;

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::app::house::House;
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::known::Known;
-use crate::domain::relevance::{Background, Page};
+use crate::domain::relevance::Page;
 use crate::domain::site::SiteId;
 use crate::domain::store::Store;
 
@@ -47,20 +48,20 @@ impl Pages {
     }
 
     /// The page that `sent` names, with what `sent` adds to it. What it adds is kept by nobody until [`Self::stored`].
-    pub async fn with(&self, site: SiteId, sent: &Article, background: &Background) -> PageKnown {
+    pub async fn with(&self, site: SiteId, sent: &Article, house: &House) -> PageKnown {
         let (kept, changes) = self.shelf().look(site, &sent.id);
         let earlier = match kept {
             Some(page) => Some(page),
             None => match self.store.article_find(site, &sent.id).await {
                 Ok(Some(article)) => {
-                    let page = Arc::new(Page::new(article, background));
+                    let page = Arc::new(house.page(article));
                     self.shelf().put_unless_changed(site, &page, changes);
                     Some(page)
                 }
                 Ok(None) => None,
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "article could not be read");
-                    return unread(sent, changes, background);
+                    return unread(sent, changes, house);
                 }
             },
         };
@@ -69,7 +70,7 @@ impl Pages {
         if updated == known {
             return PageKnown { page: earlier.map_or(Known::NotApplicable, Known::Known), news: None };
         }
-        let page = Arc::new(Page::new(updated, background));
+        let page = Arc::new(house.page(updated));
         let news = News { sent: sent.clone(), page: Some(Arc::clone(&page)), changes };
         PageKnown { page: Known::Known(page), news: Some(news) }
     }
@@ -93,10 +94,10 @@ impl Pages {
 
 /// The page when the store cannot say what it knows: enough only when title, text and section all came with the comment, for a missing one may
 /// be known. What came is to be stored all the same.
-fn unread(sent: &Article, changes: u64, background: &Background) -> PageKnown {
+fn unread(sent: &Article, changes: u64, house: &House) -> PageKnown {
     let whole = sent.title.is_some() && sent.text.is_some() && sent.section.is_some();
     let page = match whole {
-        true => Known::Known(Arc::new(Page::new(sent.clone(), background))),
+        true => Known::Known(Arc::new(house.page(sent.clone()))),
         false => Known::Unavailable("the article could not be read from the store".to_owned()),
     };
     let news = sent.has_details().then(|| News { sent: sent.clone(), page: None, changes });
@@ -197,6 +198,7 @@ fn size(page: &Page) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::relevance::Background;
 
     const SITE: SiteId = SiteId(1);
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::app::events::Events;
+use crate::app::threads::Threads;
 use crate::domain::decision::{DecidedBy, Record};
 use crate::domain::history::{History, Standing};
 use crate::domain::store::Ruled;
@@ -17,12 +18,15 @@ pub struct Listeners {
     pub history: Arc<dyn History>,
     /// What people watch.
     pub events: Arc<Events>,
+    /// What is known of what was said under articles.
+    pub threads: Arc<Threads>,
 }
 
 impl Listeners {
     /// Tells history what a comment is now.
     pub async fn tell(&self, record: &Record, trace: &Trace) {
         let standing = Standing { status: record.status, by_person: record.decided_by == DecidedBy::Person };
+        self.threads.changed(trace);
         self.history.settle(trace, record.received_at, standing).await;
     }
 

@@ -37,6 +37,8 @@ pub(super) fn card(header: &Header, outputs: &[Output; 2], without: &Without, he
     if held_out > 0 {
         card += &format!("Held out with their pages: {held_out} of blog_comments.\n");
     }
+    card += "\nWord vectors and weights of relevance (`words.bin`, `relevance.json`): words of all-MiniLM-L6-v2 (Apache-2.0), taught by blog_articles, \
+             blog_comments, cqa_relevance, fnc_bodies; weights by the first two, headlines_clickbait and fnc_bodies. A quarter of all pages is left out, to be measured on.\n";
     card += "\nPage statistics (`background.bin`): blog_articles (CC BY 2.0), fnc_bodies (unclear), headlines_clickbait (MIT), and the pages of the sets above.\n\n\
              ## Measured\n\nEach figure is of a model that had not seen the group, or the whole source, that it was measured on. AUC is the chance that a \
              positive scores above a negative; *held* is the share that the model alone, with the default policy, would have a person look at.\n\n| what | value |\n| --- | ---: |\n";

@@ -6,6 +6,7 @@
 
 mod card;
 pub mod contest;
+mod contrast;
 pub mod data;
 pub mod delta;
 pub mod evaluate;
@@ -18,6 +19,7 @@ mod manner;
 pub mod model;
 pub mod online;
 pub mod stream;
+pub mod relevance_pairs;
 pub mod train;
 pub mod weights;
 pub mod words;

@@ -76,8 +76,19 @@ pub struct Without {
 }
 
 impl Without {
-    fn left_out(&self, name: &str) -> bool {
+    pub(super) fn left_out(&self, name: &str) -> bool {
         self.sources.iter().any(|source| name.starts_with(source.as_str()))
+    }
+
+    /// The pages whose comments are held out, of all the blog's comments.
+    pub(super) fn blog_groups(&self, rows: &[Row]) -> BTreeSet<String> {
+        if self.blog == 0 {
+            return BTreeSet::new();
+        }
+        let rows = data::distinct(rows.to_vec(), &mut BTreeSet::new());
+        let bound = held_out_bound(&rows, self.blog + self.blog / 10); // copies in other files were not taken away here
+        let out = rows.into_iter().filter(|row| data::group_hash("blog_comments", row) <= bound);
+        out.filter_map(|row| row.group).collect()
     }
 }
 

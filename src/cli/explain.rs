@@ -26,7 +26,6 @@ use crate::domain::history::PastOf;
 use crate::domain::known::Known;
 use crate::domain::model::ModelOutput;
 use crate::domain::normalise;
-use crate::domain::relevance::Page;
 use crate::domain::signal::{Allowance, Mode, Outcome};
 use crate::domain::site::SiteId;
 use crate::domain::time::Timestamp;
@@ -141,11 +140,18 @@ fn judge_new(house: &House, site: &str, new: NewComment, now: Timestamp) -> Verd
     let comment = normalise::normalise(SiteId(0), new, staff);
     let article = &comment.sent.article;
     let page = match article.has_details() {
-        true => Known::Known(Arc::new(Page::new(article.clone(), &house.background))),
+        true => Known::Known(Arc::new(house.page(article.clone()))),
         false => Known::NotApplicable,
     };
     let past = PastOf::empty(&comment.trace);
-    let scene = Scene { site: site.into(), page, parent: Known::NotApplicable, past, allowance: Allowance::Off };
+    let scene = Scene {
+        site: site.into(),
+        page,
+        parent: Known::NotApplicable,
+        siblings: Known::NotApplicable,
+        past,
+        allowance: Allowance::Off,
+    };
     house.judge(&comment, &scene, now)
 }
 

@@ -8,6 +8,8 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::terms::key;
+
 /// Dimensions of a vector.
 pub const WIDTH: usize = 128;
 /// Words that a table may hold; one bit for each says which of them a text had already.
@@ -187,9 +189,15 @@ impl Embedding {
     /// feign a subject. Allocates nothing.
     #[must_use]
     pub fn gist<'a>(&self, words: impl Iterator<Item = &'a str>) -> Gist {
+        self.gist_of(words.map(|word| (word, 1.0)))
+    }
+
+    /// The same of words that count more or less than once; of a word that comes again the first counts.
+    #[must_use]
+    pub fn gist_of<'a>(&self, words: impl Iterator<Item = (&'a str, f32)>) -> Gist {
         let mut gist = Gist::default();
         let mut had = [0_u64; MAX_ROWS / 64];
-        for word in words.take(MAX_WORDS) {
+        for (word, count) in words.take(MAX_WORDS) {
             let Some(number) = self.find(key(word)) else { continue };
             let (cell, bit) = (&mut had[number / 64], 1 << (number % 64));
             if *cell & bit != 0 {
@@ -197,7 +205,7 @@ impl Embedding {
             }
             *cell |= bit;
             let Entry { idf, scale, .. } = self.entries[number];
-            let weight = idf * scale;
+            let weight = count * idf * scale;
             for (sum, value) in gist.sum.iter_mut().zip(&self.rows[number]) {
                 *sum += weight * f32::from(*value);
             }
@@ -245,10 +253,6 @@ impl std::fmt::Debug for Embedding {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Embedding({} words, {:016x})", self.rows(), self.version)
     }
-}
-
-fn key(word: &str) -> u32 {
-    u32::try_from(xxh3_64(word.as_bytes()) >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]

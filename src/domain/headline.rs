@@ -207,14 +207,14 @@ fn stem(word: &str) -> &str {
 pub fn is_common(word: &str) -> bool {
     const COMMON: &[&str] = &[
         "a", "about", "after", "all", "also", "am", "an", "and", "any", "are", "as", "at", "be", "been", "before",
-        "but", "by", "can", "could", "did", "do", "does", "for", "from", "get", "got", "had", "has", "have", "he",
-        "her", "here", "him", "his", "how", "i", "if", "in", "into", "is", "it", "it's", "its", "just", "like", "me",
-        "more", "most", "my", "no", "not", "now", "of", "off", "on", "one", "only", "or", "our", "out", "over", "says",
-        "said", "say", "she", "should", "so", "some", "than", "that", "that's", "the", "their", "them", "then",
-        "there", "these", "they", "this", "those", "to", "too", "up", "us", "very", "was", "we", "were", "what",
-        "when", "where", "which", "who", "why", "will", "with", "would", "you", "your", "don't", "i'm",
+        "but", "by", "can", "could", "did", "do", "does", "don't", "for", "from", "get", "got", "had", "has", "have",
+        "he", "her", "here", "him", "his", "how", "i", "i'm", "if", "in", "into", "is", "it", "it's", "its", "just",
+        "like", "me", "more", "most", "my", "no", "not", "now", "of", "off", "on", "one", "only", "or", "our", "out",
+        "over", "said", "say", "says", "she", "should", "so", "some", "than", "that", "that's", "the", "their", "them",
+        "then", "there", "these", "they", "this", "those", "to", "too", "up", "us", "very", "was", "we", "were",
+        "what", "when", "where", "which", "who", "why", "will", "with", "would", "you", "your",
     ];
-    COMMON.binary_search(&word).is_ok() || COMMON.contains(&word)
+    word.len() <= 6 && COMMON.binary_search(&word).is_ok()
 }
 
 #[cfg(test)]

@@ -5,13 +5,16 @@
 //! share no word with their page, so no overlap says little: `evidence` is the sum of the information there was to judge by, and whoever
 //! uses this asks for enough of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::comment::Article;
+use super::embedding::{Embedding, Gist};
+use super::fit::Likeness;
 use super::headline::is_common;
 use super::normalise::{fold_plain, host_of, language_of, words};
+use super::terms::{Terms, key, stem};
 
 /// Document frequencies of words over many pages, shipped in `models/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,6 +22,9 @@ pub struct Background {
     documents: u32,
     /// Word hash (upper half of xxh3) to document frequency, sorted by hash.
     frequencies: Vec<(u32, u32)>,
+    /// Open addressing with linear probing: where in `frequencies`, from 1; half of the slots stay empty. A binary search over some ten
+    /// thousand words took longer than all else about a comment.
+    slots: Vec<u32>,
 }
 
 /// A background file that cannot be read.
@@ -48,7 +54,7 @@ impl Background {
         frequencies.sort_unstable_by_key(|(word, count)| (std::cmp::Reverse(*count), *word));
         frequencies.truncate(most);
         frequencies.sort_unstable();
-        Self { documents: total, frequencies }
+        Self::indexed(total, frequencies)
     }
 
     /// The file's bytes.
@@ -80,7 +86,34 @@ impl Background {
             let word = u32::from_le_bytes([entry[0], entry[1], entry[2], entry[3]]);
             (word, u32::from(u16::from_le_bytes([entry[4], entry[5]])))
         });
-        Ok(Self { documents: u32::from_le_bytes(*documents), frequencies: frequencies.collect() })
+        Ok(Self::indexed(u32::from_le_bytes(*documents), frequencies.collect()))
+    }
+
+    fn indexed(documents: u32, frequencies: Vec<(u32, u32)>) -> Self {
+        let count = (2 * frequencies.len()).next_power_of_two();
+        let mut slots = vec![0; count];
+        for (number, (word, _)) in (1_u32..).zip(&frequencies) {
+            let mut at = *word as usize & (count - 1);
+            while slots[at] != 0 {
+                at = (at + 1) & (count - 1);
+            }
+            slots[at] = number;
+        }
+        Self { documents, frequencies, slots }
+    }
+
+    /// In how many pages the word of that hash occurs.
+    fn frequency(&self, word: u32) -> u32 {
+        let Some(mask) = self.slots.len().checked_sub(1) else { return 0 };
+        let mut at = word as usize & mask;
+        while self.slots[at] != 0 {
+            let (found, count) = self.frequencies[self.slots[at] as usize - 1];
+            if found == word {
+                return count;
+            }
+            at = (at + 1) & mask;
+        }
+        0
     }
 
     /// The information of a folded word, in nats: the logarithm of its inverse document frequency. Rare and unknown words carry
@@ -90,17 +123,11 @@ impl Background {
         if self.documents == 0 {
             return 5.0;
         }
-        let word = key(word);
-        let count =
-            self.frequencies.binary_search_by_key(&word, |(word, _)| *word).map_or(0, |at| self.frequencies[at].1);
+        let count = self.frequency(key(word));
         #[expect(clippy::cast_precision_loss, reason = "counts of documents are far below 2^24")]
         let idf = ((self.documents as f32 + 1.0) / (count as f32 + 1.0)).ln();
         idf.max(0.0)
     }
-}
-
-fn key(word: &str) -> u32 {
-    u32::try_from(xxh3_64(word.as_bytes()) >> 32).unwrap_or(0)
 }
 
 /// An article, prepared once for being compared with many comments.
@@ -114,8 +141,10 @@ pub struct Page {
     pub title_words: Vec<String>,
     /// The language that it is written in, where the site says so or it can be told; an ISO 639-1 code.
     pub lang: Option<String>,
-    weights: HashMap<u32, f32>,
+    /// Stem to weight, sorted by stem.
+    weights: Vec<(u32, f32)>,
     norm: f32,
+    gist: Gist,
     /// Whether there is enough of the page to compare with.
     words: usize,
 }
@@ -132,16 +161,22 @@ pub struct Relevance {
 }
 
 impl Page {
-    /// Prepares `article`.
+    /// Prepares `article` for being compared word by word alone.
     #[must_use]
     pub fn new(article: Article, background: &Background) -> Self {
+        Self::prepare(article, background, &Embedding::default())
+    }
+
+    /// Prepares `article`.
+    #[must_use]
+    pub fn prepare(article: Article, background: &Background, embedding: &Embedding) -> Self {
         let fold = |text: &str| {
             let folded = fold_plain(text);
             let text = folded.text();
             words(text).iter().map(|word| text[word.start as usize..word.end as usize].to_owned()).collect::<Vec<_>>()
         };
         let title_words = article.title.as_deref().map(fold).unwrap_or_default();
-        let mut counts: HashMap<String, f32> = HashMap::new();
+        let mut counts: BTreeMap<String, f32> = BTreeMap::new(); // sums must not depend on chance
         for word in &title_words {
             *counts.entry(word.clone()).or_default() += 3.0; // the title says what the page is about
         }
@@ -150,12 +185,15 @@ impl Page {
             *counts.entry(word).or_default() += 1.0;
         }
         counts.retain(|word, _| !is_common(word));
-        let weights: HashMap<u32, f32> =
-            counts.iter().map(|(word, count)| (key(stem(word)), (1.0 + count.ln()) * background.idf(word))).collect();
+        counts.values_mut().for_each(|count| *count = 1.0 + count.ln());
+        let weights: BTreeMap<u32, f32> =
+            counts.iter().map(|(word, count)| (key(stem(word)), count * background.idf(word))).collect();
         let norm = weights.values().map(|weight| weight * weight).sum::<f32>().sqrt();
+        let gist = embedding.gist_of(counts.iter().map(|(word, count)| (word.as_str(), *count)));
         let host = article.url.as_deref().and_then(host_of);
         let lang = language_of(&article);
-        Self { host, lang, title_words, norm, words: counts.len(), weights, article }
+        let weights = weights.into_iter().collect();
+        Self { host, lang, title_words, norm, words: counts.len(), weights, gist, article }
     }
 
     /// Whether title or text are known well enough to compare with: at least four content words.
@@ -167,7 +205,17 @@ impl Page {
     /// Whether the page carries a folded word, or another form of it.
     #[must_use]
     pub fn carries(&self, word: &str) -> bool {
-        self.weights.contains_key(&key(stem(word)))
+        self.weight(key(stem(word))).is_some()
+    }
+
+    fn weight(&self, stem: u32) -> Option<f32> {
+        self.weights.binary_search_by_key(&stem, |(stem, _)| *stem).ok().map(|at| self.weights[at].1)
+    }
+
+    /// How alike a text is to this page.
+    #[must_use]
+    pub fn likeness(&self, terms: &Terms, gist: &Gist) -> Likeness {
+        Likeness::of(terms, gist, &self.weights, self.norm, &self.gist)
     }
 
     /// How much a text, given by its folded words, has to do with this page, or with the parent comment's folded text.
@@ -190,7 +238,7 @@ impl Page {
             let idf = background.idf(word);
             evidence += idf;
             squares += idf * idf;
-            if let Some(weight) = self.weights.get(&stem) {
+            if let Some(weight) = self.weight(stem) {
                 dot += weight * idf;
                 shared += idf;
             } else if parent.contains(&stem) {
@@ -201,18 +249,6 @@ impl Page {
         let share = if evidence > 0.0 { shared / evidence } else { 0.0 };
         Relevance { cosine: cosine.clamp(0.0, 1.0), share: share.clamp(0.0, 1.0), evidence }
     }
-}
-
-/// Inflection that separates words on one subject: the commonest English endings. Both sides are treated alike.
-fn stem(word: &str) -> &str {
-    for ending in ["'s", "ing", "ed", "es", "s"] {
-        if let Some(stem) = word.strip_suffix(ending)
-            && stem.len() >= 4
-        {
-            return stem;
-        }
-    }
-    word
 }
 
 #[cfg(test)]

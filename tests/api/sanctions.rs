@@ -518,7 +518,8 @@ async fn sanctions_that_cannot_be_read_are_not_taken_for_none() {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config).unwrap());
     let history = Arc::new(MemoryHistory::new(HistoryConfig::default(), Arc::clone(&store)));
     let events = Arc::new(Events::new(Arc::clone(&store), doorward::app::events::Config::default(), 1));
-    let listeners = Listeners { history, events };
+    let threads = Arc::new(doorward::app::threads::Threads::new(Arc::clone(&store)));
+    let listeners = Listeners { history, events, threads };
     let (webhooks, config) = (doorward::app::outbox::Config::default(), doorward::app::sanctions::Config::default());
     let sanctions = Sanctions::new(Arc::clone(&store), listeners, webhooks, config);
     let draft: Draft = serde_json::from_value(ordinary("c-1")).unwrap();

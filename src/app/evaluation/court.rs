@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::rows::{Case, START, key};
 use crate::app::house::{House, Scene};
+use crate::app::threads::sibling;
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Comment, Draft, Format};
 use crate::domain::decision::{Action, Verdict};
@@ -16,6 +17,7 @@ use crate::domain::known::Known;
 use crate::domain::normalise::{fold_body, normalise};
 use crate::domain::policy;
 use crate::domain::relevance::Page;
+use crate::domain::siblings::Thread;
 use crate::domain::signal::Allowance;
 use crate::domain::site::SiteId;
 
@@ -58,6 +60,7 @@ pub struct Court {
     house: Arc<House>,
     history: Arc<dyn History>,
     pages: HashMap<String, Arc<Page>>,
+    threads: HashMap<u64, Thread>,
     site: Arc<str>,
 }
 
@@ -65,7 +68,7 @@ impl Court {
     /// Opens with an empty past.
     #[must_use]
     pub fn new(house: Arc<House>, history: Arc<dyn History>) -> Self {
-        Self { house, history, pages: HashMap::new(), site: "measured".into() }
+        Self { house, history, pages: HashMap::new(), threads: HashMap::new(), site: "measured".into() }
     }
 
     /// The house.
@@ -85,17 +88,23 @@ impl Court {
             let Some(comment) = self.comment(&case, number) else { continue };
             let page = self.page(case.article.as_ref());
             let past = self.history.sight(&comment.trace, now).await;
+            let thread = self.threads.entry(comment.trace.article).or_default();
+            let siblings = thread.around(comment.trace.comment, comment.trace.author);
             let parent = case.parent.as_deref().map(|text| fold_body(text, Format::Text));
             let scene = Scene {
                 site: Arc::clone(&self.site),
                 page: page.map_or(Known::NotApplicable, Known::Known),
                 parent: parent.map_or(Known::NotApplicable, Known::Known),
+                siblings: siblings.map_or(Known::NotApplicable, |siblings| Known::Known(Arc::new(siblings))),
                 past,
                 allowance: Allowance::Off, // everything arrives at once here: limits would say nothing about real traffic
             };
             let verdict = self.house.judge(&comment, &scene, now);
             if let Some(cause) = verdict.causes.iter().find(|cause| cause.id.starts_with("unavailable")) {
                 anyhow::bail!("{}: {}", case.id, cause.text);
+            }
+            if verdict.action == Action::Approve {
+                thread.add(sibling(&comment, &self.house));
             }
             let standing = Standing { status: verdict.action.status(), by_person: false };
             self.history.settle(&comment.trace, now, standing).await;

@@ -11,10 +11,13 @@ use utoipa::ToSchema;
 use super::category::Category;
 use super::comment::Comment;
 use super::embedding::{Embedding, Gist};
+use super::fit::Weights;
 use super::history::PastOf;
 use super::known::Known;
 use super::relevance::{Background, Page};
 use super::scores::LogOdds;
+use super::siblings::Siblings;
+use super::terms::Terms;
 use super::time::Timestamp;
 use super::view::View;
 
@@ -25,6 +28,14 @@ pub struct Context<'a> {
     pub comment: &'a Comment,
     /// What the comment's words are about.
     pub gist: &'a Gist,
+    /// The comment's content words.
+    pub terms: &'a Terms,
+    /// What stands approved around it, without itself and its author's own; `NotApplicable` when nothing does.
+    pub siblings: Known<&'a Siblings>,
+    /// The parent's words, summed up; `None` when there is none, or it is not known.
+    pub answered: Option<&'a Siblings>,
+    /// Log-odds that a text reads like those that people call off-topic, where a model says so.
+    pub voice: Option<LogOdds>,
     /// The page that it stands under; `NotApplicable` when the site never sent more than its id.
     pub page: Known<&'a Page>,
     /// The comment that it answers, as folded text; `NotApplicable` when it answers none.
@@ -181,6 +192,8 @@ pub struct Resources {
     pub background: Arc<Background>,
     /// Word vectors.
     pub embedding: Arc<Embedding>,
+    /// What likeness to a page and its comments is worth.
+    pub weights: Arc<Weights>,
 }
 
 /// A setting that serde could read and the check cannot work with.

@@ -1,20 +1,35 @@
 //! A comment with its surroundings, for the tables of the checks' tests.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use super::{Allowance, Context, Outcome, Resources, Signal};
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Comment, Draft, Format};
-use crate::domain::embedding::{Embedding, Gist};
+use crate::domain::embedding::Embedding;
 use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
-use crate::domain::normalise::normalise;
+use crate::domain::normalise::{fold_plain, normalise, words};
 use crate::domain::relevance::{Background, Page};
+use crate::domain::scores::LogOdds;
+use crate::domain::siblings::{Sibling, Siblings};
 use crate::domain::site::SiteId;
+use crate::domain::terms::Terms;
 use crate::domain::time::Timestamp;
+
+/// The shipped tables, read once for all tests of a process.
+static SHIPPED: LazyLock<Resources> = LazyLock::new(|| Resources {
+    background: Arc::new(Background::from_bytes(include_bytes!("../../../models/background.bin")).expect("shipped")),
+    embedding: Arc::new(Embedding::from_bytes(include_bytes!("../../../models/words.bin")).expect("shipped")),
+    weights: Arc::new(serde_json::from_str(include_str!("../../../models/relevance.json")).expect("shipped")),
+});
 
 impl Default for Resources {
     fn default() -> Self {
-        Self { background: Arc::new(Background::default()), embedding: Arc::new(Embedding::default()) }
+        let shipped = &*SHIPPED;
+        Self {
+            background: Arc::clone(&shipped.background),
+            embedding: Arc::clone(&shipped.embedding),
+            weights: Arc::clone(&shipped.weights),
+        }
     }
 }
 
@@ -23,6 +38,9 @@ pub(in crate::domain) struct Case {
     draft: Draft,
     page: Option<Box<Page>>,
     parent: Option<String>,
+    siblings: Vec<String>,
+    siblings_away: bool,
+    voice: Option<LogOdds>,
     page_away: bool,
     parent_away: bool,
     past: Option<Box<PastOf>>,
@@ -40,6 +58,9 @@ impl Case {
             draft,
             page: None,
             parent: None,
+            siblings: Vec::new(),
+            siblings_away: false,
+            voice: None,
             page_away: false,
             parent_away: false,
             past: None,
@@ -73,13 +94,34 @@ impl Case {
             text: Some(text.to_owned()),
             ..ArticleDraft::default()
         };
-        let article = article.parse(&Bounds::default()).expect("valid");
-        self.page = Some(Box::new(Page::new(article, &Background::default())));
+        self.page = Some(Box::new(Page::prepare(
+            article.parse(&Bounds::default()).expect("valid"),
+            &SHIPPED.background,
+            &SHIPPED.embedding,
+        )));
         self
     }
 
     pub(in crate::domain) fn parent(mut self, text: &str) -> Self {
         self.parent = Some(text.to_owned());
+        self
+    }
+
+    /// What stands approved around it, each by another author.
+    pub(in crate::domain) fn siblings(mut self, said: &[&str]) -> Self {
+        self.siblings = said.iter().map(|text| (*text).to_owned()).collect();
+        self
+    }
+
+    /// What stands around it could not be had.
+    pub(in crate::domain) fn siblings_away(mut self) -> Self {
+        self.siblings_away = true;
+        self
+    }
+
+    /// What a model says of how it reads.
+    pub(in crate::domain) fn voice(mut self, voice: f64) -> Self {
+        self.voice = Some(LogOdds::of(voice));
         self
     }
 
@@ -122,17 +164,38 @@ impl Case {
         if let Some(author) = &self.author {
             past.author = author.clone();
         }
+        let siblings = summary(self.siblings.iter().map(String::as_str));
+        let answered = summary(self.parent.as_deref().into_iter());
         check.evaluate(&Context {
             comment: &comment,
-            gist: &Gist::default(),
+            gist: &SHIPPED.embedding.gist(comment.body.words()),
+            terms: &Terms::of(comment.body.words(), &SHIPPED.background),
             page: known(self.page.as_deref(), self.page_away),
             parent: known(self.parent.as_deref(), self.parent_away),
+            siblings: known(siblings.as_ref(), self.siblings_away),
+            answered: answered.as_ref(),
+            voice: self.voice,
             past: &past,
             allowance: &self.allowance,
             now: Timestamp::from_millis(1_795_000_000_000),
             view: crate::domain::view::View::default(),
         })
     }
+}
+
+/// Comments as those after them meet them.
+fn summary<'a>(said: impl Iterator<Item = &'a str>) -> Option<Siblings> {
+    let siblings: Vec<Sibling> = (1..)
+        .zip(said)
+        .map(|(number, text)| {
+            let text = fold_plain(text).into_text();
+            let words: Vec<&str> =
+                words(&text).iter().map(|word| &text[word.start as usize..word.end as usize]).collect();
+            let terms = Terms::of(words.iter().copied(), &SHIPPED.background);
+            Sibling::new(number, number, &terms, &SHIPPED.embedding.gist(words.into_iter()))
+        })
+        .collect();
+    Siblings::of(siblings.iter())
 }
 
 fn known<T>(value: Option<T>, away: bool) -> Known<T> {

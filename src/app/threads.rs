@@ -1,0 +1,180 @@
+//! What was said under articles, kept for the comments that follow.
+//!
+//! A cache over the store of the latest approved comments of an article, as numbers and not as text, bounded in articles and in comments of
+//! each. Whoever changes what stands approved says so when the store has it ([`Threads::judged`], [`Threads::changed`]); what was read before
+//! that is not kept.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::app::house::House;
+use crate::domain::comment::Comment;
+use crate::domain::decision::Status;
+use crate::domain::known::Known;
+use crate::domain::normalise;
+use crate::domain::siblings::{Sibling, Siblings, Thread};
+use crate::domain::store::{CommentFilter, PageRequest, Store};
+use crate::domain::terms::Terms;
+use crate::domain::trace::Trace;
+
+/// Articles of which threads are kept, in each of two halves: some ten megabytes when all of them are full.
+const ARTICLES: usize = 1_000;
+
+/// The latest approved comments of articles.
+pub struct Threads {
+    store: Arc<dyn Store>,
+    shelf: Mutex<Shelf>,
+}
+
+/// When the young half is full, the old one goes, as with pages.
+#[derive(Default)]
+struct Shelf {
+    young: HashMap<u64, Kept>,
+    old: HashMap<u64, Kept>,
+    /// Counts changes, so that what was read before one is not kept after it.
+    changes: u64,
+    /// Which word vectors the threads are made of.
+    words: u64,
+}
+
+#[derive(Default)]
+struct Kept {
+    thread: Thread,
+    /// The summary as strangers meet it, once somebody asked.
+    all: Option<Option<Arc<Siblings>>>,
+}
+
+impl Threads {
+    /// Keeps threads over `store`.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, shelf: Mutex::new(Shelf::default()) }
+    }
+
+    /// What stands approved around a comment, without itself and what its author said; `NotApplicable` when nothing does.
+    pub async fn around(&self, comment: &Comment, house: &House) -> Known<Arc<Siblings>> {
+        let trace = &comment.trace;
+        let changes = {
+            let mut shelf = self.shelf();
+            shelf.serve(house.embedding.version());
+            if let Some(kept) = shelf.look(trace.article) {
+                return known(kept.around(trace));
+            }
+            shelf.changes
+        };
+        let article = comment.sent.article.id.as_str().to_owned();
+        let filter =
+            CommentFilter { status: Some(Status::Approved), article: Some(article), ..CommentFilter::default() };
+        let request = PageRequest { limit: Thread::MAX, cursor: None };
+        let mut kept = Kept::default();
+        match self.store.comment_list(trace.site, &filter, &request).await {
+            Ok(page) => {
+                for record in page.items.into_iter().rev() {
+                    let earlier = normalise::normalise(trace.site, record.comment, false);
+                    kept.thread.add(sibling(&earlier, house));
+                }
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the comments of an article could not be read"
+                );
+                return Known::Unavailable("the article's comments could not be read from the store".to_owned());
+            }
+        }
+        let around = kept.around(trace);
+        let mut shelf = self.shelf();
+        if shelf.changes == changes {
+            shelf.put(trace.article, kept);
+        }
+        known(around)
+    }
+
+    /// The store has a comment with that status.
+    pub fn judged(&self, comment: &Comment, status: Status, house: &House) {
+        let sibling = (status == Status::Approved).then(|| sibling(comment, house));
+        let mut shelf = self.shelf();
+        shelf.changes += 1;
+        if let Some(kept) = shelf.look(comment.trace.article) {
+            kept.all = None;
+            match sibling {
+                Some(sibling) => kept.thread.add(sibling),
+                None => kept.thread.remove(comment.trace.comment),
+            }
+        }
+    }
+
+    /// A comment is, or may be, something else than before: what stands there is read again.
+    pub fn changed(&self, trace: &Trace) {
+        let mut shelf = self.shelf();
+        shelf.changes += 1;
+        shelf.young.remove(&trace.article);
+        shelf.old.remove(&trace.article);
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A comment as those that follow it meet it.
+pub(in crate::app) fn sibling(comment: &Comment, house: &House) -> Sibling {
+    let terms = Terms::of(comment.body.words(), &house.background);
+    let gist = house.embedding.gist(comment.body.words());
+    Sibling::new(comment.trace.comment, comment.trace.author, &terms, &gist)
+}
+
+fn known(siblings: Option<Arc<Siblings>>) -> Known<Arc<Siblings>> {
+    siblings.map_or(Known::NotApplicable, Known::Known)
+}
+
+impl Kept {
+    fn around(&mut self, trace: &Trace) -> Option<Arc<Siblings>> {
+        if !self.thread.is_strange_to(trace.comment, trace.author) {
+            return self.thread.around(trace.comment, trace.author).map(Arc::new);
+        }
+        let all = || self.thread.around(trace.comment, trace.author).map(Arc::new);
+        self.all.get_or_insert_with(all).clone()
+    }
+}
+
+impl Shelf {
+    /// Another house has other word vectors: what was kept of the old ones cannot be compared.
+    fn serve(&mut self, words: u64) {
+        if self.words != words {
+            *self = Self { words, changes: self.changes + 1, ..Self::default() };
+        }
+    }
+
+    fn look(&mut self, article: u64) -> Option<&mut Kept> {
+        if let Some(kept) = self.old.remove(&article) {
+            self.put(article, kept);
+        }
+        self.young.get_mut(&article)
+    }
+
+    fn put(&mut self, article: u64, kept: Kept) {
+        if self.young.len() >= ARTICLES {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(article, kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn articles_are_bounded_and_the_latest_stay() {
+        let mut shelf = Shelf::default();
+        for article in 0..10_000 {
+            shelf.put(article, Kept::default());
+            assert!(shelf.look(0).is_some(), "what is asked for stays");
+        }
+        assert!(shelf.young.len() + shelf.old.len() <= 2 * ARTICLES);
+        assert!(shelf.look(9_999).is_some() && shelf.look(5).is_none());
+        shelf.serve(7);
+        assert!(shelf.look(9_999).is_none(), "made of other word vectors");
+    }
+}
