@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     match words::folder_of(&arguments.data) {
         Some(folder) => write("words.bin", &words::pack(&folder)?.to_bytes())?,
         None => {
-            say("no folder `embeddings` in the data or beside it: words.bin is not written, the shipped one serves")?
+            say("no folder `embeddings` in the data or beside it: words.bin is not written, the shipped one serves")?;
         }
     }
     write("MODEL_CARD.md", trained.card.as_bytes())?;
