@@ -71,6 +71,7 @@ fn scene(page: &Arc<Page>, comment: &Comment) -> Scene {
         site: "news".into(),
         page: Known::Known(Arc::clone(page)),
         parent: Known::Known("what about the bus lines".to_owned()),
+        siblings: Known::NotApplicable,
         past: PastOf::empty(&comment.trace),
         allowance: Allowance::Within,
     }
@@ -87,8 +88,9 @@ fn costs(criterion: &mut Criterion) {
     assert!((750..=900).contains(&request.len()) && (290..=320).contains(&BODY.chars().count()), "{}", request.len());
     let (page, one) = (page(&house), comment(&house, &request));
     let classifier = house.classifier.clone().expect("there is a model");
+    let gist = house.embedding.gist(one.body.words());
     criterion.bench_function("features + model", |bench| {
-        bench.iter(|| classifier.assess(black_box(&one), Some(black_box(page.as_ref()))));
+        bench.iter(|| classifier.assess(black_box(&one), Some(black_box(page.as_ref())), black_box(&gist)));
     });
     criterion.bench_function("parse + normalise", |bench| bench.iter(|| comment(&house, black_box(&request))));
     criterion.bench_function("signals + model + policy", |bench| {

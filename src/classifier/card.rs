@@ -40,6 +40,7 @@ pub(super) fn card(header: &Header, outputs: &[Output; 2], without: &Without, he
     card += "\nWord vectors and weights of relevance (`words.bin`, `relevance.json`): words of all-MiniLM-L6-v2 (Apache-2.0), taught by blog_articles, \
              blog_comments, cqa_relevance, fnc_bodies; weights by the first two, headlines_clickbait and fnc_bodies. A quarter of all pages is left out, to be measured on.\n";
     card += "\nPage statistics (`background.bin`): blog_articles (CC BY 2.0), fnc_bodies (unclear), headlines_clickbait (MIT), and the pages of the sets above.\n\n\
+             Words of blocklists (`lexicon.bin`, hashes only): wordpress-comment-blocklist by Grant Hutchinson and contributors (MIT), without those that pages use.\n\n\
              ## Measured\n\nEach figure is of a model that had not seen the group, or the whole source, that it was measured on. AUC is the chance that a \
              positive scores above a negative; *held* is the share that the model alone, with the default policy, would have a person look at.\n\n| what | value |\n| --- | ---: |\n";
     for (name, value) in &header.measured {
@@ -48,7 +49,12 @@ pub(super) fn card(header: &Header, outputs: &[Output; 2], without: &Without, he
     card += "\n## Known weaknesses\n\n\
              - What spam looks like differs from site to site: on sources that it never saw it is much weaker than at home, as the table shows. Decisions of a \
              site's own moderators will teach it more than any public set.\n\
-             - Nearly everything it learned from is English. Other languages get little from the words, and rely on the signals.\n\
+             - Nearly everything it learned from is English. Where a comment's words are mostly ones that it hardly saw, it moves the score by at most 1.0 either \
+             way, says so among its terms, and leaves the rest to the signals.\n\
+             - What was written for training (`written_for_training`) comes from general knowledge of how spam, insults and talk sound, and repeats its \
+             writers' blind spots. It is never measured on. Its flattery templates are the well-known ones that spambots spin, so the figure of \
+             blog_spam_templates as an unseen source is kinder than a new template would be.\n\
+             - Toxicity labels of wiki_toxic depend on the conversation around a comment for part of the positives; no model of one comment alone finds those.\n\
              - Published comments of one technical blog are most of the genuine comments; talk about other subjects is judged by less.\n\
              - Public sets of abuse carry their annotators' bias against dialects and against mentions of groups; their weight is bounded, and abuse is held for \
              people rather than rejected.\n\

@@ -5,7 +5,11 @@
 //! lack (the author's homepage, say) has no place here: it could only tell the sets apart.
 
 use super::features::{MAX_WORDS, word_hash};
-use super::lists::*;
+use super::lists::{
+    ACT, ARGUES, BEGS, BEST, CHAT, COINS, GAIN, GAMBLING, GROUP, HERE, INSULT, JOBS, LENDING, MAGIC, ME, OFFER, OURS,
+    PAGE, PAPERS, PRAISE, RANKING, REASONS, REFERS, REMEDY, SALE, SERVICES, SEX, STREAMS, STUDY, SUPPORT, SWEARS,
+    THREAT, TRADES, TRICKS, WARES, YOU, lists_of,
+};
 use super::manner::{self, Manner};
 use crate::domain::comment::Comment;
 use crate::domain::normalise::{Body, LinkKind};

@@ -234,7 +234,6 @@ static LISTED: LazyLock<Box<[(u64, u64)]>> = LazyLock::new(|| {
     table
 });
 
-#[expect(clippy::cast_possible_truncation, reason = "twelve bits are meant")]
 const fn place(hash: u64) -> usize {
     (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 52) as usize
 }

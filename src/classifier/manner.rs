@@ -4,7 +4,9 @@
 
 use super::handmade::{Found, Hand};
 use super::lexicon::{lists_pair, lists_word};
-use super::lists::*;
+use super::lists::{
+    ARGUES, BEST, CALLS, FUNCTION, HEDGES, ME, NEGATES, OFFERS, OTHERS, OURS, PAST, TEST, WANT, WE, YOU,
+};
 use crate::domain::normalise::Body;
 
 /// What was heard of a comment's words, one after the other.

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::card::card;
 use super::data::{self, Row, Target};
-use super::evaluate::{Scored, auc};
+use super::evaluate::{Scored, auc, measure};
 use super::features::{Features, SPEC, features};
 use super::learners::{State, dot, logistic};
 use super::model::{Header, Output};
@@ -259,6 +259,10 @@ fn output(
     let abroad = abroad(name, &labelled, by_ftrl, measured, progress)?;
     let margins: Vec<Scored> = abroad.iter().flat_map(|(_, margins)| evenly(margins)).collect();
     let (platt, base) = calibrate(&margins)?;
+    if let Some(error) = calibration_error_abroad(&abroad) {
+        measured.insert(format!("{name}.unseen sources.calibration error"), rounded(error));
+        progress(&format!("{name}: calibration error on unseen sources {error:.4}, their base rates corrected"));
+    }
     let policy = policy::Config::default();
     let policy = if name == "spam" { &policy.spam } else { &policy.abuse };
     for (source, margins) in &abroad {
@@ -354,6 +358,28 @@ fn calibrate(margins: &[Scored]) -> anyhow::Result<((f64, f64), f64)> {
     Ok((platt, (share / (1.0 - share)).ln()))
 }
 
+/// The calibration error over sources with both classes, each calibrated by the others and corrected by its own share of positives.
+fn calibration_error_abroad(abroad: &[(usize, Vec<Scored>)]) -> Option<f64> {
+    let mut pooled = Vec::new();
+    for (at, (_, margins)) in abroad.iter().enumerate() {
+        let others = abroad.iter().enumerate().filter(|(other, _)| *other != at);
+        let others: Vec<Scored> = others.flat_map(|(_, (_, margins))| evenly(margins)).collect();
+        let own: Vec<Scored> = evenly(margins).collect();
+        let Some(own_base) = log_odds_of_share(&own) else { continue };
+        let Ok(((a, b), base)) = calibrate(&others) else { continue };
+        pooled
+            .extend(own.iter().map(|(margin, label)| (1.0 / (1.0 + (a * margin + b + base - own_base).exp()), *label)));
+    }
+    (!pooled.is_empty()).then(|| measure(&pooled, 0.5).calibration_error)
+}
+
+/// Log-odds of the share of positives; `None` when one class is missing.
+#[expect(clippy::cast_precision_loss, reason = "counts of examples")]
+fn log_odds_of_share(scored: &[Scored]) -> Option<f64> {
+    let positives = scored.iter().filter(|(_, label)| *label).count();
+    (positives > 0 && positives < scored.len()).then(|| (positives as f64 / (scored.len() - positives) as f64).ln())
+}
+
 fn scored(labelled: &[Labelled<'_>], weights: &[f64]) -> Vec<Scored> {
     labelled.iter().map(|(example, label)| (dot(&example.features, weights), *label)).collect()
 }
@@ -394,6 +420,33 @@ mod tests {
         assert!(ids(&without, "datacamp_comments").is_empty());
         let all = read(folder.path(), &|_| false, 0).expect("read");
         assert_eq!((ids(&all, "youtube_spam").len(), ids(&all, "datacamp_comments").len()), (2, 0));
+    }
+
+    #[test]
+    fn the_same_folder_gives_the_same_bytes() {
+        let line = |at: usize, kind: usize| {
+            let (text, label) = [
+                (format!("visit my casino number {at} and win cash today"), "spam"),
+                (format!("the bridge in part {at} of our town was closed again"), "ham"),
+                (format!("you are an idiot number {at}, shut up"), "toxic"),
+            ][kind]
+                .clone();
+            format!(r#"{{"id":"{kind}-{at}","text":"{text}","label":"{label}","group":"{at}"}}"#)
+        };
+        let lines: Vec<(&str, String)> = ["youtube_spam", "reddit_rules"]
+            .into_iter()
+            .flat_map(|file| (0..36).map(move |at| (file, line(at + 100 * file.len(), at % 3))))
+            .collect();
+        let lines: Vec<(&str, &str)> = lines.iter().map(|(file, line)| (*file, line.as_str())).collect();
+        let folder = folder(&lines);
+        let without = Without { sources: vec![written::NAME.to_owned()], blog: 0 };
+        let bytes = || {
+            let trained = train(folder.path(), &without, &mut |_| {}).expect("trained");
+            super::super::Classifier::to_bytes(&trained.header, &trained.outputs)
+        };
+        let once = bytes();
+        assert!(super::super::Classifier::load(&once).is_ok(), "its golden vectors prove it");
+        assert!(once == bytes(), "nothing depends on the clock, on chance or on an order in memory");
     }
 
     #[test]
