@@ -21,6 +21,7 @@ mod readers;
 mod receiver;
 mod review;
 mod sanctions;
+mod siblings;
 mod unavailable;
 mod webhooks_in;
 mod webhooks_out;

@@ -36,7 +36,7 @@ impl Default for Resources {
 /// A comment on the page `http://news.example/a`, first of its kind unless said otherwise.
 pub(in crate::domain) struct Case {
     draft: Draft,
-    page: Option<Page>,
+    page: Option<Box<Page>>,
     parent: Option<String>,
     siblings: Vec<String>,
     siblings_away: bool,
@@ -94,11 +94,11 @@ impl Case {
             text: Some(text.to_owned()),
             ..ArticleDraft::default()
         };
-        self.page = Some(Page::prepare(
+        self.page = Some(Box::new(Page::prepare(
             article.parse(&Bounds::default()).expect("valid"),
             &SHIPPED.background,
             &SHIPPED.embedding,
-        ));
+        )));
         self
     }
 
@@ -170,7 +170,7 @@ impl Case {
             comment: &comment,
             gist: &SHIPPED.embedding.gist(comment.body.words()),
             terms: &Terms::of(comment.body.words(), &SHIPPED.background),
-            page: known(self.page.as_ref(), self.page_away),
+            page: known(self.page.as_deref(), self.page_away),
             parent: known(self.parent.as_deref(), self.parent_away),
             siblings: known(siblings.as_ref(), self.siblings_away),
             answered: answered.as_ref(),
