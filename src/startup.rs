@@ -95,8 +95,8 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let history: Arc<dyn History> = history;
     let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
     let threads = Arc::new(Threads::new(Arc::clone(&store)));
-    let listeners =
-        Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads: Arc::clone(&threads) };
+    let listeners = Listeners { history, events: Arc::clone(&events), threads };
+    let its_listeners = listeners.clone();
     let its_store = || Arc::clone(&store);
     let webhooks = config.webhooks.clone();
     let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), config.sanctions.clone());
@@ -110,12 +110,10 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let intake = Intake::new(
         Arc::clone(&settings),
         Arc::clone(&store),
-        history,
+        its_listeners,
         limits,
         Arc::clone(&sanctions),
         PAGE_BYTES,
-        threads,
-        Arc::clone(&events),
     );
     let intake = intake.telling_first_verdicts(webhooks.first_verdict).sampling(Sampler::new(config.sampling.clone()));
     let intake = Arc::new(intake);

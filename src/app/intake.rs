@@ -13,6 +13,7 @@ use crate::app::pages::{News, Pages};
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::domain::campaign::{Membership, Stances};
+use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
@@ -96,13 +97,12 @@ impl Intake {
     pub fn new(
         settings: Arc<Settings>,
         store: Arc<dyn Store>,
-        history: Arc<dyn History>,
+        listeners: Listeners,
         limits: Arc<dyn Limiter>,
         sanctions: Arc<Sanctions>,
         page_bytes: usize,
-        threads: Arc<Threads>,
-        events: Arc<Events>,
     ) -> Self {
+        let Listeners { history, events, threads } = listeners;
         let pages = Pages::new(Arc::clone(&store), page_bytes);
         let in_flight = InFlight::default();
         Self {

@@ -78,7 +78,7 @@ pub(super) fn contrast(vectors: &mut [[f32; WIDTH]], sources: &[Vec<Pair>], prog
     let Learner { vectors, weights, .. } = learner;
     for (vector, weight) in vectors.iter_mut().zip(&weights) {
         let weight = weight.exp();
-        vector.iter_mut().for_each(|value| *value *= weight);
+        *vector = vector.map(|value| value * weight);
     }
 }
 
@@ -185,7 +185,7 @@ mod tests {
     /// Four hundred pairs about two subjects: words 0 and 1 stand under pages that say 2, words 3 and 4 under pages that say 5.
     fn pairs() -> Vec<Pair> {
         let pair = |at: u64| {
-            let about = if at % 2 == 0 { 0 } else { 3 };
+            let about = if at.is_multiple_of(2) { 0 } else { 3 };
             let said = about + u32::from(at % 4 > 1);
             Pair { text: vec![(said, 1.0)], other: vec![(about + 2, 1.0)], group: at % 2 }
         };

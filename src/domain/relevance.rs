@@ -185,7 +185,9 @@ impl Page {
             *counts.entry(word).or_default() += 1.0;
         }
         counts.retain(|word, _| !is_common(word));
-        counts.values_mut().for_each(|count| *count = 1.0 + count.ln());
+        for count in counts.values_mut() {
+            *count = 1.0 + count.ln();
+        }
         let weights: BTreeMap<u32, f32> =
             counts.iter().map(|(word, count)| (key(stem(word)), count * background.idf(word))).collect();
         let norm = weights.values().map(|weight| weight * weight).sum::<f32>().sqrt();

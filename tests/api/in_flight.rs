@@ -102,12 +102,11 @@ impl Way {
         let history: Arc<dyn History> = Arc::<Gate>::clone(&gate);
         let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), 1));
         let threads = Arc::new(doorward::app::threads::Threads::new(Arc::clone(&store)));
-        let listeners =
-            Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads: Arc::clone(&threads) };
+        let listeners = Listeners { history, events, threads };
+        let its = listeners.clone();
         let sanctions =
             Sanctions::new(Arc::clone(&store), listeners, config.webhooks.clone(), config.sanctions.clone());
-        let intake =
-            Arc::new(Intake::new(settings, store, history, limits, Arc::new(sanctions), 1 << 20, threads, events));
+        let intake = Arc::new(Intake::new(settings, store, its, limits, Arc::new(sanctions), 1 << 20));
         Self { intake, gate, site, _folder: folder }
     }
 

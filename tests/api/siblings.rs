@@ -1,0 +1,66 @@
+//! What readers said under an article is context for those who come after them, as long as it stands.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::helpers::{TestApp, signal};
+
+const SAID: [&str; 6] = [
+    "The cycle lanes along the river were overdue, I ride to the station every day",
+    "Two million for lanes and the parking spaces at the harbour are gone",
+    "Shopkeepers complain, but cyclists are customers too",
+    "The council should have asked the shops near the river first",
+    "Finally a safe way to ride from the station to the harbour with children",
+    "Forty parking spaces lost for a handful of cyclists, thank you council",
+];
+const ADVERT: &str = "Genuine leather handbags and replica watches shipped worldwide within three days, satisfaction guaranteed or money \
+                      returned, designer brands, perfumes and sunglasses for ladies: http://bags.example/";
+
+fn by(id: &str, body: &str) -> Value {
+    json!({"id": id, "article": {"id": "lanes"}, "author": {"id": format!("u-{id}")}, "body": body})
+}
+
+/// The log-odds that `off-topic` adds to an advertisement, which is not stored; `None` when it adds nothing.
+async fn off_topic(app: &TestApp, id: &str) -> Option<f64> {
+    let answer = app.post("/v1/assess", &by(id, ADVERT)).await;
+    let answer: Value = answer.json().await.unwrap();
+    signal(&answer, "off-topic").and_then(|signal| signal["log_odds"].as_f64())
+}
+
+#[tokio::test]
+async fn a_page_of_which_only_the_id_is_known_is_judged_by_what_stands_under_it() {
+    let app = TestApp::spawn().await;
+    assert_eq!(off_topic(&app, "x-0").await, None, "nothing to compare with");
+    let mut said = Vec::new();
+    for (number, body) in SAID.iter().enumerate() {
+        let comment = app.comment(&by(&format!("c-{number}"), body)).await;
+        assert_eq!(comment["status"], "approved", "{comment}");
+        said.push(comment);
+    }
+    assert!(off_topic(&app, "x-1").await.is_some_and(|weight| weight > 2.0), "others talk about something else");
+    let items: Vec<Value> =
+        said[..3].iter().map(|comment| json!({"uid": comment["uid"], "seen_version": comment["version"]})).collect();
+    let ruled = app
+        .review(Method::POST, "/v1/decisions", Some(&json!({"items": items, "action": "reject", "category": "spam"})))
+        .await;
+    assert_eq!(off_topic(&app, "x-2").await, None, "what was rejected says nothing any more: {ruled}");
+    let undo = format!("/v1/decisions/{}/undo", ruled["decision"].as_str().unwrap());
+    app.review(Method::POST, &undo, None).await;
+    assert!(off_topic(&app, "x-3").await.is_some(), "it stands again");
+    for number in 0..2 {
+        app.request(Method::DELETE, &format!("/v1/comments/c-{number}"), &app.key).send().await.unwrap();
+    }
+    assert_eq!(off_topic(&app, "x-4").await, None, "erased");
+}
+
+#[tokio::test]
+async fn one_author_does_not_become_the_subject_of_a_page() {
+    let app = TestApp::spawn().await;
+    for (number, body) in SAID.iter().enumerate() {
+        let mut comment = by(&format!("c-{number}"), body);
+        comment["author"]["id"] = json!("u-1");
+        app.comment(&comment).await;
+        app.clock.advance_ms(61_000);
+    }
+    assert_eq!(off_topic(&app, "x-1").await, None, "one voice is not enough");
+}
