@@ -14,6 +14,9 @@ use serde_json::{Value, json};
 /// Looks at the files before it is said that they stay as they are.
 const LOOKS: usize = 4_000;
 
+/// Bytes of a page of the database.
+const PAGE: usize = 8_192;
+
 /// Every place where something of a person can stand, with a word that stands nowhere else.
 const MARKERS: [&str; 22] = [
     "markerbody",
@@ -245,7 +248,11 @@ impl World {
         static SEARCH: LazyLock<AhoCorasick> = LazyLock::new(|| {
             AhoCorasick::builder().ascii_case_insensitive(true).build(MARKERS).expect("few short words")
         });
-        let found = SEARCH.find_iter(bytes);
+        // The long one lies over several pages, and where the end of one cuts it off from its own end it looks like the other.
+        let is_cut = |at: &aho_corasick::Match| {
+            MARKERS[at.pattern().as_usize()] == "markerlong" && (PAGE - at.end() % PAGE) % PAGE < "twin".len()
+        };
+        let found = SEARCH.find_iter(bytes).filter(|at| !is_cut(at));
         found.map(|at| (MARKERS[at.pattern().as_usize()], bytes[at.end()..].starts_with(b"twin"))).collect()
     }
 
