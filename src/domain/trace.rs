@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::comment::{ExternalId, NewComment};
 use super::headline;
-use super::normalise::{Body, Link};
+use super::normalise::{Body, Link, LinkKind};
 use super::site::SiteId;
 
 /// MinHash values of one set of features: sixteen 32-bit minima (Broder, "On the resemblance and containment of
@@ -66,6 +66,13 @@ impl LinkTrace {
     #[must_use]
     pub fn of(link: &Link) -> Self {
         Self { url: xxh3_64(link.url.as_bytes()), domain: xxh3_64(link.domain.as_bytes()) }
+    }
+
+    /// The fingerprints of the front page of a registrable domain.
+    #[must_use]
+    pub fn of_host(host: &str) -> Self {
+        let hash = xxh3_64(host.as_bytes());
+        Self { url: hash, domain: hash }
     }
 }
 
@@ -180,7 +187,7 @@ fn author(site: SiteId, sent: &NewComment) -> (u64, bool) {
 /// they were.
 fn text(body: &Body) -> Option<TextTrace> {
     let own = own_words(body);
-    let kept = if mean_something(&own) { own } else { body.words().collect() };
+    let kept = if mean_something(&own) { own } else { words_but(body, |range| in_address(body, range)) };
     if !mean_something(&kept) {
         return None;
     }
@@ -195,14 +202,25 @@ pub fn text_is_quoted(body: &Body) -> bool {
     !body.quotes.is_empty() && !mean_something(&own_words(body))
 }
 
-/// The folded words that are not quoted.
+/// The folded words that are not quoted, and no part of an address: a link is known by where it leads, and several people who paste it say
+/// nothing alike by that.
 fn own_words(body: &Body) -> Vec<&str> {
-    if body.quotes.is_empty() {
+    words_but(body, |range| body.is_quoted(range) || in_address(body, range))
+}
+
+/// The folded words but those that stand, in bytes as sent, where `left_out` says.
+fn words_but(body: &Body, left_out: impl Fn(&std::ops::Range<usize>) -> bool) -> Vec<&str> {
+    if body.quotes.is_empty() && body.links.is_empty() {
         return body.words().collect();
     }
     let word = |word: &std::ops::Range<u32>| word.start as usize..word.end as usize;
-    let own = body.words.iter().filter(|range| !body.is_quoted(&body.folded.original(word(range))));
-    own.map(|range| &body.folded.text()[word(range)]).collect()
+    let kept = body.words.iter().filter(|range| !left_out(&body.folded.original(word(range))));
+    kept.map(|range| &body.folded.text()[word(range)]).collect()
+}
+
+fn in_address(body: &Body, range: &std::ops::Range<usize>) -> bool {
+    let mut written = body.links.iter().filter(|link| link.kind != LinkKind::Anchor);
+    written.any(|link| link.span.start <= range.start && range.end <= link.span.end)
 }
 
 /// Whether so many words mean anything when they come again.
@@ -276,6 +294,14 @@ mod tests {
             let similarity = text(first).similarity(&text(other));
             assert!((*low..=*high).contains(&similarity), "{name}: {similarity}");
         }
+    }
+
+    #[test]
+    fn addresses_are_no_words() {
+        let said = "They sold us the old harbour for a song and a handshake";
+        let with = |link: &str| trace(1, &format!("{said} {link}"), AuthorDraft::default()).text;
+        assert_eq!(with("http://a.example/one/two?three=4"), with(""));
+        assert_eq!(trace(1, "verse https://www.youtube.com/watch?v=abcdefghijk", AuthorDraft::default()).text, None);
     }
 
     #[test]
