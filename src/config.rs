@@ -53,6 +53,8 @@ pub struct Config {
     pub sources: Vec<app::webhooks_in::source::SourceConfig>,
     /// `[history]`.
     pub history: storage::memory::history::Config,
+    /// `[campaigns]`.
+    pub campaigns: domain::campaign::Config,
     /// `[model]`.
     pub model: Model,
     /// `[signals]`.
@@ -224,6 +226,7 @@ impl Config {
         self.server.check().map_err(|error| value(&error))?;
         self.log.filter().map_err(|error| value(&error))?;
         self.privacy.check().map_err(|error| value(&error))?;
+        self.campaigns.check(self.history.window_days).map_err(|error| value(&error))?;
         self.events.check().map_err(|error| value(&error))?;
         self.webhooks.check().map_err(|error| value(&error))?;
         net::guard::Guard::new(&self.webhooks.allow_hosts).map_err(|error| value(&error))?;
@@ -242,6 +245,7 @@ impl Config {
             &self.trust,
             &self.limits,
             &self.history,
+            &self.campaigns,
             &self.model.enabled,
         );
         let digest = Sha256::digest(serde_json::to_vec(&part).unwrap_or_default());

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use crate::app::access::Access;
 use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
+use crate::app::campaigns::Campaigns;
 use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::house::{House, Settings};
@@ -73,7 +74,8 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let house = house(config)?;
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config.database)?);
-    let history = MemoryHistory::rebuild(config.history.clone(), Arc::clone(&store), clock.now())
+    let campaigns = config.campaigns.clone();
+    let history = MemoryHistory::rebuild_with(config.history.clone(), campaigns, Arc::clone(&store), clock.now())
         .await
         .context("the history could not be read")?;
     let mut seed = [0; 8];
@@ -91,6 +93,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), config.privacy.clone());
+    let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let review = Review::new(its_store(), listeners, webhooks.clone());
     let intake = Intake::new(
         Arc::clone(&settings),
@@ -119,6 +122,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         sanctions,
         readers: Arc::new(readers),
         appeals: Arc::new(appeals),
+        campaigns: Arc::new(campaigns),
         review: Arc::new(review),
         authors: Arc::new(authors),
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
@@ -184,6 +188,7 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
         signals: Signals::new(&config.signals, &resources)?,
         classifier: classifier.map(Arc::new),
         policy: Policy::new(config.policy.clone(), &ids)?,
+        rejected_campaigns: config.campaigns.rejected,
         moderation: config.moderation.clone(),
         trust: config.trust.clone(),
         background,

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::domain::appeal::AppealState;
-use crate::domain::decision::{DecidedBy, Record, Status};
+use crate::domain::campaign::CampaignState;
+use crate::domain::decision::{Action, DecidedBy, Record, Status};
 use crate::domain::people::{Person, Reach};
 use crate::domain::store::{Place, Ruled, Store};
 use crate::domain::time::Timestamp;
@@ -106,8 +107,43 @@ pub enum Change {
         /// What they weigh together.
         weight: f64,
     },
+    /// The campaign that it belongs to was recognised, grew or changed.
+    Campaign(CampaignChange),
     /// It is gone, with everything that was kept of it.
     Erased {},
+}
+
+/// What happened to a campaign.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum CampaignChange {
+    /// It was recognised. Told once for each place where its members stand.
+    Recognised {
+        /// Its name.
+        campaign: Uuid,
+        /// How many joined.
+        size: u32,
+        /// Members that stand approved and that nobody has looked at.
+        rechecks: u32,
+    },
+    /// It has doubled.
+    Grew {
+        /// Its name.
+        campaign: Uuid,
+        /// How many joined.
+        size: u32,
+        /// Members that stand approved and that nobody has looked at.
+        rechecks: u32,
+    },
+    /// People decided about it, closed or merged it, or took a decision back.
+    Changed {
+        /// Its name.
+        campaign: Uuid,
+        /// What it is now.
+        state: CampaignState,
+        /// What people decided.
+        action: Option<Action>,
+    },
 }
 
 impl Change {
@@ -121,6 +157,9 @@ impl Change {
             Self::Released { .. } => "released",
             Self::Appeal { .. } => "appeal",
             Self::Reported { .. } => "reported",
+            Self::Campaign(CampaignChange::Recognised { .. }) => "campaign.recognised",
+            Self::Campaign(CampaignChange::Grew { .. }) => "campaign.grew",
+            Self::Campaign(CampaignChange::Changed { .. }) => "campaign.changed",
             Self::Erased {} => "erased",
         }
     }
@@ -286,6 +325,17 @@ impl Events {
     /// Readers reported a comment.
     pub async fn reported(&self, uid: Uuid, reports: u32, weight: f64, now: Timestamp) {
         self.changed(uid, Change::Reported { reports, weight }, now).await;
+    }
+
+    /// Something happened to the campaign of that comment.
+    pub async fn campaign(&self, uid: Uuid, change: CampaignChange, now: Timestamp) {
+        self.changed(uid, Change::Campaign(change), now).await;
+    }
+
+    /// Whether anybody has ever listened: before that, nothing needs to be looked up for events.
+    #[must_use]
+    pub fn anybody(&self) -> bool {
+        self.state().streams_ever > 0
     }
 
     /// A comment is gone; where it stood was looked up before.

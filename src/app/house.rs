@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::limits::Tier;
 use crate::classifier::Classifier;
+use crate::domain::campaign;
 use crate::domain::comment::{Bounds, Comment};
 use crate::domain::decision::Verdict;
 use crate::domain::history::{AuthorPast, PastOf};
@@ -106,6 +107,8 @@ pub struct House {
     pub classifier: Option<Arc<Classifier>>,
     /// What decides.
     pub policy: Policy,
+    /// What becomes of later members of a campaign that people rejected.
+    pub rejected_campaigns: campaign::Later,
     /// Who sees comments before a person did.
     pub moderation: ModerationConfig,
     /// Whom limits and modes trust.
@@ -161,7 +164,7 @@ impl House {
             (Known::Known(page), None) => self.moderation.of(&scene.site, page.article.section.as_deref()),
             (_, section) => self.moderation.of(&scene.site, section),
         };
-        self.policy.decide(
+        let verdict = self.policy.decide(
             outcomes,
             model,
             &Circumstances {
@@ -171,7 +174,8 @@ impl House {
                 allowance: &scene.allowance,
                 hash: &self.hash,
             },
-        )
+        );
+        campaign::pronounce(verdict, &scene.past.campaign, self.rejected_campaigns)
     }
 }
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
+use crate::app::campaigns;
 use crate::app::events::Events;
 use crate::app::house::{House, Scene, Settings};
 use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::{News, Pages};
 use crate::app::sanctions::Sanctions;
+use crate::domain::campaign::{Membership, Stances};
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
@@ -130,14 +132,19 @@ impl Intake {
             let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
             let sentence = this.sanctions.sentence(site.id, &comment, now).await;
-            let past = this.history.sight(&comment.trace, now).await; // two at once: one sees the other
+            let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
+            let past = this.history.sight_in(&comment.trace, &stances, now).await; // two at once: one sees the other
+            let membership = this.history.membership(&comment.trace, now).await;
             let scene = Scene { past, ..scene };
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             turn.end();
-            let new = NewRecord { tell: this.tells(route), ..record(&site, &comment, judged, news.as_ref(), now) };
+            let new = record(&site, &comment, judged, news.as_ref(), now);
+            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), ..new };
             let recording = this.store.comment_record(new).await;
-            this.conclude(&site, &comment, news, recording, &house).await
+            let taken = this.conclude(&site, &comment, news, recording, &house).await?;
+            this.announce(&taken, membership.as_ref(), now).await;
+            Ok(taken)
         })
         .await
     }
@@ -167,17 +174,22 @@ impl Intake {
             let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
             let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
             let sentence = this.sanctions.sentence(site.id, &comment, now).await;
-            let past = this.history.sight(&comment.trace, now).await;
+            let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
+            let past = this.history.sight_in(&comment.trace, &stances, now).await;
+            let membership = this.history.membership(&comment.trace, now).await;
             let scene = Scene { past, ..scene };
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
-            let new = NewRecord { tell: this.tells(route), ..record(&site, &comment, judged, news.as_ref(), now) };
+            let new = record(&site, &comment, judged, news.as_ref(), now);
+            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), ..new };
             let revised = this.store.comment_revise(new).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
                 return Err(IntakeError::NotFound);
             };
-            this.conclude(&site, &comment, news, revised.map(Recording::New), &house).await
+            let taken = this.conclude(&site, &comment, news, revised.map(Recording::New), &house).await?;
+            this.announce(&taken, membership.as_ref(), now).await;
+            Ok(taken)
         })
         .await
     }
@@ -365,6 +377,13 @@ impl Intake {
         }
     }
 
+    /// Whoever watches hears of the comment's campaign.
+    async fn announce(&self, taken: &Taken, membership: Option<&Membership>, now: Timestamp) {
+        if let Some(membership) = membership.filter(|_| !taken.replayed) {
+            campaigns::announce(&*self.store, &self.events, &taken.record, membership, now).await;
+        }
+    }
+
     /// What was sighted is not what was recorded: lets history know what is recorded under the id, or nothing. Where the store cannot say,
     /// nothing: a sighting too few lets one more through, one too many condemns.
     async fn put_right(&self, site: &Site, comment: &Comment, house: &House) {
@@ -411,6 +430,7 @@ fn record(
         received_at,
         verdict,
         effect,
+        membership: None,
         tell: false,
     }
 }

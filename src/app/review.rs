@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::app::events::CampaignChange;
 use crate::app::in_flight::to_its_end;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
@@ -160,9 +161,25 @@ impl Review {
         to_its_end(async move {
             let ruled = this.store.unrule(decision, Actor::Person(by.email.clone()), &by.reach, now).await?;
             this.listeners.tell_all(&ruled, &by.email, now).await;
+            this.reopened(decision, &ruled, now).await;
             Ok(ruled)
         })
         .await
+    }
+
+    /// A campaign that the ruling had decided is open again.
+    async fn reopened(&self, decision: Uuid, ruled: &Ruled, now: Timestamp) {
+        match self.store.campaign_of_ruling(decision).await {
+            Ok(Some(turn)) => {
+                self.listeners.history.turned(turn).await;
+                if let Some((record, _)) = ruled.applied.first() {
+                    let change = CampaignChange::Changed { campaign: turn.uid, state: turn.state, action: turn.action };
+                    self.listeners.events.campaign(record.uid, change, now).await;
+                }
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "a campaign was not opened again"),
+        }
     }
 
     /// Why a comment within a person's reach is where it is.

@@ -7,6 +7,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::campaign::{CampaignPast, LazyStances, Membership, Turn};
 use super::decision::Status;
 use super::known::Known;
 use super::time::Timestamp;
@@ -23,6 +24,8 @@ pub struct PastOf {
     pub headlines: Known<Vec<Sightings>>,
     /// What became of this author's earlier comments.
     pub author: Known<AuthorPast>,
+    /// The campaign that it belongs to.
+    pub campaign: Known<Option<Box<CampaignPast>>>,
 }
 
 impl PastOf {
@@ -34,6 +37,7 @@ impl PastOf {
             text: Known::Known(Sightings::default()),
             headlines: Known::Known(vec![Sightings::default(); trace.headlines.len()]),
             author: if trace.author_known { Known::Known(AuthorPast::default()) } else { Known::NotApplicable },
+            campaign: Known::Known(None),
         }
     }
 
@@ -46,6 +50,7 @@ impl PastOf {
             text: Known::Unavailable(why()),
             headlines: Known::Unavailable(why()),
             author: Known::Unavailable(why()),
+            campaign: Known::Unavailable(why()),
         }
     }
 }
@@ -187,6 +192,25 @@ pub trait History: Send + Sync {
     /// [`Trace::comment`]) never counts as its own past,
     /// however often it is sighted; sighting it again replaces what was noted before.
     async fn sight(&self, trace: &Trace, now: Timestamp) -> PastOf;
+
+    /// Like [`Self::sight`], and lets the comment join the campaign that it belongs to, or recognises one with it, in the same step: of two
+    /// that come at once and make one, both are in it. `stances` say what of the trace is no mark of a campaign; they are asked for only when
+    /// something of it was seen before.
+    async fn sight_in(&self, trace: &Trace, stances: &LazyStances<'_>, now: Timestamp) -> PastOf {
+        let _ = stances;
+        self.sight(trace, now).await
+    }
+
+    /// Which campaign a sighted comment belongs to, to be stored in the comment's own commit.
+    async fn membership(&self, trace: &Trace, now: Timestamp) -> Option<Membership> {
+        let _ = (trace, now);
+        None
+    }
+
+    /// Tells what became of a campaign. Telling twice is harmless.
+    async fn turned(&self, turn: Turn) {
+        let _ = turn;
+    }
 
     /// Tells what became of a sighted comment: at intake, by a decision, by an undo. Telling twice is harmless.
     async fn settle(&self, trace: &Trace, at: Timestamp, standing: Standing);

@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::appeal::{AppealState, Appeals};
+use super::campaign::{Campaigns, Membership};
 use super::category::Category;
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
@@ -70,6 +71,8 @@ pub struct NewRecord {
     pub received_at: Timestamp,
     /// The sanction that decided, and what would have become of the comment without it.
     pub effect: Option<Effect>,
+    /// The campaign that it belongs to.
+    pub membership: Option<Membership>,
     /// Whether the site has to be told, because nobody there reads the answer to this request.
     pub tell: bool,
 }
@@ -159,6 +162,8 @@ pub struct QueueFilter {
     pub article: Option<String>,
     /// By that author (the site's id).
     pub author: Option<String>,
+    /// Of that campaign.
+    pub campaign: Option<Uuid>,
     /// Claimed by that person (e-mail), or `none`.
     pub assigned: Option<String>,
     /// Whose body holds these words, case folded.
@@ -180,6 +185,8 @@ pub struct QueueItem {
     pub priority: f64,
     /// Who works on it, and until when the claim holds.
     pub claim: Option<Claim>,
+    /// The campaign that it belongs to.
+    pub campaign: Option<Uuid>,
     /// How readers see it.
     pub readers: ReaderView,
     /// What readers said of it and nobody has answered yet, the latest few.
@@ -196,7 +203,7 @@ pub struct Claim {
 }
 
 /// A page of the queue with true counts: derived from the rows, under the same filter except for the page.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct QueuePage {
     /// The items.
     pub items: Vec<QueueItem>,
@@ -208,6 +215,8 @@ pub struct QueuePage {
     pub by_category: std::collections::BTreeMap<String, u64>,
     /// By signal that hit; one comment counts for each of its signals.
     pub by_signal: std::collections::BTreeMap<String, u64>,
+    /// Members of campaigns within reach that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
+    pub rechecks: u64,
     /// Since when the oldest waits.
     pub oldest: Option<Timestamp>,
     /// Where to go on.
@@ -611,7 +620,7 @@ pub enum CreateError {
 /// Who remembers.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
-pub trait Store: Outbox + Sanctions + Readers + Appeals + Send + Sync {
+pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Send + Sync {
     // Comments.
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.

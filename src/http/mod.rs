@@ -26,6 +26,7 @@ use socket2::SockRef;
 use crate::app::access::Access;
 use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
+use crate::app::campaigns::Campaigns;
 use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::house::Settings;
@@ -135,6 +136,8 @@ pub struct State {
     pub readers: Arc<Readers>,
     /// Authors' requests to decide again.
     pub appeals: Arc<Appeals>,
+    /// What belongs together.
+    pub campaigns: Arc<Campaigns>,
     /// What is on its way to sites.
     pub letters: Arc<Letters>,
     /// How delivery goes.

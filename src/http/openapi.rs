@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
-    telling, webhooks_in,
+    appeals, articles, authors, batch, campaigns, comments, events, operations, outbox, oversight, readers, review,
+    sanctions, telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -23,6 +23,7 @@ use super::problem::Problem;
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,
+        campaigns::list, campaigns::find, campaigns::decide, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
     ),

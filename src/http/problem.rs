@@ -16,6 +16,7 @@ use crate::app::readers::ReaderError;
 use crate::app::review::ReviewError;
 use crate::app::sanctions::SanctionError;
 use crate::app::webhooks_in::{NotRead, WebhookError};
+use crate::domain::campaign::CampaignError;
 use crate::domain::comment::Invalid;
 use crate::domain::store::{ListError, StoreError, UndoError};
 
@@ -40,6 +41,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/too-many-sanctions", "No more sanctions may be in force"),
     ("/problems/not-rejected", "The comment is not rejected"),
     ("/problems/appeal-answered", "The appeal is answered"),
+    ("/problems/campaign-over", "The campaign is over"),
     ("/problems/unavailable", "The service is unavailable"),
     ("/problems/internal", "Something went wrong here"),
 ];
@@ -358,6 +360,19 @@ impl From<ReplyError> for Problem {
             ReplyError::NotOpen(appeal) => Self::answered(detail, &appeal),
             ReplyError::OwnDecision => Self::forbidden(detail),
             ReplyError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<CampaignError> for Problem {
+    fn from(error: CampaignError) -> Self {
+        let detail = error.to_string();
+        match error {
+            CampaignError::NotFound => Self::not_found(detail),
+            CampaignError::Over => Self::new(StatusCode::CONFLICT, "/problems/campaign-over", detail),
+            CampaignError::Outside => Self::forbidden(detail),
+            CampaignError::NoRuling => Self::invalid("action", "must be approve or reject"),
+            CampaignError::Store(store) => store.into(),
         }
     }
 }

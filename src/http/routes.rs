@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, comments, events, operations, outbox, oversight, readers, review, sanctions,
-    webhooks_in,
+    appeals, articles, authors, batch, campaigns, comments, events, operations, outbox, oversight, readers, review,
+    sanctions, webhooks_in,
 };
 use super::openapi;
 use super::problem::Problem;
@@ -79,6 +79,11 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/appeals", Person(Read), web::get().to(appeals::list)),
         entry(Method::GET, "/v1/appeals/{id}", Person(Read), web::get().to(appeals::find)),
         entry(Method::POST, "/v1/appeals/{id}/answer", Person(Decide), web::post().to(appeals::answer)),
+        entry(Method::GET, "/v1/campaigns", Person(Read), web::get().to(campaigns::list)),
+        entry(Method::GET, "/v1/campaigns/{id}", Person(Read), web::get().to(campaigns::find)),
+        entry(Method::POST, "/v1/campaigns/{id}/decisions", Person(Decide), web::post().to(campaigns::decide)),
+        entry(Method::POST, "/v1/campaigns/{id}/close", Person(Decide), web::post().to(campaigns::close)),
+        entry(Method::POST, "/v1/campaigns/{id}/merge", Person(Decide), web::post().to(campaigns::merge)),
         entry(Method::GET, "/v1/outbox", Person(Oversee), web::get().to(outbox::list)),
         entry(Method::POST, "/v1/outbox/resend", Person(Operate), web::post().to(outbox::resend)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),

@@ -33,6 +33,8 @@ enum Needs {
     Sanction,
     /// Against its rejection; `uid` is the appeal's.
     Appeal,
+    /// That it belongs to; `uid` is the campaign's, `decision` another one.
+    Campaign,
 }
 
 /// What somebody gets who may use the route, and from whom the thing is hidden.
@@ -220,6 +222,47 @@ fn rows() -> Vec<Row> {
             Status(404),
             Same,
         ),
+        row("GET", "/v1/campaigns", Needs::Campaign, here, none, 200, Sees::Nothing(200), Same),
+        row(
+            "GET",
+            "/v1/campaigns/{id}",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}", thing.uid),
+            none,
+            200,
+            Status(404),
+            Same,
+        ),
+        row(
+            "POST",
+            "/v1/campaigns/{id}/decisions",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}/decisions", thing.uid),
+            |_| Some(json!({"action": "reject", "seen_size": 9})),
+            200,
+            Status(404),
+            Same,
+        ),
+        row(
+            "POST",
+            "/v1/campaigns/{id}/close",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}/close", thing.uid),
+            none,
+            200,
+            Status(404),
+            Same,
+        ),
+        row(
+            "POST",
+            "/v1/campaigns/{id}/merge",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}/merge", thing.uid),
+            |thing| Some(json!({"into": thing.decision})),
+            200,
+            Status(404),
+            Same,
+        ),
         Row { part: Some(Status(403)), ..row("POST", "/v1/sanctions", Nothing, here, ban, 201, Status(404), Same) },
         Row {
             part: Some(Status(200)),
@@ -330,6 +373,11 @@ impl Callers {
         let mut thing = Thing { id, uid: String::new(), version: 0, author, decision: String::new() };
         let made = match needs {
             Needs::Nothing => return thing,
+            Needs::Campaign => {
+                thing.decision = self.campaign(&format!("{}-other", thing.id)).await;
+                thing.uid = self.campaign(&thing.id).await;
+                return thing;
+            }
             Needs::Comment | Needs::Sanction => self.app.comment(&ordinary(&thing.id)).await,
             Needs::Held | Needs::Decision | Needs::Appeal => self.app.comment(&doubtful(&thing.id)).await,
         };
@@ -351,6 +399,18 @@ impl Callers {
             thing.uid = read(answer, &[201]).await["id"].as_str().unwrap().to_owned();
         }
         thing
+    }
+
+    /// A campaign of three comments, the first of that id.
+    async fn campaign(&self, id: &str) -> String {
+        for (at, name) in [id.to_owned(), format!("{id}-1"), format!("{id}-2")].iter().enumerate() {
+            let mut comment = ordinary(name);
+            comment["article"]["id"] = json!(format!("page-{at}"));
+            comment["body"] = json!(crate::helpers::talk(id));
+            self.app.comment(&comment).await;
+        }
+        let latest = self.app.review(Method::GET, "/v1/campaigns?limit=1", None).await;
+        latest["items"][0]["id"].as_str().unwrap().to_owned()
     }
 
     async fn ask(&self, row: &Row, thing: &Thing, bearer: &str, query: &str) -> reqwest::Response {

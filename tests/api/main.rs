@@ -7,6 +7,7 @@ mod appeals;
 mod bad_input;
 mod batch;
 mod campaign;
+mod campaigns;
 mod first_comment;
 mod helpers;
 mod in_flight;

@@ -83,6 +83,7 @@ impl Made {
             lang: Some("en".to_owned()),
             received_at: at(0),
             effect: None,
+            membership: None,
             tell: false,
         };
         Self(record).hashed()

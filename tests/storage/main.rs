@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
+mod campaigns;
 mod erased;
 mod figures;
 mod history;

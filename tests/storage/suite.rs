@@ -134,6 +134,20 @@ macro_rules! run_on {
             of_messages_at_once_under_one_id_one_is_new,
             messages_are_remembered_across_a_crash_until_pruned,
             deleted_site_takes_its_messages_along,
+            // campaigns.rs
+            campaign_is_recorded_with_the_comment_that_makes_it,
+            comment_on_its_way_joins_in_its_own_commit,
+            two_at_once_make_one_campaign,
+            campaign_that_was_not_stored_is_stored_with_the_next_comment,
+            campaigns_are_there_after_a_restart,
+            erased_member_leaves_and_the_last_takes_the_campaign_along,
+            edit_takes_a_comment_out_of_its_campaign,
+            ruling_on_a_campaign_is_one_decision_and_is_taken_back_as_one,
+            ruling_on_a_campaign_leaves_alone_who_joined_since,
+            ruling_on_a_campaign_keeps_within_reach,
+            campaigns_merge_and_close,
+            queue_shows_and_filters_by_campaign,
+            deleted_site_leaves_its_campaigns,
         );
     };
     ($engine:expr; $($test:ident),* $(,)?) => {
@@ -161,6 +175,7 @@ pub(crate) use crate::webhooks_in::{
     messages_are_remembered_across_a_crash_until_pruned, of_messages_at_once_under_one_id_one_is_new,
 };
 
+pub(crate) use crate::campaigns::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;

@@ -247,6 +247,7 @@ checks![
     unrelated_headline,
     off_topic,
     duplicate_text,
+    campaign,
     blocklist,
     disguised_text,
     shouting,

@@ -76,7 +76,7 @@ impl Default for Config {
 }
 
 /// Domains that everybody links to.
-const POPULAR: &[&str] = &[
+pub const POPULAR: &[&str] = &[
     "amazon.com",
     "apple.com",
     "archive.org",

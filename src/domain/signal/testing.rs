@@ -24,7 +24,7 @@ pub(in crate::domain) struct Case {
     parent: Option<String>,
     page_away: bool,
     parent_away: bool,
-    past: Option<PastOf>,
+    past: Option<Box<PastOf>>,
     author: Option<Known<AuthorPast>>,
     allowance: Allowance,
 }
@@ -101,7 +101,7 @@ impl Case {
     pub(in crate::domain) fn past(mut self, change: impl FnOnce(&mut PastOf)) -> Self {
         let mut past = PastOf::empty(&self.comment().trace);
         change(&mut past);
-        self.past = Some(past);
+        self.past = Some(Box::new(past));
         self
     }
 
@@ -116,7 +116,7 @@ impl Case {
 
     pub(in crate::domain) fn outcome(&self, check: &impl Signal) -> Outcome {
         let comment = self.comment();
-        let mut past = self.past.clone().unwrap_or_else(|| PastOf::empty(&comment.trace));
+        let mut past = self.past.as_deref().cloned().unwrap_or_else(|| PastOf::empty(&comment.trace));
         if let Some(author) = &self.author {
             past.author = author.clone();
         }

@@ -317,7 +317,7 @@ impl From<&QueueItem> for QueueItemOut {
             article: (&item.article).into(),
             author: (&record.comment.author).into(),
             verdict: (&record.verdict).into(),
-            campaign: None,
+            campaign: item.campaign.map(|uid| uid.to_string()),
             held_at: item.held_at.to_string(),
             priority: item.priority,
             claimed_by: item.claim.as_ref().map(|claim| claim.by.clone()),
@@ -339,6 +339,8 @@ pub struct QueueCounts {
     pub by_category: BTreeMap<String, u64>,
     /// By signal that hit.
     pub by_signal: BTreeMap<String, u64>,
+    /// Comments of campaigns that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
+    pub rechecks: u64,
 }
 
 /// A page of the queue.

@@ -32,7 +32,8 @@ pub struct EventOut {
     pub change: Change,
 }
 
-/// Queue changes within your reach, as they happen: `held`, `left`, `claimed`, `released`, `appeal`, `reported`, `erased`. The stream begins with
+/// Queue changes within your reach, as they happen: `held`, `left`, `claimed`, `released`, `appeal`, `reported`, `erased`, and of campaigns
+/// `campaign.recognised`, `campaign.grew` (whenever one has doubled) and `campaign.changed`, with one of their comments. The stream begins with
 /// `hello`; `reset` says that something was missed and everything is to be loaded anew; `end` names the reason why the stream ends. Lines that
 /// begin with a colon are signs of life. With `Last-Event-ID` a stream goes on after that event.
 #[utoipa::path(get, path = "/v1/events", tag = "moderators", security(("personal_token" = [])),

@@ -9,6 +9,7 @@ pub mod appeals;
 pub mod articles;
 pub mod authors;
 pub mod batch;
+pub mod campaigns;
 pub mod comments;
 pub mod dto;
 pub mod events;

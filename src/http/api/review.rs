@@ -1,7 +1,5 @@
 //! Where moderators decide.
 
-use std::collections::BTreeMap;
-
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -90,18 +88,13 @@ pub async fn queue(
         lang: given(query.lang),
         article: given(query.article),
         author: given(query.author),
+        campaign: given(query.campaign).map(|name| Uuid::parse_str(&name).unwrap_or_default()), // none has another name
         assigned: given(query.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
         q: given(query.q),
         reach: Reach::ALL, // the use case puts the person's own
     };
     let page = page_request(query.limit.as_deref(), query.cursor)?;
     let now = state.clock.now();
-    if given(query.campaign).is_some() {
-        // No campaign has a name yet, so none has members.
-        let counts =
-            QueueCounts { held: 0, by_site: BTreeMap::new(), by_category: BTreeMap::new(), by_signal: BTreeMap::new() };
-        return Ok(HttpResponse::Ok().json(QueueOut { items: Vec::new(), counts, oldest_s: None, next_cursor: None }));
-    }
     let page = state.review.queue(filter, sort, &page, &person, now).await?;
     Ok(HttpResponse::Ok().json(QueueOut {
         items: page.items.iter().map(Into::into).collect(),
@@ -110,6 +103,7 @@ pub async fn queue(
             by_site: page.by_site,
             by_category: page.by_category,
             by_signal: page.by_signal,
+            rechecks: page.rechecks,
         },
         oldest_s: page.oldest.map(|oldest| now.millis_since(oldest) / 1_000),
         next_cursor: page.next_cursor,

@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::campaigns::Campaigns;
 use super::recall::{Before, Recall, Window};
+use crate::domain::campaign::{self, LazyStances, Membership, Stances, Turn};
 use crate::domain::comment::ExternalId;
+use crate::domain::decision::Action;
 use crate::domain::history::{AuthorPast, History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::store::{self, Remembered, Store};
@@ -57,12 +60,27 @@ pub struct MemoryHistory {
 
 struct State {
     recall: Recall,
+    campaigns: Campaigns,
     /// Two generations: when the young one is full, the old one goes.
     authors: HashMap<u64, AuthorEntry>,
     authors_old: HashMap<u64, AuthorEntry>,
     /// The recall's order when a record last changed, by the author's hash in so many places: what was read from the store before may be
     /// older than the change. Authors who share a place make each other be read again, no more.
     changed: Vec<u64>,
+}
+
+/// Members of one campaign that are read on start: how many there are is known less exactly beyond.
+const MEMBERS_REMEMBERED: u32 = 1_000;
+
+/// How a comment is asked about.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// It leaves no mark.
+    Only,
+    /// It is noted.
+    Noting,
+    /// It is noted, and campaigns are recognised with it.
+    Joining(&'a LazyStances<'a>),
 }
 
 /// Places of [`State::changed`].
@@ -89,9 +107,16 @@ impl MemoryHistory {
     /// An empty history over `store`.
     #[must_use]
     pub fn new(config: Config, store: Arc<dyn Store>) -> Self {
+        Self::with_campaigns(config, campaign::Config::default(), store)
+    }
+
+    /// An empty history that recognises campaigns as `campaigns` says.
+    #[must_use]
+    pub fn with_campaigns(config: Config, campaigns: campaign::Config, store: Arc<dyn Store>) -> Self {
         let recall = Recall::new(config.max_comments, config.max_links, config.max_texts);
         let changed = vec![0; PLACES];
-        let state = State { recall, authors: HashMap::new(), authors_old: HashMap::new(), changed };
+        let campaigns = Campaigns::new(campaigns);
+        let state = State { recall, campaigns, authors: HashMap::new(), authors_old: HashMap::new(), changed };
         Self { config, store, state: Mutex::new(state) }
     }
 
@@ -100,12 +125,35 @@ impl MemoryHistory {
     /// # Errors
     /// The store could not be read.
     pub async fn rebuild(config: Config, store: Arc<dyn Store>, now: Timestamp) -> store::Result<Arc<Self>> {
-        let history = Arc::new(Self::new(config, Arc::clone(&store)));
+        Self::rebuild_with(config, campaign::Config::default(), store, now).await
+    }
+
+    /// Like [`Self::rebuild`], with the campaigns that the store remembers, and others recognised as `campaigns` says.
+    ///
+    /// # Errors
+    /// The store could not be read.
+    pub async fn rebuild_with(
+        config: Config,
+        campaigns: campaign::Config,
+        store: Arc<dyn Store>,
+        now: Timestamp,
+    ) -> store::Result<Arc<Self>> {
+        let days = |days: u32| now.plus_millis(-i64::from(days) * 86_400_000);
+        let (since, decided_since) = (days(campaigns.window_days), days(campaigns.remember_days));
+        let most = campaigns.max_campaigns;
+        let history = Arc::new(Self::with_campaigns(config, campaigns, Arc::clone(&store)));
         let noting = Arc::clone(&history);
         let each = Box::new(move |earlier: Remembered| {
             noting.state().recall.note(&earlier.trace, earlier.received_at, Some(earlier.standing));
         });
         store.remembered(history.oldest(now), history.config.max_comments, each).await?;
+        let kept = store.campaigns_remembered(since, decided_since, most, MEMBERS_REMEMBERED).await?;
+        let mut state = history.state();
+        for campaign in kept {
+            let State { recall, campaigns, .. } = &mut *state;
+            campaigns.restore(recall, campaign);
+        }
+        drop(state);
         Ok(history)
     }
 
@@ -117,12 +165,13 @@ impl MemoryHistory {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn ask(&self, trace: &Trace, now: Timestamp, author: Known<AuthorPast>, note: bool) -> PastOf {
+    fn ask(&self, trace: &Trace, now: Timestamp, author: Known<AuthorPast>, asked: Asked<'_>) -> PastOf {
         let mut state = self.state();
+        let note = !matches!(asked, Asked::Only);
         let recall = &mut state.recall;
         let within = Window { from: self.oldest(now), to: (!note).then_some(now) };
         let headline = |one| recall.headline_past(trace, one, within);
-        let past = PastOf {
+        let mut past = PastOf {
             links: Known::Known(trace.links.iter().map(|link| recall.link_past(trace, *link, within)).collect()),
             text: match &trace.text {
                 Some(text) => Known::Known(recall.text_past(trace, text, within)),
@@ -130,8 +179,11 @@ impl MemoryHistory {
             },
             headlines: Known::Known(trace.headlines.iter().map(headline).collect()),
             author,
+            campaign: Known::Known(None),
         };
         if note {
+            let State { recall, campaigns, .. } = &mut *state;
+            campaigns.leave(recall, trace.comment);
             recall.expire(within.from);
             if let Some(before) = recall.note(trace, now, None)
                 && before.author != trace.author
@@ -140,6 +192,16 @@ impl MemoryHistory {
                 state.reread(trace.author);
             }
         }
+        let State { recall, campaigns, .. } = &mut *state;
+        let campaign = match asked {
+            Asked::Only => campaigns.about(recall, trace, &past, now),
+            Asked::Noting => campaigns.join(recall, trace, &Stances::default, &past, now, false),
+            Asked::Joining(stances) => campaigns.join(recall, trace, stances, &past, now, true),
+        };
+        if campaign.as_ref().is_some_and(|it| it.action == Some(Action::Approve)) {
+            campaigns.excuse(trace, &mut past, now);
+        }
+        past.campaign = Known::Known(campaign.map(Box::new));
         past
     }
 
@@ -200,7 +262,7 @@ impl MemoryHistory {
 impl History for MemoryHistory {
     async fn about(&self, trace: &Trace, now: Timestamp) -> PastOf {
         let author = self.author_past(trace, now, AsOf::Then).await;
-        self.ask(trace, now, author, false)
+        self.ask(trace, now, author, Asked::Only)
     }
 
     async fn author(&self, trace: &Trace, now: Timestamp) -> Known<AuthorPast> {
@@ -209,17 +271,36 @@ impl History for MemoryHistory {
 
     async fn sight(&self, trace: &Trace, now: Timestamp) -> PastOf {
         let author = self.author_past(trace, now, AsOf::Now).await;
-        self.ask(trace, now, author, true)
+        self.ask(trace, now, author, Asked::Noting)
+    }
+
+    async fn sight_in(&self, trace: &Trace, stances: &LazyStances<'_>, now: Timestamp) -> PastOf {
+        let author = self.author_past(trace, now, AsOf::Now).await;
+        self.ask(trace, now, author, Asked::Joining(stances))
+    }
+
+    async fn membership(&self, trace: &Trace, now: Timestamp) -> Option<Membership> {
+        let mut state = self.state();
+        let State { recall, campaigns, .. } = &mut *state;
+        campaigns.membership(recall, trace.comment, now)
+    }
+
+    async fn turned(&self, turn: Turn) {
+        self.state().campaigns.turned(turn);
     }
 
     async fn settle(&self, trace: &Trace, at: Timestamp, standing: Standing) {
         let mut state = self.state();
         let before = state.recall.settle(trace.comment, standing);
+        let State { recall, campaigns, .. } = &mut *state;
+        campaigns.settled(recall, trace.comment, before.as_ref().and_then(|before| before.standing), standing);
         state.count_author(trace, at, before.as_ref(), standing);
     }
 
     async fn forget(&self, trace: &Trace) {
         let mut state = self.state();
+        let State { recall, campaigns, .. } = &mut *state;
+        campaigns.leave(recall, trace.comment);
         let before = state.recall.forget(trace.comment);
         state.reread(trace.author);
         if let Some(before) = before {

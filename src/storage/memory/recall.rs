@@ -7,11 +7,12 @@
 //! Sketches are found by locality-sensitive hashing: eight bands of two minima (Leskovec, Rajaraman, Ullman, "Mining of Massive
 //! Datasets", ch. 3), so that texts of Jaccard similarity 0.6 meet with probability 0.97, of 0.2 with 0.28; what meets is compared.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::ring::{ByHash, Chains, END, Ring};
+use crate::domain::campaign::Key;
 use crate::domain::decision::Status;
 use crate::domain::history::{LinkPast, Sighting, Sightings, Standing};
 use crate::domain::site::SiteId;
@@ -23,10 +24,10 @@ const EXAMINED: usize = 256;
 /// Earlier comments named as evidence.
 const NAMED: usize = 5;
 /// Estimated similarity from which whole texts count as nearly the same.
-const SAME_TEXT: f64 = 0.6;
+pub(super) const SAME_TEXT: f64 = 0.6;
 /// Estimated similarity from which headlines of that many content words count as the same or reworded. Short ones share words by chance, and the
 /// estimate of a small set is coarse.
-fn same_headline(words: u16) -> f64 {
+pub(super) fn same_headline(words: u16) -> f64 {
     match words {
         0..=5 => 0.8,
         6..=7 => 0.55,
@@ -35,15 +36,17 @@ fn same_headline(words: u16) -> f64 {
 }
 
 #[derive(Debug)]
-struct Noted {
+pub(super) struct Noted {
     comment: u64,
-    comment_id: Box<str>,
-    site: SiteId,
-    article: u64,
-    author: u64,
+    pub(super) comment_id: Box<str>,
+    pub(super) site: SiteId,
+    pub(super) article: u64,
+    pub(super) author: u64,
     staff: bool,
-    at: Timestamp,
-    standing: Option<Standing>,
+    pub(super) at: Timestamp,
+    pub(super) standing: Option<Standing>,
+    /// The campaign that it belongs to; zero for none.
+    pub(super) campaign: u32,
     /// When it was noted, counted over all sightings: what the author cache was loaded before or after.
     order: u64,
     /// Whom an edit took it from; told once, when it is settled.
@@ -63,14 +66,15 @@ struct LinkNote {
 #[derive(Debug)]
 struct TextNote {
     of: u64,
-    kind: Kind,
+    kind: TextKind,
     text: TextTrace,
     next: [u64; BANDS],
     next_exact: u64,
 }
 
+/// What a fingerprint is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum TextKind {
     Whole,
     Headline,
 }
@@ -176,6 +180,7 @@ impl Recall {
             author: trace.author,
             staff: trace.staff,
             at,
+            campaign: 0,
             standing: standing.or_else(|| earlier.as_ref().and_then(|before| before.standing)),
             order: self.order,
             moved_from,
@@ -199,14 +204,14 @@ impl Recall {
                 (note.next_url, note.next_domain) = (next_url, next_domain);
             }
         }
-        let whole = trace.text.iter().map(|text| (Kind::Whole, text));
-        for (kind, text) in whole.chain(trace.headlines.iter().map(|text| (Kind::Headline, text))) {
+        let whole = trace.text.iter().map(|text| (TextKind::Whole, text));
+        for (kind, text) in whole.chain(trace.headlines.iter().map(|text| (TextKind::Headline, text))) {
             self.note_text(of, kind, text);
         }
         earlier
     }
 
-    fn note_text(&mut self, of: u64, kind: Kind, text: &TextTrace) {
+    fn note_text(&mut self, of: u64, kind: TextKind, text: &TextTrace) {
         let (number, out) = self.texts.push(TextNote { of, kind, text: *text, next: [END; BANDS], next_exact: END });
         self.untext(out.as_ref());
         let keys = band_keys(kind, text);
@@ -264,11 +269,11 @@ impl Recall {
     }
 
     pub(super) fn text_past(&self, trace: &Trace, text: &TextTrace, within: Window) -> Sightings {
-        self.similar(trace, Kind::Whole, text, SAME_TEXT, within)
+        self.similar(trace, TextKind::Whole, text, SAME_TEXT, within)
     }
 
     pub(super) fn headline_past(&self, trace: &Trace, headline: &TextTrace, within: Window) -> Sightings {
-        self.similar(trace, Kind::Headline, headline, same_headline(headline.size), within)
+        self.similar(trace, TextKind::Headline, headline, same_headline(headline.size), within)
     }
 
     fn chain(
@@ -289,13 +294,19 @@ impl Recall {
         found
     }
 
-    fn similar(&self, trace: &Trace, kind: Kind, text: &TextTrace, same: f64, within: Window) -> Sightings {
-        let mut found: BTreeSet<u64> = BTreeSet::new();
+    fn similar(&self, trace: &Trace, kind: TextKind, text: &TextTrace, same: f64, within: Window) -> Sightings {
+        let found = self.alike(kind, text, same);
+        self.sum(trace, within, found.into_keys().rev().take(EXAMINED).collect())
+    }
+
+    /// The comments with the same or a similar text, by number, each with the text that is.
+    fn alike(&self, kind: TextKind, text: &TextTrace, same: f64) -> BTreeMap<u64, TextTrace> {
+        let mut found: BTreeMap<u64, TextTrace> = BTreeMap::new();
         let mut number = self.exact.head(exact_key(kind, text)).map_or(END, |head| head.newest);
         for _ in 0..EXAMINED {
             let Some(note) = self.texts.get(number) else { break };
             if note.kind == kind && note.text.exact == text.exact {
-                found.insert(note.of);
+                found.insert(note.of, note.text);
             }
             number = note.next_exact;
         }
@@ -304,12 +315,62 @@ impl Recall {
             for _ in 0..EXAMINED {
                 let Some(note) = self.texts.get(number) else { break };
                 if note.kind == kind && note.text.similarity(text) >= same {
-                    found.insert(note.of);
+                    found.insert(note.of, note.text);
                 }
                 number = note.next[band];
             }
         }
-        self.sum(trace, within, found.into_iter().rev().take(EXAMINED).collect())
+        found
+    }
+
+    /// A comment's number, while it is remembered.
+    pub(super) fn number_of(&self, comment: u64) -> Option<u64> {
+        self.by_comment.get(&comment).copied()
+    }
+
+    pub(super) fn noted(&self, number: u64) -> Option<&Noted> {
+        self.comments.get(number).filter(|noted| !noted.gone)
+    }
+
+    /// Notes which campaign a comment belongs to.
+    pub(super) fn enrol(&mut self, number: u64, campaign: u32) {
+        if let Some(noted) = self.comments.get_mut(number) {
+            noted.campaign = campaign;
+        }
+    }
+
+    /// The comments since `from` that share `key`, oldest first, but for that one.
+    pub(super) fn members(&self, key: &Key, but: u64, from: Timestamp) -> Vec<u64> {
+        let newest = |head: Option<super::ring::Head>| head.map(|head| head.newest);
+        let mut found: Vec<u64> = match key {
+            Key::Url(url) => {
+                self.chain(newest(self.urls.head(*url)), |note| note.next_url, |note| note.link.url == *url)
+            }
+            Key::Domain(domain) => {
+                let head = newest(self.domains.head(*domain));
+                self.chain(head, |note| note.next_domain, |note| note.link.domain == *domain)
+            }
+            Key::Text(text) => self.alike(TextKind::Whole, text, SAME_TEXT).into_keys().collect(),
+            Key::Headline(text) => self.alike(TextKind::Headline, text, same_headline(text.size)).into_keys().collect(),
+        };
+        found.sort_unstable();
+        found.dedup();
+        let counts = |noted: &Noted| !noted.staff && noted.comment != but && noted.at >= from;
+        found.retain(|number| self.noted(*number).is_some_and(counts));
+        found
+    }
+
+    /// Other wordings of a text that is known, a few.
+    pub(super) fn variants(&self, key: &Key, most: usize) -> Vec<Key> {
+        let (kind, text, same) = match key {
+            Key::Text(text) => (TextKind::Whole, text, SAME_TEXT),
+            Key::Headline(text) => (TextKind::Headline, text, same_headline(text.size)),
+            Key::Url(_) | Key::Domain(_) => return Vec::new(),
+        };
+        let mut seen = BTreeSet::from([text.exact]);
+        let others = self.alike(kind, text, same).into_values().filter(|other| seen.insert(other.exact));
+        let of = |text| if kind == TextKind::Whole { Key::Text(text) } else { Key::Headline(text) };
+        others.take(most).map(of).collect()
     }
 
     /// Sums up comments given by number, newest first.
@@ -384,15 +445,15 @@ impl Recall {
     }
 }
 
-fn band_keys(kind: Kind, text: &TextTrace) -> [u64; BANDS] {
+pub(super) fn band_keys(kind: TextKind, text: &TextTrace) -> [u64; BANDS] {
     std::array::from_fn(|band| {
         let two = u64::from(text.sketch[2 * band]) << 32 | u64::from(text.sketch[2 * band + 1]);
-        xxh3_64_with_seed(&two.to_le_bytes(), (band as u64) << 1 | u64::from(kind == Kind::Headline))
+        xxh3_64_with_seed(&two.to_le_bytes(), (band as u64) << 1 | u64::from(kind == TextKind::Headline))
     })
 }
 
-fn exact_key(kind: Kind, text: &TextTrace) -> u64 {
-    text.exact ^ if kind == Kind::Headline { 0x5bd1_e995_9d1f_3c27 } else { 0 }
+pub(super) fn exact_key(kind: TextKind, text: &TextTrace) -> u64 {
+    text.exact ^ if kind == TextKind::Headline { 0x5bd1_e995_9d1f_3c27 } else { 0 }
 }
 
 #[cfg(test)]

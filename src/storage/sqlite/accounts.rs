@@ -101,12 +101,15 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         ("report", "comment"),
         ("vote", "comment"),
         ("pseudonym", "comment"),
+        ("campaign_member", "comment"),
     ] {
         connection.execute(&format!("DELETE FROM {table} WHERE {column} {its}"), [id])?;
     }
     connection
         .execute("DELETE FROM ruling WHERE NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ruling.id)", [])?;
-    for table in ["article", "outbox", "delivery", "appeal", "sanction"] {
+    let empty = "DELETE FROM campaign WHERE state <> 4 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = campaign.id)";
+    connection.execute(empty, [])?;
+    for table in ["article", "outbox", "delivery", "appeal", "sanction", "campaign_wait"] {
         connection.execute(&format!("DELETE FROM {table} WHERE site = ?1"), [id])?;
     }
     connection.execute(&format!("{WIPE_ROW} WHERE site = ?1"), [id])?;

@@ -8,7 +8,8 @@ use super::index::{Chain, Change, Keys};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, articles, audit, outbox, privacy, queue, reports, rulings, sanctions, start};
+use super::{appeals, articles, audit, campaigns, outbox, privacy, queue, reports, rulings, sanctions, start};
+use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
 use crate::domain::sanction::Effect;
@@ -27,6 +28,7 @@ pub(super) struct Prepared {
     content_bytes: Vec<u8>,
     trace_bytes: Vec<u8>,
     effect: Option<Effect>,
+    membership: Option<Membership>,
     tell: bool,
 }
 
@@ -35,8 +37,10 @@ impl Prepared {
         let keys = shared.hasher.keys(new.site.id, &new.comment, &new.trace);
         let trace_bytes = codec::encode(&new.trace)?;
         let (site, article, effect, tell) = (Arc::clone(&new.site), new.article.clone(), new.effect, new.tell);
+        let membership = new.membership.clone();
         let content = content_of(new);
-        Ok(Self { site, keys, article, content_bytes: codec::encode(&content)?, content, trace_bytes, effect, tell })
+        let content_bytes = codec::encode(&content)?;
+        Ok(Self { site, keys, article, content, content_bytes, trace_bytes, effect, membership, tell })
     }
 
     fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {
@@ -81,11 +85,12 @@ pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
     if new.effect.is_some() {
         sanctions::note_effect(work.connection, &row, new.effect)?;
     }
+    work.note(Change::Added { row: row.id, site, keys });
+    campaigns::record(work, &row, new.content.comment.id.as_str(), new.membership.as_ref())?;
     if new.tell {
         outbox::tell_status(work, &row, None, new.content.at)?;
     }
     start::complete_run(work.connection, row.id)?;
-    work.note(Change::Added { row: row.id, site, keys });
     Ok(Recorded::New(row, new.content))
 }
 
@@ -117,6 +122,7 @@ pub(super) fn revise(work: &mut Work<'_>, new: Prepared) -> Result<Option<Record
     let held_since = queue::held_at(work.connection, row.id)?.unwrap_or(content.at);
     update_row(work.connection, &mut row, status, decided_by, content.at)?;
     queue::replace(work, &row, &content, held_since)?;
+    campaigns::record(work, &row, content.comment.id.as_str(), new.membership.as_ref())?;
     let closed = appeals::close(work, &row, None, content.at)?;
     sanctions::note_effect(work.connection, &row, new.effect.filter(|_| is_judged && !keeps_ruling))?;
     // The answer tells the site; but not if it is to be told of something older first.
@@ -150,6 +156,7 @@ pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, 
     outbox::forget(work.connection, row.id)?;
     reports::forget(work.connection, row.id)?;
     appeals::forget(work.connection, row.id)?;
+    campaigns::forget(work.connection, row.id)?;
     for table in [
         "DELETE FROM content WHERE id = ?1",
         "DELETE FROM queue WHERE id = ?1",

@@ -13,6 +13,7 @@ mod accounts;
 mod appeals;
 mod articles;
 mod audit;
+mod campaigns;
 mod checkpoints;
 mod error;
 mod index;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{articles, lists, reports, rulings};
+use super::{articles, campaigns, lists, reports, rulings};
 use crate::domain::category::Category;
 use crate::domain::comment::Article;
 use crate::domain::decision::Status;
@@ -161,7 +161,8 @@ pub(super) fn page(
         .iter()
         .map(|place| item(connection, shared, row_of(*place, sort), now))
         .collect::<Result<Vec<_>>>()?;
-    Ok(QueuePage { items, next_cursor, ..found.page })
+    let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
+    Ok(QueuePage { items, rechecks, next_cursor, ..found.page })
 }
 
 struct Found {
@@ -227,10 +228,7 @@ fn count(
     let by_site = by_site.into_iter().map(|(site, count)| Ok((shared.site_name(connection, site)?.to_string(), count)));
     let by_site = by_site.collect::<Result<_>>()?;
     let held = places.len() as u64;
-    Ok(Found {
-        places,
-        page: QueuePage { items: Vec::new(), held, by_site, by_category, by_signal, oldest, next_cursor: None },
-    })
+    Ok(Found { places, page: QueuePage { held, by_site, by_category, by_signal, oldest, ..QueuePage::default() } })
 }
 
 impl Waiting {
@@ -259,6 +257,7 @@ struct Sieve<'a> {
     names: HashMap<SiteId, String>,
     article: Option<i64>,
     author: Option<i64>,
+    campaign: Option<HashSet<u32>>,
     words: Vec<String>,
 }
 
@@ -272,6 +271,7 @@ impl<'a> Sieve<'a> {
             names: if filter.reach.is_all() { HashMap::new() } else { site_names(connection)? },
             article: filter.article.as_deref().map(|id| article_key(shared, id)),
             author: filter.author.as_deref().map(|id| author_key(shared, id)),
+            campaign: filter.campaign.map(|uid| campaigns::rows_of(connection, uid)).transpose()?,
             words,
         })
     }
@@ -287,6 +287,7 @@ impl<'a> Sieve<'a> {
             && (filter.lang.is_none() || filter.lang == waiting.lang)
             && self.article.is_none_or(|article| article == waiting.article)
             && self.author.is_none_or(|author| author == waiting.author)
+            && self.campaign.as_ref().is_none_or(|members| members.contains(&waiting.id))
             && match filter.assigned.as_deref() {
                 None => true,
                 Some("none") => claimed.is_none(),
@@ -341,6 +342,7 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
         held_at: Timestamp::from_millis(held_at),
         priority,
         claim: claim.filter(|claim| claim.until > now),
+        campaign: campaigns::of_comment(connection, id)?,
         readers: reports::view(connection, id)?,
         reports: reports::open(connection, id, REPORTS_SHOWN)?,
     })

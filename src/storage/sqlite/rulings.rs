@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, articles, audit, intake, outbox, queue, reports};
+use super::{appeals, articles, audit, campaigns, intake, outbox, queue, reports};
 use crate::domain::decision::{Action, Actor, DecidedBy, Status};
 use crate::domain::people::Reach;
 use crate::domain::store::{Happening, HappeningKind, Place, Result, Ruled, Ruling, StoreError, UndoError};
@@ -87,6 +87,7 @@ pub(super) fn unrule(
     if !ruled.applied.is_empty() {
         let write = "UPDATE ruling SET undone_at = ?2 WHERE id = ?1";
         work.connection.prepare_cached(write)?.execute(params![number, at.as_millis()])?;
+        campaigns::reopen(work.connection, decision)?;
         audit::add(work.connection, by, "decision.undo", &decision.to_string(), &count(ruled.applied.len()), at)?;
     }
     Ok(Ok(ruled))

@@ -1,0 +1,81 @@
+//! How a comment carries what might be the mark of a campaign: what stands on the page, and what quotes what readers see there, is none.
+
+use crate::domain::comment::Comment;
+use crate::domain::headline::{self, is_common};
+use crate::domain::normalise::registrable;
+use crate::domain::relevance::Page;
+use crate::domain::trace::{LinkTrace, Trace, text_is_quoted};
+
+/// How a comment carries something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stance {
+    /// In the author's own words.
+    Says,
+    /// Quoted (`>`, `<blockquote>`): no mark of a campaign where it stands approved under the same article.
+    Quotes,
+    /// It stands on the page itself, or leads there: never a mark of a campaign.
+    OnPage,
+}
+
+/// Stances for whoever turns out to need them.
+pub type LazyStances<'a> = dyn Fn() -> Stances + Send + Sync + 'a;
+
+/// How a comment carries what its trace says, in the trace's order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stances {
+    /// The text; as the author's own words where nothing is said.
+    pub text: Option<Stance>,
+    /// The links.
+    pub links: Vec<Stance>,
+    /// The headlines.
+    pub headlines: Vec<Stance>,
+}
+
+impl Stances {
+    /// Looks at a comment and the page that it stands under, as far as that is known.
+    #[must_use]
+    pub fn of(comment: &Comment, page: Option<&Page>) -> Self {
+        let (body, trace) = (&comment.body, &comment.trace);
+        let own = page.and_then(|page| page.host.as_deref()).map(|host| LinkTrace::of_host(registrable(host)).domain);
+        let link = |link: &LinkTrace| {
+            if Some(link.domain) == own {
+                return Stance::OnPage;
+            }
+            let mut written = body.links.iter().filter(|written| LinkTrace::of(written) == *link);
+            if written.all(|written| body.is_quoted(&written.span)) { Stance::Quotes } else { Stance::Says }
+        };
+        let headline = |candidate: headline::Candidate| {
+            if stands_on(page, candidate.words.iter().map(String::as_str)) {
+                Stance::OnPage
+            } else if body.is_quoted(&candidate.span) {
+                Stance::Quotes
+            } else {
+                Stance::Says
+            }
+        };
+        let text = if text_is_quoted(body) {
+            Stance::Quotes
+        } else if trace.text.is_some() && stands_on(page, body.words()) {
+            Stance::OnPage
+        } else {
+            Stance::Says
+        };
+        let headlines = if trace.headlines.is_empty() { Vec::new() } else { headline::candidates(body) };
+        Self {
+            text: Some(text),
+            links: trace.links.iter().map(link).collect(),
+            headlines: headlines.into_iter().take(Trace::MAX_HEADLINES).map(headline).collect(),
+        }
+    }
+}
+
+/// Whether nearly all content words of a text stand on the page: then it was taken from there, or talks of nothing else.
+fn stands_on<'a>(page: Option<&Page>, words: impl Iterator<Item = &'a str>) -> bool {
+    let Some(page) = page.filter(|page| page.can_compare()) else { return false };
+    let (mut all, mut carried) = (0_u32, 0_u32);
+    for word in words.filter(|word| !is_common(word)) {
+        all += 1;
+        carried += u32::from(page.carries(word));
+    }
+    all >= 3 && carried * 10 >= all * 9
+}

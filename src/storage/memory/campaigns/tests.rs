@@ -1,0 +1,257 @@
+use super::*;
+use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft};
+use crate::domain::decision::Status;
+use crate::domain::normalise::normalise;
+use crate::domain::site::SiteId;
+use crate::storage::memory::recall::Window;
+
+struct World {
+    recall: Recall,
+    campaigns: Campaigns,
+    second: i64,
+}
+
+impl World {
+    fn new(config: Config) -> Self {
+        Self { recall: Recall::new(10_000, 10_000, 10_000), campaigns: Campaigns::new(config), second: 0 }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(1_795_000_000_000 + self.second * 1_000)
+    }
+
+    fn past(&self, trace: &Trace) -> PastOf {
+        let within = Window { from: Timestamp::EPOCH, to: None };
+        let recall = &self.recall;
+        PastOf {
+            links: Known::Known(trace.links.iter().map(|link| recall.link_past(trace, *link, within)).collect()),
+            text: trace.text.map_or(Known::NotApplicable, |text| Known::Known(recall.text_past(trace, &text, within))),
+            headlines: Known::Known(
+                trace.headlines.iter().map(|one| recall.headline_past(trace, one, within)).collect(),
+            ),
+            ..PastOf::empty(trace)
+        }
+    }
+
+    /// A comment comes, and its commit is done.
+    fn post(&mut self, id: &str, article: &str, author: &str, body: &str) -> Option<CampaignPast> {
+        let trace = trace(1, id, article, author, body);
+        let told = self.sight(&trace);
+        self.campaigns.membership(&self.recall, trace.comment, self.now());
+        self.stand(&trace, Standing { status: Status::Approved, by_person: false });
+        told
+    }
+
+    fn sight(&mut self, trace: &Trace) -> Option<CampaignPast> {
+        self.second += 1;
+        let (now, past) = (self.now(), self.past(trace));
+        self.campaigns.leave(&self.recall, trace.comment);
+        self.recall.note(trace, now, None);
+        self.campaigns.join(&mut self.recall, trace, &Stances::default, &past, now, true)
+    }
+
+    fn stand(&mut self, trace: &Trace, standing: Standing) {
+        let before = self.recall.settle(trace.comment, standing).and_then(|before| before.standing);
+        self.campaigns.settled(&self.recall, trace.comment, before, standing);
+    }
+
+    /// The open campaigns, by their sizes.
+    fn sizes(&self) -> Vec<u32> {
+        self.campaigns.live.values().map(|live| live.comments).collect()
+    }
+}
+
+fn trace(site: u32, id: &str, article: &str, author: &str, body: &str) -> Trace {
+    let article = ArticleDraft { id: article.to_owned(), ..ArticleDraft::default() };
+    let author = AuthorDraft { id: Some(author.to_owned()), ..AuthorDraft::default() };
+    let draft = Draft { id: id.to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
+    normalise(SiteId(site), draft.parse(&Bounds::default()).expect("valid"), false).trace
+}
+
+const HEADLINE: &str = "Harbour Museum Opens Its Doors After Ten Years of Building";
+const TEXT: &str = "I earn four thousand a week from my sofa and my neighbour asked me how, so I wrote it all down";
+
+#[test]
+fn what_is_enough_for_a_campaign() {
+    let same = |parts: &[(&str, &str, &str)]| {
+        let mut world = World::new(Config::default());
+        for (at, (article, author, body)) in parts.iter().enumerate() {
+            world.post(&format!("c{at}"), article, author, body);
+        }
+        world.sizes()
+    };
+    let link = "http://pills.example/offer";
+    let [apple, pear, plum] = ["apple", "pear", "plum"].map(|word| format!("{word} {link}"));
+    let video = "https://www.youtube.com/watch?v=abc";
+    let [verse, chorus, bridge] = ["verse", "chorus", "bridge"].map(|word| format!("{word} {video}"));
+    let cases: &[(&str, Vec<(&str, &str, &str)>, Vec<u32>)] = &[
+        ("two are none", vec![("x", "a", TEXT), ("y", "b", TEXT)], vec![]),
+        ("three articles", vec![("x", "a", TEXT), ("y", "a", TEXT), ("z", "a", TEXT)], vec![3]),
+        ("three authors under one article", vec![("x", "a", TEXT), ("x", "b", TEXT), ("x", "c", TEXT)], vec![3]),
+        ("somebody posts thrice by mistake", vec![("x", "a", TEXT), ("x", "a", TEXT), ("x", "a", TEXT)], vec![]),
+        ("a headline", vec![("x", "a", HEADLINE), ("y", "b", HEADLINE), ("z", "c", HEADLINE)], vec![3]),
+        ("a link", vec![("x", "a", &apple), ("y", "b", &pear), ("z", "c", &plum)], vec![3]),
+        ("a link that one article talks about", vec![("x", "a", &apple), ("x", "b", &pear), ("x", "c", &plum)], vec![]),
+        ("a video that is going round", vec![("x", "a", &verse), ("y", "b", &chorus), ("z", "c", &bridge)], vec![]),
+    ];
+    for (name, parts, expected) in cases {
+        assert_eq!(same(parts), *expected, "{name}");
+    }
+}
+
+#[test]
+fn later_ones_join_however_they_are_dressed() {
+    let forms = [
+        HEADLINE.to_owned(),
+        HEADLINE.to_uppercase(),
+        format!("\u{1f680}\u{1f680} {HEADLINE} \u{1f525}"),
+        "Harbour museum finally opens its doors after ten years of construction".to_owned(),
+        "Harbour Museum Opens Its Doors After Ten Years".to_owned(),
+        format!("{HEADLINE} http://h1.example/?utm_source=a"),
+        format!("> {HEADLINE}"),
+    ];
+    let mut world = World::new(Config::default());
+    for at in 0..3 {
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), HEADLINE);
+    }
+    for (at, body) in forms.iter().enumerate() {
+        let told = world.post(&format!("d{at}"), &format!("y{at}"), &format!("b{at}"), body);
+        assert!(told.is_some(), "{body}");
+    }
+    assert_eq!(world.sizes(), [10]);
+    let link = ["http://pills.example/offer?utm_source=x", "https://www.pills.example/offer?fbclid=7#top"];
+    for (at, url) in link.iter().cycle().take(4).enumerate() {
+        world.post(&format!("e{at}"), &format!("z{at}"), &format!("c{at}"), &format!("Look {url}"));
+    }
+    assert_eq!(world.sizes(), [10, 4], "tracking parameters change nothing");
+}
+
+#[test]
+fn a_domain_is_one_only_where_it_is_unwanted() {
+    for (rejected, expected) in [(0, 0), (2, 1)] {
+        let mut world = World::new(Config::default());
+        for at in 0..8 {
+            let body = format!("Number {at} http://shop.example/{at}");
+            let trace = trace(1, &format!("c{at}"), &format!("x{at}"), &format!("a{at}"), &body);
+            world.sight(&trace);
+            let status = if at < rejected { Status::Rejected } else { Status::Approved };
+            world.stand(&trace, Standing { status, by_person: at < rejected });
+        }
+        assert_eq!(world.sizes().len(), expected, "{rejected} rejected");
+    }
+}
+
+#[test]
+fn what_people_approved_forms_none() {
+    let mut world = World::new(Config::default());
+    for at in 0..9 {
+        let trace = trace(1, &format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
+        world.sight(&trace);
+        world.stand(&trace, Standing { status: Status::Approved, by_person: true });
+    }
+    assert_eq!(world.sizes(), [0_u32; 0]);
+}
+
+#[test]
+fn two_that_turn_out_to_be_one_become_the_older() {
+    let mut world = World::new(Config::default());
+    let link = "http://pills.example/offer";
+    for at in 0..3 {
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
+    }
+    let words = ["apple", "pear", "plum"];
+    for (at, word) in words.iter().enumerate() {
+        world.post(&format!("d{at}"), &format!("y{at}"), &format!("b{at}"), &format!("{word} {link}"));
+    }
+    assert_eq!(world.sizes(), [3, 3]);
+    let older = world.campaigns.live.values().next().expect("there are two").uid;
+    for at in 0..3 {
+        world.post(&format!("e{at}"), &format!("z{at}"), &format!("c{at}"), &format!("{TEXT} {link}"));
+    }
+    assert_eq!(world.sizes(), [9]);
+    let told = world.post("f", "w", "d", &format!("cherry {link}")).expect("it joins");
+    assert_eq!((told.campaign, told.comments), (older, 9));
+}
+
+#[test]
+fn decisions_and_departures_are_counted() {
+    let mut world = World::new(Config::default());
+    let traces: Vec<Trace> =
+        (0..3).map(|at| trace(1, &format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT)).collect();
+    for trace in &traces {
+        world.sight(trace);
+        world.stand(trace, Standing { status: Status::Approved, by_person: false });
+    }
+    world.stand(&traces[0], Standing { status: Status::Rejected, by_person: true });
+    world.stand(&traces[1], Standing { status: Status::Approved, by_person: true });
+    let told = world.post("d", "y", "b", TEXT).expect("it joins");
+    assert_eq!((told.comments, told.rejected, told.approved_by_person), (3, 1, 1));
+    world.campaigns.leave(&world.recall, traces[0].comment);
+    world.recall.forget(traces[0].comment);
+    let told = world.post("e", "y", "b", TEXT).expect("it joins");
+    assert_eq!((told.comments, told.rejected), (3, 0));
+}
+
+#[test]
+fn what_is_closed_is_not_recognised_again() {
+    let mut world = World::new(Config::default());
+    for at in 0..3 {
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
+    }
+    let uid = world.campaigns.live.values().next().expect("recognised").uid;
+    world.campaigns.turned(Turn { uid, state: CampaignState::Closed, action: None, into: None });
+    for at in 0..5 {
+        assert_eq!(world.post(&format!("d{at}"), &format!("y{at}"), &format!("b{at}"), TEXT), None);
+    }
+    assert_eq!(world.sizes(), [3]);
+}
+
+#[test]
+fn memory_stays_within_its_bounds() {
+    let mut world = World::new(Config { max_campaigns: 20, ..Config::default() });
+    for at in 0..1_000_u64 {
+        let number = at / 4;
+        let words: Vec<String> = (0..12).map(|part| format!("w{}", number * 7_919 + part * part * 31)).collect();
+        let body = format!("{} http://h{number}.example/x", words.join(" "));
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), &body);
+    }
+    let [live, exact, bands, shared, keys, pending, carried] = world.campaigns.sizes();
+    assert!(live <= 20 && exact <= 20 * KEYS_MAX && bands <= 20 * KEYS_MAX * 8, "{:?}", world.campaigns.sizes());
+    assert!(shared <= SHARED_BAND_MAX && keys <= KEYS_MAX && pending <= PENDING_MAX && carried == 0);
+    assert!(live == 20, "and what there is room for is kept");
+}
+
+#[test]
+fn what_has_been_quiet_for_long_takes_nobody_any_more() {
+    let mut world = World::new(Config::default());
+    for at in 0..3 {
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
+    }
+    world.second += 31 * 86_400;
+    assert_eq!(world.post("d", "y", "b", TEXT), None);
+    let uid = world.campaigns.live.values().next().expect("recognised").uid;
+    let rejected = Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), into: None };
+    world.campaigns.turned(rejected);
+    let told = world.post("e", "z", "c", TEXT).expect("what people decided counts for longer");
+    assert_eq!(told.action, Some(Action::Reject));
+}
+
+#[test]
+fn one_comment_pulls_no_genuine_link_into_a_campaign() {
+    let mut world = World::new(Config::default());
+    for at in 0..3 {
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
+    }
+    for (at, word) in ["apple", "pear"].iter().enumerate() {
+        world.post(
+            &format!("d{at}"),
+            &format!("y{at}"),
+            &format!("b{at}"),
+            &format!("{word} http://paper.example/story"),
+        );
+    }
+    world.post("e", "z", "c", &format!("{TEXT} http://paper.example/story"));
+    assert_eq!(world.sizes(), [4]);
+    assert_eq!(world.post("f", "w", "d", "plum http://paper.example/story").map(|told| told.comments), Some(2));
+    assert_eq!(world.sizes(), [4, 3], "who cites it is a campaign of its own, if any");
+}

@@ -1,0 +1,514 @@
+//! Campaigns as the store keeps them: fingerprints, a state, and who belongs. Counts are taken from the comments' own rows, so they cannot
+//! disagree with them; nothing of any comment's text is kept here.
+
+mod change;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::rows::{self, Row};
+use super::shared::Shared;
+use super::writer::Work;
+use super::{SqliteStore, lists, rulings};
+use crate::domain::campaign::{
+    Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Campaigns, Counts,
+    KeptCampaign, Key, Member, MemberFilter, Membership, News, Turn,
+};
+use crate::domain::decision::{Action, Actor, DecidedBy, Status};
+use crate::domain::history::Standing;
+use crate::domain::people::Reach;
+use crate::domain::store::{ListError, Page, PageRequest, Remembered, Result, StoreError};
+use crate::domain::time::Timestamp;
+use crate::storage::codec;
+
+/// Members shown of a campaign as its earliest.
+const EARLIEST: usize = 5;
+/// Campaigns looked at for one page.
+const SCAN_MAX: usize = 2_000;
+/// Milliseconds after which a comment that was on its way will not come any more.
+const WAIT_MS: i64 = 3_600_000;
+
+type Outcome<T> = std::result::Result<T, CampaignError>;
+
+/// A row of `campaign`.
+struct Found {
+    id: i64,
+    uid: Uuid,
+    state: CampaignState,
+    action: Option<Action>,
+    ruling: Option<Uuid>,
+    into: Option<Uuid>,
+    version: u32,
+    at: Timestamp,
+    last_at: Timestamp,
+    size: u32,
+    keys: Vec<Key>,
+}
+
+const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b";
+
+impl Found {
+    fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
+        let uuid = |bytes: Option<[u8; 16]>| bytes.map(Uuid::from_bytes);
+        Ok(Self {
+            id: row.get(0)?,
+            uid: Uuid::from_bytes(row.get(1)?),
+            state: state_of(row.get(2)?)?,
+            action: row.get::<_, Option<i64>>(3)?.map(action_of).transpose()?,
+            ruling: uuid(row.get(4)?),
+            into: uuid(row.get(5)?),
+            version: row.get(6)?,
+            at: Timestamp::from_millis(row.get(7)?),
+            last_at: Timestamp::from_millis(row.get(8)?),
+            size: row.get(9)?,
+            keys: codec::decode("a campaign's fingerprints", &row.get::<_, Vec<u8>>(10)?)?,
+        })
+    }
+
+    fn turn(&self) -> Turn {
+        Turn { uid: self.uid, state: self.state, action: self.action, into: self.into }
+    }
+
+    /// Whether members that stand approved are for people to look at.
+    fn rechecks(&self) -> bool {
+        self.state == CampaignState::Open || self.action == Some(Action::Reject)
+    }
+}
+
+fn by_uid(connection: &Connection, uid: Uuid) -> Result<Option<Found>> {
+    let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM campaign WHERE uid = ?1"))?;
+    let mut rows = query.query([uid.as_bytes()])?;
+    rows.next()?.map(Found::read).transpose()
+}
+
+/// The campaign of that name, or the one that it became part of.
+fn resolved(connection: &Connection, uid: Uuid) -> Result<Option<Found>> {
+    let mut found = by_uid(connection, uid)?;
+    for _ in 0..32 {
+        let Some(into) = found.as_ref().and_then(|found| found.into) else { break };
+        found = by_uid(connection, into)?;
+    }
+    Ok(found)
+}
+
+/// Records what a comment's commit says of its campaign, in place of what was recorded of it before.
+pub(super) fn record(work: &Work<'_>, row: &Row, id: &str, membership: Option<&Membership>) -> Result<()> {
+    let hash = work.shared.hasher.id(row.site, id).cast_signed();
+    let waits = "SELECT campaign FROM campaign_wait WHERE site = ?1 AND id = ?2";
+    let waits: Option<i64> =
+        work.connection.prepare_cached(waits)?.query_row(params![row.site.0, hash], |row| row.get(0)).optional()?;
+    if waits.is_some() {
+        let done = "DELETE FROM campaign_wait WHERE site = ?1 AND id = ?2";
+        work.connection.prepare_cached(done)?.execute(params![row.site.0, hash])?;
+    }
+    if row.revision > 1 {
+        forget(work.connection, row.id)?;
+    }
+    let Some(membership) = membership else {
+        return waits.map_or(Ok(()), |campaign| join(work.connection, campaign, row, u32::MAX));
+    };
+    if let Some(news) = &membership.news {
+        learn(work, membership.campaign, news, membership.most)?;
+    }
+    match resolved(work.connection, membership.campaign)? {
+        Some(found) => join(work.connection, found.id, row, membership.most),
+        None => Ok(()), // what recognised it was never stored: the next comment recognises it again
+    }
+}
+
+/// What the store does not know of a campaign, for all that memory can tell.
+fn learn(work: &Work<'_>, uid: Uuid, news: &News, most: u32) -> Result<()> {
+    let bytes = codec::encode(&news.keys)?;
+    let write = "INSERT INTO campaign (uid, state, version, at, last_at, size, b) VALUES (?1, 1, ?2, ?3, ?3, 0, ?4) \
+                 ON CONFLICT (uid) DO UPDATE SET version = excluded.version, b = excluded.b \
+                 WHERE excluded.version > version";
+    work.connection.prepare_cached(write)?.execute(params![
+        uid.as_bytes(),
+        news.version,
+        news.at.as_millis(),
+        bytes
+    ])?;
+    let Some(found) = by_uid(work.connection, uid)? else { return Ok(()) };
+    for absorbed in &news.absorbs {
+        if let Some(from) = by_uid(work.connection, *absorbed)?.filter(|from| from.state == CampaignState::Open) {
+            absorb(work.connection, &from, uid)?;
+        }
+    }
+    for (site, id) in &news.members {
+        let hash = work.shared.hasher.id(*site, id);
+        if let Some((row, _)) = rows::find(work.connection, &work.rows(hash), *site, id)? {
+            join(work.connection, found.id, &row, most)?;
+        } else {
+            let wait = "INSERT OR REPLACE INTO campaign_wait (site, id, campaign, at) VALUES (?1, ?2, ?3, ?4)";
+            let at = news.at.as_millis();
+            work.connection.prepare_cached(wait)?.execute(params![site.0, hash.cast_signed(), found.id, at])?;
+        }
+    }
+    // Seldom enough to tidy up on the way: what was on its way and never came, and what has gone quiet.
+    let old = news.at.as_millis() - WAIT_MS;
+    work.connection.prepare_cached("DELETE FROM campaign_wait WHERE at < ?1")?.execute([old])?;
+    let quiet = "UPDATE campaign SET state = 3 WHERE state = 1 AND last_at < ?1";
+    work.connection.prepare_cached(quiet)?.execute([news.quiet_before.as_millis()])?;
+    Ok(())
+}
+
+/// Adds a member, unless it belongs to one already, or that one has as many as are kept.
+fn join(connection: &Connection, campaign: i64, row: &Row, most: u32) -> Result<()> {
+    let write = "INSERT OR IGNORE INTO campaign_member (comment, campaign, number) \
+                 SELECT ?1, id, size + 1 FROM campaign WHERE id = ?2 AND size < ?3";
+    if connection.prepare_cached(write)?.execute(params![row.id, campaign, most])? > 0 {
+        let write = "UPDATE campaign SET size = size + 1, last_at = max(last_at, ?2) WHERE id = ?1";
+        connection.prepare_cached(write)?.execute(params![campaign, row.received_at.as_millis()])?;
+    }
+    Ok(())
+}
+
+/// A comment belongs to none any more. A campaign goes with its last member.
+pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
+    let read = "SELECT campaign FROM campaign_member WHERE comment = ?1";
+    let campaign: Option<i64> = connection.prepare_cached(read)?.query_row([comment], |row| row.get(0)).optional()?;
+    if let Some(campaign) = campaign {
+        connection.prepare_cached("DELETE FROM campaign_member WHERE comment = ?1")?.execute([comment])?;
+        let empty =
+            "DELETE FROM campaign WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = ?1)";
+        connection.prepare_cached(empty)?.execute([campaign])?;
+    }
+    Ok(())
+}
+
+/// The campaign that a comment belongs to.
+pub(super) fn of_comment(connection: &Connection, comment: u32) -> Result<Option<Uuid>> {
+    let read = "SELECT c.uid FROM campaign_member m JOIN campaign c ON c.id = m.campaign WHERE m.comment = ?1";
+    let uid: Option<[u8; 16]> = connection.prepare_cached(read)?.query_row([comment], |row| row.get(0)).optional()?;
+    Ok(uid.map(Uuid::from_bytes))
+}
+
+/// The rows of a campaign's members.
+pub(super) fn rows_of(connection: &Connection, uid: Uuid) -> Result<HashSet<u32>> {
+    let Some(found) = by_uid(connection, uid)? else { return Ok(HashSet::new()) };
+    Ok(members(connection, found.id, 0)?.into_iter().map(|(comment, ..)| comment).collect())
+}
+
+/// How many members within reach stand approved and are to be looked at.
+pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
+    let read = "SELECT m.comment FROM campaign k JOIN campaign_member m ON m.campaign = k.id JOIN comment c ON c.id = m.comment \
+                WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2)) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
+                LIMIT 10000";
+    let mut query = connection.prepare_cached(read)?;
+    let found = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
+    if reach.is_all() {
+        return Ok(found.len() as u64);
+    }
+    let mut count = 0;
+    for comment in found {
+        let Some(row) = live(connection, comment)? else { continue };
+        count += u64::from(within(connection, shared, &row, reach)?);
+    }
+    Ok(count)
+}
+
+/// A ruling was taken back: the campaign that it decided is open again.
+pub(super) fn reopen(connection: &Connection, decision: Uuid) -> Result<()> {
+    let read = "SELECT id FROM campaign WHERE ruling = ?1 AND state = 2";
+    let id: Option<i64> =
+        connection.prepare_cached(read)?.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
+    if let Some(id) = id {
+        connection.prepare_cached("UPDATE campaign SET state = 1, action = NULL WHERE id = ?1")?.execute([id])?;
+        connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1")?.execute([id])?;
+    }
+    Ok(())
+}
+
+/// Members after that number, by number: comment, number, whether a person saw it.
+fn members(connection: &Connection, campaign: i64, after: u32) -> Result<Vec<(u32, u32, bool)>> {
+    let read = "SELECT comment, number, seen FROM campaign_member WHERE campaign = ?1 AND number > ?2 ORDER BY number";
+    let mut query = connection.prepare_cached(read)?;
+    let found = query.query_map(params![campaign, after], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    Ok(found.collect::<rusqlite::Result<_>>()?)
+}
+
+fn live(connection: &Connection, comment: u32) -> Result<Option<Row>> {
+    Ok(rows::row(connection, comment)?.filter(|row| row.status.is_some()))
+}
+
+fn within(connection: &Connection, shared: &Shared, row: &Row, reach: &Reach) -> Result<bool> {
+    if reach.is_all() {
+        return Ok(true);
+    }
+    if !reach.covers_site(&shared.site_name(connection, row.site)?) {
+        return Ok(false);
+    }
+    Ok(reach.has_whole_sites() || rulings::place(connection, shared, row)?.lies_within(reach))
+}
+
+/// A campaign as somebody with that reach sees it; `None` when none of its members lies within.
+fn view(connection: &Connection, shared: &Shared, found: Found, reach: &Reach) -> Result<Option<Campaign>> {
+    let mut earliest = Vec::new();
+    for (comment, ..) in members(connection, found.id, 0)? {
+        let Some(row) = live(connection, comment)? else { continue };
+        if within(connection, shared, &row, reach)? {
+            earliest.push(rows::load(connection, shared, &row)?);
+            if earliest.len() == EARLIEST {
+                break;
+            }
+        }
+    }
+    if earliest.is_empty() {
+        return Ok(None);
+    }
+    let read = "SELECT count(*), sum(c.status = 1), sum(c.status = 2), sum(c.status = 3), \
+                sum(c.status = 1 AND c.decided_by <> 2 AND m.seen = 0), count(DISTINCT substr(c.keys, 9, 8)), \
+                count(DISTINCT substr(c.keys, 25, 8)), count(DISTINCT c.site), min(c.received_at), max(c.received_at) \
+                FROM campaign_member m JOIN comment c ON c.id = m.comment WHERE m.campaign = ?1 AND c.status <> 0";
+    let (counts, first_at, last_at) = connection.prepare_cached(read)?.query_row([found.id], |row| {
+        let counts = Counts {
+            comments: row.get(0)?,
+            approved: row.get(1)?,
+            held: row.get(2)?,
+            rejected: row.get(3)?,
+            rechecks: if found.rechecks() { row.get(4)? } else { 0 },
+            authors: row.get(5)?,
+            articles: row.get(6)?,
+            sites: row.get(7)?,
+        };
+        Ok((counts, Timestamp::from_millis(row.get(8)?), Timestamp::from_millis(row.get(9)?)))
+    })?;
+    Ok(Some(Campaign {
+        uid: found.uid,
+        state: found.state,
+        action: found.action,
+        decision: found.ruling.filter(|_| found.state == CampaignState::Decided),
+        into: found.into,
+        recognised_at: found.at,
+        keys: found.keys,
+        size: found.size,
+        counts,
+        first_at,
+        last_at,
+        earliest,
+    }))
+}
+
+fn list(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &CampaignFilter,
+    page: &PageRequest,
+) -> std::result::Result<Page<Campaign>, ListError> {
+    let below = page.cursor.as_deref().map(|cursor| lists::row_of_cursor(shared, cursor)).transpose()?;
+    let read = format!(
+        "SELECT {COLUMNS} FROM campaign c WHERE id < ?1 AND (?2 = 0 OR state = ?2) AND (?3 IS NULL OR EXISTS \
+         (SELECT 1 FROM campaign_member m JOIN comment x ON x.id = m.comment JOIN site s ON s.id = x.site \
+         WHERE m.campaign = c.id AND s.name = ?3)) ORDER BY id DESC LIMIT ?4"
+    );
+    let mut query = connection.prepare_cached(&read).map_err(StoreError::from)?;
+    let state = filter.state.map_or(0, state_code);
+    let most = i64::try_from(SCAN_MAX).unwrap_or(i64::MAX);
+    let mut rows =
+        query.query(params![below.unwrap_or(u32::MAX), state, filter.site, most]).map_err(StoreError::from)?;
+    let limit = lists::limit(page);
+    let (mut items, mut last, mut scanned) = (Vec::new(), 0, 0);
+    while let Some(row) = rows.next().map_err(StoreError::from)? {
+        if items.len() == limit {
+            return Ok(Page { items, next_cursor: Some(lists::cursor_of_row(shared, last)) });
+        }
+        let found = Found::read(row)?;
+        last = u32::try_from(found.id).unwrap_or(u32::MAX);
+        scanned += 1;
+        if let Some(campaign) = view(connection, shared, found, &filter.reach)?
+            && (!filter.recheck || campaign.counts.rechecks > 0)
+        {
+            items.push(campaign);
+        }
+    }
+    Ok(Page { items, next_cursor: (scanned == SCAN_MAX).then(|| lists::cursor_of_row(shared, last)) })
+}
+
+fn list_members(
+    connection: &Connection,
+    shared: &Shared,
+    uid: Uuid,
+    filter: &MemberFilter,
+    page: &PageRequest,
+) -> std::result::Result<Page<Member>, ListError> {
+    let after = page.cursor.as_deref().map(|cursor| lists::row_of_cursor(shared, cursor)).transpose()?;
+    let limit = lists::limit(page);
+    let (mut items, mut last) = (Vec::new(), 0);
+    let Some(found) = by_uid(connection, uid)? else { return Ok(Page { items, next_cursor: None }) };
+    for (comment, number, seen) in members(connection, found.id, after.unwrap_or(0))? {
+        let Some(row) = live(connection, comment)? else { continue };
+        let recheck =
+            found.rechecks() && !seen && row.status == Some(Status::Approved) && row.decided_by != DecidedBy::Person;
+        let wanted = filter.status.is_none_or(|status| row.status == Some(status)) && (recheck || !filter.recheck);
+        if !wanted || !within(connection, shared, &row, &filter.reach)? {
+            continue;
+        }
+        if items.len() == limit {
+            return Ok(Page { items, next_cursor: Some(lists::cursor_of_row(shared, last)) });
+        }
+        last = number;
+        items.push(Member { record: rows::load(connection, shared, &row)?, number, recheck });
+    }
+    Ok(Page { items, next_cursor: None })
+}
+
+/// Makes the members of one campaign the last to have joined another.
+fn absorb(connection: &Connection, from: &Found, into: Uuid) -> Result<()> {
+    let Some(other) = by_uid(connection, into)? else { return Ok(()) };
+    let write = "UPDATE campaign_member SET campaign = ?2, number = number + ?3 WHERE campaign = ?1";
+    connection.prepare_cached(write)?.execute(params![from.id, other.id, other.size])?;
+    let write = "UPDATE campaign SET size = size + ?2, last_at = max(last_at, ?3) WHERE id = ?1";
+    connection.prepare_cached(write)?.execute(params![other.id, from.size, from.last_at.as_millis()])?;
+    let write = "UPDATE campaign SET state = 4, into_uid = ?2 WHERE id = ?1";
+    connection.prepare_cached(write)?.execute(params![from.id, into.as_bytes()])?;
+    Ok(())
+}
+
+fn remembered(
+    connection: &Connection,
+    since: Timestamp,
+    decided_since: Timestamp,
+    most: usize,
+    each: u32,
+) -> Result<Vec<KeptCampaign>> {
+    let read = format!(
+        "SELECT {COLUMNS} FROM campaign WHERE (state IN (1, 3) AND last_at >= ?1) OR (state = 2 AND last_at >= ?2) \
+         ORDER BY last_at DESC LIMIT ?3"
+    );
+    let mut query = connection.prepare_cached(&read)?;
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut rows = query.query(params![since.as_millis(), decided_since.as_millis(), most])?;
+    let mut kept = Vec::new();
+    while let Some(row) = rows.next()? {
+        let found = Found::read(row)?;
+        let read = format!(
+            "SELECT {} FROM comment WHERE id IN (SELECT comment FROM campaign_member WHERE campaign = ?1 \
+             ORDER BY number DESC LIMIT ?2) AND status <> 0 ORDER BY id",
+            rows::COLUMNS
+        );
+        let mut query = connection.prepare_cached(&read)?;
+        let mut rows = query.query(params![found.id, each])?;
+        let mut members = Vec::new();
+        while let Some(row) = rows.next()? {
+            let row = Row::read(row)?;
+            let standing = Standing { status: row.live()?, by_person: row.decided_by == DecidedBy::Person };
+            members.push(Remembered { trace: row.trace()?, received_at: row.received_at, standing });
+        }
+        let Found { uid, state, action, keys, version, at, .. } = found;
+        kept.push(KeptCampaign { uid, state, action, keys, version, at, members });
+    }
+    kept.sort_by_key(|campaign| (campaign.at, campaign.uid)); // the oldest first, as they were recognised
+    Ok(kept)
+}
+
+const fn state_code(state: CampaignState) -> i64 {
+    match state {
+        CampaignState::Open => 1,
+        CampaignState::Decided => 2,
+        CampaignState::Closed => 3,
+        CampaignState::Merged => 4,
+    }
+}
+
+fn state_of(code: i64) -> Result<CampaignState> {
+    let found = CampaignState::ALL.into_iter().find(|state| state_code(*state) == code);
+    found.ok_or_else(|| StoreError::Corrupt(format!("campaign state {code}")))
+}
+
+const fn action_code(action: Action) -> i64 {
+    match action {
+        Action::Approve => 1,
+        Action::Reject => 2,
+        Action::Hold => 3,
+    }
+}
+
+fn action_of(code: i64) -> Result<Action> {
+    let found = [Action::Approve, Action::Reject].into_iter().find(|action| action_code(*action) == code);
+    found.ok_or_else(|| StoreError::Corrupt(format!("campaign action {code}")))
+}
+
+#[async_trait]
+impl Campaigns for SqliteStore {
+    async fn campaigns_remembered(
+        &self,
+        since: Timestamp,
+        decided_since: Timestamp,
+        most: usize,
+        members: u32,
+    ) -> Result<Vec<KeptCampaign>> {
+        self.readers.ask(move |connection| remembered(connection, since, decided_since, most, members)).await
+    }
+
+    async fn campaign_list(
+        &self,
+        filter: &CampaignFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Campaign>, ListError> {
+        let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        self.readers.ask(move |connection| list(connection, &shared, &filter, &page)).await
+    }
+
+    async fn campaign_find(&self, uid: Uuid, reach: &Reach) -> Result<Option<Campaign>> {
+        let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
+        let find = move |connection: &Connection| -> Result<_> {
+            let found = by_uid(connection, uid)?;
+            let Some(found) = found else { return Ok(None) };
+            if let (CampaignState::Merged, Some(into)) = (found.state, found.into) {
+                // Its members are there now: who may see that one may know.
+                let Some(there) = resolved(connection, into)? else { return Ok(None) };
+                let seen = view(connection, &shared, there, &reach)?;
+                return Ok(seen.map(|seen| Campaign {
+                    uid: found.uid,
+                    state: found.state,
+                    into: Some(seen.uid),
+                    recognised_at: found.at,
+                    keys: found.keys,
+                    size: 0,
+                    counts: Counts::default(),
+                    earliest: Vec::new(),
+                    ..seen
+                }));
+            }
+            view(connection, &shared, found, &reach)
+        };
+        self.readers.ask(find).await
+    }
+
+    async fn campaign_members(
+        &self,
+        uid: Uuid,
+        filter: &MemberFilter,
+        page: &PageRequest,
+    ) -> std::result::Result<Page<Member>, ListError> {
+        let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        self.readers.ask(move |connection| list_members(connection, &shared, uid, &filter, &page)).await
+    }
+
+    async fn campaign_rule(&self, ruling: CampaignRuling) -> Outcome<CampaignRuled> {
+        self.writer.run(move |work| change::rule(work, &ruling)).await?
+    }
+
+    async fn campaign_close(&self, uid: Uuid, by: Actor, reach: &Reach, at: Timestamp) -> Outcome<Turn> {
+        let reach = reach.clone();
+        self.writer.run(move |work| change::close(work, uid, &by, &reach, at)).await?
+    }
+
+    async fn campaign_merge(&self, uid: Uuid, into: Uuid, by: Actor, reach: &Reach, at: Timestamp) -> Outcome<Turn> {
+        let reach = reach.clone();
+        self.writer.run(move |work| change::merge(work, uid, into, &by, &reach, at)).await?
+    }
+
+    async fn campaign_of_ruling(&self, decision: Uuid) -> Result<Option<Turn>> {
+        let find = move |connection: &Connection| -> Result<_> {
+            let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM campaign WHERE ruling = ?1"))?;
+            let mut rows = query.query([decision.as_bytes()])?;
+            Ok(rows.next()?.map(Found::read).transpose()?.map(|found| found.turn()))
+        };
+        self.readers.ask(find).await
+    }
+}

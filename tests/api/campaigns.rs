@@ -1,0 +1,347 @@
+//! Campaigns over HTTP: recognised, joined, decided once, taken back.
+
+use doorward::domain::people::{Reach, Role};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::helpers::{TestApp, assert_adds_up, ordinary, read, signal, talk};
+
+const HEADLINE: &str = "Local Startup Claims Its Battery Charges in Ninety Seconds";
+
+/// One story in five forms.
+fn forms() -> [String; 5] {
+    [
+        HEADLINE.to_owned(),
+        format!("{HEADLINE} http://battery-news.example/story"),
+        format!("\u{1f680}\u{1f680} {} \u{1f525}", HEADLINE.to_uppercase()),
+        "Local startup claims its new battery charges in only ninety seconds".to_owned(),
+        format!("> {HEADLINE}\nhttps://www.battery-news.example/story?utm_source=feed&fbclid=9"),
+    ]
+}
+
+/// A comment of its own author under its own page, which is about something else.
+fn under(id: &str, body: &str) -> Value {
+    let subject = talk(id);
+    json!({
+        "id": id, "body": body, "author": {"id": format!("u-{id}"), "name": "Ann"},
+        "article": {"id": format!("page-{id}"), "url": format!("https://news.example/{id}"), "title": format!("Council debates {id}"), "text": subject, "section": "city", "lang": "en"},
+    })
+}
+
+async fn campaigns(app: &TestApp, query: &str) -> Vec<Value> {
+    let page = app.review(Method::GET, &format!("/v1/campaigns{query}"), None).await;
+    page["items"].as_array().unwrap().clone()
+}
+
+async fn only(app: &TestApp) -> Value {
+    let mut all = campaigns(app, "").await;
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+async fn whole(app: &TestApp, id: &Value, query: &str) -> Value {
+    app.review(Method::GET, &format!("/v1/campaigns/{}{query}", id.as_str().unwrap()), None).await
+}
+
+fn names(members: &Value) -> Vec<&str> {
+    members.as_array().unwrap().iter().map(|member| member["comment"]["id"].as_str().unwrap()).collect()
+}
+
+async fn decide(app: &TestApp, campaign: &Value, ask: Value) -> Value {
+    let path = format!("/v1/campaigns/{}/decisions", campaign["id"].as_str().unwrap());
+    app.review(Method::POST, &path, Some(&ask)).await
+}
+
+async fn tell_the_story(app: &TestApp) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for (at, body) in forms().iter().enumerate() {
+        answers.push(app.comment(&under(&format!("s-{at}"), body)).await);
+        app.clock.advance_ms(60_000);
+    }
+    answers
+}
+
+#[tokio::test]
+async fn five_forms_of_one_story_are_one_campaign() {
+    let app = TestApp::spawn().await;
+    let answers = tell_the_story(&app).await;
+    let campaign = only(&app).await;
+    assert_eq!((&campaign["state"], &campaign["size"]), (&json!("open"), &json!(5)));
+    let counts = &campaign["counts"];
+    assert_eq!((&counts["comments"], &counts["authors"], &counts["articles"]), (&json!(5), &json!(5), &json!(5)));
+    assert!(campaign["kinds"].as_array().unwrap().contains(&json!("headline")), "{campaign}");
+    let text = campaign["text"].as_str().unwrap().to_lowercase();
+    assert!(text.contains("battery charges in ninety seconds"), "{text}");
+    for answer in &answers[2..] {
+        let hit = signal(answer, "campaign").unwrap_or_else(|| panic!("{}", answer["verdict"]));
+        assert!(hit["evidence"].as_str().unwrap().contains(campaign["id"].as_str().unwrap()), "{hit}");
+        assert_adds_up(&answer["verdict"]);
+    }
+    let found = whole(&app, &campaign["id"], "").await;
+    assert_eq!(names(&found["members"]), ["s-0", "s-1", "s-2", "s-3", "s-4"]);
+}
+
+#[tokio::test]
+async fn members_that_stand_approved_are_brought_up_and_stay_as_they_are() {
+    let app = TestApp::spawn().await;
+    let answers = tell_the_story(&app).await;
+    assert_eq!(answers[0]["status"], "approved", "nobody could know: {}", answers[0]["verdict"]);
+    let campaign = only(&app).await;
+    assert!(campaign["counts"]["rechecks"].as_u64().unwrap() >= 1);
+    assert_eq!(campaigns(&app, "?recheck=true&state=open").await.len(), 1);
+    let queue = app.review(Method::GET, "/v1/queue", None).await;
+    assert_eq!(queue["counts"]["rechecks"], campaign["counts"]["rechecks"]);
+    let found = whole(&app, &campaign["id"], "?recheck=true").await;
+    assert_eq!(names(&found["members"])[0], "s-0");
+    let theirs = app.request(Method::GET, "/v1/comments/s-0", &app.key).send().await.unwrap();
+    let theirs = read(theirs, &[200]).await;
+    assert_eq!((&theirs["status"], &theirs["version"]), (&json!("approved"), &json!(1)), "the site notices nothing");
+    // Somebody looks at it alone and lets it pass: then it needs no look any more.
+    let ask = json!({"items": [{"uid": theirs["uid"], "seen_version": 1}], "action": "approve"});
+    app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
+    let found = whole(&app, &campaign["id"], "?recheck=true").await;
+    assert!(!names(&found["members"]).contains(&"s-0"));
+}
+
+#[tokio::test]
+async fn the_queue_names_the_campaign_and_filters_by_it() {
+    let app = TestApp::spawn().await;
+    tell_the_story(&app).await;
+    app.comment(&crate::helpers::doubtful("d-1")).await;
+    let campaign = only(&app).await;
+    let id = campaign["id"].as_str().unwrap();
+    let of = app.review(Method::GET, &format!("/v1/queue?campaign={id}"), None).await;
+    let held = campaign["counts"]["held"].as_u64().unwrap();
+    assert_eq!((of["counts"]["held"].as_u64().unwrap(), held > 0), (held, true));
+    assert!(of["items"].as_array().unwrap().iter().all(|item| item["campaign"] == *id));
+    let all = app.review(Method::GET, "/v1/queue", None).await;
+    assert!(all["items"].as_array().unwrap().iter().any(|item| item["campaign"].is_null()));
+    for none in ["nonsense", "00000000-0000-7000-8000-000000000000"] {
+        let none = app.review(Method::GET, &format!("/v1/queue?campaign={none}"), None).await;
+        assert_eq!((&none["items"], &none["counts"]["held"]), (&json!([]), &json!(0)));
+    }
+}
+
+#[tokio::test]
+async fn deciding_once_decides_all_and_condemns_later_ones_until_it_is_undone() {
+    let app = TestApp::spawn().await;
+    tell_the_story(&app).await;
+    let campaign = only(&app).await;
+    let done = decide(&app, &campaign, json!({"action": "reject", "category": "spam", "seen_size": 5})).await;
+    assert_eq!((done["applied"].as_array().unwrap().len(), &done["state"]), (5, &json!("decided")));
+    let found = whole(&app, &campaign["id"], "?status=rejected").await;
+    assert_eq!(names(&found["members"]).len(), 5);
+    // Praise that would pass anywhere, with the story at its end.
+    let later = app.comment(&under("later", &format!("{} \n\n{HEADLINE}", talk("of something")))).await;
+    assert_eq!(later["status"], "held", "{}", later["verdict"]);
+    let causes = later["verdict"]["causes"].as_array().unwrap();
+    assert!(causes.iter().any(|cause| cause["id"] == "campaign:rejected"), "{causes:?}");
+    assert_adds_up(&later["verdict"]);
+    let undo = format!("/v1/decisions/{}/undo", done["decision"].as_str().unwrap());
+    let undone = app.review(Method::POST, &undo, None).await;
+    assert_eq!(undone["applied"].as_array().unwrap().len(), 5);
+    let campaign = only(&app).await;
+    assert_eq!((&campaign["state"], &campaign["action"], &campaign["size"]), (&json!("open"), &json!(null), &json!(6)));
+    let after = app.comment(&under("after", &format!("{} \n\n{HEADLINE}", talk("quite different")))).await;
+    let causes = after["verdict"]["causes"].as_array().unwrap();
+    assert!(causes.iter().all(|cause| cause["id"] != "campaign:rejected"), "{causes:?}");
+}
+
+#[tokio::test]
+async fn an_operator_may_have_later_members_rejected() {
+    let app = TestApp::spawn_with(|config| config.campaigns.rejected = doorward::domain::campaign::Later::Reject).await;
+    tell_the_story(&app).await;
+    let campaign = only(&app).await;
+    decide(&app, &campaign, json!({"action": "reject", "seen_size": 5})).await;
+    assert_eq!(app.comment(&under("later", HEADLINE)).await["status"], "rejected");
+}
+
+#[tokio::test]
+async fn what_people_approved_as_a_whole_is_excused_from_then_on() {
+    let app = TestApp::spawn().await;
+    let slogan = "We the tenants of the old harbour want our laundry room back before the winter comes";
+    for at in 0..3 {
+        app.comment(&under(&format!("t-{at}"), slogan)).await;
+    }
+    let campaign = only(&app).await;
+    decide(&app, &campaign, json!({"action": "approve", "seen_size": 3})).await;
+    for at in 3..9 {
+        let answer = app.comment(&under(&format!("t-{at}"), slogan)).await;
+        assert_eq!(answer["status"], "approved", "{}", answer["verdict"]);
+        assert_adds_up(&answer["verdict"]);
+    }
+    let pills = app.comment(&under("t-9", &format!("{slogan} buy viagra"))).await;
+    assert_eq!(pills["status"], "held", "it excuses nothing else: {}", pills["verdict"]);
+}
+
+#[tokio::test]
+async fn who_joined_since_is_reported_and_not_decided_about() {
+    let app = TestApp::spawn().await;
+    tell_the_story(&app).await;
+    let seen = only(&app).await;
+    let late = app.comment(&under("late", HEADLINE)).await;
+    let done = decide(&app, &seen, json!({"action": "reject", "seen_size": seen["size"]})).await;
+    assert_eq!(done["later"], json!([late["uid"]]));
+    let theirs = app.request(Method::GET, "/v1/comments/late", &app.key).send().await.unwrap();
+    assert_eq!(read(theirs, &[200]).await["status"], late["status"]);
+    let done = decide(&app, &seen, json!({"action": "reject", "seen_size": seen["size"], "future": true})).await;
+    assert_eq!(done["applied"], json!([late["uid"]]));
+}
+
+#[tokio::test]
+async fn quotations_standard_replies_and_genuine_links_form_none() {
+    let app = TestApp::spawn().await;
+    let sentence = "the lanes along the river connect the station with the harbour";
+    for at in 0..5 {
+        // Words of the page itself, and an answer to what readers see there.
+        let mut quoting = ordinary(&format!("q-{at}"));
+        quoting["body"] = json!(sentence);
+        app.comment(&quoting).await;
+        let mut reply = ordinary(&format!("r-{at}"));
+        reply["body"] = json!(format!("> {sentence}\n{}", talk(&format!("reply {at}"))));
+        app.comment(&reply).await;
+        let mut staff =
+            under(&format!("m-{at}"), "Please keep to the topic of the article, and read the rules of this house");
+        staff["author"]["role"] = json!("moderator");
+        app.comment(&staff).await;
+        let own = format!("{} https://news.example/about", talk(&format!("own {at}")));
+        app.comment(&under(&format!("o-{at}"), &own)).await;
+        let article = format!("{} https://en.wikipedia.org/wiki/Bridge_{at}", talk(&format!("wiki {at}")));
+        app.comment(&under(&format!("w-{at}"), &article)).await;
+        let video = format!("{} https://www.youtube.com/watch?v=abcdef", talk(&format!("video {at}")));
+        app.comment(&under(&format!("v-{at}"), &video)).await;
+        let mut twice = ordinary(&format!("d-{at}"));
+        (twice["author"]["id"], twice["body"]) = (json!("same"), json!(talk("posted by mistake")));
+        app.comment(&twice).await;
+    }
+    assert_eq!(campaigns(&app, "").await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn three_hundred_ordinary_comments_form_none() {
+    let app = TestApp::spawn_with(|config| config.limits.enabled = false).await;
+    let all: Vec<Value> = (0..300)
+        .map(|at| {
+            let mut comment = under(&format!("t-{at}"), &talk(&format!("ordinary {at}")));
+            comment["article"] = json!({"id": format!("page-{}", at % 15)});
+            comment["author"] = json!({"id": format!("reader-{}", at % 60)});
+            comment
+        })
+        .collect();
+    for chunk in all.chunks(50) {
+        app.batch(chunk).await;
+    }
+    assert_eq!(campaigns(&app, "").await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn of_a_batch_that_comes_at_once_one_campaign_is_made() {
+    let app = TestApp::spawn_with(|config| config.limits.enabled = false).await;
+    let all: Vec<Value> = (0..60).map(|at| under(&format!("b-{at}"), HEADLINE)).collect();
+    let (one, other) = all.split_at(30);
+    tokio::join!(app.batch(one), app.batch(other));
+    let campaign = only(&app).await;
+    assert_eq!((&campaign["size"], &campaign["counts"]["comments"]), (&json!(60), &json!(60)));
+}
+
+#[tokio::test]
+async fn an_erased_member_leaves() {
+    let app = TestApp::spawn().await;
+    tell_the_story(&app).await;
+    let campaign = only(&app).await;
+    let key = app.another_key(&doorward::domain::site::Scope::ALL).await;
+    let gone = app.request(Method::DELETE, "/v1/comments/s-0", &key).send().await.unwrap();
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    let found = whole(&app, &campaign["id"], "").await;
+    assert_eq!((names(&found["members"]).len(), &found["counts"]["comments"]), (4, &json!(4)));
+    for at in 1..5 {
+        app.request(Method::DELETE, &format!("/v1/comments/s-{at}"), &key).send().await.unwrap();
+    }
+    assert_eq!(campaigns(&app, "").await, [] as [Value; 0]);
+}
+
+#[tokio::test]
+async fn other_sites_are_counted_and_decided_about_by_those_who_work_there() {
+    let app = TestApp::spawn().await;
+    let blog = app.another_site("blog").await;
+    for (at, body) in forms().iter().enumerate() {
+        let key = if at < 3 { &app.key } else { &blog };
+        let answer = app.request(Method::POST, "/v1/comments", key).json(&under(&format!("s-{at}"), body)).send().await;
+        read(answer.unwrap(), &[201]).await;
+    }
+    let reach = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
+    let token = app.person_within("blog@example.org", Role::Moderator, &reach).await;
+    let ask = async |method: Method, path: &str, body: Option<Value>| {
+        let request = app.request(method, path, &token);
+        let request = if let Some(body) = body { request.json(&body) } else { request };
+        request.send().await.unwrap()
+    };
+    let seen = read(ask(Method::GET, "/v1/campaigns", None).await, &[200]).await["items"][0].clone();
+    let id = seen["id"].as_str().unwrap();
+    assert_eq!((&seen["counts"]["comments"], &seen["counts"]["sites"]), (&json!(5), &json!(2)));
+    let found = read(ask(Method::GET, &format!("/v1/campaigns/{id}"), None).await, &[200]).await;
+    assert_eq!(names(&found["members"]), ["s-3", "s-4"]);
+    let closing = ask(Method::POST, &format!("/v1/campaigns/{id}/close"), None).await;
+    assert_eq!(closing.status(), StatusCode::FORBIDDEN);
+    let body = json!({"action": "reject", "seen_size": 5});
+    let done = ask(Method::POST, &format!("/v1/campaigns/{id}/decisions"), Some(body)).await;
+    let done = read(done, &[200]).await;
+    assert_eq!(
+        (done["applied"].as_array().unwrap().len(), &done["outside"], &done["state"]),
+        (2, &json!(3), &json!("open"))
+    );
+    let hits: String = found["members"].to_string();
+    assert!(!hits.contains("s-0") && !hits.contains("u-s-1"), "other sites' comments are never named: {hits}");
+}
+
+#[tokio::test]
+async fn closing_ends_it_and_refuses_what_comes_after() {
+    let app = TestApp::spawn().await;
+    tell_the_story(&app).await;
+    let campaign = only(&app).await;
+    let id = campaign["id"].as_str().unwrap();
+    app.review(Method::POST, &format!("/v1/campaigns/{id}/close"), None).await;
+    app.comment(&under("after", HEADLINE)).await;
+    let closed = only(&app).await;
+    assert_eq!((&closed["state"], &closed["size"]), (&json!("closed"), &json!(5)));
+    let refused = app.request(Method::POST, &format!("/v1/campaigns/{id}/decisions"), &app.token);
+    let refused = refused.json(&json!({"action": "reject", "seen_size": 5})).send().await.unwrap();
+    let problem = read(refused, &[409]).await;
+    assert_eq!(problem["type"], "/problems/campaign-over");
+    let invalid = app.request(Method::POST, &format!("/v1/campaigns/{id}/decisions"), &app.token);
+    let invalid = invalid.json(&json!({"action": "hold", "seen_size": 5})).send().await.unwrap();
+    assert_eq!(read(invalid, &[422]).await["field"], "action");
+}
+
+#[tokio::test]
+async fn whoever_watches_hears_of_it() {
+    let app = TestApp::spawn().await;
+    let mut stream = app.request(Method::GET, "/v1/events", &app.token).send().await.unwrap();
+    let mut heard = String::new();
+    let mut posted = false;
+    while !heard.contains("event: campaign.changed") {
+        let chunk = stream.chunk().await.unwrap().expect("the stream goes on");
+        heard += &String::from_utf8_lossy(&chunk);
+        if heard.contains("event: hello") && !posted {
+            posted = true;
+            for at in 0..5 {
+                app.comment(&under(&format!("s-{at}"), HEADLINE)).await;
+            }
+            let campaign = only(&app).await;
+            decide(&app, &campaign, json!({"action": "reject", "seen_size": 5})).await;
+        }
+    }
+    for name in ["campaign.recognised", "campaign.grew"] {
+        assert!(heard.contains(&format!("event: {name}\n")), "{name}: {heard}");
+    }
+    assert_eq!(heard.matches("event: campaign.recognised").count(), 1, "once for each place");
+}
+
+#[tokio::test]
+async fn assessing_tells_of_the_campaign_and_joins_none() {
+    let app = TestApp::spawn().await;
+    tell_the_story(&app).await;
+    let verdict = read(app.post("/v1/assess", &under("asked", HEADLINE)).await, &[200]).await;
+    assert!(signal(&verdict, "campaign").is_some(), "{verdict}");
+    assert_eq!(only(&app).await["size"], 5);
+}
