@@ -21,7 +21,9 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) fn draw(work: &Work<'_>, row: &Row, content: &Content, lot: Option<Lot>) -> Result<bool> {
     let Some(lot) = lot else { return Ok(false) };
     let status = row.live()?;
-    if status == Status::Held || row.decided_by != DecidedBy::Policy {
+    // Where comments are closed all are rejected, whatever they say: nothing to measure.
+    let by_mode = status == Status::Rejected && content.verdict.category.is_none();
+    if status == Status::Held || row.decided_by != DecidedBy::Policy || by_mode {
         return Ok(false);
     }
     let name = format!("{}/{}", content.comment.id, content.hash.0);
