@@ -167,9 +167,7 @@ impl Drop for Past {
 fn write(out: &Path, reports: &[Report], chance: Chance) -> anyhow::Result<()> {
     let plotted = out.join("plots");
     std::fs::create_dir_all(&plotted).with_context(|| format!("{}", plotted.display()))?;
-    let put = |path: PathBuf, text: &str| {
-        std::fs::write(&path, text).with_context(|| format!("{}", path.display()))
-    };
+    let put = |path: PathBuf, text: &str| std::fs::write(&path, text).with_context(|| format!("{}", path.display()));
     put(out.join("report.json"), &serde_json::to_string_pretty(&output(reports, chance))?)?;
     let summary: String = reports.iter().map(markdown::summary).collect();
     put(out.join("summary.md"), &format!("{}{summary}", markdown::SUMMARY_HEAD))?;
@@ -188,7 +186,10 @@ fn write(out: &Path, reports: &[Report], chance: Chance) -> anyhow::Result<()> {
 }
 
 fn print(report: &Report) -> anyhow::Result<()> {
-    say(format_args!("{}: {}\n  reference {}; target {}", report.protocol, report.title, report.reference, report.target))?;
+    say(format_args!(
+        "{}: {}\n  reference {}; target {}",
+        report.protocol, report.title, report.reference, report.target
+    ))?;
     for figure in &report.figures {
         let met = match figure.target {
             Some(target) if target.is_met(figure.value) => "met",
