@@ -433,7 +433,7 @@ mod tests {
                 .clone();
             format!(r#"{{"id":"{kind}-{at}","text":"{text}","label":"{label}","group":"{at}"}}"#)
         };
-        let lines: Vec<(&str, String)> = ["youtube_spam", "reddit_rules"]
+        let lines: Vec<(&str, String)> = ["youtube_spam", "sms_spam"]
             .into_iter()
             .flat_map(|file| (0..36).map(move |at| (file, line(at + 100 * file.len(), at % 3))))
             .collect();
