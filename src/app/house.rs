@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::limits::Tier;
 use crate::classifier::Classifier;
-use crate::domain::campaign;
 use crate::classifier::delta::Learned;
+use crate::domain::campaign;
 use crate::domain::comment::{Article, Bounds, Comment};
 use crate::domain::decision::Verdict;
 use crate::domain::embedding::Embedding;

@@ -12,9 +12,9 @@ use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::{News, Pages};
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
-use crate::domain::campaign::{Membership, Stances};
 use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
+use crate::domain::campaign::{Membership, Stances};
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use crate::domain::history::{History, PastOf, Standing};
@@ -164,7 +164,12 @@ impl Intake {
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             turn.end();
             let new = record(&site, &comment, judged, news.as_ref(), now);
-            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), lot: this.sampler.lot(&site, now), ..new };
+            let new = NewRecord {
+                tell: this.tells(route),
+                membership: membership.clone(),
+                lot: this.sampler.lot(&site, now),
+                ..new
+            };
             let recording = this.store.comment_record(new).await;
             let taken = this.conclude(&site, &comment, news, recording, &house).await?;
             this.announce(&taken, membership.as_ref(), now).await;
@@ -206,7 +211,12 @@ impl Intake {
             let judged =
                 pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
             let new = record(&site, &comment, judged, news.as_ref(), now);
-            let new = NewRecord { tell: this.tells(route), membership: membership.clone(), lot: this.sampler.lot(&site, now), ..new };
+            let new = NewRecord {
+                tell: this.tells(route),
+                membership: membership.clone(),
+                lot: this.sampler.lot(&site, now),
+                ..new
+            };
             let revised = this.store.comment_revise(new).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile

@@ -83,7 +83,9 @@ fn relevance(
     progress: &mut dyn FnMut(&str),
 ) -> anyhow::Result<()> {
     let Some(embedding) = words::make(data, without, progress)? else {
-        progress("no folder `embeddings` in the data or beside it: word vectors are not written, the shipped ones serve");
+        progress(
+            "no folder `embeddings` in the data or beside it: word vectors are not written, the shipped ones serve",
+        );
         return Ok(());
     };
     write(out, "words.bin", &embedding.to_bytes())?;

@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers, review,
-    sanctions, telling, webhooks_in,
+    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
+    review, sanctions, telling, webhooks_in,
 };
 use super::problem::Problem;
 

@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers, review,
-    sanctions, webhooks_in,
+    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
+    review, sanctions, webhooks_in,
 };
 use super::openapi;
 use super::problem::Problem;

@@ -8,7 +8,9 @@ use super::index::{Chain, Change, Keys};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, articles, audit, campaigns, learning, outbox, privacy, queue, reports, rulings, samples, sanctions, start};
+use super::{
+    appeals, articles, audit, campaigns, learning, outbox, privacy, queue, reports, rulings, samples, sanctions, start,
+};
 use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
