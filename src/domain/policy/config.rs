@@ -200,7 +200,7 @@ impl Default for Config {
         };
         Self {
             // One chance in five is worth a person's look: a published advertisement costs more than a comment that waits.
-            spam: CategoryConfig { groups: spam_groups(), ..of(-2.2, 0.2, 0.97) },
+            spam: CategoryConfig { groups: spam_groups(), ..of(-2.2, 0.2, 0.99) },
             off_topic: of(-2.9, 0.5, 1.0),
             abuse: of(-3.1, 0.5, 0.98),
             hold_unavailable: true,

@@ -128,7 +128,7 @@ fn revised(connection: &Connection, row: &Row, revision: u32) -> Result<Option<C
     let read = "SELECT b FROM revision WHERE comment = ?1 AND revision = ?2";
     let bytes: Option<Vec<u8>> =
         connection.prepare_cached(read)?.query_row(params![row.id, revision], |row| row.get(0)).optional()?;
-    bytes.map(|bytes| codec::decode("an earlier revision", &bytes)).transpose()
+    bytes.map(|bytes| codec::decode_content("an earlier revision", &bytes)).transpose()
 }
 
 fn counts(connection: &Connection, site: SiteId) -> Result<LabelCounts> {

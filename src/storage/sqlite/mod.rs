@@ -458,7 +458,7 @@ impl Store for SqliteStore {
         let troubled = self.writer.is_troubled();
         let probe = move |work: &mut writer::Work<'_>| -> Result<()> {
             if troubled {
-                let write = "INSERT INTO meta (name, value) VALUES ('probe', zeroblob(32768))"; // needs fresh pages
+                let write = "INSERT INTO meta (name, value) VALUES ('probe', zeroblob(262144))"; // needs fresh pages, as many as a comment with its page
                 work.connection.prepare_cached(write)?.execute([])?;
                 work.connection.prepare_cached("DELETE FROM meta WHERE name = 'probe'")?.execute([])?;
             }
