@@ -499,7 +499,7 @@ mod tests {
             std::fs::write(&file, text).expect("written");
             Config::read(Some(&file), &[]).expect_err(text).to_string()
         };
-        assert!(refused("[policy.spam]\nhold = 0.99\n").contains("policy.spam.hold"));
+        assert!(refused("[policy.spam]\nhold = 0.995\n").contains("policy.spam.hold"));
         assert!(refused("[database]\nurl = \"mysql:x\"\n").contains("database.url"));
         assert!(refused("[server]\nlisten = \"everywhere\"\n").contains("server.listen"));
         assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level: `a=b=c`"));

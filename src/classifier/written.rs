@@ -78,8 +78,13 @@ fn expand(template: &str, seed: u64, groups: &[(&str, &str)]) -> String {
         rest = after;
     }
     text.push_str(rest);
-    text
+    // Templates name hosts that belong to nobody (RFC 2606); a model that read them so would take the word `example` for advertising.
+    let ending = ENDINGS[pick(ENDINGS.len())];
+    text.replace(".example.", ".").replace(".example", ending)
 }
+
+/// Endings of hosts, in place of the reserved one.
+const ENDINGS: &[&str] = &[".com", ".net", ".org", ".co.uk", ".de", ".info"];
 
 #[cfg(test)]
 mod tests {
@@ -93,6 +98,12 @@ mod tests {
         let odd: Vec<&str> =
             once.iter().map(|row| row.text.as_str()).filter(|text| text.contains(['{', '}', '|'])).collect();
         assert!(odd.is_empty(), "{odd:?}");
+    }
+
+    #[test]
+    fn reserved_hosts_are_not_learned_as_words() {
+        assert!(!rows().iter().any(|row| row.text.contains(".example")));
+        assert_eq!(expand("see https://notes.example.net/{x}", 1, &[]), "see https://notes.net/x");
     }
 
     #[test]
