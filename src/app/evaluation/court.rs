@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::rows::{Case, START, key};
 use crate::app::house::{House, Scene};
 use crate::app::threads::sibling;
+use crate::domain::campaign::Stances;
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Comment, Draft, Format};
 use crate::domain::decision::{Action, Verdict};
@@ -87,7 +88,8 @@ impl Court {
             let now = case.at.unwrap_or(START);
             let Some(comment) = self.comment(&case, number) else { continue };
             let page = self.page(case.article.as_ref());
-            let past = self.history.sight(&comment.trace, now).await;
+            let stances = || Stances::of(&comment, page.as_deref());
+            let past = self.history.sight_in(&comment.trace, &stances, now).await;
             let thread = self.threads.entry(comment.trace.article).or_default();
             let siblings = thread.around(comment.trace.comment, comment.trace.author);
             let parent = case.parent.as_deref().map(|text| fold_body(text, Format::Text));
@@ -143,7 +145,7 @@ impl Court {
             return Some(Arc::clone(page));
         }
         let parsed = article.clone().parse(&self.house.bounds).ok()?;
-        let page = Arc::new(Page::new(parsed, &self.house.background));
+        let page = Arc::new(self.house.page(parsed));
         self.pages.insert(article.id.clone(), Arc::clone(&page));
         Some(page)
     }
