@@ -18,7 +18,7 @@ use crate::domain::known::Known;
 use crate::domain::normalise::{fold_body, normalise};
 use crate::domain::policy;
 use crate::domain::relevance::Page;
-use crate::domain::siblings::Thread;
+use crate::domain::siblings::{Sibling, Thread};
 use crate::domain::signal::Allowance;
 use crate::domain::site::SiteId;
 
@@ -91,7 +91,7 @@ impl Court {
             let stances = || Stances::of(&comment, page.as_deref());
             let past = self.history.sight_in(&comment.trace, &stances, now).await;
             let thread = self.threads.entry(comment.trace.article).or_default();
-            let siblings = thread.around(comment.trace.comment, comment.trace.author);
+            let siblings = case.thread.as_deref().unwrap_or(thread).around(comment.trace.comment, comment.trace.author);
             let parent = case.parent.as_deref().map(|text| fold_body(text, Format::Text));
             let scene = Scene {
                 site: Arc::clone(&self.site),
@@ -136,6 +136,12 @@ impl Court {
             ..Draft::default()
         };
         Some(normalise(SITE, draft.parse(&self.house.bounds).ok()?, false))
+    }
+
+    /// The case as those that follow it meet it.
+    #[must_use]
+    pub fn sibling(&self, case: &Case) -> Option<Sibling> {
+        Some(sibling(&self.comment(case, 0)?, &self.house))
     }
 
     /// The page, prepared once.
