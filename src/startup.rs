@@ -189,7 +189,11 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
     let embedding = Arc::new(embedding(config)?);
     let weights = Arc::new(weights(config)?);
     weights.check(embedding.version()).context("relevance.json does not belong to words.bin")?;
-    let resources = Resources { background: Arc::clone(&background), embedding: Arc::clone(&embedding), weights };
+    let resources = Resources {
+        background: Arc::clone(&background),
+        embedding: Arc::clone(&embedding),
+        weights: Arc::clone(&weights),
+    };
     let classifier = match (config.model.enabled, config.model.file.as_os_str().is_empty()) {
         (false, _) => None,
         (true, true) => Some(Classifier::shipped().context("the shipped model cannot be used")?),
@@ -212,6 +216,7 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
         trust: config.trust.clone(),
         background,
         embedding,
+        weights,
         hash: config.hash(),
     })
 }

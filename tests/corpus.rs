@@ -4,14 +4,18 @@
 //! approved, the others to be held or rejected. What is pinned here is what the shipped model and the default settings reach; whoever makes
 //! them better raises it, and nobody lowers it without saying why.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use doorward::app::evaluation::court::{Court, Heard};
 use doorward::app::evaluation::rows::{Case, paced};
+use doorward::classifier::written;
 use doorward::config::Config;
 use doorward::domain::comment::ArticleDraft;
 use doorward::domain::decision::Action;
+use doorward::domain::headline::is_common;
+use doorward::domain::normalise::{fold_plain, words};
+use doorward::domain::terms::Terms;
 use doorward::startup;
 use serde::Deserialize;
 
@@ -35,10 +39,15 @@ struct PageText {
     tags: Vec<String>,
 }
 
-async fn judged() -> Vec<Heard> {
+/// A court around the shipped model and the default settings; its past lies in the folder.
+fn court() -> (Court, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let past = startup::empty_history(&folder.path().join("past.db")).expect("an empty past");
     let house = startup::house(&Config::default()).expect("the shipped model and the defaults are good");
+    (Court::new(Arc::new(house), past), folder)
+}
+
+async fn judged() -> Vec<Heard> {
     let pages: BTreeMap<String, PageText> =
         serde_json::from_str(include_str!("corpus/pages.json")).expect("pages are JSON");
     let mut cases: Vec<Case> = Vec::new();
@@ -66,17 +75,43 @@ async fn judged() -> Vec<Heard> {
         });
     }
     paced(&mut cases, 600_000);
-    Court::new(Arc::new(house), past).hear(cases).await.expect("every check could look")
+    let (mut court, _folder) = court();
+    court.hear(cases).await.expect("every check could look")
 }
 
+// What depends on the model and is set anew with it: the spam caught, the genuine comments approved.
+
 /// Of 53 advertisements, how many are held or rejected at least.
-const SPAM_CAUGHT: usize = 43;
+const SPAM_CAUGHT: usize = 51;
 /// Of ten attacks, how many at least.
-const ABUSE_CAUGHT: usize = 8;
+const ABUSE_CAUGHT: usize = 10;
 /// Of 105 genuine comments, how many are approved at least.
-const GENUINE_APPROVED: usize = 105;
+const GENUINE_APPROVED: usize = 101;
 /// Of those, how many are not rejected at least.
 const GENUINE_NOT_REJECTED: usize = 105;
+
+/// Each four content words in a row.
+fn fours(text: &str) -> BTreeSet<Vec<String>> {
+    let text = fold_plain(text).into_text();
+    let all = words(&text).into_iter().map(|word| text[word.start as usize..word.end as usize].to_owned());
+    let content: Vec<String> = all.filter(|word| word.len() > 1 && !is_common(word)).collect();
+    content.windows(4).map(<[String]>::to_vec).collect()
+}
+
+#[test]
+fn no_comment_shares_four_content_words_in_a_row_with_what_was_written_for_training() {
+    let learned: BTreeSet<Vec<String>> = written::rows().iter().flat_map(|row| fours(&row.text)).collect();
+    let shared: Vec<String> = include_str!("corpus/comments.jsonl")
+        .lines()
+        .enumerate()
+        .flat_map(|(number, line)| {
+            let line: Line = serde_json::from_str(line).expect("a line is a comment");
+            let both: Vec<String> = fours(&line.body).intersection(&learned).map(|four| four.join(" ")).collect();
+            both.into_iter().map(move |four| format!("line {}: {four}", number + 1))
+        })
+        .collect();
+    assert!(shared.is_empty(), "reword them here, never there:\n{}", shared.join("\n"));
+}
 
 #[tokio::test]
 async fn precision_and_recall_on_comments_written_for_it_do_not_fall() {
@@ -107,4 +142,40 @@ async fn precision_and_recall_on_comments_written_for_it_do_not_fall() {
         all - genuine >= GENUINE_APPROVED && all - rejected >= GENUINE_NOT_REJECTED,
         "more genuine comments wait: {said}"
     );
+}
+
+#[tokio::test]
+async fn what_is_pasted_again_and_again_joins_a_campaign_as_at_intake() {
+    let pasted = |at: usize| Case {
+        source: "pasted".to_owned(),
+        id: at.to_string(),
+        body: "Sleepless owls of Larkham Moor finally photographed by a retired postman".to_owned(),
+        article: Some(ArticleDraft { id: format!("page {at}"), ..ArticleDraft::default() }),
+        author: Some(format!("account {at}")),
+        ..Case::default()
+    };
+    let mut cases: Vec<Case> = (0..6).map(pasted).collect();
+    paced(&mut cases, 600_000);
+    let (mut court, _folder) = court();
+    let heard = court.hear(cases).await.expect("every check could look");
+    let joined = |heard: &Heard| heard.signals.iter().any(|signal| signal == "campaign");
+    let joined: Vec<bool> = heard.iter().map(joined).collect();
+    assert!(!joined[0] && joined[5], "{joined:?}");
+}
+
+#[test]
+fn a_page_is_compared_by_meaning_as_at_intake() {
+    let (mut court, _folder) = court();
+    let article = ArticleDraft {
+        id: "owls".to_owned(),
+        title: Some("Owls return to the moor".to_owned()),
+        text: Some("Birds of prey nest in the old barns again, and farmers are glad of it.".to_owned()),
+        ..ArticleDraft::default()
+    };
+    let page = court.page(Some(&article)).expect("a page");
+    let words = ["eagle", "feathers", "wildlife"];
+    let (terms, gist) =
+        (Terms::of(words.into_iter(), &court.house().background), court.house().embedding.gist(words.into_iter()));
+    let likeness = page.likeness(&terms, &gist);
+    assert!(likeness.cosine == 0.0 && likeness.gist > 0.1, "another vocabulary, the same subject: {likeness:?}");
 }

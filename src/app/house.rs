@@ -13,6 +13,7 @@ use crate::domain::campaign;
 use crate::domain::comment::{Article, Bounds, Comment};
 use crate::domain::decision::Verdict;
 use crate::domain::embedding::Embedding;
+use crate::domain::fit::Weights;
 use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
 use crate::domain::normalise::words;
@@ -126,6 +127,8 @@ pub struct House {
     pub background: Arc<Background>,
     /// Word vectors.
     pub embedding: Arc<Embedding>,
+    /// What likenesses to the surroundings are worth.
+    pub weights: Arc<Weights>,
     /// Hash of the configuration that made this house.
     pub hash: String,
 }

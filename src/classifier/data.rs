@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::written;
 use crate::domain::comment::{ArticleDraft, Bounds, Comment, Draft};
 use crate::domain::normalise::normalise;
 use crate::domain::site::SiteId;
@@ -74,6 +75,17 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<Row>> {
         serde_json::from_str(line).with_context(|| format!("{}:{}", path.display(), at + 1))
     };
     text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(row).collect()
+}
+
+/// What is learned from a source: the lines of its file, or what was written for training, which has none.
+///
+/// # Errors
+/// As [`read`].
+pub fn learned(folder: &Path, source: &str) -> anyhow::Result<Vec<Row>> {
+    match source {
+        written::NAME => Ok(written::rows()),
+        name => read(&folder.join(format!("{name}.jsonl"))),
+    }
 }
 
 /// The name of a file without folder and ending.

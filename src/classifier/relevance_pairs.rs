@@ -38,8 +38,6 @@ struct Said {
     author: Option<String>,
     #[serde(default)]
     date: Option<String>,
-    #[serde(default)]
-    label: Option<String>,
 }
 
 /// What texts are compared with.
@@ -342,52 +340,4 @@ pub fn texts(path: &Path) -> anyhow::Result<Vec<String>> {
     texts.sort();
     texts.dedup();
     Ok(texts.into_iter().map(|(_, text)| text).collect())
-}
-
-/// Comments that people called off-topic beside others of the same length that they did not, by the log-odds that they fit what others said
-/// under the same article; with how many pairs there are. A file of votes has no pages: what was said is the only context.
-///
-/// # Errors
-/// It cannot be read.
-pub fn votes_auc(path: &Path, with: Words<'_>, weights: &Weights) -> anyhow::Result<(f64, usize)> {
-    let mut threads: BTreeMap<String, Vec<(Said, Terms, Gist)>> = BTreeMap::new();
-    for said in read(path)? {
-        let (terms, gist) = with.of(&said.text);
-        threads.entry(said.group.clone().unwrap_or_default()).or_default().push((said, terms, gist));
-    }
-    let mut scores: BTreeMap<(bool, usize), Vec<f64>> = BTreeMap::new();
-    for thread in threads.values() {
-        for (said, terms, gist) in thread {
-            let off = match said.label.as_deref() {
-                Some("off_topic") => true,
-                Some("on_topic") => false,
-                _ => continue,
-            };
-            let others = thread
-                .iter()
-                .filter(|(other, _, _)| other.id != said.id && other.label.as_deref() != Some("off_topic"));
-            let others: Vec<Sibling> = others
-                .take(Thread::MAX)
-                .map(|(other, terms, gist)| Sibling::new(xxh3_64(other.id.as_bytes()), 0, terms, gist))
-                .collect();
-            if others.len() < 5 {
-                continue;
-            }
-            let siblings = Siblings::of(others.iter());
-            let around = Around { siblings: siblings.as_ref(), ..Around::default() };
-            if let Some(found) = find(terms, gist, &around) {
-                let score = f64::from(weights.own.log_odds(&found));
-                scores.entry((off, terms.iter().count())).or_default().push(score);
-            }
-        }
-    }
-    let mut scored: Vec<Scored> = Vec::new();
-    for ((off, words), found) in &scores {
-        if *off && let Some(others) = scores.get(&(false, *words)) {
-            for (a, b) in found.iter().zip(others) {
-                scored.extend([(*a, false), (*b, true)]);
-            }
-        }
-    }
-    Ok((auc(&scored), scored.len() / 2))
 }

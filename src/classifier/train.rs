@@ -166,11 +166,7 @@ struct Sources {
 fn read(folder: &Path, left_out: &dyn Fn(&str) -> bool, blog: usize) -> anyhow::Result<Sources> {
     let mut seen = BTreeSet::new();
     let mut of = |source: &Source| -> anyhow::Result<Vec<Row>> {
-        let rows = match source.name {
-            written::NAME => written::rows(),
-            name => data::read(&folder.join(format!("{name}.jsonl")))?,
-        };
-        Ok(data::distinct(rows, &mut seen))
+        Ok(data::distinct(data::learned(folder, source.name)?, &mut seen))
     };
     // First of all, so that their texts are not learned from any other file either.
     for source in SOURCES.iter().filter(|source| left_out(source.name)) {

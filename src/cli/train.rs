@@ -7,9 +7,7 @@ use clap::Args;
 
 use super::say;
 use crate::classifier::Classifier;
-use crate::classifier::relevance_pairs::{
-    Ground, Situation, Words, fit, foreign_auc, headlines, swapped_auc, texts, votes_auc,
-};
+use crate::classifier::relevance_pairs::{Ground, Situation, Words, fit, foreign_auc, headlines, swapped_auc, texts};
 use crate::classifier::train::{Without, train};
 use crate::classifier::words::{self, Part};
 use crate::domain::fit::Weights;
@@ -121,11 +119,6 @@ fn measure(data: &Path, words: Words<'_>, weights: &Weights, progress: &mut dyn 
                 "{situation:?}: {name} under a page, AUC {area:.4}; {below:.3} of them below 99 % of its comments"
             ));
         }
-    }
-    let path = data.join("../eval/c3_news_comments.jsonl");
-    if path.is_file() {
-        let (area, pairs) = votes_auc(&path, words, weights)?;
-        progress(&format!("off-topic votes by what others said, pairs of one length, AUC {area:.4} of {pairs}"));
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::rows::{Case, START, key};
 use crate::app::house::{House, Scene};
 use crate::app::threads::sibling;
+use crate::domain::campaign::Stances;
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Comment, Draft, Format};
 use crate::domain::decision::{Action, Verdict};
@@ -17,7 +18,7 @@ use crate::domain::known::Known;
 use crate::domain::normalise::{fold_body, normalise};
 use crate::domain::policy;
 use crate::domain::relevance::Page;
-use crate::domain::siblings::Thread;
+use crate::domain::siblings::{Sibling, Thread};
 use crate::domain::signal::Allowance;
 use crate::domain::site::SiteId;
 
@@ -87,9 +88,10 @@ impl Court {
             let now = case.at.unwrap_or(START);
             let Some(comment) = self.comment(&case, number) else { continue };
             let page = self.page(case.article.as_ref());
-            let past = self.history.sight(&comment.trace, now).await;
+            let stances = || Stances::of(&comment, page.as_deref());
+            let past = self.history.sight_in(&comment.trace, &stances, now).await;
             let thread = self.threads.entry(comment.trace.article).or_default();
-            let siblings = thread.around(comment.trace.comment, comment.trace.author);
+            let siblings = case.thread.as_deref().unwrap_or(thread).around(comment.trace.comment, comment.trace.author);
             let parent = case.parent.as_deref().map(|text| fold_body(text, Format::Text));
             let scene = Scene {
                 site: Arc::clone(&self.site),
@@ -136,6 +138,12 @@ impl Court {
         Some(normalise(SITE, draft.parse(&self.house.bounds).ok()?, false))
     }
 
+    /// The case as those that follow it meet it.
+    #[must_use]
+    pub fn sibling(&self, case: &Case) -> Option<Sibling> {
+        Some(sibling(&self.comment(case, 0)?, &self.house))
+    }
+
     /// The page, prepared once.
     pub fn page(&mut self, article: Option<&ArticleDraft>) -> Option<Arc<Page>> {
         let article = article?;
@@ -143,7 +151,7 @@ impl Court {
             return Some(Arc::clone(page));
         }
         let parsed = article.clone().parse(&self.house.bounds).ok()?;
-        let page = Arc::new(Page::new(parsed, &self.house.background));
+        let page = Arc::new(self.house.page(parsed));
         self.pages.insert(article.id.clone(), Arc::clone(&page));
         Some(page)
     }

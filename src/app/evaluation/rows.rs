@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::classifier::data::{self, Row, Target};
 use crate::domain::comment::ArticleDraft;
 use crate::domain::normalise::fold_plain;
+use crate::domain::siblings::Thread;
 use crate::domain::time::Timestamp;
 
 /// A comment to be judged, with what is known of it.
@@ -33,6 +35,8 @@ pub struct Case {
     pub author_url: Option<String>,
     /// The comment that it answers.
     pub parent: Option<String>,
+    /// What stood around it; `None` for what was approved there before it.
+    pub thread: Option<Arc<Thread>>,
     /// When it was written.
     pub at: Option<Timestamp>,
     /// Whether it is spam; `None` when nobody says.
@@ -95,6 +99,7 @@ fn case(source: &str, row: &Row, more: More) -> Case {
         author_name: None, // the sets hold pseudonyms
         author_url: None,
         parent: known(&more.context),
+        thread: None,
         at: more.date.as_deref().and_then(moment),
         spam,
         abuse,

@@ -1,6 +1,7 @@
 //! Whole sources that the model has never seen: what happens on a site that is new.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use async_trait::async_trait;
 
@@ -90,10 +91,20 @@ fn baseline(
 ) -> anyhow::Result<Baseline> {
     let classifier = court.house().classifier.as_ref();
     let sources = classifier.map(|classifier| classifier.header().sources.clone()).unwrap_or_default();
-    let mut seen: HashSet<u64> = measured.iter().map(|heard| rows::fold_key(&heard.case.body)).collect();
+    let seen = measured.iter().map(|heard| rows::fold_key(&heard.case.body)).collect();
+    Baseline::fit(&learned(&shop.train, sources.keys().map(String::as_str), held_out, seen)?)
+}
+
+/// The sources' labelled texts, each once, without those that are held out or were `seen` elsewhere.
+fn learned<'a>(
+    folder: &Path,
+    sources: impl Iterator<Item = &'a str>,
+    held_out: &HashSet<String>,
+    mut seen: HashSet<u64>,
+) -> anyhow::Result<Vec<(Words, bool)>> {
     let mut texts = Vec::new();
-    for source in sources.keys() {
-        for row in data::read(&shop.train.join(format!("{source}.jsonl")))? {
+    for source in sources {
+        for row in data::learned(folder, source)? {
             let spam = data::target(source, &row).and_then(|target| target.spam);
             if let Some(spam) = spam.filter(|_| !held_out.contains(&row.id))
                 && seen.insert(rows::fold_key(&row.text))
@@ -102,7 +113,7 @@ fn baseline(
             }
         }
     }
-    Baseline::fit(&texts)
+    Ok(texts)
 }
 
 fn folded(text: &str) -> Words {
@@ -166,5 +177,31 @@ impl Protocol for RedditUnseen {
         let measures = report.spam("reddit_rules", &heard, chance);
         aucs(report, "reddit_rules", measures, 0.62);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_baseline_learns_what_was_written_for_training_and_has_no_file_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lines = r#"{"id":"a","text":"visit my channel","label":"spam"}
+{"id":"b","text":"Visit MY channel","label":"spam"}
+{"id":"c","text":"a song that I like","label":"ham"}
+{"id":"d","text":"measured elsewhere","label":"ham"}
+{"id":"e","text":"under a post that is held out","label":"ham"}
+"#;
+        std::fs::write(folder.path().join("youtube_spam.jsonl"), lines).expect("written");
+        let held_out = HashSet::from(["e".to_owned()]);
+        let of = |sources: &[&str]| {
+            let seen = HashSet::from([rows::fold_key("measured elsewhere")]);
+            learned(folder.path(), sources.iter().copied(), &held_out, seen).expect("read")
+        };
+        assert_eq!(of(&["youtube_spam"]).len(), 2);
+        let both = of(&["written_for_training", "youtube_spam"]);
+        let spam = both.iter().filter(|(_, spam)| *spam).count();
+        assert!(both.len() > 1_000 && spam > 100, "{} texts, {spam} of them spam", both.len());
     }
 }
