@@ -76,6 +76,13 @@ impl Body {
         let after = self.quotes.partition_point(|quote| quote.start <= span.start);
         after.checked_sub(1).is_some_and(|at| span.end <= self.quotes[at].end)
     }
+
+    /// Whether a part of the body as sent is quoted, at least in part.
+    #[must_use]
+    pub fn touches_quote(&self, span: &Range<usize>) -> bool {
+        let first = self.quotes.partition_point(|quote| quote.end <= span.start);
+        self.quotes.get(first).is_some_and(|quote| quote.start < span.end)
+    }
 }
 
 /// The same bytes as ranges in order that do not touch.
