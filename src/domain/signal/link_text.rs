@@ -241,7 +241,7 @@ mod tests {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let words = "unrelated words without any end ".repeat(4);
         let links: String = (0..300).map(|at| format!("<a href='http://x{at}.example/'>{words}</a> ")).collect();
-        let parent = "parent words ".repeat(5_000);
+        let parent = "parent talk ".repeat(5_000);
         let case =
             Case::new(&links).html().page("Council approves cycle lanes", "They cost two million.").parent(&parent);
         let Outcome::Hit { evidence, .. } = case.outcome(&check) else { panic!("no hit") };
