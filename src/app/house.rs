@@ -173,7 +173,7 @@ impl House {
         let terms = Terms::of(comment.body.words(), &self.background);
         let siblings = scene.siblings.as_ref();
         let answered = scene.parent.get().and_then(|parent| self.summary(parent));
-        let outcomes = self.signals.evaluate(&Context {
+        let context = Context {
             comment,
             gist: &gist,
             terms: &terms,
@@ -198,7 +198,9 @@ impl House {
             allowance: &scene.allowance,
             now,
             view: crate::domain::view::View::default(),
-        });
+        };
+        let outcomes = self.signals.evaluate(&context);
+        let has_link = context.links_out().next().is_some();
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
             let page = page.get().map(AsRef::as_ref);
             let output = classifier.assess(comment, page, &gist);
@@ -221,7 +223,7 @@ impl House {
                 role: comment.sent.author.role.as_deref(),
                 author: &scene.past.author,
                 allowance: &scene.allowance,
-                has_link: comment.body.links_total > 0,
+                has_link,
                 hash: &self.hash,
             },
         );

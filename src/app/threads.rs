@@ -4,7 +4,7 @@
 //! each. Whoever changes what stands approved says so when the store has it ([`Threads::judged`], [`Threads::changed`]); what was read before
 //! that is not kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::house::House;
@@ -13,12 +13,18 @@ use crate::domain::decision::Status;
 use crate::domain::known::Known;
 use crate::domain::normalise;
 use crate::domain::siblings::{Sibling, Siblings, Thread};
-use crate::domain::store::{CommentFilter, PageRequest, Store};
+use crate::domain::site::SiteId;
+use crate::domain::store::{CommentFilter, ListError, PageRequest, Store};
 use crate::domain::terms::Terms;
 use crate::domain::trace::Trace;
 
 /// Articles of which threads are kept, in each of two halves: some ten megabytes when all of them are full.
 const ARTICLES: usize = 1_000;
+
+/// Comments of one article looked back over for as many authors as a thread keeps.
+const ROWS: usize = 240;
+/// Pages in which they are read, at most: a page may hold fewer than asked.
+const PAGES: usize = 4;
 
 /// The latest approved comments of articles.
 pub struct Threads {
@@ -65,15 +71,8 @@ impl Threads {
         let article = comment.sent.article.id.as_str().to_owned();
         let filter =
             CommentFilter { status: Some(Status::Approved), article: Some(article), ..CommentFilter::default() };
-        let request = PageRequest { limit: Thread::MAX, cursor: None };
-        let mut kept = Kept::default();
-        match self.store.comment_list(trace.site, &filter, &request).await {
-            Ok(page) => {
-                for record in page.items.into_iter().rev() {
-                    let earlier = normalise::normalise(trace.site, record.comment, false);
-                    kept.thread.add(sibling(&earlier, house));
-                }
-            }
+        let mut kept = match self.read(trace.site, &filter, house).await {
+            Ok(thread) => Kept { thread, all: None },
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
@@ -81,13 +80,41 @@ impl Threads {
                 );
                 return Known::Unavailable("the article's comments could not be read from the store".to_owned());
             }
-        }
+        };
         let around = kept.around(trace);
         let mut shelf = self.shelf();
         if shelf.changes == changes {
             shelf.put(trace.article, kept);
         }
         known(around)
+    }
+
+    /// The latest comment of each of the latest authors, looking back over at most [`ROWS`]: one author's flood does not push the others out.
+    async fn read(&self, site: SiteId, filter: &CommentFilter, house: &House) -> Result<Thread, ListError> {
+        let mut latest: Vec<Sibling> = Vec::with_capacity(Thread::MAX);
+        let mut authors = HashSet::new();
+        let (mut rows, mut cursor) = (0, None);
+        for _ in 0..PAGES {
+            if rows >= ROWS || latest.len() >= Thread::MAX {
+                break;
+            }
+            let request = PageRequest { limit: if rows == 0 { Thread::MAX } else { ROWS - rows }, cursor };
+            let page = self.store.comment_list(site, filter, &request).await?;
+            rows += page.items.len();
+            for record in page.items {
+                let earlier = normalise::normalise(site, record.comment, false);
+                if latest.len() < Thread::MAX && authors.insert(voice(&earlier)) {
+                    latest.push(sibling(&earlier, house));
+                }
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let mut thread = Thread::default();
+        latest.into_iter().rev().for_each(|sibling| thread.add(sibling));
+        Ok(thread)
     }
 
     /// The store has a comment with that status.
@@ -121,7 +148,14 @@ impl Threads {
 pub(in crate::app) fn sibling(comment: &Comment, house: &House) -> Sibling {
     let terms = Terms::of(comment.body.words(), &house.background);
     let gist = house.embedding.gist(comment.body.words());
-    Sibling::new(comment.trace.comment, comment.trace.author, &terms, &gist)
+    Sibling::new(comment.trace.comment, voice(comment), &terms, &gist)
+}
+
+/// Who speaks: the author; where the site says nothing of authors, each comment for itself, or all of them would be one voice.
+fn voice(comment: &Comment) -> u64 {
+    let author = &comment.sent.author;
+    let named = author.id.is_some() || author.email.is_some() || author.ip.is_some() || author.name.is_some();
+    if named { comment.trace.author } else { comment.trace.comment }
 }
 
 fn known(siblings: Option<Arc<Siblings>>) -> Known<Arc<Siblings>> {

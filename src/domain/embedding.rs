@@ -15,7 +15,7 @@ pub const WIDTH: usize = 128;
 /// Words that a table may hold; one bit for each says which of them a text had already.
 pub const MAX_ROWS: usize = 32_768;
 /// Words of a text that are looked at; the rest of a longer one is passed over.
-const MAX_WORDS: usize = 2_000;
+pub const MAX_WORDS: usize = 2_000;
 
 const MAGIC: &[u8; 8] = b"dwem\x00\x01\x00\x00";
 /// Bytes of one word in a file: hash, information, scale, row.

@@ -110,6 +110,9 @@ pub struct Sightings {
     pub rejected_by_person: u32,
     /// How many a person has approved since: what people let pass is no wave.
     pub approved_by_person: u32,
+    /// How many distinct authors wrote those that a person rejected or approved; counted up to a bound.
+    #[serde(default)]
+    pub authors_decided: u32,
     /// How many stand approved under this comment's own article: what readers there can see, and quote.
     pub approved_here: u32,
     /// The first, when there is one.

@@ -6,6 +6,7 @@ use strsim::osa_distance;
 
 use super::normalise::{imitated, is_latin, registrable};
 use super::phrases;
+use super::signal::repeated_link::is_popular;
 
 /// Services that hide where a link leads. Compiled from public lists; those that host texts, and `t.co`, which rewrites whatever people paste, are
 /// left out.
@@ -115,19 +116,27 @@ const KNOWN: &[&str] = &[
     "youtube",
 ];
 
-/// Names one letter away from a known one that are somebody's own.
+/// Names that look like a known one and are words, or somebody's own.
 const OWN_NAMES: &[&str] = &[
-    "discords",
+    "blockchains",
     "facebooks",
+    "instagramm",
     "microsofts",
-    "spotifys",
-    "tweeter",
-    "twitters",
-    "youtubed",
-    "youtuber",
-    "youtubers",
-    "youtubes",
+    "snapchats",
+    "telegraf",
+    "telegrama",
+    "telegramm",
+    "telegrams",
+    "vikipedia",
+    "wal-mart",
+    "wikimedia",
+    "wikipedie",
+    "äpple",
 ];
+
+/// Letters from which a known name is far enough from every word that one letter off is an imitation: `finance` is one off `binance`, `discard` one off
+/// `discord`.
+const LONG: usize = 8;
 
 /// Sites on which people have pages of their own: an address below them is a person's home.
 const PROFILES: &[&str] = &[
@@ -218,8 +227,8 @@ fn label(domain: &str) -> &str {
     domain.split('.').next().unwrap_or(domain)
 }
 
-/// The well-known name that a host imitates: with look-alike letters or digits, one letter off, or by carrying it in front of another domain
-/// (`paypal.com.example.org`).
+/// The well-known name that a host imitates: with look-alike letters or digits, one letter off a long one, or by carrying it in front of another
+/// domain (`paypal.com.example.org`). Domains that everybody links to imitate nobody by their own name.
 #[must_use]
 pub fn imitates(host: &str) -> Option<&'static str> {
     let domain = registrable(host);
@@ -232,21 +241,23 @@ pub fn imitates(host: &str) -> Option<&'static str> {
     {
         return Some(known);
     }
-    let shown = shown(name);
-    let skeleton = skeleton(&shown);
-    let is_known = |name: &str| KNOWN.binary_search(&name).ok().map(|at| KNOWN[at]);
-    if is_known(name).is_some() || OWN_NAMES.contains(&name) {
+    if is_profile_site(domain) || is_popular(domain) {
         return None;
     }
-    if let Some(known) = is_known(&skeleton) {
+    let shown = shown(name);
+    let is_known = |name: &str| KNOWN.binary_search(&name).ok().map(|at| KNOWN[at]);
+    if is_known(name).is_some() || OWN_NAMES.contains(&shown.as_str()) {
+        return None;
+    }
+    if let Some(known) = is_known(&skeleton(&shown, 'l')).or_else(|| is_known(&skeleton(&shown, 'i'))) {
         return Some(known);
     }
-    if name.len() < 7 || !name.is_ascii() || name.contains('-') {
+    if !name.is_ascii() || name.contains('-') {
         return None;
     }
     KNOWN
         .iter()
-        .find(|known| known.len() >= 7 && name.len().abs_diff(known.len()) <= 1 && osa_distance(name, known) == 1)
+        .find(|known| known.len() >= LONG && name.len().abs_diff(known.len()) <= 1 && osa_distance(name, known) == 1)
         .copied()
 }
 
@@ -264,10 +275,10 @@ fn shown(label: &str) -> String {
     label.strip_prefix("xn--").and_then(punycode).unwrap_or_else(|| label.to_owned())
 }
 
-/// The Latin letters that a label reads like.
-fn skeleton(label: &str) -> String {
+/// The Latin letters that a label reads like, with the letter that a `1` stands for.
+fn skeleton(label: &str, one: char) -> String {
     let letters = label.chars().filter(|c| *c != '-').map(|c| match c {
-        '1' => 'l',
+        '1' => one,
         '5' => 's',
         'à'..='å' => 'a',
         '3' | 'è'..='ë' => 'e',
@@ -349,6 +360,19 @@ mod tests {
             ("xn--mnchen-3ya.de", None, false),
             ("xn--e1afmkfd.xn--p1ai", None, false),
             ("tweeter.com", None, false),
+            ("wikimedia.org", None, false),
+            ("commons.wikimedia.org", None, false),
+            ("finance.yahoo.com", None, false),
+            ("finance.example", None, false),
+            ("telegraf.rs", None, false),
+            ("telegramm.example", None, false),
+            ("discard.email", None, false),
+            ("wal-mart.com", None, false),
+            ("xn--pple-koa.se", None, false),
+            ("wikipedla.org", Some("wikipedia"), false),
+            ("b1nance.com", Some("binance"), false),
+            ("d1scord.com", Some("discord"), false),
+            ("instagran.com", Some("instagram"), false),
             ("amazone.de", None, false),
             ("goggle.com", None, false),
             ("applet.org", None, false),

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::comment::Article;
-use super::embedding::{Embedding, Gist};
+use super::embedding::{Embedding, Gist, MAX_WORDS};
 use super::fit::Likeness;
 use super::headline::is_common;
 use super::normalise::{fold_plain, host_of, language_of, words};
@@ -180,8 +180,15 @@ impl Page {
         for word in &title_words {
             *counts.entry(word.clone()).or_default() += 3.0; // the title says what the page is about
         }
+        let mut order: HashMap<String, usize> = HashMap::new();
+        for word in &title_words {
+            let next = order.len();
+            order.entry(word.clone()).or_insert(next);
+        }
         let parts = article.text.iter().chain(&article.tags).chain(&article.section);
         for word in parts.flat_map(|part| fold(part)) {
+            let next = order.len();
+            order.entry(word.clone()).or_insert(next);
             *counts.entry(word).or_default() += 1.0;
         }
         counts.retain(|word, _| !is_common(word));
@@ -191,7 +198,14 @@ impl Page {
         let weights: BTreeMap<u32, f32> =
             counts.iter().map(|(word, count)| (key(stem(word)), count * background.idf(word))).collect();
         let norm = weights.values().map(|weight| weight * weight).sum::<f32>().sqrt();
-        let gist = embedding.gist_of(counts.iter().map(|(word, count)| (word.as_str(), *count)));
+        let mut heard: Vec<(&String, &f32)> = counts.iter().collect();
+        if heard.len() > MAX_WORDS {
+            // A gist hears so many: title and beginning, not the alphabet's.
+            heard.sort_by_key(|(word, _)| order.get(*word));
+            heard.truncate(MAX_WORDS);
+            heard.sort_unstable_by_key(|(word, _)| *word);
+        }
+        let gist = embedding.gist_of(heard.into_iter().map(|(word, count)| (word.as_str(), *count)));
         let host = article.url.as_deref().and_then(host_of);
         let lang = language_of(&article);
         let weights = weights.into_iter().collect();
@@ -256,7 +270,7 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::comment::ExternalId;
+    use crate::domain::comment::{ArticleDraft, Bounds, ExternalId};
 
     fn page(title: &str, text: &str) -> Page {
         let mut article = Article::named(ExternalId::parse("id", "a".to_owned()).expect("valid"));
@@ -311,5 +325,21 @@ mod tests {
         assert!(Background::from_bytes(&damaged).is_err());
         assert!(Background::from_bytes(&bytes[..10]).is_err());
         assert!(Background::from_bytes(b"something else entirely").is_err());
+    }
+
+    #[test]
+    fn of_a_long_page_title_and_beginning_are_heard() {
+        let mut vector = [0.0; crate::domain::embedding::WIDTH];
+        vector[0] = 1.0;
+        let table = Embedding::build([("zebra", 5.0, vector), ("zoo", 5.0, vector), ("zulu", 5.0, vector)].into_iter());
+        let body: String = (0..3_000).map(|number| format!("a{number}x ")).collect();
+        let article = ArticleDraft {
+            id: "a".to_owned(),
+            title: Some("Zebra".to_owned()),
+            text: Some(format!("zoo {body} zulu")),
+            ..ArticleDraft::default()
+        };
+        let page = Page::prepare(article.parse(&Bounds::default()).expect("valid"), &Background::default(), &table);
+        assert_eq!(page.gist.known, 2, "title and beginning, not the end");
     }
 }

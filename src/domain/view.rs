@@ -1,9 +1,11 @@
 //! What several checks see in one comment, computed once and only when one of them asks.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::collections::HashSet;
 
 use super::comment::Comment;
-use super::normalise::Link;
+use super::normalise::{Link, words};
 use super::phrases::{Kind, Phrases};
 use super::signal::{Context, Span};
 use super::trace::LinkTrace;
@@ -12,6 +14,8 @@ use super::trace::LinkTrace;
 #[derive(Debug, Default)]
 pub struct View {
     phrases: OnceCell<Phrases>,
+    /// Which of the body's links lead elsewhere.
+    links_out: OnceCell<Vec<usize>>,
 }
 
 impl Context<'_> {
@@ -58,12 +62,35 @@ impl Context<'_> {
     /// The links of the body that lead elsewhere. Quoted ones are left out when readers can see them where they are quoted from: approved under the same
     /// article, or in the comment that is answered.
     pub fn links_out(&self) -> impl Iterator<Item = &Link> {
-        self.comment.body.links.iter().filter(|link| !self.is_own(&link.domain) && !self.only_quotes(link))
+        let links = &self.comment.body.links;
+        let leads_out = |at: &usize| !self.is_own(&links[*at].domain) && !self.only_quotes(&links[*at]);
+        let found = self.view.links_out.get_or_init(|| (0..links.len()).filter(leads_out).collect());
+        found.iter().map(|at| &links[*at])
+    }
+
+    /// The folded body without the quoted words that the comment which is answered holds too.
+    pub fn own_text(&self) -> Cow<'_, str> {
+        let body = &self.comment.body;
+        let (text, parent) = (body.folded.text(), self.parent.get().copied().unwrap_or_default());
+        if body.quotes.is_empty() || parent.is_empty() {
+            return Cow::Borrowed(text);
+        }
+        let said: HashSet<&str> =
+            words(parent).iter().map(|word| &parent[word.start as usize..word.end as usize]).collect();
+        let (mut own, mut at) = (String::with_capacity(text.len()), 0);
+        for word in body.words.iter().map(|word| word.start as usize..word.end as usize) {
+            if said.contains(&text[word.clone()]) && body.is_quoted(&body.folded.original(word.clone())) {
+                own.push_str(&text[at..word.start]);
+                at = word.end;
+            }
+        }
+        own.push_str(&text[at..]);
+        Cow::Owned(own)
     }
 
     fn only_quotes(&self, link: &Link) -> bool {
         let body = &self.comment.body;
-        if !body.quotes.iter().any(|quote| quote.start < link.span.end && link.span.start < quote.end) {
+        if !body.touches_quote(&link.span) {
             return false;
         }
         let trace = LinkTrace::of(link);

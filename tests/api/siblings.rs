@@ -67,3 +67,54 @@ async fn one_author_does_not_become_the_subject_of_a_page() {
     }
     assert_eq!(off_topic(&app, "x-1").await, None, "one voice is not enough");
 }
+
+#[tokio::test]
+async fn one_authors_flood_does_not_push_the_others_out() {
+    const WHO: [&str; 6] = ["My sister", "Our teacher", "A colleague", "The baker", "Somebody", "My uncle"];
+    const DID: [&str; 5] =
+        ["walked to the station", "took the ferry", "stayed at home", "rode to school", "missed the bus"];
+    let app = TestApp::spawn().await;
+    for (number, body) in SAID.iter().enumerate() {
+        app.comment(&by(&format!("c-{number}"), body)).await;
+    }
+    let mut last = Value::Null;
+    for number in 0..30 {
+        let body = format!("{} {} on day {number}", WHO[number % 6], DID[number / 6]);
+        let mut comment = by(&format!("f-{number}"), &body);
+        comment["author"]["id"] = json!("u-flood");
+        app.clock.advance_ms(1_200_000);
+        last = app.comment(&comment).await;
+        assert_eq!(last["status"], "approved", "{last}");
+    }
+    let items = json!([{"uid": last["uid"], "seen_version": last["version"]}]);
+    let ruling = json!({"items": items, "action": "reject", "category": "spam"});
+    app.review(Method::POST, "/v1/decisions", Some(&ruling)).await; // what stands there is read again
+    assert!(off_topic(&app, "x-1").await.is_some(), "the others are still heard");
+}
+
+#[tokio::test]
+async fn where_no_author_is_named_each_comment_speaks_for_itself() {
+    let app = TestApp::spawn().await;
+    for (number, body) in SAID.iter().enumerate() {
+        let comment = json!({"id": format!("c-{number}"), "article": {"id": "lanes"}, "body": body});
+        let comment = app.comment(&comment).await;
+        assert_eq!(comment["status"], "approved", "{comment}");
+    }
+    assert!(off_topic(&app, "x-1").await.is_some());
+}
+
+#[tokio::test]
+async fn a_link_to_the_page_itself_makes_nobody_a_stranger_with_a_link() {
+    let app = TestApp::spawn().await;
+    let rule = async |id: &str, link: &str| {
+        let body = format!(
+            "No creo que el puente est\u{e9} listo este a\u{f1}o, pero ya veremos qu\u{e9} pasa con los plazos {link}"
+        );
+        let article = json!({"id": "lanes", "url": "http://news.example/lanes", "lang": "en", "title": "Bridge closed until spring"});
+        let comment = json!({"id": id, "article": article, "author": {"id": format!("u-{id}")}, "body": body});
+        let answer: Value = app.post("/v1/assess", &comment).await.json().await.unwrap();
+        answer.to_string().contains("stranger-in-another-language")
+    };
+    assert!(rule("x-1", "http://elsewhere.example/plan").await);
+    assert!(!rule("x-2", "http://news.example/plan").await);
+}

@@ -99,6 +99,13 @@ pub fn likely_language<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'sta
     LANGUAGES.get(best).filter(|_| sure).map(|(code, _)| *code)
 }
 
+/// Whether [`likely_language`] can answer with that language, an ISO 639-1 code. Text in any other may come out as a neighbour that it knows: Norwegian
+/// as Swedish, Bulgarian as Russian.
+#[must_use]
+pub fn knows_language(code: &str) -> bool {
+    LANGUAGES.iter().any(|(known, _)| *known == code)
+}
+
 /// The language of a page: what the site says, else what its title and the beginning of its text are surely written in.
 #[must_use]
 pub fn language_of(article: &Article) -> Option<String> {

@@ -18,7 +18,7 @@ use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
 pub use fold::{imitated, is_invisible, is_latin};
-pub use function_words::{Writing, language_of, likely_language, writing};
+pub use function_words::{Writing, knows_language, language_of, likely_language, writing};
 pub use language::{detected, language};
 pub use links::{Link, LinkKind, MAX_LINKS, host_of, registrable};
 pub use mapped::Mapped;
@@ -75,6 +75,13 @@ impl Body {
     pub fn is_quoted(&self, span: &Range<usize>) -> bool {
         let after = self.quotes.partition_point(|quote| quote.start <= span.start);
         after.checked_sub(1).is_some_and(|at| span.end <= self.quotes[at].end)
+    }
+
+    /// Whether a part of the body as sent is quoted, at least in part.
+    #[must_use]
+    pub fn touches_quote(&self, span: &Range<usize>) -> bool {
+        let first = self.quotes.partition_point(|quote| quote.end <= span.start);
+        self.quotes.get(first).is_some_and(|quote| quote.start < span.end)
     }
 }
 

@@ -91,7 +91,7 @@ pub struct Composite {
 pub enum Fact {
     /// Nothing by this author was approved before, or nobody was named.
     NewAuthor,
-    /// The comment carries a link.
+    /// The comment carries a link that leads elsewhere, and is not only quoted.
     HasLink,
 }
 
@@ -176,7 +176,7 @@ fn composites() -> Vec<Composite> {
             &["language-mismatch"],
             &[],
             &stranger_with_link,
-            1.0,
+            0.7, // readers from elsewhere cite sources too: it never holds alone
             "A first comment, in another language than the page, with a link.",
         ),
         of(

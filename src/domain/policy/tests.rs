@@ -357,3 +357,12 @@ proptest! {
         prop_assert!((said - without).abs() < 1e-9, "{} {}", said, without);
     }
 }
+
+#[test]
+fn no_composite_rule_of_the_defaults_holds_without_its_signals_weights() {
+    let config = Config::default();
+    for rule in config.composites.iter().filter(|rule| rule.all == ["language-mismatch"] || rule.all == ["off-topic"]) {
+        let alone = config.spam.prior.get() + rule.log_odds.get();
+        assert!(1.0 / (1.0 + (-alone).exp()) < config.spam.hold.get(), "{}", rule.name);
+    }
+}

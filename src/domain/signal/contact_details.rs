@@ -3,7 +3,8 @@
 //! - **Looks at:** telephone numbers however they are written (spaced, dotted, in full-width digits, with
 //!   letters for digits, spelled out), messenger names with a number or handle beside them, links that open a
 //!   chat, wallets (checked by their check sums), e-mail addresses. A number or an address counts beside words
-//!   that sell, or when it is given twice; a wallet counts by itself.
+//!   that sell, or when it is given twice; at a messenger also when somebody is asked to write there, or when it
+//!   stands right behind the name; a wallet counts by itself.
 //! - **Why:** what cannot be linked is given as a number; and who sells has to be reached.
 //! - **Wrong when:** somebody gives the number of a help line, or of the town hall: alone, no number counts. A
 //!   private address given to one person looks the same as one for sale when words of selling stand beside it.
@@ -13,6 +14,8 @@
 //!   messenger, or a link that opens a chat beside words that sell, default 1.8), `wallet_weight` (log-odds for
 //!   a wallet, default 1.8), `mail_weight` (log-odds for an e-mail address beside words that sell, default
 //!   0.7).
+
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -105,15 +108,76 @@ const CHATS: &[&str] = &[
 /// Letters between a messenger's name and a number or handle.
 const NEAR: usize = 40;
 
+/// Words that ask to be written to, folded.
+const WRITE: &[&str] = &[
+    "add her",
+    "add him",
+    "add me",
+    "call her",
+    "call him",
+    "call me",
+    "chat with",
+    "contact",
+    "contacta",
+    "dm",
+    "escribe",
+    "get in touch",
+    "hit her",
+    "hit him",
+    "hit me",
+    "hubungi",
+    "inbox",
+    "kontakt",
+    "message her",
+    "message him",
+    "message me",
+    "pm",
+    "reach",
+    "schreib",
+    "text her",
+    "text him",
+    "text me",
+    "write her",
+    "write him",
+    "write me",
+    "write to",
+    "контакты",
+    "напиши",
+    "напишите",
+    "пиши",
+    "пишите",
+];
+
+/// Whether a number or handle stands right behind a messenger's name (or a number right before it); with `marks` only behind a colon or the
+/// like, because `on telegram @anna` may as well speak to her.
+fn follows(folded: &str, name: &Range<usize>, at: &Range<usize>, marks: bool) -> bool {
+    let between = folded.get(name.end.min(at.end)..name.start.max(at.start)).unwrap_or_default();
+    let empty = !between.contains(char::is_alphanumeric);
+    empty && (!marks || between.contains([':', '=', '-', '–', '—', '>', '→']))
+}
+
+/// Whether somebody is asked to write, shortly before a messenger's name and what is given there, or between them.
+fn asks_to_write(folded: &str, name: &Range<usize>, at: &Range<usize>) -> bool {
+    let mut start = name.start.min(at.start).saturating_sub(NEAR);
+    while !folded.is_char_boundary(start) {
+        start -= 1;
+    }
+    let part = &folded[start..name.end.max(at.end)];
+    let whole = |(at, word): (usize, &str)| {
+        !part[..at].ends_with(char::is_alphanumeric) && !part[at + word.len()..].starts_with(char::is_alphanumeric)
+    };
+    WRITE.iter().any(|word| part.match_indices(word).any(whole))
+}
+
 impl Check {
-    fn look(&self, ctx: &Context<'_>) -> Option<(LogOdds, String, std::ops::Range<usize>)> {
+    fn look(&self, ctx: &Context<'_>) -> Option<(LogOdds, String, Range<usize>)> {
         let body = &ctx.comment.body;
         let (plain, folded) = (body.plain.text(), body.folded.text());
         let phrases = ctx.phrases();
         let sells = phrases.has(Kind::Sell) || phrases.has(Kind::Bait);
         let parent = ctx.parent.get().copied().unwrap_or_default();
         // Who quotes the comment that is answered gives nothing away.
-        let own = |range: &std::ops::Range<usize>, text: &str| !(body.is_quoted(range) && parent.contains(text));
+        let own = |range: &Range<usize>, text: &str| !(body.is_quoted(range) && parent.contains(text));
         if let Some(at) = contacts::wallet(plain) {
             let original = body.plain.original(at.clone());
             if own(&original, &plain[at].to_lowercase()) {
@@ -125,9 +189,13 @@ impl Check {
             .filter(|number| own(&body.folded.original(number.at.clone()), &folded[number.at.clone()]))
             .collect();
         let messenger = phrases.of_kind(Kind::Messenger).find_map(|name| {
-            let near = |at: &std::ops::Range<usize>| at.start <= name.at.end + NEAR && name.at.start <= at.end + NEAR;
-            let number = numbers.iter().map(|number| number.at.clone()).find(|at| near(at));
-            number.or_else(|| contacts::handle(folded, name.at.end..name.at.end + NEAR))
+            let near = |at: &Range<usize>| at.start <= name.at.end + NEAR && name.at.start <= at.end + NEAR;
+            let given = |at: &Range<usize>, marks| {
+                sells || follows(folded, &name.at, at, marks) || asks_to_write(folded, &name.at, at)
+            };
+            let number = numbers.iter().map(|number| number.at.clone()).find(|at| near(at) && given(at, false));
+            let handle = || contacts::handle(folded, name.at.end..name.at.end + NEAR).filter(|at| given(at, true));
+            number.or_else(handle)
         });
         if let Some(at) = messenger {
             let at = body.folded.original(at);
@@ -175,6 +243,9 @@ mod tests {
             ("given twice", "202-555-0175 it is 202 555 0175", 1.4),
             ("at a messenger", "write to her on WhatsApp +1 202 555 0175", 1.8),
             ("a handle", "he helped me, telegram: @fx_master_anna", 1.8),
+            ("a number behind the name", "WhatsApp +1 202 555 0175", 1.8),
+            ("a handle to write to", "you can reach her on telegram, she is @fx_master_anna", 1.8),
+            ("a handle beside words that sell", "best price on telegram, ask @fx_master_anna", 1.8),
             ("a chat link", "we sell documents https://wa.me/12025550175", 1.8),
             ("a wallet", "send coins to 1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN2", 1.8),
             ("another kind of wallet", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", 1.8),
@@ -188,6 +259,9 @@ mod tests {
             ("a long number", "for more details see case 12345678901234567890123", 0.0),
             ("an address in talk", "write to the council at info@council.example", 0.0),
             ("a messenger in talk", "WhatsApp was down all morning, everywhere", 0.0),
+            ("a messenger in talk with somebody", "it was on WhatsApp too, @maria", 0.0),
+            ("on a messenger, to somebody", "I saw it on telegram @maria", 0.0),
+            ("a help line and a messenger in talk", "I rang 0800 123 4567 while whatsapp was down", 0.0),
             ("a hash", "commit 1BvBMSEYstWetqTFn5Au4m4GFg7xJaNVN3 fixed it", 0.0),
             ("a score", "we won 3-2, 4-1, 5-0 and 2-2", 0.0),
             ("a quotation", "> call now +1 (202) 555-0175, best price\nThis is spam again", 0.0),

@@ -4,10 +4,10 @@
 //!   found it) in a text that carries no content word of the page; and short praise beside a link elsewhere, or
 //!   beside a name or homepage that sells. In a dozen languages, with general phrases.
 //! - **Why:** praise is let through: it is what link spam on blogs has been wrapped in for twenty years.
-//! - **Wrong when:** people are grateful and say so. Short praise alone never counts, one phrase counts little, and
-//!   a text that speaks of what the page is about is left alone.
+//! - **Wrong when:** people are grateful and say so. Short praise alone never counts; one phrase never holds
+//!   alone, and counts only where the page is known well enough to tell that the text does not speak of it.
 //! - **Settings:** `[signals.flattery]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight` (log-odds
-//!   added to `spam` for one such phrase, default 0.9), `several_weight` (log-odds for two and more different ones,
+//!   added to `spam` for one such phrase, default 0.7), `several_weight` (log-odds for two and more different ones,
 //!   default 1.9), `link_weight` (log-odds for short praise beside a link elsewhere, default 1.2), `name_weight`
 //!   (log-odds for short praise beside a name or homepage that sells, default 1.0).
 
@@ -17,6 +17,7 @@ use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
 use crate::domain::category::Category;
 use crate::domain::headline::is_common;
 use crate::domain::hosts;
+use crate::domain::known::Known;
 use crate::domain::normalise::{fold_plain, host_of, how_long, words};
 use crate::domain::phrases::{self, Kind};
 use crate::domain::scores::LogOdds;
@@ -32,7 +33,7 @@ pub const CATEGORY: Category = Category::Spam;
 pub struct Config {
     /// Whether it counts.
     pub mode: Mode,
-    /// Log-odds added to `spam` for one such phrase.
+    /// Log-odds added to `spam` for one such phrase, where the page is known.
     pub weight: LogOdds,
     /// Log-odds for two and more different ones.
     pub several_weight: LogOdds,
@@ -46,7 +47,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            weight: LogOdds::of(0.9),
+            weight: LogOdds::of(0.7),
             several_weight: LogOdds::of(1.9),
             link_weight: LogOdds::of(1.2),
             name_weight: LogOdds::of(1.0),
@@ -90,7 +91,12 @@ impl Signal for Check {
         } else if short && name_sells(ctx) {
             (self.0.name_weight, "Short praise beside a name or homepage that sells")
         } else if templates == 1 && about == 0 && length <= MIDDLE {
-            (self.0.weight, "Praise that would fit any page")
+            match &ctx.page {
+                // Without a page nothing is known of what the praise is for: gratitude reads the same.
+                Known::Known(page) if page.can_compare() => (self.0.weight, "Praise that would fit any page"),
+                Known::Known(_) | Known::NotApplicable => return Outcome::Clear,
+                Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
+            }
         } else {
             return Outcome::Clear;
         };
@@ -179,7 +185,13 @@ mod tests {
         };
         let cases: Vec<(&str, Case, f64)> = vec![
             ("a template", page("I have bookmarked your weblog and will tell all my friends about it"), 1.9),
-            ("one phrase", page("This is a really wonderful website, thank you!"), 0.9),
+            ("one phrase", page("This is a really wonderful website, thank you!"), 0.7),
+            ("one phrase where no page is known", Case::new("This is a really wonderful website, thank you!"), 0.0),
+            (
+                "one phrase under a page of few words",
+                Case::new("This is a really wonderful website, thank you!").page("Harbour", "Bridge"),
+                0.0,
+            ),
             ("praise and a link", page("Great post! http://pills.example/"), 1.2),
             ("praise and a selling name", page("Nice article, thanks for sharing.").named("Cheap Hotels", ""), 1.0),
             (
@@ -213,6 +225,20 @@ mod tests {
         for (name, case, expected) in &cases {
             assert!((weight(&check, case) - expected).abs() < 1e-9, "{name}: {:?}", case.outcome(&check));
         }
+    }
+
+    #[test]
+    fn one_phrase_alone_never_holds() {
+        let spam = crate::domain::policy::Config::default().spam;
+        let alone = spam.prior.get() + Config::default().weight.get();
+        assert!(1.0 / (1.0 + (-alone).exp()) < spam.hold.get());
+    }
+
+    #[test]
+    fn one_phrase_is_not_judged_without_a_page_that_should_be_there() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let case = Case::new("This is a really wonderful website, thank you!").page_away();
+        assert!(matches!(case.outcome(&check), Outcome::Unavailable { .. }));
     }
 
     #[test]

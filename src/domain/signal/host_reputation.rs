@@ -115,7 +115,7 @@ impl Check {
     fn weigh(&self, domain: &Sightings) -> Option<LogOdds> {
         let (good, bad) = (domain.approved_by_person, domain.rejected_by_person);
         let config = &self.0;
-        if good + bad < config.min_decisions || domain.authors < 2 {
+        if good + bad < config.min_decisions || domain.authors_decided < 2 {
             return None;
         }
         if bad >= 4 * good {
@@ -139,6 +139,7 @@ mod tests {
             rejected_by_person: rejected,
             approved_by_person: approved,
             authors,
+            authors_decided: authors,
             ..Sightings::default()
         };
         LinkPast { url: Sightings::default(), domain }
@@ -151,6 +152,10 @@ mod tests {
             domain: Sightings { comments: 9, rejected: 9, authors: 9, ..Sightings::default() },
             url: Sightings::default(),
         };
+        let among_others = LinkPast {
+            domain: Sightings { comments: 30, authors: 20, authors_decided: 1, ..decided(8, 0, 1).domain },
+            url: Sightings::default(),
+        };
         let one = "look http://pills.example/buy";
         let two = "look http://pills.example/buy and http://fresh.example/x";
         let cases: &[(&str, &str, Vec<LinkPast>, f64)] = &[
@@ -159,6 +164,7 @@ mod tests {
             ("rejected three times", one, vec![decided(3, 0, 3)], 1.6),
             ("rejected often", one, vec![decided(8, 1, 5)], 2.6),
             ("one author's", one, vec![decided(8, 0, 1)], 0.0),
+            ("one author's, among others undecided", one, vec![among_others], 0.0),
             ("people disagree", one, vec![decided(3, 3, 6)], 0.0),
             ("approved three times", one, vec![decided(0, 3, 3)], -0.7),
             ("approved often, and no more for it", one, vec![decided(0, 300, 200)], -0.7),

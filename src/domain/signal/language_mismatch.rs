@@ -7,7 +7,8 @@
 //! - **Why:** programs post the same text everywhere, whatever the page.
 //! - **Wrong when:** readers come from elsewhere, quote, or write a second language: the weight is small and never
 //!   enough alone; it counts with other things, as in the composite rule `stranger-in-another-language`. Pages in
-//!   two languages are left alone, as is who answers a comment in the same language.
+//!   two languages are left alone, as is who answers a comment in the same language. Under a page in a language
+//!   that is not told by its words here (Danish, Czech, Bulgarian, …) only other letters count.
 //! - **Settings:** `[signals.language_mismatch]`, `mode` (`live`, `shadow` or `off`; default `live`),
 //!   `writing_weight` (log-odds added to `off-topic` for other letters, default 0.9), `weight` (log-odds for
 //!   another language in the same letters, default 0.6).
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
 use crate::domain::category::Category;
 use crate::domain::known::Known;
-use crate::domain::normalise::{Writing, likely_language, words, writing};
+use crate::domain::normalise::{Writing, knows_language, likely_language, words, writing};
 use crate::domain::scores::LogOdds;
 
 /// The check's stable name.
@@ -81,6 +82,9 @@ impl Signal for Check {
                 return Outcome::Hit { weight: self.0.writing_weight, evidence, spans: Vec::new() };
             }
         }
+        if !knows_language(of_page) {
+            return Outcome::Clear; // the page's own language would be taken for a neighbour
+        }
         let Some(own) = likely_language(body.words()).filter(|own| *own != "en" && *own != of_page) else {
             return Outcome::Clear;
         };
@@ -135,6 +139,8 @@ mod tests {
         };
         let spanish = "No creo que el puente esté listo este año, pero ya veremos qué pasa con los plazos";
         let russian = "Лучшее предложение только сегодня";
+        let in_language = |lang: &str, body: &str| Case::new(body).page_in(lang, "Title", "Text of the page");
+        let norwegian = "jeg tror ikke det er sant, men det er jo slik at vi har en by som er for liten til det her, og det var den før også";
         let cases: &[(&str, Case, f64)] = &[
             ("other letters", english(russian), 0.9),
             ("another language", english(spanish), 0.6),
@@ -146,6 +152,12 @@ mod tests {
             ("an answer in the same language", english(spanish).parent("no sé si el puente está en el plan que los vecinos han visto, pero creo que no"), 0.0),
             ("an answer in the same letters", english(russian).parent("а когда откроют этот мост"), 0.0),
             ("a page in two languages", Case::new(spanish).page("Bridge, puente", "The bridge is closed and it will be so for the whole year. El puente no está abierto y no lo va a estar en todo el año."), 0.0),
+            ("Norwegian under a Norwegian page", in_language("nb", norwegian), 0.0),
+            ("Norwegian, by the older code", in_language("no", norwegian), 0.0),
+            ("Danish under a Danish page", in_language("da", "jeg tror ikke at det er godt for en by som vores, og de har ikke sagt hvad det koster, men vi får se om det er for dyrt for os"), 0.0),
+            ("Czech under a Czech page", in_language("cs", "Já si myslím, že to není pro město dobré a že se na to zase zapomene, ale kdo ví, jak to bude, až se to do toho dá"), 0.0),
+            ("Bulgarian under a Bulgarian page", in_language("bg", "това не е само за града, но и за тези, които са на пътя, а ако не е така, то кой ще ни каже за какво е"), 0.0),
+            ("other letters under a Czech page", in_language("cs", russian), 0.9),
             ("digits and signs", english("42 :-) 17"), 0.0),
             ("a page of few words", Case::new(spanish).page("Harbour", "Bridge"), 0.0),
         ];

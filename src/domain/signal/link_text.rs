@@ -1,6 +1,6 @@
 //! # A link that is not what its text says (`link-text`)
 //!
-//! - **Looks at:** links written as markup: whether their text is an address on another domain than the one
+//! - **Looks at:** the first twenty links written as markup: whether their text is an address on another domain than the one
 //!   they lead to, is made of words that sell (two or more, or an offer of easy money), or has nothing to do
 //!   with the page; and link markup of other systems (`[url=…]`) left in plain text. Links to the page's own
 //!   domain, and quotations of what readers can see, do not count.
@@ -16,6 +16,8 @@
 //!   (log-odds for markup of another system, default 1.4), `unrelated_weight` (log-odds when the text has at
 //!   least three content words and none of the page's, default 0.4).
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
@@ -26,6 +28,7 @@ use crate::domain::hosts;
 use crate::domain::normalise::{Body, Link, LinkKind, fold_plain, words};
 use crate::domain::phrases::{self, Kind, Phrases};
 use crate::domain::scores::LogOdds;
+use crate::domain::terms::{key, stem};
 
 /// The check's stable name.
 pub const ID: &str = "link-text";
@@ -81,7 +84,11 @@ impl Signal for Check {
 
     fn evaluate(&self, ctx: &Context<'_>) -> Outcome {
         let body = &ctx.comment.body;
-        let found = ctx.links_out().filter_map(|link| Some((self.look(link, ctx)?, link.span.clone())));
+        let parent = ctx.parent.get().copied().unwrap_or_default();
+        let anchors = ctx.links_out().filter(|link| link.kind == LinkKind::Anchor && link.text.is_some()).take(LINKS);
+        let anchors: Vec<&Link> = anchors.collect();
+        let said: HashSet<u32> = if anchors.is_empty() { HashSet::new() } else { stems(parent) };
+        let found = anchors.into_iter().filter_map(|link| Some((self.look(link, ctx, &said)?, link.span.clone())));
         let markup = foreign_markup(body).map(|span| {
             let evidence = "Carries link markup of another system (`[url]`).".to_owned();
             ((self.0.markup_weight, evidence), span)
@@ -94,12 +101,23 @@ impl Signal for Check {
     }
 }
 
+/// Links looked at: hostile text holds hundreds, and each is compared with the page.
+const LINKS: usize = 20;
+/// Words of a link's text that are looked at.
+const WORDS: usize = 12;
+
+/// The stems of folded text.
+fn stems(folded: &str) -> HashSet<u32> {
+    words(folded).iter().map(|word| key(stem(&folded[word.start as usize..word.end as usize]))).collect()
+}
+
 /// What is wrong with a link's text: weight and evidence.
 type Finding = (LogOdds, String);
 
 impl Check {
-    fn look(&self, link: &Link, ctx: &Context<'_>) -> Option<Finding> {
-        let text = link.text.as_deref().filter(|_| link.kind == LinkKind::Anchor)?;
+    /// What is wrong with a link, where the comment that is answered says `said`.
+    fn look(&self, link: &Link, ctx: &Context<'_>, said: &HashSet<u32>) -> Option<Finding> {
+        let text = link.text.as_deref()?;
         if let Some(shown) = shown_domain(text) {
             let excused = shown == link.domain
                 || link.url.contains(&shown)
@@ -110,9 +128,9 @@ impl Check {
             return (!excused).then_some((self.0.deceiving_weight, evidence));
         }
         let folded = fold_plain(text);
-        let folded = folded.text();
-        let words: Vec<&str> =
-            words(folded).into_iter().map(|word| &folded[word.start as usize..word.end as usize]).collect();
+        let ranges: Vec<_> = words(folded.text()).into_iter().take(WORDS).collect();
+        let folded = &folded.text()[..ranges.last().map_or(0, |last| last.end as usize)];
+        let words: Vec<&str> = ranges.iter().map(|word| &folded[word.start as usize..word.end as usize]).collect();
         let carried = |word: &str| ctx.page.get().is_some_and(|page| page.carries(word));
         let trade = words.iter().filter(|word| phrases::is_trade(word) && !carried(word)).count();
         if trade >= 2 || Phrases::of(folded).has(Kind::Bait) {
@@ -123,8 +141,8 @@ impl Check {
         }
         let page = ctx.page.get().filter(|page| page.can_compare())?;
         let content: Vec<&&str> = words.iter().filter(|word| word.chars().count() >= 4 && !is_common(word)).collect();
-        let parent = ctx.parent.get().copied().unwrap_or_default();
-        let unrelated = content.len() >= 3 && !content.iter().any(|word| page.carries(word) || parent.contains(**word));
+        let unrelated =
+            content.len() >= 3 && !content.iter().any(|word| page.carries(word) || said.contains(&key(stem(word))));
         let evidence = format!("The text of a link shares no word with the page: `{folded}`.");
         (unrelated && !link.url.contains(content[0])).then_some((self.0.unrelated_weight, evidence))
     }
@@ -202,6 +220,32 @@ mod tests {
         for (name, case, expected) in &cases {
             assert!((weight(&check, case) - expected).abs() < 1e-9, "{name}: {:?}", case.outcome(&check));
         }
+    }
+
+    #[test]
+    fn what_the_answered_comment_speaks_of_is_not_unrelated() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let case = |parent: &str| {
+            let body = "<a href='http://x.example/1'>wonderful kitchen recipes today</a>";
+            Case::new(body)
+                .html()
+                .page("Council approves cycle lanes", "The cycle lanes cost two million.")
+                .parent(parent)
+        };
+        assert!(weight(&check, &case("what about the kitchen of the school?")).abs() < 1e-9);
+        assert!(weight(&check, &case("has anybody a map of it?")) > 0.0);
+    }
+
+    #[test]
+    fn hostile_markup_costs_a_bounded_number_of_comparisons() {
+        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let words = "unrelated words without any end ".repeat(4);
+        let links: String = (0..300).map(|at| format!("<a href='http://x{at}.example/'>{words}</a> ")).collect();
+        let parent = "parent talk ".repeat(5_000);
+        let case =
+            Case::new(&links).html().page("Council approves cycle lanes", "They cost two million.").parent(&parent);
+        let Outcome::Hit { evidence, .. } = case.outcome(&check) else { panic!("no hit") };
+        assert!(evidence.len() < 200, "evidence is read by people: {evidence}");
     }
 
     #[test]

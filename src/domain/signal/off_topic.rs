@@ -29,7 +29,7 @@ use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
 use crate::domain::category::Category;
 use crate::domain::fit::{Around, Found, Weights, find};
 use crate::domain::known::Known;
-use crate::domain::normalise::{detected, registrable};
+use crate::domain::normalise::{detected, words};
 use crate::domain::scores::LogOdds;
 
 /// The check's stable name.
@@ -150,11 +150,10 @@ impl Check {
         };
         let body = &ctx.comment.body;
         let page = ctx.page.get();
-        let own = page.and_then(|page| page.host.as_deref()).map(registrable);
-        let link = body.links.iter().find(|link| Some(link.domain.as_str()) != own);
+        let link = ctx.links_out().next();
         let (companion, because) = if link.is_some() {
             (config.link_weight.get(), " and links elsewhere")
-        } else if has_contact(body.folded.text(), body.words()) {
+        } else if has_contact(&ctx.own_text()) {
             (config.contact_weight.get(), " and offers something")
         } else if clarity >= 1.0 {
             (0.0, "")
@@ -194,7 +193,7 @@ impl Check {
 /// A telephone number, phrases in which only sellers speak, or several of their words. A phrase stands here when the
 /// labelled spam of video comments, forums, short messages and titles says it at least three times as often as their ham and a blog's
 /// comments do, or a published blocklist names it.
-fn has_contact<'a>(folded: &str, words: impl Iterator<Item = &'a str>) -> bool {
+fn has_contact(folded: &str) -> bool {
     const OFFERS: &[&str] = &[
         "contact us",
         "call us",
@@ -228,6 +227,8 @@ fn has_contact<'a>(folded: &str, words: impl Iterator<Item = &'a str>) -> bool {
         !folded[..at].ends_with(char::is_alphanumeric)
             && !folded[at + phrase.len()..].starts_with(char::is_alphanumeric)
     };
+    let ranges = words(folded);
+    let words = ranges.iter().map(|word| &folded[word.start as usize..word.end as usize]);
     phone || sells(words) || OFFERS.iter().any(|offer| folded.match_indices(offer).any(whole))
 }
 
@@ -320,6 +321,19 @@ mod tests {
                 page("My grandmother used to bake apricot dumplings every Sunday while listening to opera broadcasts"),
                 false,
             ),
+            (
+                "an offer that is quoted",
+                page(&format!("> {advert}, buy now\nnobody needs these handbags"))
+                    .parent(&format!("{}, buy now", advert.to_lowercase())),
+                false,
+            ),
+            (
+                "a link that is quoted",
+                page(&format!("> {advert} http://bags.example/"))
+                    .parent(&format!("{} http://bags.example/", advert.to_lowercase())),
+                false,
+            ),
+            ("an offer behind a quotation mark", page(&format!("> {advert}, buy now")), true),
             ("short praise with a link", page("Great article! http://x.example/"), false),
             (
                 "disagreement",

@@ -124,7 +124,7 @@ pub const POPULAR: &[&str] = &[
 ];
 
 /// Whether everybody links to a domain.
-pub(super) fn is_popular(domain: &str) -> bool {
+pub(in crate::domain) fn is_popular(domain: &str) -> bool {
     POPULAR.binary_search(&domain).is_ok()
 }
 

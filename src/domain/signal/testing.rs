@@ -86,12 +86,22 @@ impl Case {
         self
     }
 
-    pub(in crate::domain) fn page(mut self, title: &str, text: &str) -> Self {
+    pub(in crate::domain) fn page(self, title: &str, text: &str) -> Self {
+        self.on(None, title, text)
+    }
+
+    /// On a page of which the site says the language.
+    pub(in crate::domain) fn page_in(self, lang: &str, title: &str, text: &str) -> Self {
+        self.on(Some(lang), title, text)
+    }
+
+    fn on(mut self, lang: Option<&str>, title: &str, text: &str) -> Self {
         let article = ArticleDraft {
             id: "a".to_owned(),
             url: Some("http://news.example/a".to_owned()),
             title: Some(title.to_owned()),
             text: Some(text.to_owned()),
+            lang: lang.map(str::to_owned),
             ..ArticleDraft::default()
         };
         self.page = Some(Box::new(Page::prepare(

@@ -377,6 +377,7 @@ impl Recall {
     fn sum(&self, trace: &Trace, within: Window, numbers: Vec<u64>) -> Sightings {
         let mut sum = Sightings::default();
         let (mut authors, mut articles, mut sites) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut decided = BTreeSet::new();
         let mut seen = BTreeSet::new();
         let noted =
             numbers.into_iter().filter(|number| seen.insert(*number)).filter_map(|number| self.comments.get(number));
@@ -397,6 +398,10 @@ impl Recall {
                 Some(Standing { status: Status::Approved, by_person: true }) => sum.approved_by_person += 1,
                 _ => {}
             }
+            if matches!(noted.standing, Some(Standing { status: Status::Rejected | Status::Approved, by_person: true }))
+            {
+                decided.insert(noted.author);
+            }
             let is_approved = matches!(noted.standing, Some(Standing { status: Status::Approved, .. }));
             sum.approved_here += u32::from(is_approved && noted.article == trace.article);
             sum.first_at = Some(sum.first_at.map_or(noted.at, |first| first.min(noted.at)));
@@ -409,6 +414,7 @@ impl Recall {
         let counted = |set: usize| u32::try_from(set).unwrap_or(u32::MAX);
         (sum.authors, sum.articles, sum.sites) =
             (counted(authors.len()), counted(articles.len()), counted(sites.len()));
+        sum.authors_decided = counted(decided.len());
         sum
     }
 

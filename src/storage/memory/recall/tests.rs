@@ -39,6 +39,21 @@ fn earlier_comments_are_counted_by_where_and_whom() {
 }
 
 #[test]
+fn authors_of_what_people_decided_are_counted_by_themselves() {
+    let mut recall = Recall::new(100, 100, 100);
+    for (second, (id, author)) in (1..).zip([("a", "anna"), ("b", "anna"), ("c", "bert"), ("d", "carl")]) {
+        let noted = trace(1, id, "x", author, LINK);
+        recall.note(&noted, at(second), None);
+        if author != "carl" {
+            recall.settle(noted.comment, Standing { status: Status::Rejected, by_person: author == "anna" });
+        }
+    }
+    let asked = trace(1, "e", "x", "emil", LINK);
+    let past = recall.link_past(&asked, asked.links[0], until(9)).domain;
+    assert_eq!((past.authors, past.rejected, past.rejected_by_person, past.authors_decided), (3, 3, 2, 1));
+}
+
+#[test]
 fn a_comment_is_never_its_own_past() {
     let mut recall = Recall::new(100, 100, 100);
     let once = trace(1, "a", "x", "anna", LINK);
