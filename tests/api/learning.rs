@@ -130,6 +130,19 @@ async fn a_decision_that_is_taken_back_is_gone_from_what_was_learned() {
 }
 
 #[tokio::test]
+async fn a_site_that_cannot_be_learned_from_keeps_no_other_waiting() {
+    let app = eager().await;
+    let operator = app.person("op@example.org", Role::Operator).await;
+    teach(&app, &app.key).await;
+    app.database().execute("UPDATE content SET b = x'00'", []).unwrap();
+    let blog = app.another_site("blog").await;
+    teach(&app, &blog).await;
+    look(&app).await;
+    assert_eq!(model_of(&app, &operator, "news").await["learned"], Value::Null);
+    assert_eq!(model_of(&app, &operator, "blog").await["learned"]["number"], 1);
+}
+
+#[tokio::test]
 async fn too_little_is_refused_with_the_reason_and_erasing_takes_back_what_was_learned() {
     let app = eager().await;
     let operator = app.person("op@example.org", Role::Operator).await;

@@ -237,17 +237,18 @@ impl Learning {
             if let Err(error) = self.look(clock.now()).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "labels could not be learned from; tried again later"
+                    "nobody could say which labels changed; tried again later"
                 );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Learns wherever labels changed; how many sites have another model now.
+    /// Learns wherever labels changed; how many sites have another model now. A site whose labels cannot be learned from is logged, and keeps
+    /// none of the others waiting.
     ///
     /// # Errors
-    /// The store failed. What was concluded so far is kept.
+    /// The store could not say which sites there are.
     pub async fn look(&self, now: Timestamp) -> Result<usize, StoreError> {
         let _alone = self.looking.lock().await;
         let due = self.store.labels_due().await?;
@@ -259,8 +260,16 @@ impl Learning {
         for due in due {
             let Some(site) = sites.get(&due.site) else { continue };
             let is_stale = self.in_force(due.site).is_some_and(|model| Some(&model.base) != self.base().as_ref());
-            if (due.changes > due.seen || is_stale) && self.learn(site, due, now).await? {
-                changed += 1;
+            if due.changes == due.seen && !is_stale {
+                continue;
+            }
+            match self.learn(site, due, now).await {
+                Ok(is_other) => changed += usize::from(is_other),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    site = &*site.name,
+                    "a site's labels could not be learned from; tried again later"
+                ),
             }
         }
         Ok(changed)
