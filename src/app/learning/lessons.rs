@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::Config;
 use crate::app::house::House;
 use crate::classifier::Classifier;
-use crate::classifier::contest::{Contest, Figures, Outcome, Refusal, Rules, contest, falls_behind};
+use crate::classifier::contest::{Contest, Figures, Outcome, Refusal, Rules, contest, falls_behind_on};
 use crate::classifier::delta::Delta;
 use crate::classifier::features::features;
 use crate::classifier::online::{Learner, Lesson, teaching};
@@ -161,10 +161,7 @@ impl Task {
             learned.binary_search(id).is_err().then(|| delta.margins(&lesson.features)[0])
         };
         let champion: Vec<Option<f64>> = ids.iter().zip(&lessons).map(added).collect();
-        let asked = lessons.iter().zip(&champion);
-        let said: Vec<(f64, f64, bool)> =
-            asked.filter_map(|(lesson, added)| Some((lesson.base + (*added)?, lesson.base, lesson.label))).collect();
-        let is_behind = !delta.is_empty() && falls_behind(&said, &rules);
+        let is_behind = !delta.is_empty() && falls_behind_on(&lessons, &champion, &rules);
         let Contest { figures, outcome, taught } = contest(&lessons, &champion, self.config.pace(), &rules);
         let taught: Vec<(i64, bool)> = ids.into_iter().zip(taught).collect();
         let half = |kind, reason: &str, weights, labels| Half {
