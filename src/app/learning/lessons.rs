@@ -12,6 +12,7 @@ use crate::classifier::contest::{Contest, Figures, Outcome, Refusal, Rules, cont
 use crate::classifier::delta::Delta;
 use crate::classifier::features::features;
 use crate::classifier::online::{Learner, Lesson, teaching};
+use crate::domain::category::Category;
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::learning::{ChangeKind, Fate, Force, Label, SiteModel, Taught};
 use crate::domain::normalise::normalise;
@@ -121,7 +122,10 @@ impl Task {
             let comment = normalise(self.site, label.comment.clone(), false);
             let page = self.page(label, &mut pages);
             let features = features(&comment, Some(&page));
-            let base = self.classifier.log_odds(&features);
+            // As intake says it: of a language that it hardly saw it says little, and learning has to start from there.
+            let gist = self.house.embedding.gist(comment.body.words());
+            let said_by_base = self.classifier.assess(&comment, Some(&page), &gist);
+            let base = [Category::Spam, Category::Abuse].map(|category| said_by_base.log_odds(category).get());
             for (output, said) in [label.said.spam, label.said.abuse].into_iter().enumerate() {
                 let Some(said) = said else { continue };
                 let lesson = Lesson {
