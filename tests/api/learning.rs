@@ -241,6 +241,7 @@ async fn an_operator_takes_what_was_learned_out_of_force_for_good() {
 #[tokio::test]
 async fn the_task_finds_labels_by_itself_and_a_site_that_does_not_learn_keeps_them() {
     let app = TestApp::spawn_with(|config| {
+        config.model.file = saying(0.0);
         config.learning.interval_s = 0;
         config.learning.min_new = 10;
         config.limits.enabled = false;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use doorward::domain::category::Category;
-use doorward::domain::decision::{Action, Record, Status};
+use doorward::domain::decision::{Action, Cause, Record, Status};
 use doorward::domain::learning::{ChangeKind, Conclusion, Due, Fate, Force, Lot, Taught};
 use doorward::domain::people::Reach;
 use doorward::domain::site::Site;
@@ -228,6 +228,19 @@ pub(crate) async fn drawn_verdicts_are_counted_with_what_people_said(engine: &dy
     store.unrule(wrong.decision, moderator(), &Reach::ALL, at(3)).await.unwrap();
     let agreement = store.agreements().await.unwrap().remove(0);
     assert_eq!((agreement.waiting, agreement.decided, agreement.overturned), (2, 1, 0));
+}
+
+pub(crate) async fn what_a_campaign_rejected_is_drawn_and_where_comments_are_closed_nothing(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let mut drawn = Vec::new();
+    for (name, cause) in [("c-1", "campaign:rejected"), ("c-2", "mode:closed")] {
+        let mut made = Made::new(&news, name).rejected();
+        made.0.verdict.category = None;
+        made.0.verdict.causes = vec![Cause { id: cause.to_owned(), text: "So it is.".to_owned() }];
+        made.0.lot = Some(Lot { rate: 1.0, max_per_day: 9 });
+        drawn.push(made.store(&*store).await.waits);
+    }
+    assert_eq!(drawn, [true, false]);
 }
 
 pub(crate) async fn no_more_are_drawn_in_a_day_than_allowed(engine: &dyn Engine) {

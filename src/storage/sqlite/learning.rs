@@ -27,7 +27,12 @@ const CHANGES_KEPT: i64 = 500;
 
 /// Notes what a ruling says of a comment; `teaches` is false where it was about something else.
 pub(super) fn note(work: &Work<'_>, row: &Row, ruling: &Ruling, number: i64, teaches: bool) -> Result<()> {
-    let sampled = samples::answer(work.connection, row, ruling, number)?;
+    let sampled = if teaches {
+        samples::answer(work.connection, row, ruling, number)?
+    } else {
+        samples::discard(work.connection, row.id)?;
+        false
+    };
     let said = Said::of(ruling.action, ruling.category);
     let fate = match (teaches, said.is_something()) {
         (false, _) => Fate::Sanction,
