@@ -173,6 +173,19 @@ pub(crate) async fn rolled_back_model_is_the_one_before_and_the_rest_is_set_asid
     assert_eq!((changes[0].kind, changes[0].by.as_deref()), (ChangeKind::RolledBackByPerson, Some("mod@example.org")));
 }
 
+pub(crate) async fn what_was_out_of_force_before_does_not_come_back(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = held(&*store, &news, "c-1").await;
+    store.rule(for_spam(&[&one], 1)).await.unwrap();
+    let ids = store.label_ids(news.id).await.unwrap();
+    put(&*store, &news, &ids).await;
+    let conclusion = Conclusion { force: Force::Base, ..concluded(&*store, &news).await };
+    store.conclude(conclusion).await.unwrap();
+    assert_eq!(put(&*store, &news, &ids).await, 2);
+    let ended = store.site_model_end(news.id, true, "base", moderator(), at(60)).await.unwrap();
+    assert_eq!(ended, Some(None), "number 1 was found wanting");
+}
+
 pub(crate) async fn what_was_drawn_waits_and_stays_what_it_was(engine: &dyn Engine) {
     let (store, news) = started(engine).await;
     assert!(store.site_webhook_set("news", Some("https://news.example/hooks"), at(0)).await.unwrap());

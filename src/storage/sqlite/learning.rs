@@ -158,8 +158,9 @@ fn conclude(work: &Work<'_>, shared: &Shared, conclusion: &Conclusion) -> Result
             None
         }
         Force::New(base, taught) => {
+            let before = in_force(connection, *site)?;
             end(connection, *site, *at)?;
-            Some(insert(connection, *site, base, taught, *at)?)
+            Some(insert(connection, *site, (base, taught), before, *at)?)
         }
     };
     let mut write = connection.prepare_cached(
@@ -192,23 +193,31 @@ fn end(connection: &Connection, site: SiteId, at: Timestamp) -> Result<usize> {
     Ok(connection.prepare_cached(write)?.execute(params![site.0, at.as_millis()])?)
 }
 
-fn insert(connection: &Connection, site: SiteId, base: &str, taught: &Taught, at: Timestamp) -> Result<u32> {
+fn insert(
+    connection: &Connection,
+    site: SiteId,
+    (base, taught): (&str, &Taught),
+    before: Option<u32>,
+    at: Timestamp,
+) -> Result<u32> {
     let read = "SELECT coalesce(max(number), 0) + 1 FROM site_model WHERE site = ?1";
     let number: u32 = connection.prepare_cached(read)?.query_row([site.0], |row| row.get(0))?;
     let bytes = codec::encode(taught)?;
     let checksum = Sha256::digest(&bytes);
-    let write = "INSERT INTO site_model (site, number, base, at, b, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let write =
+        "INSERT INTO site_model (site, number, base, at, b, checksum, before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     connection.prepare_cached(write)?.execute(params![
         site.0,
         number,
         base,
         at.as_millis(),
         bytes,
-        checksum.as_slice()
+        checksum.as_slice(),
+        before,
     ])?;
-    // The one in force and the one before it are all that is ever asked for.
-    let old = "DELETE FROM site_model WHERE site = ?1 AND number < ?2 - 4";
-    connection.prepare_cached(old)?.execute(params![site.0, number])?;
+    // The one in force and those before it are all that is ever asked for.
+    let old = "DELETE FROM site_model WHERE site = ?1 AND number < ?2 - 4 AND number IS NOT ?3";
+    connection.prepare_cached(old)?.execute(params![site.0, number, before])?;
     Ok(number)
 }
 
@@ -321,17 +330,16 @@ fn set_aside(connection: &Connection, site: SiteId, answers: Option<&SiteModel>)
     Ok(())
 }
 
-/// The model before, when all that it learned still holds.
+/// The model that it took the place of, when all that it learned still holds. Never one that was out of force by then: there was a reason.
 fn before(connection: &Connection, site: SiteId, number: u32, base: &str) -> Result<Option<SiteModel>> {
-    let read = "SELECT max(number) FROM site_model WHERE site = ?1 AND number < ?2 AND base = ?3";
-    let before: Option<u32> =
-        connection.prepare_cached(read)?.query_row(params![site.0, number, base], |row| row.get(0))?;
+    let read = "SELECT before FROM site_model WHERE site = ?1 AND number = ?2";
+    let before: Option<u32> = connection.prepare_cached(read)?.query_row(params![site.0, number], |row| row.get(0))?;
     let Some(before) = before.map(|before| model(connection, site, before)).transpose()?.flatten() else {
         return Ok(None);
     };
     let in_force = ids(connection, site)?;
     let holds = before.taught.labels.iter().flatten().all(|label| in_force.binary_search(label).is_ok());
-    Ok(Some(before).filter(|_| holds))
+    Ok(Some(before).filter(|before| holds && before.base == base))
 }
 
 fn changes(connection: &Connection, site: SiteId, most: usize) -> Result<Vec<ModelChange>> {
