@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use doorward::classifier::Classifier;
 use doorward::classifier::features::SPEC;
 use doorward::classifier::model::{Header, Output};
+use doorward::config::Config;
 use doorward::domain::people::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -33,16 +34,17 @@ fn saying(log_odds: f64) -> PathBuf {
 
 /// A service that learns from little, at once, and where everything waits for a person.
 async fn eager() -> TestApp {
-    eager_over(0.0).await
+    eager_with(|_| {}).await
 }
 
-async fn eager_over(log_odds: f64) -> TestApp {
+async fn eager_with(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::spawn_with(|config| {
-        config.model.file = saying(log_odds);
+        config.model.file = saying(0.0);
         config.learning.interval_s = 0;
         config.learning.min_new = 10;
         config.limits.enabled = false;
         config.moderation.mode = doorward::domain::policy::Moderation::Pre;
+        change(config);
     })
     .await
 }
@@ -161,7 +163,7 @@ async fn a_decision_that_is_taken_back_is_gone_from_what_was_learned() {
 
 #[tokio::test]
 async fn what_it_hardly_understands_is_learned_from_what_it_says_of_it() {
-    let app = eager_over(4.0).await;
+    let app = eager_with(|config| config.model.file = saying(4.0)).await;
     let operator = app.person("op@example.org", Role::Operator).await;
     let mut comment = ordinary("strange");
     comment["body"] = json!("Olvasd el ezt az oldalt, mert nagyon fontos dolgok vannak benne.");
@@ -185,6 +187,26 @@ async fn a_site_that_cannot_be_learned_from_keeps_no_other_waiting() {
     teach(&app, &blog).await;
     look(&app).await;
     assert_eq!(model_of(&app, &operator, "blog").await["learned"]["number"], 1);
+}
+
+#[tokio::test]
+async fn no_more_labels_contest_than_allowed_although_what_is_in_force_learned_older_ones() {
+    let app = eager_with(|config| config.learning.max_labels = 40).await;
+    let operator = app.person("op@example.org", Role::Operator).await;
+    teach(&app, &app.key).await;
+    look(&app).await;
+    assert_eq!(model_of(&app, &operator, "news").await["learned"]["number"], 1);
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for number in 0..6 {
+        good.push(post(&app, &app.key, &ordinary(&format!("later-good-{number}"))).await);
+        bad.push(post(&app, &app.key, &club(&format!("later-bad-{number}"))).await);
+    }
+    decide(&app, &good.iter().collect::<Vec<_>>(), "approve", None).await;
+    decide(&app, &bad.iter().collect::<Vec<_>>(), "reject", Some("spam")).await;
+    look(&app).await;
+    let model = model_of(&app, &operator, "news").await;
+    let teaching = model["changes"][0]["figures"]["spam"]["teaching"].as_array().unwrap();
+    assert_eq!(teaching.iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), 40, "{model:#}");
 }
 
 #[tokio::test]

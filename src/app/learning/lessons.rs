@@ -29,6 +29,9 @@ pub(super) struct Task {
     pub site: SiteId,
     /// Oldest first.
     pub labels: Vec<Label>,
+    /// Labels that are too old to be learned from, ascending. What is in force may have learned some: they are there to learn again what is left
+    /// of it, and nothing else.
+    pub old: Vec<i64>,
     /// What is in force, over this classifier.
     pub champion: Option<Arc<SiteModel>>,
     /// Whether something is in force that lies over another model: it answers no more, whatever is concluded.
@@ -160,6 +163,8 @@ impl Task {
         if !is_whole {
             (weights, learned) = self.relearned(&ids, &lessons, &learned);
         }
+        let latest = ids.into_iter().zip(lessons).filter(|(id, _)| self.old.binary_search(id).is_err());
+        let (ids, lessons): (Vec<i64>, Vec<Lesson>) = latest.unzip();
         let delta = Delta::new([&weights, &[]], self.config.sum_max);
         let added = |(id, lesson): (&i64, &Lesson)| {
             learned.binary_search(id).is_err().then(|| delta.margins(&lesson.features)[0])

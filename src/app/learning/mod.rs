@@ -313,7 +313,8 @@ impl Learning {
             labels.extend(self.store.labels(part).await?);
         }
         self.known().entry(site.id).or_default().tried_at = Some(now);
-        let task = Task { house, classifier, config: self.config.clone(), site: site.id, labels, champion, is_stale };
+        let config = self.config.clone();
+        let task = Task { house, classifier, config, site: site.id, labels, old: old.clone(), champion, is_stale };
         let concluded = tokio::task::spawn_blocking(move || task.conclude()).await;
         let Concluded { fates, force, change } = concluded.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let old = old.into_iter().filter(|id| !fates.contains_key(id)).map(|id| (id, Fate::Old));
