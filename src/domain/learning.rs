@@ -277,8 +277,8 @@ pub trait Learning: Send + Sync {
     async fn labels(&self, ids: &[i64]) -> Result<Vec<Label>>;
     /// How many labels a site has, by what became of them.
     async fn label_counts(&self, site: SiteId) -> Result<LabelCounts>;
-    /// Keeps what was concluded, in one commit, and answers the number of a new model. `None` when the labels changed meanwhile: nothing was
-    /// kept, look again. A refusal like the last one replaces it.
+    /// Keeps what was concluded, in one commit, and answers the number of a new model. `None` when a label that it learned is gone meanwhile:
+    /// nothing was kept, look again. Labels that came meanwhile stay due. A refusal like the last one replaces it.
     async fn conclude(&self, conclusion: Conclusion) -> Result<Option<Option<u32>>>;
     /// Models in force. What is damaged is left out, and logged.
     async fn site_models(&self) -> Result<Vec<SiteModel>>;

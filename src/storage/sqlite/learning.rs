@@ -145,11 +145,15 @@ fn counts(connection: &Connection, site: SiteId) -> Result<LabelCounts> {
 fn conclude(work: &Work<'_>, shared: &Shared, conclusion: &Conclusion) -> Result<Option<Option<u32>>> {
     let Conclusion { site, seen, fates, force, change, at } = conclusion;
     let connection = work.connection;
-    let read = "SELECT changes FROM learner WHERE site = ?1";
-    let changes: Option<u64> = connection.prepare_cached(read)?.query_row([site.0], |row| row.get(0)).optional()?;
-    // A decision taken back meanwhile must not live on in what was learned of it.
-    if changes != Some(*seen) {
-        return Ok(None);
+    if !connection.prepare_cached("SELECT 1 FROM learner WHERE site = ?1")?.exists([site.0])? {
+        return Ok(None); // the site is gone
+    }
+    if let Force::New(_, taught) = force {
+        // A decision taken back meanwhile must not live on in what was learned of it. One that came is looked at next.
+        let now = ids(connection, *site)?;
+        if taught.labels.iter().flatten().any(|id| now.binary_search(id).is_err()) {
+            return Ok(None);
+        }
     }
     let number = match force {
         Force::Same => in_force(connection, *site)?,
@@ -165,7 +169,7 @@ fn conclude(work: &Work<'_>, shared: &Shared, conclusion: &Conclusion) -> Result
     };
     let mut write = connection.prepare_cached(
         "UPDATE label SET fate = ?2, model = CASE WHEN ?2 = 'learned' THEN coalesce(model, ?3) ELSE model END \
-         WHERE id = ?1 AND fate <> 'set-aside'",
+         WHERE id = ?1 AND fate NOT IN ('set-aside', ?2)",
     )?;
     for (id, fate) in fates {
         write.execute(params![id, fate.name(), number])?;
