@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use doorward::app::house::Settings;
+use doorward::app::learning;
+use doorward::config::Config;
 use doorward::domain::category::Category;
 use doorward::domain::decision::{Action, Cause, Record, Status};
 use doorward::domain::learning::{ChangeKind, Conclusion, Due, Fate, Force, Lot, Taught};
@@ -189,6 +192,40 @@ pub(crate) async fn what_was_out_of_force_before_does_not_come_back(engine: &dyn
     assert_eq!(put(&*store, &news, &ids).await, 2);
     let ended = store.site_model_end(news.id, true, "base", moderator(), at(60)).await.unwrap();
     assert_eq!(ended, Some(None), "number 1 was found wanting");
+}
+
+pub(crate) async fn where_nothing_is_learned_what_was_taken_back_is_not_kept_for_later(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = held(&*store, &news, "c-1").await;
+    let ruled = store.rule(for_spam(&[&one], 1)).await.unwrap();
+    let ids = store.label_ids(news.id).await.unwrap();
+    let settings = Arc::new(Settings::new(doorward::startup::house(&Config::default()).unwrap()));
+    let base = settings.current().classifier.as_ref().unwrap().version().to_owned();
+    let start = async |enabled| {
+        let config = learning::Config { enabled, ..learning::Config::default() };
+        learning::Learning::start(Arc::clone(&store), Arc::clone(&settings), config).await.unwrap()
+    };
+    // Over a model that is no more: it would be due for ever.
+    put(&*store, &news, &ids).await;
+    assert_eq!(start(false).await.look(at(60)).await.unwrap(), 1);
+    assert_eq!(store.site_models().await.unwrap(), []);
+    // Over this one: it stays, until a decision that it learned is taken back.
+    let force = || Force::New(base.clone(), taught(&ids));
+    store.conclude(Conclusion { force: force(), ..concluded(&*store, &news).await }).await.unwrap();
+    let off = start(false).await;
+    assert_eq!(off.look(at(61)).await.unwrap(), 0);
+    assert_eq!(store.site_models().await.unwrap().len(), 1);
+    start(true).await;
+    assert_eq!(settings.current().learned.len(), 1, "it answers where sites learn");
+    settings.teach(news.id, None);
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(62)).await.unwrap();
+    start(true).await;
+    assert!(settings.current().learned.is_empty(), "what was taken back answers nowhere, from the start");
+    assert_eq!(off.look(at(63)).await.unwrap(), 1);
+    assert_eq!(store.site_models().await.unwrap(), []);
+    let changes = store.model_changes(news.id, 1).await.unwrap();
+    assert_eq!(changes[0].kind, ChangeKind::Relearned);
+    assert_eq!(off.look(at(64)).await.unwrap(), 0, "once");
 }
 
 pub(crate) async fn what_was_drawn_waits_and_stays_what_it_was(engine: &dyn Engine) {

@@ -237,9 +237,11 @@ impl Learning {
         let names: HashMap<SiteId, Site> = this.store.sites().await?.into_iter().map(|site| (site.id, site)).collect();
         for model in this.store.site_models().await? {
             let learns = names.get(&model.site).is_some_and(|site| this.config.learns(&site.name));
+            let is_whole = is_whole(&model, &this.store.label_ids(model.site).await?);
             let model = Arc::new(model);
             this.known().entry(model.site).or_default().in_force = Some(Arc::clone(&model));
-            if learns && Some(&model.base) == this.base().as_ref() {
+            // A decision may have been taken back just before the end: then nothing answers until it was learned anew.
+            if learns && is_whole && Some(&model.base) == this.base().as_ref() {
                 this.settings.teach(model.site, Some(&Arc::new(this.learned(&model))));
             }
         }
@@ -275,8 +277,7 @@ impl Learning {
         let sites: HashMap<SiteId, Site> = self.store.sites().await?.into_iter().map(|site| (site.id, site)).collect();
         for due in due {
             let Some(site) = sites.get(&due.site) else { continue };
-            let is_stale = self.in_force(due.site).is_some_and(|model| Some(&model.base) != self.base().as_ref());
-            if due.changes == due.seen && !is_stale {
+            if due.changes == due.seen && !self.is_stale(due.site) {
                 continue;
             }
             match self.learn(site, due, now).await {
@@ -304,8 +305,21 @@ impl Learning {
         };
         self.prune(site.id, &ids);
         if !self.config.learns(&site.name) {
+            let champion = self.in_force(site.id);
+            let is_broken = champion.is_some_and(|model| !is_whole(&model, &ids));
             let fates = self.news(site.id, ids.into_iter().map(|id| (id, Fate::Off)));
-            return Ok(self.conclude(Conclusion { fates, ..conclusion }).await? == Concluding::Other);
+            // It answers nothing here, and would be back with the setting: what was taken back along with it.
+            let ended = match (is_broken, self.is_stale(site.id)) {
+                (true, _) => Some((ChangeKind::Relearned, "decisions that it had learned were taken back or erased")),
+                (false, true) => Some((ChangeKind::RolledBack, "what was learned lies over another model")),
+                (false, false) => None,
+            };
+            let force = if ended.is_some() { Force::Base } else { Force::Same };
+            let change = ended.map(|(kind, reason)| {
+                (kind, format!("{reason}; the site does not learn"), serde_json::Value::Object(serde_json::Map::new()))
+            });
+            let concluded = self.conclude(Conclusion { fates, force, change, ..conclusion }).await?;
+            return Ok(concluded == Concluding::Other);
         }
         let house = self.settings.current();
         let Some(classifier) = house.classifier.clone() else { return Ok(false) };
@@ -387,6 +401,12 @@ impl Learning {
         if let Some(known) = self.known().get_mut(&site) {
             known.fates.retain(|id, _| ids.binary_search(id).is_ok());
         }
+    }
+
+    /// Whether what a site taught lies over another model than the one that answers. Without any model it waits for one.
+    fn is_stale(&self, site: SiteId) -> bool {
+        let Some(base) = self.base() else { return false };
+        self.in_force(site).is_some_and(|model| model.base != base)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a count of sites")]
