@@ -28,7 +28,7 @@ CREATE TABLE learner (
 ) STRICT;
 
 -- What a site taught, over the model of that version. In force is the one that has not ended. `b` holds weights and the labels that they come
--- of; `checksum` is its SHA-256.
+-- of; `checksum` is its SHA-256. `before` is the number of the one whose place it took; NULL where the shipped model answered alone.
 CREATE TABLE site_model (
     site     INTEGER NOT NULL,
     number   INTEGER NOT NULL,
@@ -37,6 +37,7 @@ CREATE TABLE site_model (
     ended_at INTEGER,
     b        BLOB NOT NULL,
     checksum BLOB NOT NULL,
+    before   INTEGER,
     PRIMARY KEY (site, number)
 ) STRICT, WITHOUT ROWID;
 

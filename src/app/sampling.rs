@@ -1,7 +1,8 @@
 //! Which automatic verdicts people look at, unmarked, so that error rates are measured and not assumed.
 //!
 //! Here the chance is decided; the store draws, by a hash under a key of its own, in the commit of the verdict. Small sites get a higher chance
-//! when a number a day is asked for, by what they had the day before.
+//! when a number a day is asked for, by what they had the day before, and large ones a lower one: else the most that is allowed would be used up
+//! by the morning, and nothing known of the evening.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -77,11 +78,13 @@ impl Sampler {
     pub fn lot(&self, site: &Site, now: Timestamp) -> Option<Lot> {
         let config = self.config.as_ref()?;
         let mut rate = config.rate;
-        if config.min_per_day > 0 {
-            let yesterday = self.count(site.id, now.as_millis().div_euclid(86_400_000));
-            if yesterday > 0 {
-                rate = rate.max(f64::from(config.min_per_day) / f64::from(yesterday)).min(1.0);
+        let yesterday = self.count(site.id, now.as_millis().div_euclid(86_400_000));
+        if yesterday > 0 {
+            let share = |count: u32| f64::from(count) / f64::from(yesterday);
+            if config.min_per_day > 0 {
+                rate = rate.max(share(config.min_per_day));
             }
+            rate = rate.min(share(config.max_per_day)).min(1.0);
         }
         (rate > 0.0 && config.max_per_day > 0).then_some(Lot { rate, max_per_day: config.max_per_day })
     }
@@ -120,6 +123,11 @@ mod tests {
         assert_eq!(rate(&sampler, 2, 1), Some(0.01), "another site has its own days");
         assert_eq!(rate(&sampler, 1, 2), Some(1.0), "of one a day, that one");
         assert_eq!(rate(&sampler, 1, 9), Some(0.01), "the day before was long ago");
+        let most = Sampler::new(Config { rate: 0.5, min_per_day: 0, max_per_day: 5 });
+        for _ in 0..100 {
+            assert_eq!(rate(&most, 1, 0), Some(0.5));
+        }
+        assert_eq!(rate(&most, 1, 1), Some(0.05), "spread over the day, not its first hours");
     }
 
     #[test]

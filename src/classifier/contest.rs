@@ -224,6 +224,17 @@ pub fn falls_behind(said: &[(f64, f64, bool)], rules: &Rules) -> bool {
     worse > better && sign_test(worse, better) <= CHANCE_MAX
 }
 
+/// The same over lessons, with what the one in force adds to each lesson's base, `None` for those that it learned. Copies of a text are one
+/// throw of the coin, not many.
+#[must_use]
+pub fn falls_behind_on(lessons: &[Lesson], in_force: &[Option<f64>], rules: &Rules) -> bool {
+    let taught = teaching(lessons);
+    let asked = lessons.iter().zip(in_force).zip(&taught).filter(|(_, teaches)| **teaches);
+    let said: Vec<(f64, f64, bool)> =
+        asked.filter_map(|((lesson, added), _)| Some((lesson.base + (*added)?, lesson.base, lesson.label))).collect();
+    falls_behind(&said, rules)
+}
+
 /// The chance of at least so many heads in so many throws of a fair coin.
 fn sign_test(heads: u32, tails: u32) -> f64 {
     let throws = heads + tails;
@@ -328,6 +339,15 @@ mod tests {
         }
         let long_ago: Vec<_> = said(20, 0).into_iter().chain(std::iter::repeat_n((held, held, true), 100)).collect();
         assert!(!falls_behind(&long_ago, &RULES), "the latest labels count");
+    }
+
+    #[test]
+    fn copies_do_not_count_twice_against_what_is_in_force() {
+        let lesson = |exact| Lesson { features: Vec::new(), base: 0.0, label: true, exact, sketch: None };
+        let missed = |lessons: &[Lesson]| falls_behind_on(lessons, &vec![Some(-5.0); lessons.len()], &RULES);
+        assert!(!missed(&[7; 30].map(lesson)), "thirty copies of one");
+        assert!(missed(&[1, 2, 3, 4].map(lesson)), "four that differ");
+        assert!(!falls_behind_on(&[1, 2, 3, 4].map(lesson), &[None; 4], &RULES), "what it learned says nothing");
     }
 
     #[test]

@@ -277,12 +277,12 @@ pub trait Learning: Send + Sync {
     async fn labels(&self, ids: &[i64]) -> Result<Vec<Label>>;
     /// How many labels a site has, by what became of them.
     async fn label_counts(&self, site: SiteId) -> Result<LabelCounts>;
-    /// Keeps what was concluded, in one commit, and answers the number of a new model. `None` when the labels changed meanwhile: nothing was
-    /// kept, look again. A refusal like the last one replaces it.
+    /// Keeps what was concluded, in one commit, and answers the number of a new model. `None` when a label that it learned is gone meanwhile:
+    /// nothing was kept, look again. Labels that came meanwhile stay due. A refusal like the last one replaces it.
     async fn conclude(&self, conclusion: Conclusion) -> Result<Option<Option<u32>>>;
     /// Models in force. What is damaged is left out, and logged.
     async fn site_models(&self) -> Result<Vec<SiteModel>>;
-    /// Takes a site's model out of force, in one commit with the record of who did what. With `to_before`, the one before it comes back, as long
+    /// Takes a site's model out of force, in one commit with the record of who did what. With `to_before`, the one whose place it took comes back, as long
     /// as it lies over `base` and all its labels are in force; else the shipped model answers alone. Labels that are not in what
     /// answers then are set aside. `None` when none is in force.
     async fn site_model_end(

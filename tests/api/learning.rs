@@ -1,18 +1,50 @@
 //! What decisions teach: it answers from then on, says so, and is gone with the decision.
 
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use doorward::classifier::Classifier;
+use doorward::classifier::features::SPEC;
+use doorward::classifier::model::{Header, Output};
+use doorward::config::Config;
 use doorward::domain::people::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::helpers::{TestApp, assert_adds_up, ordinary, read, talk};
 
+/// A model that says the same of everything: what sites teach stands out, whatever the shipped one knows by now.
+fn saying(log_odds: f64) -> PathBuf {
+    let output = |name: &str| Output {
+        name: name.to_owned(),
+        learner: "linfa-ftrl".to_owned(),
+        platt: (-1.0, 0.0),
+        base: -log_odds,
+        weights: Vec::new(),
+        golden: vec![(Vec::new(), 0.5)],
+    };
+    let header = Header { features: SPEC.to_owned(), training: String::new(), sources: [].into(), measured: [].into() };
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let mut file = tempfile::NamedTempFile::new_in(&folder).unwrap();
+    file.write_all(&Classifier::to_bytes(&header, &["spam", "abuse"].map(output))).unwrap();
+    let path = folder.join(format!("says-{log_odds}.dwm"));
+    file.persist(&path).unwrap(); // whole at once: other tests read it
+    path
+}
+
 /// A service that learns from little, at once, and where everything waits for a person.
 async fn eager() -> TestApp {
+    eager_with(|_| {}).await
+}
+
+async fn eager_with(change: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::spawn_with(|config| {
+        config.model.file = saying(0.0);
         config.learning.interval_s = 0;
         config.learning.min_new = 10;
         config.limits.enabled = false;
         config.moderation.mode = doorward::domain::policy::Moderation::Pre;
+        change(config);
     })
     .await
 }
@@ -130,6 +162,54 @@ async fn a_decision_that_is_taken_back_is_gone_from_what_was_learned() {
 }
 
 #[tokio::test]
+async fn what_it_hardly_understands_is_learned_from_what_it_says_of_it() {
+    let app = eager_with(|config| config.model.file = saying(4.0)).await;
+    let operator = app.person("op@example.org", Role::Operator).await;
+    let mut comment = ordinary("strange");
+    comment["body"] = json!("Olvasd el ezt az oldalt, mert nagyon fontos dolgok vannak benne.");
+    let spam = spam_by_model(&app, &app.key, &comment).await["log_odds"]["spam"].as_f64().unwrap();
+    assert!(spam <= 1.0, "{spam}");
+    let posted = post(&app, &app.key, &comment).await;
+    decide(&app, &[&posted], "approve", None).await;
+    look(&app).await;
+    let model = model_of(&app, &operator, "news").await;
+    let loss = model["changes"][0]["figures"]["spam"]["base"]["loss"].as_f64().unwrap();
+    assert!(loss < 0.5, "{model:#}");
+}
+
+#[tokio::test]
+async fn a_site_that_cannot_be_learned_from_keeps_no_other_waiting() {
+    let app = eager().await;
+    let operator = app.person("op@example.org", Role::Operator).await;
+    teach(&app, &app.key).await;
+    app.database().execute("UPDATE content SET b = x'00'", []).unwrap();
+    let blog = app.another_site("blog").await;
+    teach(&app, &blog).await;
+    look(&app).await;
+    assert_eq!(model_of(&app, &operator, "blog").await["learned"]["number"], 1);
+}
+
+#[tokio::test]
+async fn no_more_labels_contest_than_allowed_although_what_is_in_force_learned_older_ones() {
+    let app = eager_with(|config| config.learning.max_labels = 40).await;
+    let operator = app.person("op@example.org", Role::Operator).await;
+    teach(&app, &app.key).await;
+    look(&app).await;
+    assert_eq!(model_of(&app, &operator, "news").await["learned"]["number"], 1);
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for number in 0..6 {
+        good.push(post(&app, &app.key, &ordinary(&format!("later-good-{number}"))).await);
+        bad.push(post(&app, &app.key, &club(&format!("later-bad-{number}"))).await);
+    }
+    decide(&app, &good.iter().collect::<Vec<_>>(), "approve", None).await;
+    decide(&app, &bad.iter().collect::<Vec<_>>(), "reject", Some("spam")).await;
+    look(&app).await;
+    let model = model_of(&app, &operator, "news").await;
+    let teaching = model["changes"][0]["figures"]["spam"]["teaching"].as_array().unwrap();
+    assert_eq!(teaching.iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), 40, "{model:#}");
+}
+
+#[tokio::test]
 async fn too_little_is_refused_with_the_reason_and_erasing_takes_back_what_was_learned() {
     let app = eager().await;
     let operator = app.person("op@example.org", Role::Operator).await;
@@ -183,6 +263,7 @@ async fn an_operator_takes_what_was_learned_out_of_force_for_good() {
 #[tokio::test]
 async fn the_task_finds_labels_by_itself_and_a_site_that_does_not_learn_keeps_them() {
     let app = TestApp::spawn_with(|config| {
+        config.model.file = saying(0.0);
         config.learning.interval_s = 0;
         config.learning.min_new = 10;
         config.limits.enabled = false;

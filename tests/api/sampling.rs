@@ -103,3 +103,18 @@ async fn what_people_say_of_it_is_an_error_rate_with_its_interval() {
     assert_eq!((&found["sampled"], &found["waiting"], &found["overturned"]), (&json!(1), &json!(2), &json!(0)));
     assert_eq!(queue(&app).await["counts"]["held"], 2, "it waits again, and the site has heard of nothing");
 }
+
+#[tokio::test]
+async fn what_a_ban_rejects_in_one_go_answers_nothing_that_was_drawn() {
+    let app = all_are_drawn().await;
+    let auditor = app.person("aud@example.org", Role::Auditor).await;
+    let mut drawn = ordinary("c-1");
+    drawn["author"]["url"] = json!("https://shop.example/");
+    app.comment(&drawn).await;
+    assert_eq!(queue(&app).await["counts"]["held"], 1);
+    let order = json!({"site": "news", "target": {"kind": "host", "value": "shop.example"}, "measure": "ban", "cause": "advertising", "also_reject": {"held": true, "approved_hours": 2}});
+    let banned = app.request(Method::POST, "/v1/sanctions", &app.token).json(&order).send().await.unwrap();
+    assert_eq!(read(banned, &[201]).await["also_rejected"].as_array().unwrap().len(), 1);
+    let answer = app.request(Method::GET, "/v1/quality", &auditor).send().await.unwrap();
+    assert_eq!(read(answer, &[200]).await["items"], json!([]), "nobody read it");
+}

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use doorward::app::house::Settings;
+use doorward::app::learning;
+use doorward::config::Config;
 use doorward::domain::category::Category;
-use doorward::domain::decision::{Action, Record, Status};
+use doorward::domain::decision::{Action, Cause, Record, Status};
 use doorward::domain::learning::{ChangeKind, Conclusion, Due, Fate, Force, Lot, Taught};
 use doorward::domain::people::Reach;
 use doorward::domain::site::Site;
@@ -106,11 +109,16 @@ pub(crate) async fn what_was_concluded_is_kept_whole_or_not_at_all(engine: &dyn 
     let (store, news) = started(engine).await;
     let (one, other) = (held(&*store, &news, "c-1").await, held(&*store, &news, "c-2").await);
     store.rule(for_spam(&[&one], 1)).await.unwrap();
-    let stale = concluded(&*store, &news).await;
-    store.rule(for_spam(&[&other], 2)).await.unwrap();
-    let force = Force::New("base".to_owned(), taught(&[1]));
-    assert_eq!(store.conclude(Conclusion { force, ..stale }).await.unwrap(), None, "a label came in between");
+    let read = concluded(&*store, &news).await;
+    let force = || Force::New("base".to_owned(), taught(&[1, 2]));
+    let gone = Conclusion { force: force(), ..read.clone() };
+    assert_eq!(store.conclude(gone).await.unwrap(), None, "one that was learned is not there");
     assert_eq!(store.site_models().await.unwrap(), []);
+    store.rule(for_spam(&[&other], 2)).await.unwrap();
+    let came = Conclusion { force: Force::Same, ..read };
+    assert_eq!(store.conclude(came).await.unwrap(), Some(None), "a label that came in between keeps nothing back");
+    let still = due(&*store, &news).await.unwrap();
+    assert_eq!(still.changes, still.seen + 1, "and is looked at next");
     let ids = store.label_ids(news.id).await.unwrap();
     assert_eq!(put(&*store, &news, &ids[..1]).await, 1);
     let due = due(&*store, &news).await.unwrap();
@@ -173,6 +181,53 @@ pub(crate) async fn rolled_back_model_is_the_one_before_and_the_rest_is_set_asid
     assert_eq!((changes[0].kind, changes[0].by.as_deref()), (ChangeKind::RolledBackByPerson, Some("mod@example.org")));
 }
 
+pub(crate) async fn what_was_out_of_force_before_does_not_come_back(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = held(&*store, &news, "c-1").await;
+    store.rule(for_spam(&[&one], 1)).await.unwrap();
+    let ids = store.label_ids(news.id).await.unwrap();
+    put(&*store, &news, &ids).await;
+    let conclusion = Conclusion { force: Force::Base, ..concluded(&*store, &news).await };
+    store.conclude(conclusion).await.unwrap();
+    assert_eq!(put(&*store, &news, &ids).await, 2);
+    let ended = store.site_model_end(news.id, true, "base", moderator(), at(60)).await.unwrap();
+    assert_eq!(ended, Some(None), "number 1 was found wanting");
+}
+
+pub(crate) async fn where_nothing_is_learned_what_was_taken_back_is_not_kept_for_later(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = held(&*store, &news, "c-1").await;
+    let ruled = store.rule(for_spam(&[&one], 1)).await.unwrap();
+    let ids = store.label_ids(news.id).await.unwrap();
+    let settings = Arc::new(Settings::new(doorward::startup::house(&Config::default()).unwrap()));
+    let base = settings.current().classifier.as_ref().unwrap().version().to_owned();
+    let start = async |enabled| {
+        let config = learning::Config { enabled, ..learning::Config::default() };
+        learning::Learning::start(Arc::clone(&store), Arc::clone(&settings), config).await.unwrap()
+    };
+    // Over a model that is no more: it would be due for ever.
+    put(&*store, &news, &ids).await;
+    assert_eq!(start(false).await.look(at(60)).await.unwrap(), 1);
+    assert_eq!(store.site_models().await.unwrap(), []);
+    // Over this one: it stays, until a decision that it learned is taken back.
+    let force = || Force::New(base.clone(), taught(&ids));
+    store.conclude(Conclusion { force: force(), ..concluded(&*store, &news).await }).await.unwrap();
+    let off = start(false).await;
+    assert_eq!(off.look(at(61)).await.unwrap(), 0);
+    assert_eq!(store.site_models().await.unwrap().len(), 1);
+    start(true).await;
+    assert_eq!(settings.current().learned.len(), 1, "it answers where sites learn");
+    settings.teach(news.id, None);
+    store.unrule(ruled.decision, moderator(), &Reach::ALL, at(62)).await.unwrap();
+    start(true).await;
+    assert!(settings.current().learned.is_empty(), "what was taken back answers nowhere, from the start");
+    assert_eq!(off.look(at(63)).await.unwrap(), 1);
+    assert_eq!(store.site_models().await.unwrap(), []);
+    let changes = store.model_changes(news.id, 1).await.unwrap();
+    assert_eq!(changes[0].kind, ChangeKind::Relearned);
+    assert_eq!(off.look(at(64)).await.unwrap(), 0, "once");
+}
+
 pub(crate) async fn what_was_drawn_waits_and_stays_what_it_was(engine: &dyn Engine) {
     let (store, news) = started(engine).await;
     assert!(store.site_webhook_set("news", Some("https://news.example/hooks"), at(0)).await.unwrap());
@@ -228,6 +283,19 @@ pub(crate) async fn drawn_verdicts_are_counted_with_what_people_said(engine: &dy
     store.unrule(wrong.decision, moderator(), &Reach::ALL, at(3)).await.unwrap();
     let agreement = store.agreements().await.unwrap().remove(0);
     assert_eq!((agreement.waiting, agreement.decided, agreement.overturned), (2, 1, 0));
+}
+
+pub(crate) async fn what_a_campaign_rejected_is_drawn_and_where_comments_are_closed_nothing(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let mut drawn = Vec::new();
+    for (name, cause) in [("c-1", "campaign:rejected"), ("c-2", "mode:closed")] {
+        let mut made = Made::new(&news, name).rejected();
+        made.0.verdict.category = None;
+        made.0.verdict.causes = vec![Cause { id: cause.to_owned(), text: "So it is.".to_owned() }];
+        made.0.lot = Some(Lot { rate: 1.0, max_per_day: 9 });
+        drawn.push(made.store(&*store).await.waits);
+    }
+    assert_eq!(drawn, [true, false]);
 }
 
 pub(crate) async fn no_more_are_drawn_in_a_day_than_allowed(engine: &dyn Engine) {

@@ -158,6 +158,9 @@ macro_rules! run_on {
             what_was_drawn_waits_and_stays_what_it_was,
             drawn_verdicts_are_counted_with_what_people_said,
             no_more_are_drawn_in_a_day_than_allowed,
+            what_was_out_of_force_before_does_not_come_back,
+            where_nothing_is_learned_what_was_taken_back_is_not_kept_for_later,
+            what_a_campaign_rejected_is_drawn_and_where_comments_are_closed_nothing,
             deleted_site_takes_what_it_taught_along,
         );
     };

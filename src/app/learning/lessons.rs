@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 use super::Config;
 use crate::app::house::House;
 use crate::classifier::Classifier;
-use crate::classifier::contest::{Contest, Figures, Outcome, Refusal, Rules, contest, falls_behind};
+use crate::classifier::contest::{Contest, Figures, Outcome, Refusal, Rules, contest, falls_behind_on};
 use crate::classifier::delta::Delta;
 use crate::classifier::features::features;
 use crate::classifier::online::{Learner, Lesson, teaching};
+use crate::domain::category::Category;
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::learning::{ChangeKind, Fate, Force, Label, SiteModel, Taught};
 use crate::domain::normalise::normalise;
@@ -28,6 +29,9 @@ pub(super) struct Task {
     pub site: SiteId,
     /// Oldest first.
     pub labels: Vec<Label>,
+    /// Labels that are too old to be learned from, ascending. What is in force may have learned some: they are there to learn again what is left
+    /// of it, and nothing else.
+    pub old: Vec<i64>,
     /// What is in force, over this classifier.
     pub champion: Option<Arc<SiteModel>>,
     /// Whether something is in force that lies over another model: it answers no more, whatever is concluded.
@@ -121,7 +125,10 @@ impl Task {
             let comment = normalise(self.site, label.comment.clone(), false);
             let page = self.page(label, &mut pages);
             let features = features(&comment, Some(&page));
-            let base = self.classifier.log_odds(&features);
+            // As intake says it: of a language that it hardly saw it says little, and learning has to start from there.
+            let gist = self.house.embedding.gist(comment.body.words());
+            let said_by_base = self.classifier.assess(&comment, Some(&page), &gist);
+            let base = [Category::Spam, Category::Abuse].map(|category| said_by_base.log_odds(category).get());
             for (output, said) in [label.said.spam, label.said.abuse].into_iter().enumerate() {
                 let Some(said) = said else { continue };
                 let lesson = Lesson {
@@ -156,15 +163,14 @@ impl Task {
         if !is_whole {
             (weights, learned) = self.relearned(&ids, &lessons, &learned);
         }
+        let latest = ids.into_iter().zip(lessons).filter(|(id, _)| self.old.binary_search(id).is_err());
+        let (ids, lessons): (Vec<i64>, Vec<Lesson>) = latest.unzip();
         let delta = Delta::new([&weights, &[]], self.config.sum_max);
         let added = |(id, lesson): (&i64, &Lesson)| {
             learned.binary_search(id).is_err().then(|| delta.margins(&lesson.features)[0])
         };
         let champion: Vec<Option<f64>> = ids.iter().zip(&lessons).map(added).collect();
-        let asked = lessons.iter().zip(&champion);
-        let said: Vec<(f64, f64, bool)> =
-            asked.filter_map(|(lesson, added)| Some((lesson.base + (*added)?, lesson.base, lesson.label))).collect();
-        let is_behind = !delta.is_empty() && falls_behind(&said, &rules);
+        let is_behind = !delta.is_empty() && falls_behind_on(&lessons, &champion, &rules);
         let Contest { figures, outcome, taught } = contest(&lessons, &champion, self.config.pace(), &rules);
         let taught: Vec<(i64, bool)> = ids.into_iter().zip(taught).collect();
         let half = |kind, reason: &str, weights, labels| Half {

@@ -1,7 +1,7 @@
 //! What people's decisions teach: labels gather, challengers are tried against what is in force, and what wins answers from then on.
 //!
 //! Decisions write labels in their own commit; nothing here stands in their way. A task looks for sites whose labels changed, learns off the hot
-//! path, and keeps what it concluded in one commit, unless the labels changed meanwhile. What is learned depends on the labels in force alone,
+//! path, and keeps what it concluded in one commit, unless a label that was learned is gone meanwhile. What is learned depends on the labels in force alone,
 //! so a decision that is taken back is gone from it.
 
 mod lessons;
@@ -201,6 +201,22 @@ struct Known {
     fates: HashMap<i64, Fate>,
 }
 
+/// What became of a conclusion.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Concluding {
+    /// It was kept, and another model answers.
+    Other,
+    /// It was kept, and what answered before answers.
+    Same,
+    /// A label that was learned is gone meanwhile: nothing was kept.
+    Discarded,
+}
+
+/// Whether all labels that a model learned are among those in force, ascending.
+fn is_whole(model: &SiteModel, ids: &[i64]) -> bool {
+    model.taught.labels.iter().flatten().all(|id| ids.binary_search(id).is_ok())
+}
+
 /// Learns.
 pub struct Learning {
     store: Arc<dyn Store>,
@@ -221,9 +237,11 @@ impl Learning {
         let names: HashMap<SiteId, Site> = this.store.sites().await?.into_iter().map(|site| (site.id, site)).collect();
         for model in this.store.site_models().await? {
             let learns = names.get(&model.site).is_some_and(|site| this.config.learns(&site.name));
+            let is_whole = is_whole(&model, &this.store.label_ids(model.site).await?);
             let model = Arc::new(model);
             this.known().entry(model.site).or_default().in_force = Some(Arc::clone(&model));
-            if learns && Some(&model.base) == this.base().as_ref() {
+            // A decision may have been taken back just before the end: then nothing answers until it was learned anew.
+            if learns && is_whole && Some(&model.base) == this.base().as_ref() {
                 this.settings.teach(model.site, Some(&Arc::new(this.learned(&model))));
             }
         }
@@ -237,17 +255,18 @@ impl Learning {
             if let Err(error) = self.look(clock.now()).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "labels could not be learned from; tried again later"
+                    "nobody could say which labels changed; tried again later"
                 );
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 
-    /// Learns wherever labels changed; how many sites have another model now.
+    /// Learns wherever labels changed; how many sites have another model now. A site whose labels cannot be learned from is logged, and keeps
+    /// none of the others waiting.
     ///
     /// # Errors
-    /// The store failed. What was concluded so far is kept.
+    /// The store could not say which sites there are.
     pub async fn look(&self, now: Timestamp) -> Result<usize, StoreError> {
         let _alone = self.looking.lock().await;
         let due = self.store.labels_due().await?;
@@ -258,9 +277,16 @@ impl Learning {
         let sites: HashMap<SiteId, Site> = self.store.sites().await?.into_iter().map(|site| (site.id, site)).collect();
         for due in due {
             let Some(site) = sites.get(&due.site) else { continue };
-            let is_stale = self.in_force(due.site).is_some_and(|model| Some(&model.base) != self.base().as_ref());
-            if (due.changes > due.seen || is_stale) && self.learn(site, due, now).await? {
-                changed += 1;
+            if due.changes == due.seen && !self.is_stale(due.site) {
+                continue;
+            }
+            match self.learn(site, due, now).await {
+                Ok(is_other) => changed += usize::from(is_other),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    site = &*site.name,
+                    "a site's labels could not be learned from; tried again later"
+                ),
             }
         }
         Ok(changed)
@@ -277,17 +303,30 @@ impl Learning {
             change: None,
             at: now,
         };
+        self.prune(site.id, &ids);
         if !self.config.learns(&site.name) {
+            let champion = self.in_force(site.id);
+            let is_broken = champion.is_some_and(|model| !is_whole(&model, &ids));
             let fates = self.news(site.id, ids.into_iter().map(|id| (id, Fate::Off)));
-            return self.conclude(Conclusion { fates, ..conclusion }).await;
+            // It answers nothing here, and would be back with the setting: what was taken back along with it.
+            let ended = match (is_broken, self.is_stale(site.id)) {
+                (true, _) => Some((ChangeKind::Relearned, "decisions that it had learned were taken back or erased")),
+                (false, true) => Some((ChangeKind::RolledBack, "what was learned lies over another model")),
+                (false, false) => None,
+            };
+            let force = if ended.is_some() { Force::Base } else { Force::Same };
+            let change = ended.map(|(kind, reason)| {
+                (kind, format!("{reason}; the site does not learn"), serde_json::Value::Object(serde_json::Map::new()))
+            });
+            let concluded = self.conclude(Conclusion { fates, force, change, ..conclusion }).await?;
+            return Ok(concluded == Concluding::Other);
         }
         let house = self.settings.current();
         let Some(classifier) = house.classifier.clone() else { return Ok(false) };
         let champion = self.in_force(site.id);
         let is_stale = champion.as_ref().is_some_and(|model| model.base != classifier.version());
         let champion = champion.filter(|_| !is_stale);
-        let its_labels = champion.iter().flat_map(|model| model.taught.labels.iter().flatten());
-        let is_broken = its_labels.into_iter().any(|id| ids.binary_search(id).is_err());
+        let is_broken = champion.as_ref().is_some_and(|model| !is_whole(model, &ids));
         let waits = self.known().get(&site.id).and_then(|known| known.tried_at);
         let is_early = waits.is_some_and(|at| now.millis_since(at) < u64::from(self.config.interval_s) * 1_000);
         if is_early && !is_broken {
@@ -304,32 +343,36 @@ impl Learning {
             labels.extend(self.store.labels(part).await?);
         }
         self.known().entry(site.id).or_default().tried_at = Some(now);
-        let task = Task { house, classifier, config: self.config.clone(), site: site.id, labels, champion, is_stale };
+        let config = self.config.clone();
+        let task = Task { house, classifier, config, site: site.id, labels, old: old.clone(), champion, is_stale };
         let concluded = tokio::task::spawn_blocking(move || task.conclude()).await;
         let Concluded { fates, force, change } = concluded.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let old = old.into_iter().filter(|id| !fates.contains_key(id)).map(|id| (id, Fate::Old));
         let fates = self.news(site.id, old.collect::<Vec<_>>().into_iter().chain(fates.clone()));
-        self.conclude(Conclusion { fates, force, change, ..conclusion }).await
+        let concluded = self.conclude(Conclusion { fates, force, change, ..conclusion }).await?;
+        if concluded == Concluding::Discarded {
+            self.known().entry(site.id).or_default().tried_at = waits; // nothing came of it: the next look may try at once
+        }
+        Ok(concluded == Concluding::Other)
     }
 
-    /// Keeps what was concluded and puts it in force; whether another model answers now. Where labels changed meanwhile, nothing happens: they
-    /// are still due.
-    async fn conclude(&self, conclusion: Conclusion) -> Result<bool, StoreError> {
+    /// Keeps what was concluded and puts it in force. Where a label that was learned is gone meanwhile, nothing happens: it is still due.
+    async fn conclude(&self, conclusion: Conclusion) -> Result<Concluding, StoreError> {
         let (site, at) = (conclusion.site, conclusion.at);
         let (force, fates) = (conclusion.force.clone(), conclusion.fates.clone());
         let kind = conclusion.change.as_ref().map(|(kind, ..)| *kind);
-        let Some(number) = self.store.conclude(conclusion).await? else { return Ok(false) };
+        let Some(number) = self.store.conclude(conclusion).await? else { return Ok(Concluding::Discarded) };
         if let Some(kind) = kind {
             metrics::counter!("doorward_model_changes_total", "kind" => kind.name()).increment(1);
         }
         self.known().entry(site).or_default().fates.extend(fates);
         let model = match (force, number) {
-            (Force::Same, _) => return Ok(false),
+            (Force::Same, _) => return Ok(Concluding::Same),
             (Force::New(base, taught), Some(number)) => Some(SiteModel { site, number, base, at, taught }),
             (Force::New(..), None) | (Force::Base, _) => None,
         };
         self.put_in_force(site, model);
-        Ok(true)
+        Ok(Concluding::Other)
     }
 
     fn put_in_force(&self, site: SiteId, model: Option<SiteModel>) {
@@ -351,6 +394,19 @@ impl Learning {
         let known = self.known();
         let known = known.get(&site).map(|known| &known.fates);
         fates.filter(|(id, fate)| known.and_then(|known| known.get(id)) != Some(fate)).collect()
+    }
+
+    /// Forgets what became of labels that are no more.
+    fn prune(&self, site: SiteId, ids: &[i64]) {
+        if let Some(known) = self.known().get_mut(&site) {
+            known.fates.retain(|id, _| ids.binary_search(id).is_ok());
+        }
+    }
+
+    /// Whether what a site taught lies over another model than the one that answers. Without any model it waits for one.
+    fn is_stale(&self, site: SiteId) -> bool {
+        let Some(base) = self.base() else { return false };
+        self.in_force(site).is_some_and(|model| model.base != base)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a count of sites")]

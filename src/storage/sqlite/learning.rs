@@ -27,7 +27,12 @@ const CHANGES_KEPT: i64 = 500;
 
 /// Notes what a ruling says of a comment; `teaches` is false where it was about something else.
 pub(super) fn note(work: &Work<'_>, row: &Row, ruling: &Ruling, number: i64, teaches: bool) -> Result<()> {
-    let sampled = samples::answer(work.connection, row, ruling, number)?;
+    let sampled = if teaches {
+        samples::answer(work.connection, row, ruling, number)?
+    } else {
+        samples::discard(work.connection, row.id)?;
+        false
+    };
     let said = Said::of(ruling.action, ruling.category);
     let fate = match (teaches, said.is_something()) {
         (false, _) => Fate::Sanction,
@@ -140,11 +145,15 @@ fn counts(connection: &Connection, site: SiteId) -> Result<LabelCounts> {
 fn conclude(work: &Work<'_>, shared: &Shared, conclusion: &Conclusion) -> Result<Option<Option<u32>>> {
     let Conclusion { site, seen, fates, force, change, at } = conclusion;
     let connection = work.connection;
-    let read = "SELECT changes FROM learner WHERE site = ?1";
-    let changes: Option<u64> = connection.prepare_cached(read)?.query_row([site.0], |row| row.get(0)).optional()?;
-    // A decision taken back meanwhile must not live on in what was learned of it.
-    if changes != Some(*seen) {
-        return Ok(None);
+    if !connection.prepare_cached("SELECT 1 FROM learner WHERE site = ?1")?.exists([site.0])? {
+        return Ok(None); // the site is gone
+    }
+    if let Force::New(_, taught) = force {
+        // A decision taken back meanwhile must not live on in what was learned of it. One that came is looked at next.
+        let now = ids(connection, *site)?;
+        if taught.labels.iter().flatten().any(|id| now.binary_search(id).is_err()) {
+            return Ok(None);
+        }
     }
     let number = match force {
         Force::Same => in_force(connection, *site)?,
@@ -153,13 +162,14 @@ fn conclude(work: &Work<'_>, shared: &Shared, conclusion: &Conclusion) -> Result
             None
         }
         Force::New(base, taught) => {
+            let before = in_force(connection, *site)?;
             end(connection, *site, *at)?;
-            Some(insert(connection, *site, base, taught, *at)?)
+            Some(insert(connection, *site, (base, taught), before, *at)?)
         }
     };
     let mut write = connection.prepare_cached(
         "UPDATE label SET fate = ?2, model = CASE WHEN ?2 = 'learned' THEN coalesce(model, ?3) ELSE model END \
-         WHERE id = ?1 AND fate <> 'set-aside'",
+         WHERE id = ?1 AND fate NOT IN ('set-aside', ?2)",
     )?;
     for (id, fate) in fates {
         write.execute(params![id, fate.name(), number])?;
@@ -187,23 +197,31 @@ fn end(connection: &Connection, site: SiteId, at: Timestamp) -> Result<usize> {
     Ok(connection.prepare_cached(write)?.execute(params![site.0, at.as_millis()])?)
 }
 
-fn insert(connection: &Connection, site: SiteId, base: &str, taught: &Taught, at: Timestamp) -> Result<u32> {
+fn insert(
+    connection: &Connection,
+    site: SiteId,
+    (base, taught): (&str, &Taught),
+    before: Option<u32>,
+    at: Timestamp,
+) -> Result<u32> {
     let read = "SELECT coalesce(max(number), 0) + 1 FROM site_model WHERE site = ?1";
     let number: u32 = connection.prepare_cached(read)?.query_row([site.0], |row| row.get(0))?;
     let bytes = codec::encode(taught)?;
     let checksum = Sha256::digest(&bytes);
-    let write = "INSERT INTO site_model (site, number, base, at, b, checksum) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    let write =
+        "INSERT INTO site_model (site, number, base, at, b, checksum, before) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     connection.prepare_cached(write)?.execute(params![
         site.0,
         number,
         base,
         at.as_millis(),
         bytes,
-        checksum.as_slice()
+        checksum.as_slice(),
+        before,
     ])?;
-    // The one in force and the one before it are all that is ever asked for.
-    let old = "DELETE FROM site_model WHERE site = ?1 AND number < ?2 - 4";
-    connection.prepare_cached(old)?.execute(params![site.0, number])?;
+    // The one in force and those before it are all that is ever asked for.
+    let old = "DELETE FROM site_model WHERE site = ?1 AND number < ?2 - 4 AND number IS NOT ?3";
+    connection.prepare_cached(old)?.execute(params![site.0, number, before])?;
     Ok(number)
 }
 
@@ -316,17 +334,16 @@ fn set_aside(connection: &Connection, site: SiteId, answers: Option<&SiteModel>)
     Ok(())
 }
 
-/// The model before, when all that it learned still holds.
+/// The model that it took the place of, when all that it learned still holds. Never one that was out of force by then: there was a reason.
 fn before(connection: &Connection, site: SiteId, number: u32, base: &str) -> Result<Option<SiteModel>> {
-    let read = "SELECT max(number) FROM site_model WHERE site = ?1 AND number < ?2 AND base = ?3";
-    let before: Option<u32> =
-        connection.prepare_cached(read)?.query_row(params![site.0, number, base], |row| row.get(0))?;
+    let read = "SELECT before FROM site_model WHERE site = ?1 AND number = ?2";
+    let before: Option<u32> = connection.prepare_cached(read)?.query_row(params![site.0, number], |row| row.get(0))?;
     let Some(before) = before.map(|before| model(connection, site, before)).transpose()?.flatten() else {
         return Ok(None);
     };
     let in_force = ids(connection, site)?;
     let holds = before.taught.labels.iter().flatten().all(|label| in_force.binary_search(label).is_ok());
-    Ok(Some(before).filter(|_| holds))
+    Ok(Some(before).filter(|before| holds && before.base == base))
 }
 
 fn changes(connection: &Connection, site: SiteId, most: usize) -> Result<Vec<ModelChange>> {

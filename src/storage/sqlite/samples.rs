@@ -21,8 +21,9 @@ const DAY_MS: i64 = 86_400_000;
 pub(super) fn draw(work: &Work<'_>, row: &Row, content: &Content, lot: Option<Lot>) -> Result<bool> {
     let Some(lot) = lot else { return Ok(false) };
     let status = row.live()?;
-    // Where comments are closed all are rejected, whatever they say: nothing to measure.
-    let by_mode = status == Status::Rejected && content.verdict.category.is_none();
+    // Where comments are closed all are rejected, whatever they say: nothing to measure. A campaign rejects without a category, too, and is
+    // worth measuring.
+    let by_mode = content.verdict.causes.iter().any(|cause| cause.id == "mode:closed");
     if status == Status::Held || row.decided_by != DecidedBy::Policy || by_mode {
         return Ok(false);
     }
@@ -68,8 +69,7 @@ pub(super) fn is_open(connection: &Connection, comment: u32) -> Result<bool> {
 
 /// An edit brought another verdict: what was drawn and not decided is drawn for the new one, if that is automatic too.
 pub(super) fn revise(work: &Work<'_>, row: &Row, content: &Content, lot: Option<Lot>) -> Result<()> {
-    let delete = "DELETE FROM sample WHERE comment = ?1 AND ruling IS NULL";
-    let was_open = work.connection.prepare_cached(delete)?.execute([row.id])? > 0;
+    let was_open = discard(work.connection, row.id)?;
     let forget = "UPDATE sample SET comment = NULL WHERE comment = ?1"; // a decision about the text before
     work.connection.prepare_cached(forget)?.execute([row.id])?;
     let lot = if was_open { Some(Lot { rate: 2.0, max_per_day: u32::MAX }) } else { lot };
@@ -86,6 +86,12 @@ pub(super) fn answer(connection: &Connection, row: &Row, ruling: &Ruling, number
     Ok(connection.prepare_cached(write)?.execute(params![row.id, number, status, ruled_as])? > 0)
 }
 
+/// It was decided for something else than what it says, as with all of an author's: that measures nothing.
+pub(super) fn discard(connection: &Connection, comment: u32) -> Result<bool> {
+    let delete = "DELETE FROM sample WHERE comment = ?1 AND ruling IS NULL";
+    Ok(connection.prepare_cached(delete)?.execute([comment])? > 0)
+}
+
 /// The decision was taken back: the sample waits again.
 pub(super) fn reopen(connection: &Connection, comment: u32, number: i64) -> Result<()> {
     let write =
@@ -96,7 +102,7 @@ pub(super) fn reopen(connection: &Connection, comment: u32, number: i64) -> Resu
 
 /// The comment is no more. That one was drawn, and what a person said, stays as a count.
 pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
-    connection.prepare_cached("DELETE FROM sample WHERE comment = ?1 AND ruling IS NULL")?.execute([comment])?;
+    discard(connection, comment)?;
     connection.prepare_cached("UPDATE sample SET comment = NULL WHERE comment = ?1")?.execute([comment])?;
     Ok(())
 }
