@@ -211,6 +211,26 @@ pub(crate) async fn erased_member_leaves_and_the_last_takes_the_campaign_along(e
     }
     assert_eq!(world.campaigns().await, []);
     assert!(world.store.campaign_find(uid, &Reach::ALL).await.unwrap().is_none());
+    assert_eq!(world.sight(&world.pasted(20)).await, None, "nobody joins what is gone");
+}
+
+pub(crate) async fn last_member_may_be_edited_and_still_belong(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let records = world.paste(0..3).await;
+    let uid = world.only().await;
+    world.reject(uid, 3, &Reach::ALL).await.unwrap();
+    for record in &records[..2] {
+        let erased = world.store.comment_erase(world.news.id, &record.comment.id, moderator(), at(110)).await.unwrap();
+        world.history.forget(&erased.unwrap()).await;
+    }
+    let mut edited = world.pasted(2).body("the same words, once more").at(120);
+    edited.0.membership = world.sight(&edited).await;
+    edited.revise(&*world.store).await.unwrap();
+    assert_eq!(world.members(uid, &all()).await, ["c-2"]);
+    let found = world.store.campaign_find(uid, &Reach::ALL).await.unwrap().unwrap();
+    assert_eq!(found.action, Some(Action::Reject), "an edit takes no decision back");
+    let next = world.sight(&world.pasted(130)).await.unwrap();
+    assert_eq!(next.campaign, uid);
 }
 
 pub(crate) async fn edit_takes_a_comment_out_of_its_campaign(engine: &dyn Engine) {

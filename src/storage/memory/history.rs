@@ -188,9 +188,10 @@ impl MemoryHistory {
             readers: Known::NotApplicable,
             campaign: Known::Known(None),
         };
+        let mut left = None;
         if note {
             let State { recall, campaigns, .. } = &mut *state;
-            campaigns.leave(recall, trace.comment);
+            left = campaigns.leave(recall, trace.comment);
             recall.expire(within.from);
             match recall.note(trace, now, None) {
                 Some(before) if before.author != trace.author => {
@@ -208,6 +209,7 @@ impl MemoryHistory {
             Asked::Noting => campaigns.join(recall, trace, &Stances::default, &past, now, false),
             Asked::Joining(stances) => campaigns.join(recall, trace, stances, &past, now, true),
         };
+        campaigns.drop_empty(left);
         if campaign.as_ref().is_some_and(|it| it.action == Some(Action::Approve)) {
             campaigns.excuse(trace, &mut past, now);
         }
@@ -310,7 +312,8 @@ impl History for MemoryHistory {
     async fn forget(&self, trace: &Trace) {
         let mut state = self.state();
         let State { recall, campaigns, .. } = &mut *state;
-        campaigns.leave(recall, trace.comment);
+        let left = campaigns.leave(recall, trace.comment);
+        campaigns.drop_empty(left);
         let before = state.recall.forget(trace.comment);
         state.reread(trace.author);
         if let Some(before) = before {

@@ -187,16 +187,24 @@ impl Campaigns {
         }
     }
 
-    /// A comment is gone, or is noted anew.
-    pub(super) fn leave(&mut self, recall: &Recall, comment: u64) {
+    /// A comment is gone, or is noted anew. Answers the campaign that it left, which [`Self::drop_empty`] is to be told of once it is
+    /// known whether the comment comes back.
+    pub(super) fn leave(&mut self, recall: &Recall, comment: u64) -> Option<Slot> {
         self.carried.remove(&comment);
-        let Some(noted) = recall.number_of(comment).and_then(|number| recall.noted(number)) else { return };
+        let noted = recall.number_of(comment).and_then(|number| recall.noted(number))?;
         let slot = self.resolved(noted.campaign);
-        if let Some(live) = self.live.get_mut(&slot) {
-            live.comments = live.comments.saturating_sub(1);
-            live.stand(noted.standing, None);
-            let named = (noted.site, noted.comment_id.clone());
-            live.pending.retain(|pending| *pending != named);
+        let live = self.live.get_mut(&slot)?;
+        live.comments = live.comments.saturating_sub(1);
+        live.stand(noted.standing, None);
+        let named = (noted.site, noted.comment_id.clone());
+        live.pending.retain(|pending| *pending != named);
+        Some(slot)
+    }
+
+    /// Forgets a campaign with its last member, as the store does: or later comments would join one that nobody can look at.
+    pub(super) fn drop_empty(&mut self, left: Option<Slot>) {
+        if let Some(slot) = left.filter(|slot| self.live.get(slot).is_some_and(|live| live.comments == 0)) {
+            self.drop_slot(slot);
         }
     }
 
@@ -321,6 +329,9 @@ impl Campaigns {
     fn absorb(&mut self, into: Slot, from: Slot) {
         if into == from || !self.live.contains_key(&into) {
             return;
+        }
+        for known_as in self.merged.values_mut().filter(|known_as| **known_as == from) {
+            *known_as = into; // before it goes, and takes along what became part of it
         }
         let Some(gone) = self.drop_slot(from) else { return };
         self.merged.insert(from, into);

@@ -255,3 +255,28 @@ fn one_comment_pulls_no_genuine_link_into_a_campaign() {
     assert_eq!(world.post("f", "w", "d", "plum http://paper.example/story").map(|told| told.comments), Some(2));
     assert_eq!(world.sizes(), [4, 3], "who cites it is a campaign of its own, if any");
 }
+
+#[test]
+fn what_became_part_of_another_goes_along_when_that_one_does() {
+    let mut world = World::new(Config::default());
+    let bodies = ["apple http://one.example/x", "pear http://two.example/x", "plum http://three.example/x"];
+    let mut members = Vec::new();
+    for (of, body) in bodies.iter().enumerate() {
+        for at in 0..3 {
+            let trace =
+                trace(1, &format!("c{of}{at}"), &format!("x{of}{at}"), &format!("a{of}{at}"), &format!("{at} {body}"));
+            world.sight(&trace);
+            world.stand(&trace, Standing { status: Status::Approved, by_person: false });
+            members.push(trace);
+        }
+    }
+    let uids: Vec<Uuid> = world.campaigns.live.values().map(|live| live.uid).collect();
+    assert_eq!(uids.len(), 3);
+    for (from, into) in [(0, 1), (1, 2)] {
+        let turn = Turn { uid: uids[from], state: CampaignState::Merged, action: None, into: Some(uids[into]) };
+        world.campaigns.turned(turn);
+    }
+    world.stand(&members[0], Standing { status: Status::Rejected, by_person: true });
+    let live = world.campaigns.live.values().next().expect("there is one");
+    assert_eq!((live.uid, live.comments, live.rejected), (uids[2], 9, 1));
+}

@@ -105,19 +105,20 @@ pub(super) fn record(work: &Work<'_>, row: &Row, id: &str, membership: Option<&M
         let done = "DELETE FROM campaign_wait WHERE site = ?1 AND id = ?2";
         work.connection.prepare_cached(done)?.execute(params![row.site.0, hash])?;
     }
-    if row.revision > 1 {
-        forget(work.connection, row.id)?;
+    let left = if row.revision > 1 { leave(work.connection, row.id)? } else { None };
+    if let Some(membership) = membership {
+        if let Some(news) = &membership.news {
+            learn(work, membership.campaign, news, membership.most)?;
+        }
+        // When it is not there, what recognised it was never stored: the next comment recognises it again.
+        if let Some(found) = resolved(work.connection, membership.campaign)? {
+            join(work.connection, found.id, row, membership.most)?;
+        }
+    } else if let Some(campaign) = waits {
+        join(work.connection, campaign, row, u32::MAX)?;
     }
-    let Some(membership) = membership else {
-        return waits.map_or(Ok(()), |campaign| join(work.connection, campaign, row, u32::MAX));
-    };
-    if let Some(news) = &membership.news {
-        learn(work, membership.campaign, news, membership.most)?;
-    }
-    match resolved(work.connection, membership.campaign)? {
-        Some(found) => join(work.connection, found.id, row, membership.most),
-        None => Ok(()), // what recognised it was never stored: the next comment recognises it again
-    }
+    // Only now: its last member may have been edited and still belong.
+    left.map_or(Ok(()), |campaign| drop_empty(work.connection, campaign))
 }
 
 /// What the store does not know of a campaign, for all that memory can tell.
@@ -169,14 +170,18 @@ fn join(connection: &Connection, campaign: i64, row: &Row, most: u32) -> Result<
 
 /// A comment belongs to none any more. A campaign goes with its last member.
 pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
-    let read = "SELECT campaign FROM campaign_member WHERE comment = ?1";
-    let campaign: Option<i64> = connection.prepare_cached(read)?.query_row([comment], |row| row.get(0)).optional()?;
-    if let Some(campaign) = campaign {
-        connection.prepare_cached("DELETE FROM campaign_member WHERE comment = ?1")?.execute([comment])?;
-        let empty =
-            "DELETE FROM campaign WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = ?1)";
-        connection.prepare_cached(empty)?.execute([campaign])?;
-    }
+    leave(connection, comment)?.map_or(Ok(()), |campaign| drop_empty(connection, campaign))
+}
+
+/// Takes a comment out of its campaign, and answers which that was.
+fn leave(connection: &Connection, comment: u32) -> Result<Option<i64>> {
+    let delete = "DELETE FROM campaign_member WHERE comment = ?1 RETURNING campaign";
+    Ok(connection.prepare_cached(delete)?.query_row([comment], |row| row.get(0)).optional()?)
+}
+
+fn drop_empty(connection: &Connection, campaign: i64) -> Result<()> {
+    let empty = "DELETE FROM campaign WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = ?1)";
+    connection.prepare_cached(empty)?.execute([campaign])?;
     Ok(())
 }
 
