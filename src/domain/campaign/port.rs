@@ -43,7 +43,7 @@ pub struct Campaign {
     pub earliest: Vec<Record>,
 }
 
-/// How many members, over all sites.
+/// How many members, over all sites. What waits for a person counts as held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Counts {
     /// Comments.
@@ -80,7 +80,7 @@ pub struct Member {
 pub struct CampaignFilter {
     /// In that state.
     pub state: Option<CampaignState>,
-    /// With a member on that site.
+    /// With a member on that site and within reach.
     pub site: Option<String>,
     /// With members that stand approved and that no person has looked at.
     pub recheck: bool,

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{SqliteStore, lists, rulings};
+use super::{SqliteStore, lists, rulings, samples};
 use crate::domain::campaign::{
     Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Campaigns, Counts,
     KeptCampaign, Key, Member, MemberFilter, Membership, News, Turn,
@@ -202,7 +202,7 @@ pub(super) fn rows_of(connection: &Connection, uid: Uuid) -> Result<HashSet<u32>
 pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
     let read = "SELECT m.comment FROM campaign k JOIN campaign_member m ON m.campaign = k.id JOIN comment c ON c.id = m.comment \
                 WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2)) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
-                LIMIT 10000";
+                AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.id = c.id) LIMIT 10000";
     let mut query = connection.prepare_cached(read)?;
     let found = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
     if reach.is_all() {
@@ -240,6 +240,17 @@ fn live(connection: &Connection, comment: u32) -> Result<Option<Row>> {
     Ok(rows::row(connection, comment)?.filter(|row| row.status.is_some()))
 }
 
+fn has_member_within(connection: &Connection, shared: &Shared, campaign: i64, reach: &Reach) -> Result<bool> {
+    for (comment, ..) in members(connection, campaign, 0)? {
+        if let Some(row) = live(connection, comment)?
+            && within(connection, shared, &row, reach)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn within(connection: &Connection, shared: &Shared, row: &Row, reach: &Reach) -> Result<bool> {
     if reach.is_all() {
         return Ok(true);
@@ -265,10 +276,13 @@ fn view(connection: &Connection, shared: &Shared, found: Found, reach: &Reach) -
     if earliest.is_empty() {
         return Ok(None);
     }
-    let read = "SELECT count(*), sum(c.status = 1), sum(c.status = 2), sum(c.status = 3), \
-                sum(c.status = 1 AND c.decided_by <> 2 AND m.seen = 0), count(DISTINCT substr(c.keys, 9, 8)), \
+    // As people see it: what waits is held, even where it was drawn to be looked at.
+    let read = "SELECT count(*), sum(c.status = 1 AND q.id IS NULL), sum(c.status = 2 OR q.id IS NOT NULL), \
+                sum(c.status = 3 AND q.id IS NULL), \
+                sum(c.status = 1 AND q.id IS NULL AND c.decided_by <> 2 AND m.seen = 0), count(DISTINCT substr(c.keys, 9, 8)), \
                 count(DISTINCT substr(c.keys, 25, 8)), count(DISTINCT c.site), min(c.received_at), max(c.received_at) \
-                FROM campaign_member m JOIN comment c ON c.id = m.comment WHERE m.campaign = ?1 AND c.status <> 0";
+                FROM campaign_member m JOIN comment c ON c.id = m.comment LEFT JOIN queue q ON q.id = c.id \
+                WHERE m.campaign = ?1 AND c.status <> 0";
     let (counts, first_at, last_at) = connection.prepare_cached(read)?.query_row([found.id], |row| {
         let counts = Counts {
             comments: row.get(0)?,
@@ -316,6 +330,11 @@ fn list(
     let mut rows =
         query.query(params![below.unwrap_or(u32::MAX), state, filter.site, most]).map_err(StoreError::from)?;
     let limit = lists::limit(page);
+    let there = match &filter.site {
+        Some(site) if !filter.reach.covers_site(site) => return Ok(Page { items: Vec::new(), next_cursor: None }),
+        Some(site) => Some(Reach { sites: Some(vec![site.clone()]), ..filter.reach.clone() }),
+        None => None,
+    };
     let (mut items, mut last, mut scanned) = (Vec::new(), 0, 0);
     while let Some(row) = rows.next().map_err(StoreError::from)? {
         if items.len() == limit {
@@ -324,6 +343,11 @@ fn list(
         let found = Found::read(row)?;
         last = u32::try_from(found.id).unwrap_or(u32::MAX);
         scanned += 1;
+        if let Some(there) = &there
+            && !has_member_within(connection, shared, found.id, there)?
+        {
+            continue; // what another site's comments belong to is for those who work there
+        }
         if let Some(campaign) = view(connection, shared, found, &filter.reach)?
             && (!filter.recheck || campaign.counts.rechecks > 0)
         {
@@ -346,9 +370,11 @@ fn list_members(
     let Some(found) = by_uid(connection, uid)? else { return Ok(Page { items, next_cursor: None }) };
     for (comment, number, seen) in members(connection, found.id, after.unwrap_or(0))? {
         let Some(row) = live(connection, comment)? else { continue };
+        // Somebody looks at what waits, and is not to be told which of it was drawn.
+        let status = if samples::waits(connection, comment)? { Some(Status::Held) } else { row.status };
         let recheck =
-            found.rechecks() && !seen && row.status == Some(Status::Approved) && row.decided_by != DecidedBy::Person;
-        let wanted = filter.status.is_none_or(|status| row.status == Some(status)) && (recheck || !filter.recheck);
+            found.rechecks() && !seen && status == Some(Status::Approved) && row.decided_by != DecidedBy::Person;
+        let wanted = filter.status.is_none_or(|wanted| status == Some(wanted)) && (recheck || !filter.recheck);
         if !wanted || !within(connection, shared, &row, &filter.reach)? {
             continue;
         }
