@@ -210,7 +210,7 @@ impl MemoryHistory {
             Asked::Joining(stances) => campaigns.join(recall, trace, stances, &past, now, true),
         };
         campaigns.drop_empty(left);
-        if campaign.as_ref().is_some_and(|it| it.action == Some(Action::Approve)) {
+        if campaign.is_some() {
             campaigns.excuse(trace, &mut past, now);
         }
         past.campaign = Known::Known(campaign.map(Box::new));

@@ -118,8 +118,9 @@ impl Campaigns {
             marks.into_iter().filter(|(_, mark)| mark.counts(&stances)).partition(|(slot, _)| slot.is_some());
         let matched: BTreeSet<Slot> = matched.into_iter().filter_map(|(slot, _)| slot).collect();
         let mut target = matched.iter().copied().min_by_key(|slot| (self.precedence(*slot), *slot));
-        if target.and_then(|slot| self.live.get(&slot)).is_some_and(|live| live.state == CampaignState::Closed) {
-            return None; // people said that this is none
+        let shelter = target.filter(|slot| self.shelters(*slot));
+        if shelter.is_some() {
+            target = None; // what else it carries is judged as ever: or what people let pass would carry anything along
         }
         if recognise && target.is_none_or(|slot| self.is_open(slot)) {
             for (_, mark) in fresh {
@@ -128,6 +129,8 @@ impl Campaigns {
                 }
             }
         }
+        // Nobody joins what people found to be none.
+        let target = target.or(shelter.filter(|slot| self.live.get(slot).is_some_and(|live| live.action.is_some())));
         let target = target?;
         if recognise {
             self.bridge(target, &matched);
@@ -320,6 +323,12 @@ impl Campaigns {
             Some((CampaignState::Decided, _)) => 2,
             Some((CampaignState::Closed | CampaignState::Merged, _)) | None => 3,
         }
+    }
+
+    /// Whether people let pass what its comments share.
+    fn shelters(&self, slot: Slot) -> bool {
+        let live = self.live.get(&slot);
+        live.is_some_and(|live| live.state == CampaignState::Closed || live.action == Some(Action::Approve))
     }
 
     fn is_open(&self, slot: Slot) -> bool {

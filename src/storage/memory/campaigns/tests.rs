@@ -280,3 +280,28 @@ fn what_became_part_of_another_goes_along_when_that_one_does() {
     let live = world.campaigns.live.values().next().expect("there is one");
     assert_eq!((live.uid, live.comments, live.rejected), (uids[2], 9, 1));
 }
+
+#[test]
+fn what_people_let_pass_is_no_shelter_for_what_rides_on_it() {
+    let rejected = "http://pills.example/offer";
+    for (state, action) in [(CampaignState::Decided, Some(Action::Approve)), (CampaignState::Closed, None)] {
+        let mut world = World::new(Config::default());
+        for at in 0..3 {
+            let trace = trace(1, &format!("c{at}"), &format!("x{at}"), &format!("a{at}"), HEADLINE);
+            world.sight(&trace);
+            world.stand(&trace, Standing { status: Status::Approved, by_person: true });
+        }
+        let let_pass = world.campaigns.live.values().next().expect("recognised").uid;
+        world.campaigns.turned(Turn { uid: let_pass, state, action, into: None });
+        let mut told = None;
+        for at in 0..4 {
+            let (id, article, author) = (format!("d{at}"), format!("y{at}"), format!("b{at}"));
+            told = world.post(&id, &article, &author, &format!("{HEADLINE}\n{rejected}"));
+        }
+        let told = told.expect("it belongs to one");
+        assert_ne!(told.campaign, let_pass);
+        assert_eq!((told.state, told.action, told.comments), (CampaignState::Open, None, 3));
+        let plain = world.post("e", "z", "c", HEADLINE);
+        assert_eq!(plain.and_then(|told| told.action), action, "the rest of it stays excused");
+    }
+}

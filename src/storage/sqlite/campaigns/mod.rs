@@ -142,6 +142,9 @@ fn learn(work: &Work<'_>, uid: Uuid, news: &News, most: u32) -> Result<()> {
     for (site, id) in &news.members {
         let hash = work.shared.hasher.id(*site, id);
         if let Some((row, _)) = rows::find(work.connection, &work.rows(hash), *site, id)? {
+            if row.decided_by != DecidedBy::Person {
+                leave_shelter(work.connection, row.id)?;
+            }
             join(work.connection, found.id, &row, most)?;
         } else {
             let wait = "INSERT OR REPLACE INTO campaign_wait (site, id, campaign, at) VALUES (?1, ?2, ?3, ?4)";
@@ -177,6 +180,14 @@ pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
 fn leave(connection: &Connection, comment: u32) -> Result<Option<i64>> {
     let delete = "DELETE FROM campaign_member WHERE comment = ?1 RETURNING campaign";
     Ok(connection.prepare_cached(delete)?.query_row([comment], |row| row.get(0)).optional()?)
+}
+
+/// Takes a comment out of a campaign that people let pass: it turned out to carry more than they saw. That one stays, with what was said of it.
+fn leave_shelter(connection: &Connection, comment: u32) -> Result<()> {
+    let delete = "DELETE FROM campaign_member WHERE comment = ?1 AND campaign IN \
+                  (SELECT id FROM campaign WHERE state = 3 OR (state = 2 AND action = 1))";
+    connection.prepare_cached(delete)?.execute([comment])?;
+    Ok(())
 }
 
 fn drop_empty(connection: &Connection, campaign: i64) -> Result<()> {
