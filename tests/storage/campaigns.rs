@@ -274,6 +274,36 @@ pub(crate) async fn ruling_on_a_campaign_is_one_decision_and_is_taken_back_as_on
     assert_eq!((counts.approved, counts.held, counts.rechecks), (3, 1, 2));
 }
 
+pub(crate) async fn campaign_stays_decided_while_a_part_of_its_ruling_stands(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let blog = site(&*world.store, "blog").await;
+    world.paste(0..2).await;
+    let there = Made::new(&blog, "b-1").author("u-9").under("a-9").body("the same words again and again").at(3);
+    world.post(there).await;
+    let uid = world.only().await;
+    let decision = world.reject(uid, 3, &Reach::ALL).await.unwrap().ruled.decision;
+    for (name, expected) in [("blog", CampaignState::Decided), ("news", CampaignState::Open)] {
+        let reach = Reach { sites: Some(vec![name.to_owned()]), ..Reach::ALL };
+        world.store.unrule(decision, moderator(), &reach, at(110)).await.unwrap();
+        assert_eq!(world.campaigns().await[0].1, expected, "{name}");
+    }
+}
+
+pub(crate) async fn campaign_that_keeps_no_more_members_goes_on(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    world.paste(0..3).await;
+    let uid = world.only().await;
+    let day = 86_400;
+    for (number, days) in [(3, 20), (4, 40)] {
+        let made = world.pasted(number).at(days * day);
+        let mut membership = world.sight(&made).await.unwrap();
+        membership.most = 3;
+        world.record(made, Some(membership)).await;
+    }
+    let kept = world.store.campaigns_remembered(at(39 * day), at(39 * day), 9, 9).await.unwrap();
+    assert_eq!(kept.iter().map(|kept| (kept.uid, kept.members.len())).collect::<Vec<_>>(), [(uid, 3)]);
+}
+
 pub(crate) async fn ruling_on_a_campaign_leaves_alone_who_joined_since(engine: &dyn Engine) {
     let world = World::new(engine).await;
     world.paste(0..3).await;

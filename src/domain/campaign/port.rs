@@ -190,7 +190,7 @@ pub trait Campaigns: Send + Sync {
         page: &PageRequest,
     ) -> std::result::Result<store::Page<Member>, ListError>;
     /// Rules on the members within reach in one commit, as one ruling that is taken back like any other. The campaign is decided when
-    /// nothing of it lies outside the reach; taking the ruling back opens it again.
+    /// nothing of it lies outside the reach; taking all of the ruling back opens it again.
     async fn campaign_rule(&self, ruling: CampaignRuling) -> std::result::Result<CampaignRuled, CampaignError>;
     /// Closes an open campaign without a decision.
     async fn campaign_close(

@@ -164,10 +164,10 @@ fn learn(work: &Work<'_>, uid: Uuid, news: &News, most: u32) -> Result<()> {
 fn join(connection: &Connection, campaign: i64, row: &Row, most: u32) -> Result<()> {
     let write = "INSERT OR IGNORE INTO campaign_member (comment, campaign, number) \
                  SELECT ?1, id, size + 1 FROM campaign WHERE id = ?2 AND size < ?3";
-    if connection.prepare_cached(write)?.execute(params![row.id, campaign, most])? > 0 {
-        let write = "UPDATE campaign SET size = size + 1, last_at = max(last_at, ?2) WHERE id = ?1";
-        connection.prepare_cached(write)?.execute(params![campaign, row.received_at.as_millis()])?;
-    }
+    let joined = connection.prepare_cached(write)?.execute(params![row.id, campaign, most])?;
+    // It goes on even when no more members are kept, or it would be closed for having gone quiet.
+    let write = "UPDATE campaign SET size = size + ?3, last_at = max(last_at, ?2) WHERE id = ?1";
+    connection.prepare_cached(write)?.execute(params![campaign, row.received_at.as_millis(), joined])?;
     Ok(())
 }
 
