@@ -14,7 +14,6 @@ use super::pace::Paces;
 use super::recall::{Before, Recall, Window};
 use crate::domain::campaign::{self, LazyStances, Membership, Stances, Turn};
 use crate::domain::comment::ExternalId;
-use crate::domain::decision::Action;
 use crate::domain::history::{AuthorPast, History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::store::{self, Remembered, Store};

@@ -287,8 +287,10 @@ fn what_people_let_pass_is_no_shelter_for_what_rides_on_it() {
     for (state, action) in [(CampaignState::Decided, Some(Action::Approve)), (CampaignState::Closed, None)] {
         let mut world = World::new(Config::default());
         for at in 0..3 {
+            world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), HEADLINE);
+        }
+        for at in 0..3 {
             let trace = trace(1, &format!("c{at}"), &format!("x{at}"), &format!("a{at}"), HEADLINE);
-            world.sight(&trace);
             world.stand(&trace, Standing { status: Status::Approved, by_person: true });
         }
         let let_pass = world.campaigns.live.values().next().expect("recognised").uid;
