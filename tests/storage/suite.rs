@@ -143,6 +143,7 @@ macro_rules! run_on {
             erased_member_leaves_and_the_last_takes_the_campaign_along,
             edit_takes_a_comment_out_of_its_campaign,
             last_member_may_be_edited_and_still_belong,
+            decision_about_a_campaign_holds_where_its_people_work,
             campaign_stays_decided_while_a_part_of_its_ruling_stands,
             campaign_that_keeps_no_more_members_goes_on,
             ruling_on_a_campaign_is_one_decision_and_is_taken_back_as_one,

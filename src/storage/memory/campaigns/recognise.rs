@@ -61,11 +61,12 @@ impl Campaigns {
     ) -> Option<Slot> {
         let mut tally: BTreeMap<Slot, usize> = BTreeMap::new();
         for noted in members.iter().filter_map(|number| recall.noted(*number)) {
-            *tally.entry(self.resolved(noted.campaign)).or_default() += 1;
+            let slot = self.resolved(noted.campaign);
+            // Who belongs to what people let pass belongs there for something else.
+            let slot = if self.shelters(slot, noted.site) { 0 } else { slot };
+            *tally.entry(slot).or_default() += 1;
         }
-        // Who belongs to what people let pass belongs there for something else.
-        tally.retain(|slot, _| *slot != 0 && !self.shelters(*slot));
-        let in_none = members.len().saturating_sub(tally.values().sum());
+        let in_none = tally.remove(&0).unwrap_or(0);
         let most = tally.iter().max_by_key(|(slot, count)| (**count, std::cmp::Reverse(**slot)));
         let most = most.filter(|(_, count)| **count * 2 >= members.len()).map(|(slot, _)| *slot);
         let slot = match (target, most) {
@@ -85,7 +86,7 @@ impl Campaigns {
             let Some(noted) = recall.noted(*number) else { continue };
             let before = self.resolved(noted.campaign);
             let decided = noted.standing.is_some_and(|standing| standing.by_person);
-            if before != 0 && (decided || !self.shelters(before)) {
+            if before != 0 && (decided || !self.shelters(before, noted.site)) {
                 continue;
             }
             if let Some(live) = self.live.get_mut(&before) {

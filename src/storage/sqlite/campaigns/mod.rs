@@ -21,6 +21,7 @@ use crate::domain::campaign::{
 use crate::domain::decision::{Action, Actor, DecidedBy, Status};
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
+use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Remembered, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
@@ -47,9 +48,11 @@ struct Found {
     last_at: Timestamp,
     size: u32,
     keys: Vec<Key>,
+    /// Where it is decided or closed; `None` for all sites.
+    sites: Option<Vec<SiteId>>,
 }
 
-const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b";
+const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b, sites";
 
 impl Found {
     fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
@@ -66,16 +69,20 @@ impl Found {
             last_at: Timestamp::from_millis(row.get(8)?),
             size: row.get(9)?,
             keys: codec::decode("a campaign's fingerprints", &row.get::<_, Vec<u8>>(10)?)?,
+            sites: row
+                .get::<_, Option<Vec<u8>>>(11)?
+                .map(|sites| codec::decode("a campaign's sites", &sites))
+                .transpose()?,
         })
     }
 
     fn turn(&self) -> Turn {
-        Turn { uid: self.uid, state: self.state, action: self.action, into: self.into }
+        Turn { uid: self.uid, state: self.state, action: self.action, sites: self.sites.clone(), into: self.into }
     }
 
     /// Whether members that stand approved are for people to look at.
     fn rechecks(&self) -> bool {
-        self.state == CampaignState::Open || self.action == Some(Action::Reject)
+        self.state == CampaignState::Open || self.action == Some(Action::Reject) || self.sites.is_some()
     }
 }
 
@@ -185,7 +192,7 @@ fn leave(connection: &Connection, comment: u32) -> Result<Option<i64>> {
 /// Takes a comment out of a campaign that people let pass: it turned out to carry more than they saw. That one stays, with what was said of it.
 fn leave_shelter(connection: &Connection, comment: u32) -> Result<()> {
     let delete = "DELETE FROM campaign_member WHERE comment = ?1 AND campaign IN \
-                  (SELECT id FROM campaign WHERE state = 3 OR (state = 2 AND action = 1))";
+                  (SELECT id FROM campaign WHERE state = 3 OR (state = 2 AND action = 1) OR sites IS NOT NULL)";
     connection.prepare_cached(delete)?.execute([comment])?;
     Ok(())
 }
@@ -212,7 +219,7 @@ pub(super) fn rows_of(connection: &Connection, uid: Uuid) -> Result<HashSet<u32>
 /// How many members within reach stand approved and are to be looked at.
 pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
     let read = "SELECT m.comment FROM campaign k JOIN campaign_member m ON m.campaign = k.id JOIN comment c ON c.id = m.comment \
-                WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2)) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
+                WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2) OR k.sites IS NOT NULL) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
                 AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.id = c.id) LIMIT 10000";
     let mut query = connection.prepare_cached(read)?;
     let found = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
@@ -233,7 +240,9 @@ pub(super) fn reopen(connection: &Connection, decision: Uuid) -> Result<()> {
     let id: Option<i64> =
         connection.prepare_cached(read)?.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
     if let Some(id) = id {
-        connection.prepare_cached("UPDATE campaign SET state = 1, action = NULL WHERE id = ?1")?.execute([id])?;
+        connection
+            .prepare_cached("UPDATE campaign SET state = 1, action = NULL, sites = NULL WHERE id = ?1")?
+            .execute([id])?;
         connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1")?.execute([id])?;
     }
     Ok(())
@@ -440,8 +449,8 @@ fn remembered(
             let standing = Standing { status: row.live()?, by_person: row.decided_by == DecidedBy::Person };
             members.push(Remembered { trace: row.trace()?, received_at: row.received_at, standing });
         }
-        let Found { uid, state, action, keys, version, at, .. } = found;
-        kept.push(KeptCampaign { uid, state, action, keys, version, at, members });
+        let Found { uid, state, action, sites, keys, version, at, .. } = found;
+        kept.push(KeptCampaign { uid, state, action, sites, keys, version, at, members });
     }
     kept.sort_by_key(|campaign| (campaign.at, campaign.uid)); // the oldest first, as they were recognised
     Ok(kept)
