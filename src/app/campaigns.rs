@@ -134,7 +134,7 @@ impl Campaigns {
         to_its_end(async move {
             let ruled = this.store.campaign_rule(ruling).await?;
             this.listeners.tell_all(&ruled.ruled, &email, now).await;
-            this.turned(ruled.turn, ruled.ruled.applied.first().map(|(record, _)| record), now).await;
+            this.turned(&ruled.turn, ruled.ruled.applied.first().map(|(record, _)| record), now).await;
             Ok(ruled)
         })
         .await
@@ -148,7 +148,7 @@ impl Campaigns {
         let (this, by) = (self.clone(), by.clone());
         to_its_end(async move {
             let turn = this.store.campaign_close(uid, Actor::Person(by.email), &by.reach, now).await?;
-            this.changed(turn, &by.reach, now).await;
+            this.changed(&turn, &by.reach, now).await;
             Ok(turn)
         })
         .await
@@ -162,20 +162,20 @@ impl Campaigns {
         let (this, by) = (self.clone(), by.clone());
         to_its_end(async move {
             let turn = this.store.campaign_merge(uid, into, Actor::Person(by.email), &by.reach, now).await?;
-            this.changed(turn, &by.reach, now).await;
+            this.changed(&turn, &by.reach, now).await;
             Ok(turn)
         })
         .await
     }
 
-    async fn changed(&self, turn: Turn, reach: &Reach, now: Timestamp) {
+    async fn changed(&self, turn: &Turn, reach: &Reach, now: Timestamp) {
         let known = self.store.campaign_find(turn.into.unwrap_or(turn.uid), reach).await.ok().flatten();
         let first = known.as_ref().and_then(|campaign| campaign.earliest.first());
         self.turned(turn, first, now).await;
     }
 
-    async fn turned(&self, turn: Turn, first: Option<&Record>, now: Timestamp) {
-        self.listeners.history.turned(turn).await;
+    async fn turned(&self, turn: &Turn, first: Option<&Record>, now: Timestamp) {
+        self.listeners.history.turned(turn.clone()).await;
         if let Some(first) = first {
             let change = CampaignChange::Changed { campaign: turn.uid, state: turn.state, action: turn.action };
             self.listeners.events.campaign(first.uid, change, now).await;

@@ -187,7 +187,7 @@ impl Review {
     async fn reopened(&self, decision: Uuid, ruled: &Ruled, now: Timestamp) {
         match self.store.campaign_of_ruling(decision).await {
             Ok(Some(turn)) => {
-                self.listeners.history.turned(turn).await;
+                self.listeners.history.turned(turn.clone()).await;
                 if let Some((record, _)) = ruled.applied.first() {
                     let change = CampaignChange::Changed { campaign: turn.uid, state: turn.state, action: turn.action };
                     self.listeners.events.campaign(record.uid, change, now).await;

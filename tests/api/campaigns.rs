@@ -279,6 +279,10 @@ async fn other_sites_are_counted_and_decided_about_by_those_who_work_there() {
     let seen = read(ask(Method::GET, "/v1/campaigns", None).await, &[200]).await["items"][0].clone();
     let id = seen["id"].as_str().unwrap();
     assert_eq!((&seen["counts"]["comments"], &seen["counts"]["sites"]), (&json!(5), &json!(2)));
+    for (site, expected) in [("blog", 1), ("news", 0)] {
+        let page = read(ask(Method::GET, &format!("/v1/campaigns?site={site}"), None).await, &[200]).await;
+        assert_eq!(page["items"].as_array().unwrap().len(), expected, "{site}: whom else it hits is not told");
+    }
     let found = read(ask(Method::GET, &format!("/v1/campaigns/{id}"), None).await, &[200]).await;
     assert_eq!(names(&found["members"]), ["s-3", "s-4"]);
     let closing = ask(Method::POST, &format!("/v1/campaigns/{id}/close"), None).await;
@@ -344,4 +348,24 @@ async fn assessing_tells_of_the_campaign_and_joins_none() {
     let verdict = read(app.post("/v1/assess", &under("asked", HEADLINE)).await, &[200]).await;
     assert!(signal(&verdict, "campaign").is_some(), "{verdict}");
     assert_eq!(only(&app).await["size"], 5);
+}
+
+#[tokio::test]
+async fn a_member_that_was_drawn_is_held_to_people() {
+    let app = TestApp::spawn_with(|config| config.sampling.rate = 1.0).await;
+    let answers = tell_the_story(&app).await;
+    assert_eq!(answers[0]["status"], "approved", "{}", answers[0]["verdict"]);
+    let campaign = only(&app).await;
+    let counts = &campaign["counts"];
+    assert_eq!((&counts["held"], &counts["approved"], &counts["rechecks"]), (&json!(5), &json!(0), &json!(0)));
+    let found = whole(&app, &campaign["id"], "?status=held").await;
+    assert_eq!(names(&found["members"]).len(), 5);
+    for member in found["members"].as_array().unwrap() {
+        let comment = &member["comment"];
+        assert_eq!((&comment["status"], &comment["verdict"]["action"]), (&json!("held"), &json!("hold")));
+        assert_eq!(member["recheck"], false);
+    }
+    for none in ["?status=approved", "?recheck=true"] {
+        assert_eq!(names(&whole(&app, &campaign["id"], none).await["members"]), [""; 0], "{none}");
+    }
 }

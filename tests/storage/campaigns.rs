@@ -92,7 +92,7 @@ impl World {
     async fn reject(&self, uid: Uuid, seen_size: u32, reach: &Reach) -> Result<CampaignRuled, CampaignError> {
         let ruled = self.store.campaign_rule(rejecting(uid, seen_size, reach)).await;
         if let Ok(ruled) = &ruled {
-            self.history.turned(ruled.turn).await;
+            self.history.turned(ruled.turn.clone()).await;
         }
         ruled
     }
@@ -211,6 +211,26 @@ pub(crate) async fn erased_member_leaves_and_the_last_takes_the_campaign_along(e
     }
     assert_eq!(world.campaigns().await, []);
     assert!(world.store.campaign_find(uid, &Reach::ALL).await.unwrap().is_none());
+    assert_eq!(world.sight(&world.pasted(20)).await, None, "nobody joins what is gone");
+}
+
+pub(crate) async fn last_member_may_be_edited_and_still_belong(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let records = world.paste(0..3).await;
+    let uid = world.only().await;
+    world.reject(uid, 3, &Reach::ALL).await.unwrap();
+    for record in &records[..2] {
+        let erased = world.store.comment_erase(world.news.id, &record.comment.id, moderator(), at(110)).await.unwrap();
+        world.history.forget(&erased.unwrap()).await;
+    }
+    let mut edited = world.pasted(2).body("the same words, once more").at(120);
+    edited.0.membership = world.sight(&edited).await;
+    edited.revise(&*world.store).await.unwrap();
+    assert_eq!(world.members(uid, &all()).await, ["c-2"]);
+    let found = world.store.campaign_find(uid, &Reach::ALL).await.unwrap().unwrap();
+    assert_eq!(found.action, Some(Action::Reject), "an edit takes no decision back");
+    let next = world.sight(&world.pasted(130)).await.unwrap();
+    assert_eq!(next.campaign, uid);
 }
 
 pub(crate) async fn edit_takes_a_comment_out_of_its_campaign(engine: &dyn Engine) {
@@ -243,7 +263,10 @@ pub(crate) async fn ruling_on_a_campaign_is_one_decision_and_is_taken_back_as_on
     let names = |records: Vec<&Record>| records.iter().map(|it| it.comment.id.to_string()).collect::<Vec<_>>();
     assert_eq!(names(done.ruled.applied.iter().map(|(record, _)| record).collect()), ["c-0", "c-3"]);
     assert_eq!(names(done.ruled.conflicts.iter().collect()), ["c-1"], "a person has said otherwise");
-    assert_eq!(done.turn, Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), into: None });
+    assert_eq!(
+        done.turn,
+        Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), sites: None, into: None }
+    );
     let counts = world.campaigns().await[0].3;
     assert_eq!((counts.approved, counts.rejected, counts.rechecks), (2, 2, 0), "what was left out was looked at");
     let undone = world.store.unrule(done.ruled.decision, moderator(), &Reach::ALL, at(110)).await.unwrap();
@@ -252,6 +275,36 @@ pub(crate) async fn ruling_on_a_campaign_is_one_decision_and_is_taken_back_as_on
     assert_eq!((turn.state, turn.action), (CampaignState::Open, None));
     let counts = world.campaigns().await[0].3;
     assert_eq!((counts.approved, counts.held, counts.rechecks), (3, 1, 2));
+}
+
+pub(crate) async fn campaign_stays_decided_while_a_part_of_its_ruling_stands(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let blog = site(&*world.store, "blog").await;
+    world.paste(0..2).await;
+    let there = Made::new(&blog, "b-1").author("u-9").under("a-9").body("the same words again and again").at(3);
+    world.post(there).await;
+    let uid = world.only().await;
+    let decision = world.reject(uid, 3, &Reach::ALL).await.unwrap().ruled.decision;
+    for (name, expected) in [("blog", CampaignState::Decided), ("news", CampaignState::Open)] {
+        let reach = Reach { sites: Some(vec![name.to_owned()]), ..Reach::ALL };
+        world.store.unrule(decision, moderator(), &reach, at(110)).await.unwrap();
+        assert_eq!(world.campaigns().await[0].1, expected, "{name}");
+    }
+}
+
+pub(crate) async fn campaign_that_keeps_no_more_members_goes_on(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    world.paste(0..3).await;
+    let uid = world.only().await;
+    let day = 86_400;
+    for (number, days) in [(3, 20), (4, 40)] {
+        let made = world.pasted(number).at(days * day);
+        let mut membership = world.sight(&made).await.unwrap();
+        membership.most = 3;
+        world.record(made, Some(membership)).await;
+    }
+    let kept = world.store.campaigns_remembered(at(39 * day), at(39 * day), 9, 9).await.unwrap();
+    assert_eq!(kept.iter().map(|kept| (kept.uid, kept.members.len())).collect::<Vec<_>>(), [(uid, 3)]);
 }
 
 pub(crate) async fn ruling_on_a_campaign_leaves_alone_who_joined_since(engine: &dyn Engine) {
@@ -288,6 +341,44 @@ pub(crate) async fn ruling_on_a_campaign_keeps_within_reach(engine: &dyn Engine)
     assert!(matches!(close, Err(CampaignError::Outside)));
     let done = world.reject(uid, 9, &reach).await.unwrap();
     assert_eq!((done.ruled.applied.len(), done.outside, done.turn.state), (1, 2, CampaignState::Open));
+}
+
+pub(crate) async fn decision_about_a_campaign_holds_where_its_people_work(engine: &dyn Engine) {
+    for close in [false, true] {
+        let world = World::new(engine).await;
+        let blog = site(&*world.store, "blog").await;
+        world.paste(0..3).await;
+        let uid = world.only().await;
+        let reach = Reach { sites: Some(vec!["news".to_owned()]), ..Reach::ALL };
+        let section = Reach { sections: Some(vec!["sports".to_owned()]), ..reach.clone() };
+        assert!(world.store.campaign_close(uid, moderator(), &section, at(9)).await.is_err());
+        let turn = if close {
+            world.store.campaign_close(uid, moderator(), &reach, at(9)).await.unwrap()
+        } else {
+            world.store.campaign_rule(rejecting(uid, 9, &reach)).await.unwrap().turn
+        };
+        assert_eq!(turn.sites, Some(vec![world.news.id]));
+        world.history.turned(turn).await;
+        let there = Made::new(&blog, "b-1").author("u-9").under("a-9").body("the same words again and again").at(200);
+        let here = world.pasted(201);
+        let config = history::Config::default();
+        let rebuilt = MemoryHistory::rebuild_with(config, Config::default(), Arc::clone(&world.store), at(199));
+        for history in [Arc::clone(&world.history), rebuilt.await.unwrap()] {
+            let past = async |made: &Made| history.about(&made.0.trace, at(202)).await.campaign;
+            let elsewhere = past(&there).await.get().unwrap().clone().unwrap();
+            assert_eq!((elsewhere.state, elsewhere.action), (CampaignState::Open, None), "nobody there has decided");
+            let decided = past(&here).await.get().unwrap().as_ref().map(|it| it.action);
+            assert_eq!(decided, if close { None } else { Some(Some(Action::Reject)) });
+        }
+        let all = world.reject(uid, 9, &Reach::ALL).await.unwrap().turn;
+        assert_eq!((all.state, all.sites), (CampaignState::Decided, None), "who works on all sites decides for all");
+        let past = world.history.about(&there.0.trace, at(203)).await.campaign;
+        assert_eq!(past.get().unwrap().as_ref().unwrap().action, Some(Action::Reject));
+        let narrow = world.reject(uid, 9, &reach).await.unwrap().turn;
+        assert_eq!(narrow.sites, None, "and who works on one takes nothing of that back");
+        world.store.site_delete("news", moderator(), at(300)).await.unwrap();
+        world.store.site_delete("blog", moderator(), at(300)).await.unwrap();
+    }
 }
 
 pub(crate) async fn campaigns_merge_and_close(engine: &dyn Engine) {

@@ -294,6 +294,8 @@ pub struct KeptCampaign {
     pub state: CampaignState,
     /// What people decided.
     pub action: Option<Action>,
+    /// Where that holds, or where it is closed; `None` for all sites.
+    pub sites: Option<Vec<SiteId>>,
     /// By what it is known.
     pub keys: Vec<Key>,
     /// Counts what became known.
@@ -305,7 +307,7 @@ pub struct KeptCampaign {
 }
 
 /// A change of a campaign's state, as memory needs to hear of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     /// The campaign.
     pub uid: Uuid,
@@ -313,6 +315,8 @@ pub struct Turn {
     pub state: CampaignState,
     /// What people decided, if they did.
     pub action: Option<Action>,
+    /// Where that holds, or where it is closed, when whoever said so does not work on all sites; `None` for all. Elsewhere it is open.
+    pub sites: Option<Vec<SiteId>>,
     /// The one that it is part of now.
     pub into: Option<Uuid>,
 }

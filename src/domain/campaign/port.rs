@@ -43,7 +43,7 @@ pub struct Campaign {
     pub earliest: Vec<Record>,
 }
 
-/// How many members, over all sites.
+/// How many members, over all sites. What waits for a person counts as held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
 pub struct Counts {
     /// Comments.
@@ -80,7 +80,7 @@ pub struct Member {
 pub struct CampaignFilter {
     /// In that state.
     pub state: Option<CampaignState>,
-    /// With a member on that site.
+    /// With a member on that site and within reach.
     pub site: Option<String>,
     /// With members that stand approved and that no person has looked at.
     pub recheck: bool,
@@ -190,7 +190,7 @@ pub trait Campaigns: Send + Sync {
         page: &PageRequest,
     ) -> std::result::Result<store::Page<Member>, ListError>;
     /// Rules on the members within reach in one commit, as one ruling that is taken back like any other. The campaign is decided when
-    /// nothing of it lies outside the reach; taking the ruling back opens it again.
+    /// nothing of it lies outside the reach; taking all of the ruling back opens it again.
     async fn campaign_rule(&self, ruling: CampaignRuling) -> std::result::Result<CampaignRuled, CampaignError>;
     /// Closes an open campaign without a decision.
     async fn campaign_close(

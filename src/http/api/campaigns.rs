@@ -101,7 +101,7 @@ pub struct MemberOut {
 
 impl From<&Member> for MemberOut {
     fn from(member: &Member) -> Self {
-        Self { number: member.number, recheck: member.recheck, comment: (&member.record).into() }
+        Self { number: member.number, recheck: member.recheck, comment: CommentOut::for_people(&member.record) }
     }
 }
 
@@ -122,7 +122,7 @@ pub struct CampaignWhole {
 pub struct CampaignQuery {
     /// `open`, `decided`, `closed` or `merged`.
     pub state: Option<String>,
-    /// With a member on that site.
+    /// With a member on that site, of those that you work on.
     pub site: Option<String>,
     /// `true` for those with members that stand approved and that nobody has looked at.
     pub recheck: Option<String>,
@@ -252,7 +252,7 @@ pub struct CampaignDecisionOut {
 
 impl From<&CampaignRuled> for CampaignDecisionOut {
     fn from(done: &CampaignRuled) -> Self {
-        let conflict = |record: &Record| ConflictOut { uid: record.uid, current: CommentOut::from(record) };
+        let conflict = |record: &Record| ConflictOut { uid: record.uid, current: CommentOut::for_people(record) };
         Self {
             decision: done.ruled.decision,
             applied: done.ruled.applied.iter().map(|(record, _)| record.uid).collect(),

@@ -14,7 +14,6 @@ use super::pace::Paces;
 use super::recall::{Before, Recall, Window};
 use crate::domain::campaign::{self, LazyStances, Membership, Stances, Turn};
 use crate::domain::comment::ExternalId;
-use crate::domain::decision::Action;
 use crate::domain::history::{AuthorPast, History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::store::{self, Remembered, Store};
@@ -188,9 +187,10 @@ impl MemoryHistory {
             readers: Known::NotApplicable,
             campaign: Known::Known(None),
         };
+        let mut left = None;
         if note {
             let State { recall, campaigns, .. } = &mut *state;
-            campaigns.leave(recall, trace.comment);
+            left = campaigns.leave(recall, trace.comment);
             recall.expire(within.from);
             match recall.note(trace, now, None) {
                 Some(before) if before.author != trace.author => {
@@ -208,7 +208,8 @@ impl MemoryHistory {
             Asked::Noting => campaigns.join(recall, trace, &Stances::default, &past, now, false),
             Asked::Joining(stances) => campaigns.join(recall, trace, stances, &past, now, true),
         };
-        if campaign.as_ref().is_some_and(|it| it.action == Some(Action::Approve)) {
+        campaigns.drop_empty(left);
+        if campaign.is_some() {
             campaigns.excuse(trace, &mut past, now);
         }
         past.campaign = Known::Known(campaign.map(Box::new));
@@ -310,7 +311,8 @@ impl History for MemoryHistory {
     async fn forget(&self, trace: &Trace) {
         let mut state = self.state();
         let State { recall, campaigns, .. } = &mut *state;
-        campaigns.leave(recall, trace.comment);
+        let left = campaigns.leave(recall, trace.comment);
+        campaigns.drop_empty(left);
         let before = state.recall.forget(trace.comment);
         state.reread(trace.author);
         if let Some(before) = before {

@@ -98,7 +98,6 @@ pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
         outbox::tell_status(work, &row, None, new.content.at)?;
     }
     start::complete_run(work.connection, row.id)?;
-    work.note(Change::Added { row: row.id, site, keys });
     Ok(Recorded::New(row, new.content, waits))
 }
 

@@ -59,11 +59,14 @@ pub(super) fn unrule(
     let Some(number) = found else { return Ok(Err(UndoError::NotFound)) };
     let items = items(work, number)?;
     let mut ruled = Ruled { decision, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
-    let mut touched = Vec::new();
+    let (mut touched, mut stands) = (Vec::new(), false);
     for item in items {
         match item.row {
             Some(ref row) if allowed(work, row, reach)? => touched.push(item),
-            Some(ref row) => ruled.missing.push(row.uid(work.shared)),
+            Some(ref row) => {
+                stands |= !is_taken_back(work.connection, number, &item)?;
+                ruled.missing.push(row.uid(work.shared));
+            }
             None => {} // erased since: it has no name any more
         }
     }
@@ -92,7 +95,9 @@ pub(super) fn unrule(
     if !ruled.applied.is_empty() {
         let write = "UPDATE ruling SET undone_at = ?2 WHERE id = ?1";
         work.connection.prepare_cached(write)?.execute(params![number, at.as_millis()])?;
-        campaigns::reopen(work.connection, decision)?;
+        if !stands {
+            campaigns::reopen(work.connection, decision)?; // not while it holds for others, who work elsewhere
+        }
         audit::add(work.connection, by, "decision.undo", &decision.to_string(), &count(ruled.applied.len()), at)?;
     }
     Ok(Ok(ruled))

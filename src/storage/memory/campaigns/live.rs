@@ -19,6 +19,8 @@ pub(super) struct Live {
     pub(super) uid: Uuid,
     pub(super) state: CampaignState,
     pub(super) action: Option<Action>,
+    /// Where people decided or closed it; `None` for all sites.
+    pub(super) decided_on: Option<Vec<SiteId>>,
     pub(super) keys: Vec<Key>,
     pub(super) at: Timestamp,
     pub(super) comments: u32,
@@ -42,6 +44,7 @@ impl Live {
             uid,
             state: CampaignState::Open,
             action: None,
+            decided_on: None,
             keys: Vec::new(),
             at,
             comments: 0,
@@ -93,14 +96,24 @@ impl Live {
             self.approved_by_person.saturating_sub(approved(before).into()).saturating_add(approved(after).into());
     }
 
-    pub(super) fn past(&self) -> CampaignPast {
+    /// What it is for comments on a site: where nobody decided who works there, it is open.
+    pub(super) fn seen_from(&self, site: SiteId) -> (CampaignState, Option<Action>) {
+        if self.decided_on.as_ref().is_none_or(|sites| sites.contains(&site)) {
+            (self.state, self.action)
+        } else {
+            (CampaignState::Open, None)
+        }
+    }
+
+    pub(super) fn past(&self, site: SiteId) -> CampaignPast {
+        let (state, action) = self.seen_from(site);
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         let kinds: BTreeSet<_> = self.keys.iter().map(Key::kind).collect();
         CampaignPast {
             campaign: self.uid,
             kinds: kinds.into_iter().collect(),
-            state: self.state,
-            action: self.action,
+            state,
+            action,
             comments: self.comments,
             authors: count(self.authors.len()),
             articles: count(self.articles.len()),

@@ -21,6 +21,7 @@ use crate::domain::decision::Action;
 use crate::domain::history::{LinkPast, PastOf, Sightings, Standing};
 use crate::domain::known::Known;
 use crate::domain::signal::repeated_link::POPULAR;
+use crate::domain::site::SiteId;
 use crate::domain::store::Remembered;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{LinkTrace, TextTrace, Trace};
@@ -117,9 +118,10 @@ impl Campaigns {
         let (matched, fresh): (Vec<_>, Vec<_>) =
             marks.into_iter().filter(|(_, mark)| mark.counts(&stances)).partition(|(slot, _)| slot.is_some());
         let matched: BTreeSet<Slot> = matched.into_iter().filter_map(|(slot, _)| slot).collect();
-        let mut target = matched.iter().copied().min_by_key(|slot| (self.precedence(*slot), *slot));
-        if target.and_then(|slot| self.live.get(&slot)).is_some_and(|live| live.state == CampaignState::Closed) {
-            return None; // people said that this is none
+        let mut target = matched.iter().copied().min_by_key(|slot| (self.precedence(*slot, trace.site), *slot));
+        let shelter = target.filter(|slot| self.shelters(*slot, trace.site));
+        if shelter.is_some() {
+            target = None; // what else it carries is judged as ever: or what people let pass would carry anything along
         }
         if recognise && target.is_none_or(|slot| self.is_open(slot)) {
             for (_, mark) in fresh {
@@ -128,11 +130,15 @@ impl Campaigns {
                 }
             }
         }
+        // Nobody joins what people found to be none.
+        let is_one =
+            |slot: &Slot| self.live.get(slot).is_some_and(|live| live.seen_from(trace.site).0 != CampaignState::Closed);
+        let target = target.or(shelter.filter(is_one));
         let target = target?;
         if recognise {
             self.bridge(target, &matched);
         }
-        let told = self.live.get(&target)?.past();
+        let told = self.live.get(&target)?.past(trace.site);
         if let Some(noted) = recall.noted(number) {
             self.count(target, noted);
         }
@@ -149,11 +155,11 @@ impl Campaigns {
         let stances = Stances::default();
         let counts = marks.iter().filter(|mark| mark.counts(&stances));
         let found = counts.filter_map(|mark| self.find(&mark.key, now));
-        let live = self.live.get(&found.min_by_key(|slot| (self.precedence(*slot), *slot))?)?;
-        if live.state == CampaignState::Closed {
+        let live = self.live.get(&found.min_by_key(|slot| (self.precedence(*slot, trace.site), *slot))?)?;
+        let mut told = live.past(trace.site);
+        if told.state == CampaignState::Closed {
             return None;
         }
-        let mut told = live.past();
         if self.slot_of(recall, trace.comment).is_some_and(|slot| self.by_uid.get(&live.uid) == Some(&slot)) {
             told.comments = told.comments.saturating_sub(1); // it is one of them itself
         }
@@ -164,7 +170,7 @@ impl Campaigns {
     pub(super) fn excuse(&self, trace: &Trace, past: &mut PastOf, now: Timestamp) {
         let approved = |key: &Key| {
             let live = self.find(key, now).and_then(|slot| self.live.get(&slot));
-            live.is_some_and(|live| live.action == Some(Action::Approve))
+            live.is_some_and(|live| live.seen_from(trace.site).1 == Some(Action::Approve))
         };
         if let (Some(text), Known::Known(seen)) = (&trace.text, &mut past.text)
             && approved(&Key::Text(*text))
@@ -187,16 +193,24 @@ impl Campaigns {
         }
     }
 
-    /// A comment is gone, or is noted anew.
-    pub(super) fn leave(&mut self, recall: &Recall, comment: u64) {
+    /// A comment is gone, or is noted anew. Answers the campaign that it left, which [`Self::drop_empty`] is to be told of once it is
+    /// known whether the comment comes back.
+    pub(super) fn leave(&mut self, recall: &Recall, comment: u64) -> Option<Slot> {
         self.carried.remove(&comment);
-        let Some(noted) = recall.number_of(comment).and_then(|number| recall.noted(number)) else { return };
+        let noted = recall.number_of(comment).and_then(|number| recall.noted(number))?;
         let slot = self.resolved(noted.campaign);
-        if let Some(live) = self.live.get_mut(&slot) {
-            live.comments = live.comments.saturating_sub(1);
-            live.stand(noted.standing, None);
-            let named = (noted.site, noted.comment_id.clone());
-            live.pending.retain(|pending| *pending != named);
+        let live = self.live.get_mut(&slot)?;
+        live.comments = live.comments.saturating_sub(1);
+        live.stand(noted.standing, None);
+        let named = (noted.site, noted.comment_id.clone());
+        live.pending.retain(|pending| *pending != named);
+        Some(slot)
+    }
+
+    /// Forgets a campaign with its last member, as the store does: or later comments would join one that nobody can look at.
+    pub(super) fn drop_empty(&mut self, left: Option<Slot>) {
+        if let Some(slot) = left.filter(|slot| self.live.get(slot).is_some_and(|live| live.comments == 0)) {
+            self.drop_slot(slot);
         }
     }
 
@@ -246,7 +260,7 @@ impl Campaigns {
         } else if turn.state == CampaignState::Merged {
             self.drop_slot(slot);
         } else if let Some(live) = self.live.get_mut(&slot) {
-            (live.state, live.action) = (turn.state, turn.action);
+            (live.state, live.action, live.decided_on) = (turn.state, turn.action, turn.sites);
         }
     }
 
@@ -255,6 +269,7 @@ impl Campaigns {
         let slot = self.next_slot();
         let mut live = Live::new(kept.uid, kept.at);
         (live.state, live.action, live.version, live.saved) = (kept.state, kept.action, kept.version, kept.version);
+        live.decided_on = kept.sites;
         self.insert(slot, live);
         for key in kept.keys.into_iter().take(KEYS_MAX) {
             self.attach(slot, key);
@@ -305,13 +320,21 @@ impl Campaigns {
     }
 
     /// Which of several a comment joins: smaller comes first.
-    fn precedence(&self, slot: Slot) -> u8 {
-        match self.live.get(&slot).map(|live| (live.state, live.action)) {
+    fn precedence(&self, slot: Slot, site: SiteId) -> u8 {
+        match self.live.get(&slot).map(|live| live.seen_from(site)) {
             Some((_, Some(Action::Reject))) => 0,
             Some((CampaignState::Open, _)) => 1,
             Some((CampaignState::Decided, _)) => 2,
             Some((CampaignState::Closed | CampaignState::Merged, _)) | None => 3,
         }
+    }
+
+    /// Whether people let pass what its comments share; or decided for another site, so that nothing may be added to what they saw.
+    fn shelters(&self, slot: Slot, site: SiteId) -> bool {
+        self.live.get(&slot).is_some_and(|live| {
+            let (state, action) = live.seen_from(site);
+            state == CampaignState::Closed || action == Some(Action::Approve) || state != live.state
+        })
     }
 
     fn is_open(&self, slot: Slot) -> bool {
@@ -321,6 +344,9 @@ impl Campaigns {
     fn absorb(&mut self, into: Slot, from: Slot) {
         if into == from || !self.live.contains_key(&into) {
             return;
+        }
+        for known_as in self.merged.values_mut().filter(|known_as| **known_as == from) {
+            *known_as = into; // before it goes, and takes along what became part of it
         }
         let Some(gone) = self.drop_slot(from) else { return };
         self.merged.insert(from, into);

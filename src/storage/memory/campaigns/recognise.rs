@@ -61,7 +61,10 @@ impl Campaigns {
     ) -> Option<Slot> {
         let mut tally: BTreeMap<Slot, usize> = BTreeMap::new();
         for noted in members.iter().filter_map(|number| recall.noted(*number)) {
-            *tally.entry(self.resolved(noted.campaign)).or_default() += 1;
+            let slot = self.resolved(noted.campaign);
+            // Who belongs to what people let pass belongs there for something else.
+            let slot = if self.shelters(slot, noted.site) { 0 } else { slot };
+            *tally.entry(slot).or_default() += 1;
         }
         let in_none = tally.remove(&0).unwrap_or(0);
         let most = tally.iter().max_by_key(|(slot, count)| (**count, std::cmp::Reverse(**slot)));
@@ -80,9 +83,16 @@ impl Campaigns {
             self.attach(slot, key);
         }
         for number in members {
-            let Some(noted) = recall.noted(*number).filter(|noted| self.resolved(noted.campaign) == 0) else {
+            let Some(noted) = recall.noted(*number) else { continue };
+            let before = self.resolved(noted.campaign);
+            let decided = noted.standing.is_some_and(|standing| standing.by_person);
+            if before != 0 && (decided || !self.shelters(before, noted.site)) {
                 continue;
-            };
+            }
+            if let Some(live) = self.live.get_mut(&before) {
+                live.comments = live.comments.saturating_sub(1);
+                live.stand(noted.standing, None);
+            }
             if let Some(live) = self.live.get_mut(&slot).filter(|live| live.pending.len() < PENDING_MAX) {
                 live.pending.push((noted.site, noted.comment_id.clone()));
             }

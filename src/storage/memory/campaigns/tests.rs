@@ -199,7 +199,7 @@ fn what_is_closed_is_not_recognised_again() {
         world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
     }
     let uid = world.campaigns.live.values().next().expect("recognised").uid;
-    world.campaigns.turned(Turn { uid, state: CampaignState::Closed, action: None, into: None });
+    world.campaigns.turned(Turn { uid, state: CampaignState::Closed, action: None, sites: None, into: None });
     for at in 0..5 {
         assert_eq!(world.post(&format!("d{at}"), &format!("y{at}"), &format!("b{at}"), TEXT), None);
     }
@@ -230,7 +230,7 @@ fn what_has_been_quiet_for_long_takes_nobody_any_more() {
     world.second += 31 * 86_400;
     assert_eq!(world.post("d", "y", "b", TEXT), None);
     let uid = world.campaigns.live.values().next().expect("recognised").uid;
-    let rejected = Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), into: None };
+    let rejected = Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), sites: None, into: None };
     world.campaigns.turned(rejected);
     let told = world.post("e", "z", "c", TEXT).expect("what people decided counts for longer");
     assert_eq!(told.action, Some(Action::Reject));
@@ -254,4 +254,57 @@ fn one_comment_pulls_no_genuine_link_into_a_campaign() {
     assert_eq!(world.sizes(), [4]);
     assert_eq!(world.post("f", "w", "d", "plum http://paper.example/story").map(|told| told.comments), Some(2));
     assert_eq!(world.sizes(), [4, 3], "who cites it is a campaign of its own, if any");
+}
+
+#[test]
+fn what_became_part_of_another_goes_along_when_that_one_does() {
+    let mut world = World::new(Config::default());
+    let bodies = ["apple http://one.example/x", "pear http://two.example/x", "plum http://three.example/x"];
+    let mut members = Vec::new();
+    for (of, body) in bodies.iter().enumerate() {
+        for at in 0..3 {
+            let trace =
+                trace(1, &format!("c{of}{at}"), &format!("x{of}{at}"), &format!("a{of}{at}"), &format!("{at} {body}"));
+            world.sight(&trace);
+            world.stand(&trace, Standing { status: Status::Approved, by_person: false });
+            members.push(trace);
+        }
+    }
+    let uids: Vec<Uuid> = world.campaigns.live.values().map(|live| live.uid).collect();
+    assert_eq!(uids.len(), 3);
+    for (from, into) in [(0, 1), (1, 2)] {
+        let turn =
+            Turn { uid: uids[from], state: CampaignState::Merged, action: None, sites: None, into: Some(uids[into]) };
+        world.campaigns.turned(turn);
+    }
+    world.stand(&members[0], Standing { status: Status::Rejected, by_person: true });
+    let live = world.campaigns.live.values().next().expect("there is one");
+    assert_eq!((live.uid, live.comments, live.rejected), (uids[2], 9, 1));
+}
+
+#[test]
+fn what_people_let_pass_is_no_shelter_for_what_rides_on_it() {
+    let rejected = "http://pills.example/offer";
+    for (state, action) in [(CampaignState::Decided, Some(Action::Approve)), (CampaignState::Closed, None)] {
+        let mut world = World::new(Config::default());
+        for at in 0..3 {
+            world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), HEADLINE);
+        }
+        for at in 0..3 {
+            let trace = trace(1, &format!("c{at}"), &format!("x{at}"), &format!("a{at}"), HEADLINE);
+            world.stand(&trace, Standing { status: Status::Approved, by_person: true });
+        }
+        let let_pass = world.campaigns.live.values().next().expect("recognised").uid;
+        world.campaigns.turned(Turn { uid: let_pass, state, action, sites: None, into: None });
+        let mut told = None;
+        for at in 0..4 {
+            let (id, article, author) = (format!("d{at}"), format!("y{at}"), format!("b{at}"));
+            told = world.post(&id, &article, &author, &format!("{HEADLINE}\n{rejected}"));
+        }
+        let told = told.expect("it belongs to one");
+        assert_ne!(told.campaign, let_pass);
+        assert_eq!((told.state, told.action, told.comments), (CampaignState::Open, None, 3));
+        let plain = world.post("e", "z", "c", HEADLINE);
+        assert_eq!(plain.and_then(|told| told.action), action, "the rest of it stays excused");
+    }
 }

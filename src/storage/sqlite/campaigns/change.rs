@@ -1,5 +1,7 @@
 //! What people do to campaigns: decide, close, merge.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 use uuid::Uuid;
 
@@ -10,9 +12,28 @@ use super::{Found, Outcome, absorb, action_code, by_uid, live, members, within};
 use crate::domain::campaign::{CampaignError, CampaignRuled, CampaignRuling, CampaignState, Key, Turn};
 use crate::domain::decision::{Actor, DecidedBy};
 use crate::domain::people::Reach;
+use crate::domain::site::SiteId;
 use crate::domain::store::{Result, Ruling, Seen};
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
+
+impl Reached {
+    /// Where a decision of whoever has that reach holds: on all sites only when they work on all of them.
+    fn sites(&self, reach: &Reach) -> Option<Vec<SiteId>> {
+        let sites: BTreeSet<SiteId> = self.inside.iter().map(|(row, _)| row.site).collect();
+        reach.sites.as_ref().map(|_| sites.into_iter().collect())
+    }
+
+    /// Whether it was closed wherever somebody with that reach works.
+    fn is_over(&self, reach: &Reach) -> bool {
+        let everywhere = match (&self.found.sites, self.sites(reach)) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(closed), Some(asked)) => asked.iter().all(|site| closed.contains(site)),
+        };
+        self.found.state == CampaignState::Merged || self.found.state == CampaignState::Closed && everywhere
+    }
+}
 
 /// A campaign that may be changed by somebody with that reach, its members within, and how many lie outside.
 struct Reached {
@@ -39,13 +60,15 @@ fn reached(work: &Work<'_>, uid: Uuid, reach: &Reach) -> Result<Outcome<Reached>
 }
 
 pub(super) fn rule(work: &mut Work<'_>, asked: &CampaignRuling) -> Result<Outcome<CampaignRuled>> {
-    let Reached { found, inside, outside } = match reached(work, asked.campaign, &asked.reach)? {
+    let reached = match reached(work, asked.campaign, &asked.reach)? {
         Ok(reached) => reached,
         Err(error) => return Ok(Err(error)),
     };
-    if matches!(found.state, CampaignState::Closed | CampaignState::Merged) {
+    if reached.is_over(&asked.reach) {
         return Ok(Err(CampaignError::Over));
     }
+    let sites = reached.sites(&asked.reach);
+    let Reached { found, inside, outside } = reached;
     let status = asked.action.status();
     let (mut items, mut same, mut other, mut later, mut left) = (vec![], vec![], vec![], vec![], vec![]);
     for (row, number) in inside {
@@ -86,11 +109,14 @@ pub(super) fn rule(work: &mut Work<'_>, asked: &CampaignRuling) -> Result<Outcom
         work.connection.prepare_cached("UPDATE campaign_member SET seen = 1 WHERE comment = ?1")?.execute([comment])?;
     }
     let mut turn = found.turn();
-    if outside == 0 {
-        (turn.state, turn.action) = (CampaignState::Decided, Some(asked.action));
-        let write = "UPDATE campaign SET state = 2, action = ?2, ruling = ?3 WHERE id = ?1";
+    let narrows = found.state == CampaignState::Decided && found.sites.is_none() && sites.is_some();
+    if outside == 0 && asked.reach.has_whole_sites() && !narrows {
+        let bytes = sites.as_ref().map(codec::encode).transpose()?;
+        (turn.state, turn.action, turn.sites) = (CampaignState::Decided, Some(asked.action), sites);
+        let write = "UPDATE campaign SET state = 2, action = ?2, ruling = ?3, sites = ?4 WHERE id = ?1";
         let action = action_code(asked.action);
-        work.connection.prepare_cached(write)?.execute(params![found.id, action, ruled.decision.as_bytes()])?;
+        let decision = ruled.decision.as_bytes();
+        work.connection.prepare_cached(write)?.execute(params![found.id, action, decision, bytes])?;
         let detail = format!("{} by {}", ruling.action.status().name(), ruled.decision);
         audit::add(work.connection, &asked.by, "campaign.decide", &found.uid.to_string(), &detail, asked.at)?;
     }
@@ -102,16 +128,20 @@ pub(super) fn close(work: &Work<'_>, uid: Uuid, by: &Actor, reach: &Reach, at: T
         Ok(reached) => reached,
         Err(error) => return Ok(Err(error)),
     };
-    if reached.found.state != CampaignState::Open {
+    // What people closed where they work may be closed everywhere by those who work everywhere.
+    let widens = reached.found.state == CampaignState::Closed && !reached.is_over(reach);
+    if reached.found.state != CampaignState::Open && !widens {
         return Ok(Err(CampaignError::Over));
     }
-    if reached.outside > 0 {
+    if reached.outside > 0 || !reach.has_whole_sites() {
         return Ok(Err(CampaignError::Outside));
     }
-    let write = "UPDATE campaign SET state = 3 WHERE id = ?1";
-    work.connection.prepare_cached(write)?.execute([reached.found.id])?;
+    let sites = reached.sites(reach);
+    let bytes = sites.as_ref().map(codec::encode).transpose()?;
+    let write = "UPDATE campaign SET state = 3, sites = ?2 WHERE id = ?1";
+    work.connection.prepare_cached(write)?.execute(params![reached.found.id, bytes])?;
     audit::add(work.connection, by, "campaign.close", &uid.to_string(), "", at)?;
-    Ok(Ok(Turn { state: CampaignState::Closed, ..reached.found.turn() }))
+    Ok(Ok(Turn { state: CampaignState::Closed, sites, ..reached.found.turn() }))
 }
 
 pub(super) fn merge(

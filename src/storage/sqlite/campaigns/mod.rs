@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{SqliteStore, lists, rulings};
+use super::{SqliteStore, lists, rulings, samples};
 use crate::domain::campaign::{
     Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Campaigns, Counts,
     KeptCampaign, Key, Member, MemberFilter, Membership, News, Turn,
@@ -21,6 +21,7 @@ use crate::domain::campaign::{
 use crate::domain::decision::{Action, Actor, DecidedBy, Status};
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
+use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Remembered, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
@@ -47,9 +48,11 @@ struct Found {
     last_at: Timestamp,
     size: u32,
     keys: Vec<Key>,
+    /// Where it is decided or closed; `None` for all sites.
+    sites: Option<Vec<SiteId>>,
 }
 
-const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b";
+const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b, sites";
 
 impl Found {
     fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
@@ -66,16 +69,20 @@ impl Found {
             last_at: Timestamp::from_millis(row.get(8)?),
             size: row.get(9)?,
             keys: codec::decode("a campaign's fingerprints", &row.get::<_, Vec<u8>>(10)?)?,
+            sites: row
+                .get::<_, Option<Vec<u8>>>(11)?
+                .map(|sites| codec::decode("a campaign's sites", &sites))
+                .transpose()?,
         })
     }
 
     fn turn(&self) -> Turn {
-        Turn { uid: self.uid, state: self.state, action: self.action, into: self.into }
+        Turn { uid: self.uid, state: self.state, action: self.action, sites: self.sites.clone(), into: self.into }
     }
 
     /// Whether members that stand approved are for people to look at.
     fn rechecks(&self) -> bool {
-        self.state == CampaignState::Open || self.action == Some(Action::Reject)
+        self.state == CampaignState::Open || self.action == Some(Action::Reject) || self.sites.is_some()
     }
 }
 
@@ -105,19 +112,20 @@ pub(super) fn record(work: &Work<'_>, row: &Row, id: &str, membership: Option<&M
         let done = "DELETE FROM campaign_wait WHERE site = ?1 AND id = ?2";
         work.connection.prepare_cached(done)?.execute(params![row.site.0, hash])?;
     }
-    if row.revision > 1 {
-        forget(work.connection, row.id)?;
+    let left = if row.revision > 1 { leave(work.connection, row.id)? } else { None };
+    if let Some(membership) = membership {
+        if let Some(news) = &membership.news {
+            learn(work, membership.campaign, news, membership.most)?;
+        }
+        // When it is not there, what recognised it was never stored: the next comment recognises it again.
+        if let Some(found) = resolved(work.connection, membership.campaign)? {
+            join(work.connection, found.id, row, membership.most)?;
+        }
+    } else if let Some(campaign) = waits {
+        join(work.connection, campaign, row, u32::MAX)?;
     }
-    let Some(membership) = membership else {
-        return waits.map_or(Ok(()), |campaign| join(work.connection, campaign, row, u32::MAX));
-    };
-    if let Some(news) = &membership.news {
-        learn(work, membership.campaign, news, membership.most)?;
-    }
-    match resolved(work.connection, membership.campaign)? {
-        Some(found) => join(work.connection, found.id, row, membership.most),
-        None => Ok(()), // what recognised it was never stored: the next comment recognises it again
-    }
+    // Only now: its last member may have been edited and still belong.
+    left.map_or(Ok(()), |campaign| drop_empty(work.connection, campaign))
 }
 
 /// What the store does not know of a campaign, for all that memory can tell.
@@ -141,6 +149,9 @@ fn learn(work: &Work<'_>, uid: Uuid, news: &News, most: u32) -> Result<()> {
     for (site, id) in &news.members {
         let hash = work.shared.hasher.id(*site, id);
         if let Some((row, _)) = rows::find(work.connection, &work.rows(hash), *site, id)? {
+            if row.decided_by != DecidedBy::Person {
+                leave_shelter(work.connection, row.id)?;
+            }
             join(work.connection, found.id, &row, most)?;
         } else {
             let wait = "INSERT OR REPLACE INTO campaign_wait (site, id, campaign, at) VALUES (?1, ?2, ?3, ?4)";
@@ -160,23 +171,35 @@ fn learn(work: &Work<'_>, uid: Uuid, news: &News, most: u32) -> Result<()> {
 fn join(connection: &Connection, campaign: i64, row: &Row, most: u32) -> Result<()> {
     let write = "INSERT OR IGNORE INTO campaign_member (comment, campaign, number) \
                  SELECT ?1, id, size + 1 FROM campaign WHERE id = ?2 AND size < ?3";
-    if connection.prepare_cached(write)?.execute(params![row.id, campaign, most])? > 0 {
-        let write = "UPDATE campaign SET size = size + 1, last_at = max(last_at, ?2) WHERE id = ?1";
-        connection.prepare_cached(write)?.execute(params![campaign, row.received_at.as_millis()])?;
-    }
+    let joined = connection.prepare_cached(write)?.execute(params![row.id, campaign, most])?;
+    // It goes on even when no more members are kept, or it would be closed for having gone quiet.
+    let write = "UPDATE campaign SET size = size + ?3, last_at = max(last_at, ?2) WHERE id = ?1";
+    connection.prepare_cached(write)?.execute(params![campaign, row.received_at.as_millis(), joined])?;
     Ok(())
 }
 
 /// A comment belongs to none any more. A campaign goes with its last member.
 pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
-    let read = "SELECT campaign FROM campaign_member WHERE comment = ?1";
-    let campaign: Option<i64> = connection.prepare_cached(read)?.query_row([comment], |row| row.get(0)).optional()?;
-    if let Some(campaign) = campaign {
-        connection.prepare_cached("DELETE FROM campaign_member WHERE comment = ?1")?.execute([comment])?;
-        let empty =
-            "DELETE FROM campaign WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = ?1)";
-        connection.prepare_cached(empty)?.execute([campaign])?;
-    }
+    leave(connection, comment)?.map_or(Ok(()), |campaign| drop_empty(connection, campaign))
+}
+
+/// Takes a comment out of its campaign, and answers which that was.
+fn leave(connection: &Connection, comment: u32) -> Result<Option<i64>> {
+    let delete = "DELETE FROM campaign_member WHERE comment = ?1 RETURNING campaign";
+    Ok(connection.prepare_cached(delete)?.query_row([comment], |row| row.get(0)).optional()?)
+}
+
+/// Takes a comment out of a campaign that people let pass: it turned out to carry more than they saw. That one stays, with what was said of it.
+fn leave_shelter(connection: &Connection, comment: u32) -> Result<()> {
+    let delete = "DELETE FROM campaign_member WHERE comment = ?1 AND campaign IN \
+                  (SELECT id FROM campaign WHERE state = 3 OR (state = 2 AND action = 1) OR sites IS NOT NULL)";
+    connection.prepare_cached(delete)?.execute([comment])?;
+    Ok(())
+}
+
+fn drop_empty(connection: &Connection, campaign: i64) -> Result<()> {
+    let empty = "DELETE FROM campaign WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = ?1)";
+    connection.prepare_cached(empty)?.execute([campaign])?;
     Ok(())
 }
 
@@ -196,8 +219,8 @@ pub(super) fn rows_of(connection: &Connection, uid: Uuid) -> Result<HashSet<u32>
 /// How many members within reach stand approved and are to be looked at.
 pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
     let read = "SELECT m.comment FROM campaign k JOIN campaign_member m ON m.campaign = k.id JOIN comment c ON c.id = m.comment \
-                WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2)) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
-                LIMIT 10000";
+                WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2) OR k.sites IS NOT NULL) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
+                AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.id = c.id) LIMIT 10000";
     let mut query = connection.prepare_cached(read)?;
     let found = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
     if reach.is_all() {
@@ -217,7 +240,9 @@ pub(super) fn reopen(connection: &Connection, decision: Uuid) -> Result<()> {
     let id: Option<i64> =
         connection.prepare_cached(read)?.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
     if let Some(id) = id {
-        connection.prepare_cached("UPDATE campaign SET state = 1, action = NULL WHERE id = ?1")?.execute([id])?;
+        connection
+            .prepare_cached("UPDATE campaign SET state = 1, action = NULL, sites = NULL WHERE id = ?1")?
+            .execute([id])?;
         connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1")?.execute([id])?;
     }
     Ok(())
@@ -233,6 +258,17 @@ fn members(connection: &Connection, campaign: i64, after: u32) -> Result<Vec<(u3
 
 fn live(connection: &Connection, comment: u32) -> Result<Option<Row>> {
     Ok(rows::row(connection, comment)?.filter(|row| row.status.is_some()))
+}
+
+fn has_member_within(connection: &Connection, shared: &Shared, campaign: i64, reach: &Reach) -> Result<bool> {
+    for (comment, ..) in members(connection, campaign, 0)? {
+        if let Some(row) = live(connection, comment)?
+            && within(connection, shared, &row, reach)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn within(connection: &Connection, shared: &Shared, row: &Row, reach: &Reach) -> Result<bool> {
@@ -260,10 +296,13 @@ fn view(connection: &Connection, shared: &Shared, found: Found, reach: &Reach) -
     if earliest.is_empty() {
         return Ok(None);
     }
-    let read = "SELECT count(*), sum(c.status = 1), sum(c.status = 2), sum(c.status = 3), \
-                sum(c.status = 1 AND c.decided_by <> 2 AND m.seen = 0), count(DISTINCT substr(c.keys, 9, 8)), \
+    // As people see it: what waits is held, even where it was drawn to be looked at.
+    let read = "SELECT count(*), sum(c.status = 1 AND q.id IS NULL), sum(c.status = 2 OR q.id IS NOT NULL), \
+                sum(c.status = 3 AND q.id IS NULL), \
+                sum(c.status = 1 AND q.id IS NULL AND c.decided_by <> 2 AND m.seen = 0), count(DISTINCT substr(c.keys, 9, 8)), \
                 count(DISTINCT substr(c.keys, 25, 8)), count(DISTINCT c.site), min(c.received_at), max(c.received_at) \
-                FROM campaign_member m JOIN comment c ON c.id = m.comment WHERE m.campaign = ?1 AND c.status <> 0";
+                FROM campaign_member m JOIN comment c ON c.id = m.comment LEFT JOIN queue q ON q.id = c.id \
+                WHERE m.campaign = ?1 AND c.status <> 0";
     let (counts, first_at, last_at) = connection.prepare_cached(read)?.query_row([found.id], |row| {
         let counts = Counts {
             comments: row.get(0)?,
@@ -311,6 +350,11 @@ fn list(
     let mut rows =
         query.query(params![below.unwrap_or(u32::MAX), state, filter.site, most]).map_err(StoreError::from)?;
     let limit = lists::limit(page);
+    let there = match &filter.site {
+        Some(site) if !filter.reach.covers_site(site) => return Ok(Page { items: Vec::new(), next_cursor: None }),
+        Some(site) => Some(Reach { sites: Some(vec![site.clone()]), ..filter.reach.clone() }),
+        None => None,
+    };
     let (mut items, mut last, mut scanned) = (Vec::new(), 0, 0);
     while let Some(row) = rows.next().map_err(StoreError::from)? {
         if items.len() == limit {
@@ -319,6 +363,11 @@ fn list(
         let found = Found::read(row)?;
         last = u32::try_from(found.id).unwrap_or(u32::MAX);
         scanned += 1;
+        if let Some(there) = &there
+            && !has_member_within(connection, shared, found.id, there)?
+        {
+            continue; // what another site's comments belong to is for those who work there
+        }
         if let Some(campaign) = view(connection, shared, found, &filter.reach)?
             && (!filter.recheck || campaign.counts.rechecks > 0)
         {
@@ -341,9 +390,11 @@ fn list_members(
     let Some(found) = by_uid(connection, uid)? else { return Ok(Page { items, next_cursor: None }) };
     for (comment, number, seen) in members(connection, found.id, after.unwrap_or(0))? {
         let Some(row) = live(connection, comment)? else { continue };
+        // Somebody looks at what waits, and is not to be told which of it was drawn.
+        let status = if samples::waits(connection, comment)? { Some(Status::Held) } else { row.status };
         let recheck =
-            found.rechecks() && !seen && row.status == Some(Status::Approved) && row.decided_by != DecidedBy::Person;
-        let wanted = filter.status.is_none_or(|status| row.status == Some(status)) && (recheck || !filter.recheck);
+            found.rechecks() && !seen && status == Some(Status::Approved) && row.decided_by != DecidedBy::Person;
+        let wanted = filter.status.is_none_or(|wanted| status == Some(wanted)) && (recheck || !filter.recheck);
         if !wanted || !within(connection, shared, &row, &filter.reach)? {
             continue;
         }
@@ -398,8 +449,8 @@ fn remembered(
             let standing = Standing { status: row.live()?, by_person: row.decided_by == DecidedBy::Person };
             members.push(Remembered { trace: row.trace()?, received_at: row.received_at, standing });
         }
-        let Found { uid, state, action, keys, version, at, .. } = found;
-        kept.push(KeptCampaign { uid, state, action, keys, version, at, members });
+        let Found { uid, state, action, sites, keys, version, at, .. } = found;
+        kept.push(KeptCampaign { uid, state, action, sites, keys, version, at, members });
     }
     kept.sort_by_key(|campaign| (campaign.at, campaign.uid)); // the oldest first, as they were recognised
     Ok(kept)
