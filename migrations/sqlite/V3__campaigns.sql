@@ -1,7 +1,7 @@
 -- Campaigns: comments that share text, a headline or a link target. Only adds: the version before works on beside it.
 
 -- State: 1 open, 2 decided, 3 closed, 4 part of another. Action: 1 approve, 2 reject. Size counts who ever joined. Nothing of any text: b holds
--- fingerprints.
+-- fingerprints. Sites: where it is decided or closed, when whoever said so does not work on all of them; NULL for all.
 CREATE TABLE campaign (
     id       INTEGER PRIMARY KEY AUTOINCREMENT,
     uid      BLOB NOT NULL UNIQUE,
@@ -13,7 +13,8 @@ CREATE TABLE campaign (
     at       INTEGER NOT NULL,
     last_at  INTEGER NOT NULL,
     size     INTEGER NOT NULL,
-    b        BLOB NOT NULL
+    b        BLOB NOT NULL,
+    sites    BLOB
 ) STRICT;
 CREATE INDEX campaign_state ON campaign (state, last_at);
 CREATE INDEX campaign_ruling ON campaign (ruling) WHERE ruling IS NOT NULL;

@@ -69,6 +69,3 @@ CREATE TABLE sample (
 ) STRICT;
 CREATE UNIQUE INDEX sample_comment ON sample (comment) WHERE comment IS NOT NULL;
 CREATE INDEX sample_site ON sample (site, at);
-
--- Where a campaign is decided or closed, when whoever said so does not work on all sites; NULL for all.
-ALTER TABLE campaign ADD COLUMN sites BLOB;
