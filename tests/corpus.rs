@@ -82,11 +82,11 @@ async fn judged() -> Vec<Heard> {
 // What depends on the model and is set anew with it: the spam caught, the genuine comments approved.
 
 /// Of 53 advertisements, how many are held or rejected at least.
-const SPAM_CAUGHT: usize = 51;
+const SPAM_CAUGHT: usize = 48;
 /// Of ten attacks, how many at least.
 const ABUSE_CAUGHT: usize = 10;
 /// Of 105 genuine comments, how many are approved at least.
-const GENUINE_APPROVED: usize = 101;
+const GENUINE_APPROVED: usize = 105;
 /// Of those, how many are not rejected at least.
 const GENUINE_NOT_REJECTED: usize = 105;
 
