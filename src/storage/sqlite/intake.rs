@@ -45,7 +45,7 @@ impl Prepared {
         let membership = new.membership.clone();
         let content = content_of(new);
         let content_bytes = codec::encode_judged(&content)?;
-        Ok(Self { site, keys, article, content_bytes, content, trace_bytes, effect, membership, tell, lot })
+        Ok(Self { site, keys, article, content, content_bytes, trace_bytes, effect, membership, tell, lot })
     }
 
     fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {
