@@ -1,4 +1,5 @@
-//! Default weights of signals that were fitted to labelled comments: `models/weights.toml`, made by `doorward train`.
+//! Default weights of signals that were fitted to labelled comments: `models/weights.toml`. None is yet: `classifier::weights` fits
+//! them, and `doorward train` does not call it so far.
 //!
 //! A check's author writes down what a hit should be worth; where the labelled sets say something about it, what they say is the default.
 

@@ -25,6 +25,9 @@ use crate::domain::site::SiteId;
 /// The site that everything is judged for.
 const SITE: SiteId = SiteId(1);
 
+/// How far apart comments come that tell no time.
+const PACE_MS: i64 = 300_000;
+
 /// What became of one case.
 #[derive(Debug, Clone)]
 pub struct Heard {
@@ -85,7 +88,8 @@ impl Court {
     pub async fn hear(&mut self, cases: Vec<Case>) -> anyhow::Result<Vec<Heard>> {
         let mut all = Vec::with_capacity(cases.len());
         for (number, case) in cases.into_iter().enumerate() {
-            let now = case.at.unwrap_or(START);
+            // Where a set tells no time, comments come one by one: all at one instant would be a burst.
+            let now = case.at.unwrap_or_else(|| START.plus_millis(i64::try_from(number).unwrap_or(0) * PACE_MS));
             let Some(comment) = self.comment(&case, number) else { continue };
             let page = self.page(case.article.as_ref());
             let stances = || Stances::of(&comment, page.as_deref());

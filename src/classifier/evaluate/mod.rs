@@ -7,9 +7,6 @@ pub mod baseline;
 pub mod bootstrap;
 pub mod calibration;
 pub mod random;
-mod wilson;
-
-pub use wilson::wilson;
 
 use calibration::Bins;
 

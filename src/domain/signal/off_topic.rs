@@ -19,7 +19,7 @@
 //!   2.2), `contact_weight` (log-odds when it carries a telephone number, an offer, or two words of sellers, default
 //!   3.0), `clear_weight` (log-odds added for a misfit on the way from `min_misfit` to `clear_misfit`, and all that a
 //!   very clear one adds without link or contact, default 0.8), `voice_max` (most that a model adds or takes which
-//!   says how off-topic comments read, in log-odds, default 1.0).
+//!   says how off-topic comments read, in log-odds, default 1.0; no shipped model says so yet).
 
 use std::sync::Arc;
 
