@@ -90,7 +90,7 @@ fn costs(criterion: &mut Criterion) {
     let classifier = house.classifier.clone().expect("there is a model");
     let gist = house.embedding.gist(one.body.words());
     criterion.bench_function("features + model", |bench| {
-        bench.iter(|| classifier.assess(black_box(&one), Some(black_box(page.as_ref())), black_box(&gist)));
+        bench.iter(|| classifier.assess(black_box(&one), Some(black_box(page.as_ref())), black_box(&gist), None));
     });
     criterion.bench_function("parse + normalise", |bench| bench.iter(|| comment(&house, black_box(&request))));
     criterion.bench_function("signals + model + policy", |bench| {

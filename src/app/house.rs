@@ -203,11 +203,7 @@ impl House {
         let has_link = context.links_out().next().is_some();
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
             let page = page.get().map(AsRef::as_ref);
-            let output = classifier.assess(comment, page, &gist);
-            match self.learned.get(&comment.trace.site) {
-                Some(learned) => learned.adjust(output, comment, page),
-                None => output,
-            }
+            classifier.assess(comment, page, &gist, self.learned.get(&comment.trace.site).map(AsRef::as_ref))
         });
         let section = comment.sent.article.section.as_deref();
         let moderation = match (&scene.page, section) {

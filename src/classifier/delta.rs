@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::features::{DIMENSION, Features, Owner, visit};
+use super::features::{DIMENSION, Features, Owner};
 use super::model::words_of;
+use super::shares::Shares;
 use crate::domain::category::Category;
 use crate::domain::comment::Comment;
 use crate::domain::model::{ModelOutput, Term};
-use crate::domain::relevance::Page;
 use crate::domain::scores::LogOdds;
 
 /// What a site taught, ready to answer: weights of both outputs over the same features, found by counting bits.
@@ -114,29 +114,37 @@ impl Learned {
         format!("{}+{}", self.base, self.number)
     }
 
-    /// The model's answer with what the site taught: the sums, the version, and terms that say that they were learned here. What was learned
-    /// over another model says nothing.
-    #[must_use]
-    pub fn adjust(&self, output: ModelOutput, comment: &Comment, page: Option<&Page>) -> ModelOutput {
-        let ModelOutput::Scored { version, spam, abuse, mut terms } = output else { return output };
-        if version != self.base {
-            return ModelOutput::Scored { version, spam, abuse, terms };
-        }
-        let mut sums = [0.0_f64; 2];
-        let mut shares: BTreeMap<Owner, [f64; 2]> = BTreeMap::new();
-        visit(comment, page, |index, value, owner| {
-            let Some(weights) = self.delta.weight(index) else { return };
-            let share = weights.map(|weight| f64::from(weight) * f64::from(value));
-            let sum = shares.entry(owner).or_default();
-            for output in [0, 1] {
-                sums[output] += share[output];
-                sum[output] += share[output];
-            }
-        });
-        terms.extend(terms_of(comment, &shares));
-        let [for_spam, for_abuse] = sums.map(|sum| self.delta.bounded(sum));
+    /// Begins to look at a comment, feature by feature.
+    pub(super) fn lesson<'a>(&'a self, comment: &'a Comment) -> Applied<'a> {
+        Applied { learned: self, comment, sums: [0.0; 2], shares: Shares::new(comment.body.words.len()) }
+    }
+}
+
+/// What a site taught, applied to one comment.
+pub(super) struct Applied<'a> {
+    learned: &'a Learned,
+    comment: &'a Comment,
+    sums: [f64; 2],
+    shares: Shares,
+}
+
+impl Applied<'_> {
+    /// Hears of a feature; each comes once.
+    pub(super) fn hear(&mut self, index: u32, value: f32, owner: Owner) {
+        let Some(weights) = self.learned.delta.weight(index) else { return };
+        let share = weights.map(|weight| f64::from(weight) * f64::from(value));
+        self.sums[0] += share[0];
+        self.sums[1] += share[1];
+        self.shares.add(owner, share);
+    }
+
+    /// The model's answer with what the site taught: the sums, the version, and terms that say that they were learned here.
+    pub(super) fn adjust(self, output: ModelOutput) -> ModelOutput {
+        let ModelOutput::Scored { spam, abuse, mut terms, .. } = output else { return output };
+        terms.extend(terms_of(self.comment, &self.shares));
+        let [for_spam, for_abuse] = self.sums.map(|sum| self.learned.delta.bounded(sum));
         ModelOutput::Scored {
-            version: self.version(),
+            version: self.learned.version(),
             spam: LogOdds::of(spam.get() + for_spam),
             abuse: LogOdds::of(abuse.get() + for_abuse),
             terms,
@@ -145,8 +153,8 @@ impl Learned {
 }
 
 /// The strongest shares, in words.
-fn terms_of(comment: &Comment, shares: &BTreeMap<Owner, [f64; 2]>) -> Vec<Term> {
-    let each = shares.iter().flat_map(|(owner, shares)| [(*owner, 0, shares[0]), (*owner, 1, shares[1])]);
+fn terms_of(comment: &Comment, shares: &Shares) -> Vec<Term> {
+    let each = shares.iter().flat_map(|(owner, shares)| [(owner, 0, shares[0]), (owner, 1, shares[1])]);
     let mut strongest: Vec<(Owner, usize, f64)> = each.filter(|(_, _, share)| share.abs() >= MIN_TERM).collect();
     strongest.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()).then(a.0.cmp(&b.0)));
     let term = |(owner, output, share): &(Owner, usize, f64)| Term {

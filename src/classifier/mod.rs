@@ -19,6 +19,7 @@ mod manner;
 pub mod model;
 pub mod online;
 pub mod relevance_pairs;
+mod shares;
 pub mod stream;
 pub mod train;
 pub mod weights;

@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::delta::Learned;
 use super::features::{self, BUCKETS, DIMENSION, Features, Owner, SPEC};
 use super::handmade::HAND;
 use super::lists::is_small_word;
+use super::shares::Shares;
 use crate::domain::category::Category;
 use crate::domain::comment::Comment;
 use crate::domain::embedding::Gist;
@@ -206,12 +208,36 @@ impl Classifier {
         [0, 1].map(|output| self.scale[output].slope * self.margin(output, features) + self.scale[output].offset)
     }
 
-    /// What the model says about a comment under a page. Pure; allocates for the answer's terms only.
+    /// What the model says about a comment under a page, and what the site taught over it: one look at the features serves both. What was
+    /// learned over another model says nothing. Pure; allocates for the answer's terms, and two numbers a word.
     #[must_use]
-    pub fn assess(&self, comment: &Comment, page: Option<&Page>, gist: &Gist) -> ModelOutput {
+    pub fn assess(
+        &self,
+        comment: &Comment,
+        page: Option<&Page>,
+        gist: &Gist,
+        learned: Option<&Learned>,
+    ) -> ModelOutput {
+        let Some(learned) = learned.filter(|learned| learned.base == self.version) else {
+            return self.answer(comment, page, gist, |_, _, _| {});
+        };
+        let mut lesson = learned.lesson(comment);
+        let output = self.answer(comment, page, gist, |index, value, owner| lesson.hear(index, value, owner));
+        lesson.adjust(output)
+    }
+
+    /// What the model says; `each` is handed every feature that it looks at.
+    fn answer(
+        &self,
+        comment: &Comment,
+        page: Option<&Page>,
+        gist: &Gist,
+        mut each: impl FnMut(u32, f32, Owner),
+    ) -> ModelOutput {
         let mut margins = [0.0_f64; 2];
-        let mut shares: Vec<(Owner, [f64; 2])> = Vec::new();
+        let mut shares = Shares::new(comment.body.words.len());
         features::visit(comment, page, |index, value, owner| {
+            each(index, value, owner);
             let Some(weights) = self.weights.get(index as usize) else { return };
             if weights[0] == 0.0 && weights[1] == 0.0 {
                 return;
@@ -219,10 +245,10 @@ impl Classifier {
             let share = weights.map(|weight| f64::from(weight) * f64::from(value));
             margins[0] += share[0];
             margins[1] += share[1];
-            shares.push((owner, share));
+            shares.add(owner, share);
         });
         let mut said = [0, 1].map(|output| self.scale[output].slope * margins[output] + self.scale[output].offset);
-        let mut terms = self.terms(comment, shares);
+        let mut terms = self.terms(comment, &shares);
         if is_strange(comment, gist) {
             for (output, said) in said.iter_mut().enumerate() {
                 let little = said.clamp(-STRANGE_MAX, STRANGE_MAX);
@@ -237,14 +263,13 @@ impl Classifier {
     }
 
     /// The strongest shares, in words.
-    fn terms(&self, comment: &Comment, mut shares: Vec<(Owner, [f64; 2])>) -> Vec<Term> {
-        shares.sort_unstable_by_key(|(owner, _)| *owner);
-        let mut strongest: Vec<(f64, usize, Owner)> = Vec::new();
-        for same in shares.chunk_by(|a, b| a.0 == b.0) {
+    fn terms(&self, comment: &Comment, shares: &Shares) -> Vec<Term> {
+        let mut strongest: Vec<(f64, usize, Owner)> = Vec::with_capacity(64);
+        for (owner, shares) in shares.iter().filter(|(owner, _)| *owner != Owner::Constant) {
             for output in [0, 1] {
-                let share = self.scale[output].slope * same.iter().map(|(_, share)| share[output]).sum::<f64>();
-                if share.abs() >= MIN_TERM && same[0].0 != Owner::Constant {
-                    strongest.push((share, output, same[0].0));
+                let share = self.scale[output].slope * shares[output];
+                if share.abs() >= MIN_TERM {
+                    strongest.push((share, output, owner));
                 }
             }
         }
@@ -344,7 +369,7 @@ mod tests {
         for (body, strange) in cases {
             let comment =
                 data::comment(&Row { text: body.to_owned(), ..written::rows().swap_remove(0) }).expect("a comment");
-            let output = shipped.assess(&comment, None, &table.gist(comment.body.words()));
+            let output = shipped.assess(&comment, None, &table.gist(comment.body.words()), None);
             let ModelOutput::Scored { spam, abuse, terms, .. } = output else { panic!("{output:?}") };
             assert_eq!(
                 terms.iter().any(|term| term.text.starts_with("[not sure: words")),

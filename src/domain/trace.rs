@@ -6,8 +6,6 @@
 //! Quoted parts leave their marks like all others: whoever could hide behind a `>` would. Whether a comment only quotes what stands there
 //! already is for the checks to say, which know the past.
 
-use std::collections::BTreeSet;
-
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -91,7 +89,12 @@ impl TextTrace {
     /// Fingerprints of a text given by its words (or other features, in order). `None` when there are none.
     #[must_use]
     pub fn of_features<'a>(exact: u64, features: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let hashes: BTreeSet<u64> = features.map(|feature| xxh3_64(feature.as_bytes())).collect();
+        Self::of_hashes(exact, features.map(|feature| xxh3_64(feature.as_bytes())).collect())
+    }
+
+    fn of_hashes(exact: u64, mut hashes: Vec<u64>) -> Option<Self> {
+        hashes.sort_unstable();
+        hashes.dedup();
         if hashes.is_empty() {
             return None;
         }
@@ -191,9 +194,19 @@ fn text(body: &Body) -> Option<TextTrace> {
     if !mean_something(&kept) {
         return None;
     }
-    let pairs: Vec<String> = kept.windows(2).map(|pair| pair.join(" ")).collect();
-    let singles = if kept.len() < 20 { kept.as_slice() } else { &[] };
-    TextTrace::of_features(exact(kept.iter().copied()), singles.iter().copied().chain(pairs.iter().map(String::as_str)))
+    let mut hashes: Vec<u64> = Vec::with_capacity(2 * kept.len());
+    if kept.len() < 20 {
+        hashes.extend(kept.iter().map(|word| xxh3_64(word.as_bytes())));
+    }
+    let mut pair = String::new();
+    for two in kept.windows(2) {
+        pair.clear();
+        pair.push_str(two[0]);
+        pair.push(' ');
+        pair.push_str(two[1]);
+        hashes.push(xxh3_64(pair.as_bytes()));
+    }
+    TextTrace::of_hashes(exact(kept.iter().copied()), hashes)
 }
 
 /// Whether a text's fingerprints had to be made of what it quotes.

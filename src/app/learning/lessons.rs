@@ -127,7 +127,7 @@ impl Task {
             let features = features(&comment, Some(&page));
             // As intake says it: of a language that it hardly saw it says little, and learning has to start from there.
             let gist = self.house.embedding.gist(comment.body.words());
-            let said_by_base = self.classifier.assess(&comment, Some(&page), &gist);
+            let said_by_base = self.classifier.assess(&comment, Some(&page), &gist, None);
             let base = [Category::Spam, Category::Abuse].map(|category| said_by_base.log_odds(category).get());
             for (output, said) in [label.said.spam, label.said.abuse].into_iter().enumerate() {
                 let Some(said) = said else { continue };

@@ -105,9 +105,15 @@ pub fn is_latin(c: char) -> bool {
 /// Folds `plain`; the result maps to the bytes that `plain` itself maps to.
 #[must_use]
 pub(super) fn fold(plain: &Mapped) -> Mapped {
-    let mut folded = Folding { verbatim: plain.is_verbatim(), plain, out: Mapped::default(), word: Vec::new() };
+    let verbatim = plain.is_verbatim();
+    fold_by(plain, verbatim, verbatim)
+}
+
+/// Folds; `in_runs` lets what is ASCII be taken at once.
+fn fold_by(plain: &Mapped, verbatim: bool, in_runs: bool) -> Mapped {
+    let mut folded = Folding { verbatim, plain, out: Mapped::default(), word: Vec::new() };
     let text = plain.text();
-    let mut at = 0;
+    let mut at = if in_runs { folded.run(text, 0) } else { 0 };
     while let Some(c) = text[at..].chars().next() {
         let end = if c.is_ascii() { at + 1 } else { cluster_end(text, at, c) };
         // An ASCII letter may carry a combining mark; the two belong together.
@@ -117,7 +123,7 @@ pub(super) fn fold(plain: &Mapped) -> Mapped {
             end
         };
         folded.cluster(&text[at..end], c, at..end);
-        at = end;
+        at = if in_runs && c.is_ascii_whitespace() { folded.run(text, end) } else { end };
     }
     folded.flush();
     folded.out
@@ -144,6 +150,30 @@ struct Folding<'a> {
 }
 
 impl Folding<'_> {
+    /// Takes the ASCII from `at` on, up to where a word begins that holds anything else: most comments at once. No word is being read, and
+    /// the text is its own original. Answers where it ended.
+    fn run(&mut self, text: &str, at: usize) -> usize {
+        let rest = &text.as_bytes()[at..];
+        let ascii = rest.iter().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());
+        let before = rest[..ascii].iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |last| last + 1);
+        let end = if ascii == rest.len() { ascii } else { before };
+        let mut copied = 0;
+        let mut after_blank = matches!(self.out.last_char(), None | Some(' '));
+        for (here, byte) in rest[..end].iter().enumerate() {
+            let is_blank = byte.is_ascii_whitespace() || byte.is_ascii_control();
+            if is_blank && (after_blank || *byte != b' ') {
+                self.out.push_lower(&text[at + copied..at + here], at + copied..at + here);
+                copied = here + 1;
+                if !after_blank {
+                    self.out.push(" ", at + here..at + here + 1);
+                }
+            }
+            after_blank = is_blank;
+        }
+        self.out.push_lower(&text[at + copied..at + end], at + copied..at + end);
+        at + end
+    }
+
     fn cluster(&mut self, cluster: &str, first: char, range: Range<usize>) {
         if cluster.len() == 1 {
             return self.ascii(first, range);
@@ -228,5 +258,45 @@ fn straighten(c: char) -> char {
         '“' | '”' | '„' | '‟' | '«' | '»' => '"',
         '‐' | '‑' | '‒' | '–' | '—' | '―' | '−' => '-',
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn both(text: &str) -> (Mapped, Mapped) {
+        let plain = Mapped::verbatim(text);
+        (fold_by(&plain, true, true), fold_by(&plain, true, false))
+    }
+
+    #[test]
+    fn runs_fold_as_single_letters_do() {
+        let cases = [
+            "",
+            " ",
+            "Plain WORDS, and\n\n  blanks \t here\u{b}\u{7f}x ",
+            "cafe\u{301} au lait",
+            "x\u{301}",
+            "don't \u{301}mark",
+            "pay\u{0440}al and P\u{0430}ypal",
+            "a\u{200b}b  c",
+            "end\u{a0} \u{3000} of",
+            "!\u{301} ?",
+        ];
+        for text in cases {
+            let (runs, letters) = both(text);
+            assert_eq!(runs, letters, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn runs_fold_any_text_as_single_letters_do(text in "([a-zA-Z0-9 .'\t\n-]{0,8}[\\PC\u{301}\u{200b}\u{a0}]{0,2}){0,8}") {
+            let (runs, letters) = both(&text);
+            prop_assert_eq!(runs, letters);
+        }
     }
 }

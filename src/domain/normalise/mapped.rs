@@ -77,6 +77,13 @@ impl Mapped {
         self.pieces.push(Piece { at: offset(at), from, to });
     }
 
+    /// Appends `text`, which came from `from` of the original, with its ASCII letters in lower case.
+    pub(super) fn push_lower(&mut self, text: &str, from: Range<usize>) {
+        let at = self.text.len();
+        self.push(text, from);
+        self.text[at..].make_ascii_lowercase();
+    }
+
     /// Whether text and original are the same, byte for byte.
     pub(super) fn is_verbatim(&self) -> bool {
         match self.pieces.as_slice() {

@@ -11,8 +11,17 @@ use unicode_script::{Script, UnicodeScript as _};
 pub fn words(folded: &str) -> Vec<Range<u32>> {
     let mut words: Vec<Range<u32>> = Vec::with_capacity(folded.len() / 6 + 1);
     let mut start: Option<usize> = None;
-    let mut chars = folded.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
+    let bytes = folded.as_bytes();
+    let mut next = 0;
+    while let Some(byte) = bytes.get(next) {
+        let at = next;
+        if byte.is_ascii_alphanumeric() {
+            next += 1;
+            start = start.or(Some(at));
+            continue;
+        }
+        let c = if byte.is_ascii() { char::from(*byte) } else { folded[at..].chars().next().unwrap_or(' ') };
+        next += c.len_utf8();
         if is_mark(c)
             && start.is_none()
             && let Some(last) = words.last_mut()
@@ -21,8 +30,7 @@ pub fn words(folded: &str) -> Vec<Range<u32>> {
             last.end = u32::try_from(at + c.len_utf8()).unwrap_or(u32::MAX);
             continue;
         }
-        let in_word =
-            c.is_ascii_alphanumeric() || (!c.is_ascii() && (c.is_alphanumeric() || canonical_combining_class(c) != 0));
+        let in_word = !c.is_ascii() && (c.is_alphanumeric() || canonical_combining_class(c) != 0);
         if in_word {
             if is_unspaced(c) {
                 close(&mut words, &mut start, at);
@@ -32,7 +40,7 @@ pub fn words(folded: &str) -> Vec<Range<u32>> {
             }
             continue;
         }
-        let joins = c == '\'' && start.is_some() && chars.peek().is_some_and(|(_, next)| next.is_alphanumeric());
+        let joins = c == '\'' && start.is_some() && folded[next..].starts_with(char::is_alphanumeric);
         if !joins {
             close(&mut words, &mut start, at);
         }

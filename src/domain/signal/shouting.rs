@@ -74,8 +74,13 @@ impl Signal for Check {
     fn evaluate(&self, ctx: &Context<'_>) -> Outcome {
         let plain = &ctx.comment.body.plain;
         let hit = |evidence: String, spans: Vec<Span>| Outcome::Hit { weight: self.0.weight, evidence, spans };
-        let cased = plain.text().chars().filter(|c| c.is_uppercase() || c.is_lowercase()).count();
-        let upper = plain.text().chars().filter(|c| c.is_uppercase()).count();
+        let (mut cased, mut upper, mut emoji) = (0, 0, 0);
+        for c in plain.text().chars() {
+            let is_upper = c.is_uppercase();
+            upper += usize::from(is_upper);
+            cased += usize::from(is_upper || c.is_lowercase());
+            emoji += usize::from(is_emoji(c));
+        }
         #[expect(clippy::cast_precision_loss, reason = "lengths of comments")]
         if cased >= self.0.min_letters && upper as f64 > self.0.max_capitals * cased as f64 {
             return hit(
@@ -83,7 +88,6 @@ impl Signal for Check {
                 vec![Span::body(0..ctx.comment.sent.body.len())],
             );
         }
-        let emoji = plain.text().chars().filter(|c| is_emoji(*c)).count();
         if emoji > self.0.max_emoji {
             return hit(format!("{emoji} emoji."), Vec::new());
         }

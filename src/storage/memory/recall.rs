@@ -7,7 +7,7 @@
 //! Sketches are found by locality-sensitive hashing: eight bands of two minima (Leskovec, Rajaraman, Ullman, "Mining of Massive
 //! Datasets", ch. 3), so that texts of Jaccard similarity 0.6 meet with probability 0.97, of 0.2 with 0.28; what meets is compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -296,31 +296,45 @@ impl Recall {
 
     fn similar(&self, trace: &Trace, kind: TextKind, text: &TextTrace, same: f64, within: Window) -> Sightings {
         let found = self.alike(kind, text, same);
-        self.sum(trace, within, found.into_keys().rev().take(EXAMINED).collect())
+        self.sum(trace, within, found.into_iter().rev().map(|note| note.of).take(EXAMINED).collect())
     }
 
-    /// The comments with the same or a similar text, by number, each with the text that is.
-    fn alike(&self, kind: TextKind, text: &TextTrace, same: f64) -> BTreeMap<u64, TextTrace> {
-        let mut found: BTreeMap<u64, TextTrace> = BTreeMap::new();
+    /// The latest comments with the same or a similar text, in the order of their numbers, one text of each. At most [`EXAMINED`] of the same
+    /// text are read, and where there are fewer, as many that share a band: each once, though copies share all bands.
+    fn alike(&self, kind: TextKind, text: &TextTrace, same: f64) -> Vec<&TextNote> {
+        let mut found: Vec<&TextNote> = Vec::new();
         let mut number = self.exact.head(exact_key(kind, text)).map_or(END, |head| head.newest);
         for _ in 0..EXAMINED {
             let Some(note) = self.texts.get(number) else { break };
             if note.kind == kind && note.text.exact == text.exact {
-                found.insert(note.of, note.text);
+                found.push(note);
             }
             number = note.next_exact;
         }
-        for (band, key) in band_keys(kind, text).into_iter().enumerate() {
-            let mut number = self.bands.head(key).map_or(END, |head| head.newest);
+        if found.len() < EXAMINED {
+            let mut next = band_keys(kind, text).map(|key| self.bands.head(key).map_or(END, |head| head.newest));
             for _ in 0..EXAMINED {
-                let Some(note) = self.texts.get(number) else { break };
-                if note.kind == kind && note.text.similarity(text) >= same {
-                    found.insert(note.of, note.text);
+                // The newest that is left of all bands.
+                let known = next.iter().copied().filter(|number| self.texts.get(*number).is_some());
+                let Some((newest, note)) = known.max().and_then(|number| Some((number, self.texts.get(number)?)))
+                else {
+                    break;
+                };
+                if note.kind == kind && note.text.exact != text.exact && note.text.similarity(text) >= same {
+                    found.push(note);
                 }
-                number = note.next[band];
+                for (next, after) in next.iter_mut().zip(note.next).filter(|(next, _)| **next == newest) {
+                    *next = after;
+                }
             }
         }
+        found.sort_by_key(|note| note.of);
+        found.dedup_by_key(|note| note.of);
         found
+    }
+
+    fn numbers_alike(&self, kind: TextKind, text: &TextTrace, same: f64) -> Vec<u64> {
+        self.alike(kind, text, same).into_iter().map(|note| note.of).collect()
     }
 
     /// A comment's number, while it is remembered.
@@ -350,8 +364,8 @@ impl Recall {
                 let head = newest(self.domains.head(*domain));
                 self.chain(head, |note| note.next_domain, |note| note.link.domain == *domain)
             }
-            Key::Text(text) => self.alike(TextKind::Whole, text, SAME_TEXT).into_keys().collect(),
-            Key::Headline(text) => self.alike(TextKind::Headline, text, same_headline(text.size)).into_keys().collect(),
+            Key::Text(text) => self.numbers_alike(TextKind::Whole, text, SAME_TEXT),
+            Key::Headline(text) => self.numbers_alike(TextKind::Headline, text, same_headline(text.size)),
         };
         found.sort_unstable();
         found.dedup();
@@ -368,7 +382,8 @@ impl Recall {
             Key::Url(_) | Key::Domain(_) => return Vec::new(),
         };
         let mut seen = BTreeSet::from([text.exact]);
-        let others = self.alike(kind, text, same).into_values().filter(|other| seen.insert(other.exact));
+        let others =
+            self.alike(kind, text, same).into_iter().map(|note| note.text).filter(|other| seen.insert(other.exact));
         let of = |text| if kind == TextKind::Whole { Key::Text(text) } else { Key::Headline(text) };
         others.take(most).map(of).collect()
     }
@@ -376,20 +391,20 @@ impl Recall {
     /// Sums up comments given by number, newest first.
     fn sum(&self, trace: &Trace, within: Window, numbers: Vec<u64>) -> Sightings {
         let mut sum = Sightings::default();
-        let (mut authors, mut articles, mut sites) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-        let mut decided = BTreeSet::new();
-        let mut seen = BTreeSet::new();
-        let noted =
-            numbers.into_iter().filter(|number| seen.insert(*number)).filter_map(|number| self.comments.get(number));
+        let (mut authors, mut articles, mut sites) = (Vec::new(), Vec::new(), Vec::new());
+        let mut decided = Vec::new();
+        let mut last = END; // numbers fall, and those of one comment stand beside each other
+        let is_new = |number: &u64| std::mem::replace(&mut last, *number) != *number;
+        let noted = numbers.into_iter().filter(is_new).filter_map(|number| self.comments.get(number));
         let counts =
             |noted: &&Noted| !noted.gone && !noted.staff && noted.comment != trace.comment && within.holds(noted.at);
         for noted in noted.filter(counts) {
             sum.comments += 1;
             sum.by_same_author += u32::from(noted.author == trace.author);
             sum.under_other_articles += u32::from(noted.article != trace.article);
-            authors.insert(noted.author);
-            articles.insert(noted.article);
-            sites.insert(noted.site);
+            authors.push(noted.author);
+            articles.push(noted.article);
+            sites.push(noted.site);
             match noted.standing {
                 Some(Standing { status: Status::Rejected, by_person }) => {
                     sum.rejected += 1;
@@ -400,7 +415,7 @@ impl Recall {
             }
             if matches!(noted.standing, Some(Standing { status: Status::Rejected | Status::Approved, by_person: true }))
             {
-                decided.insert(noted.author);
+                decided.push(noted.author);
             }
             let is_approved = matches!(noted.standing, Some(Standing { status: Status::Approved, .. }));
             sum.approved_here += u32::from(is_approved && noted.article == trace.article);
@@ -411,10 +426,8 @@ impl Recall {
                 sum.recent.push(Sighting { comment_id, same_article: noted.article == trace.article, at: noted.at });
             }
         }
-        let counted = |set: usize| u32::try_from(set).unwrap_or(u32::MAX);
-        (sum.authors, sum.articles, sum.sites) =
-            (counted(authors.len()), counted(articles.len()), counted(sites.len()));
-        sum.authors_decided = counted(decided.len());
+        (sum.authors, sum.articles, sum.sites) = (distinct(authors), distinct(articles), distinct(sites));
+        sum.authors_decided = distinct(decided);
         sum
     }
 
@@ -452,6 +465,13 @@ impl Recall {
             self.exact.len(),
         ]
     }
+}
+
+/// How many different ones there are.
+fn distinct<T: Ord>(mut all: Vec<T>) -> u32 {
+    all.sort_unstable();
+    all.dedup();
+    u32::try_from(all.len()).unwrap_or(u32::MAX)
 }
 
 pub(super) fn band_keys(kind: TextKind, text: &TextTrace) -> [u64; BANDS] {
