@@ -1,22 +1,26 @@
 //! What a comment costs, on one core: the classifier alone, and the whole way from JSON to verdict.
 //!
-//! A request of about 800 bytes with a body of 300 characters, under a page that is prepared already, as most are. `cargo bench --bench assess`.
+//! A request of about 800 bytes with a body of 300 characters, under a page that is prepared already, as most are. Beside it what joining a campaign costs, in a memory that is
+//! full of them, and where one campaign is all there is. `cargo bench --bench assess`.
 
 use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use doorward::app::house::{House, Scene};
+use doorward::classifier::delta::{Delta, Learned};
 use doorward::config::Config;
-use doorward::domain::comment::{Comment, Draft};
+use doorward::domain::campaign::Stances;
+use doorward::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Comment, Draft};
 use doorward::domain::decision::Verdict;
-use doorward::domain::history::PastOf;
+use doorward::domain::history::{History, PastOf};
 use doorward::domain::known::Known;
 use doorward::domain::normalise::normalise;
 use doorward::domain::relevance::Page;
 use doorward::domain::signal::Allowance;
 use doorward::domain::site::SiteId;
 use doorward::domain::time::Timestamp;
+use doorward::domain::trace::Trace;
 use doorward::startup;
 
 const BODY: &str = "I crossed the old bridge every morning for eleven years, and the two times that I was nearly hit were both at the \
@@ -98,7 +102,80 @@ fn costs(criterion: &mut Criterion) {
         bench.iter(|| house.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
     });
     criterion.bench_function("whole assessment", |bench| bench.iter(|| assess(&house, &page, black_box(&request))));
+    let taught = taught(&house, &classifier.version().to_owned());
+    criterion.bench_function("features + model, with what a site taught", |bench| {
+        let learned = taught.learned.get(&SiteId(1)).map(AsRef::as_ref);
+        bench.iter(|| classifier.assess(black_box(&one), Some(black_box(page.as_ref())), black_box(&gist), learned));
+    });
+    criterion.bench_function("whole assessment, with what a site taught", |bench| {
+        bench.iter(|| assess(&taught, &page, black_box(&request)));
+    });
+    criterion.bench_function("campaigns and signals alone", |bench| {
+        let untaught = House { classifier: None, ..house.clone() };
+        let scene = scene(&page, &one);
+        bench.iter(|| untaught.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
+    });
 }
 
-criterion_group!(benches, costs);
+/// The same house where a site taught a weight for every third feature.
+fn taught(house: &House, base: &str) -> House {
+    let weights: Vec<(u32, f32)> = (0..65_536).step_by(3).map(|index| (index, 0.01)).collect();
+    let learned = Learned { base: base.to_owned(), number: 1, delta: Delta::new([&weights, &weights], 4.0) };
+    House { learned: Arc::new([(SiteId(1), Arc::new(learned))].into_iter().collect()), ..house.clone() }
+}
+
+/// What history knows a comment by that says what campaign number `wording` says, or something that nobody else says.
+fn trace_of(number: usize, wording: Option<usize>) -> Trace {
+    let words = [
+        "harbour", "castle", "orange", "ticket", "window", "silver", "garden", "letter", "market", "bottle", "winter",
+        "forest",
+    ];
+    let seed = wording.unwrap_or(1_000_000 + number);
+    let said: Vec<String> =
+        (0..12).map(|at| format!("{}{}", words[(seed / (at + 1) + at) % 12], seed % (at + 97))).collect();
+    let draft = Draft {
+        id: format!("c-{number}"),
+        article: ArticleDraft { id: format!("a-{}", number % 5_000), ..ArticleDraft::default() },
+        author: Some(AuthorDraft { name: Some(format!("somebody {number}")), ..AuthorDraft::default() }),
+        body: said.join(" "),
+        ..Draft::default()
+    };
+    normalise(SiteId(1), draft.parse(&Bounds::default()).expect("within its bounds"), false).trace
+}
+
+/// Being sighted, where so many comments are remembered; `wording` says what each says, those to come included.
+fn joining(criterion: &mut Criterion, name: &str, remembered: usize, wording: impl Fn(usize) -> Option<usize>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let history: Arc<dyn History> = startup::empty_history(&folder.path().join("past.db")).expect("an empty past");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let sight = |number: usize, trace: &Trace| {
+        let now = Timestamp::from_millis(1_795_000_000_000 + i64::try_from(number).unwrap_or(0) * 1_000);
+        runtime.block_on(history.sight_in(trace, &Stances::default, now))
+    };
+    for number in 0..remembered {
+        sight(number, &trace_of(number, wording(number)));
+    }
+    let mut number = remembered;
+    criterion.bench_function(name, |bench| {
+        bench.iter_batched(
+            || {
+                number += 1;
+                (number, trace_of(number, wording(number)))
+            },
+            |(number, trace)| sight(number, &trace),
+            criterion::BatchSize::SmallInput,
+        );
+    });
+}
+
+fn campaigns(criterion: &mut Criterion) {
+    const MANY: usize = 100_000;
+    joining(criterion, "join one of 1,000 campaigns", MANY, |number| {
+        Some(number % 1_100).filter(|wording| *wording < 1_000 || number >= MANY).map(|wording| wording % 1_000)
+    });
+    joining(criterion, "join a campaign of 100,000", MANY, |_| Some(4_711));
+    joining(criterion, "a text that nobody said before", MANY, |number| Some(4_711).filter(|_| number < MANY));
+}
+
+criterion_group!(benches, costs, campaigns);
 criterion_main!(benches);
