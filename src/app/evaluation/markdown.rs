@@ -7,7 +7,7 @@ use crate::classifier::evaluate::bootstrap::Interval;
 #[must_use]
 pub fn report(report: &Report) -> String {
     let mut text = format!("## {}\n\n{}.\n\n", report.protocol, capital(&report.title));
-    text += &format!("Reference: {}. Target: {}.\n\n", cell(&report.reference), cell(&report.target));
+    text += &format!("Reference: {}. Target: {}.\n\n", report.reference, report.target);
     if report.protocol != "data" {
         let name = &report.protocol;
         text +=

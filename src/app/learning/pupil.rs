@@ -36,7 +36,7 @@ impl Pupil {
 
     /// What answers: the house with what is in force.
     #[must_use]
-    pub const fn house(&self) -> &Arc<House> {
+    pub const fn answering(&self) -> &Arc<House> {
         &self.taught
     }
 

@@ -383,7 +383,7 @@ mod tests {
         assert!(view(PLACE)(&far, &weights) > view(PLACE)(&near, &weights), "meaning counts");
         assert_eq!(view(READER)(&far, &weights), view(READER)(&near, &weights), "a question of its own");
         let mut report = Report::default();
-        let found = VIEWS.iter().map(|view| (view.name.to_owned(), 0.9)).collect();
+        let found = VIEWS.iter().map(|view| (view.name.to_owned(), 0.9, None)).collect();
         figures(&mut report, "set", found, PLACE, 0.88);
         let judged: Vec<&str> =
             report.figures.iter().filter(|figure| figure.target.is_some()).map(|figure| figure.name.as_str()).collect();

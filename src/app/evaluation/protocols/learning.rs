@@ -152,7 +152,7 @@ async fn read(shop: &Workshop<'_>, stream: &Stream, people: People, seed: u64) -
     let mut run = Run::default();
     for (number, case) in cases.into_iter().enumerate() {
         let Some(sight) = court.sight(&case, number).await else { continue };
-        let now = court.judge(pupil.house(), case.clone(), &sight)?;
+        let now = court.judge(pupil.answering(), case.clone(), &sight)?;
         let is_rest = number >= most || pupil.labels() >= DECISIONS;
         let is_seen = now.action == Action::Hold || drawn(seed, &case, 1) < people.sampled;
         if is_rest || !is_seen {
@@ -190,12 +190,15 @@ struct Called {
 /// The rest of one site in all its runs, by the model alone and by the whole decision.
 type Site = [Vec<Called>; 2];
 
+/// A view's name, its score, and what it calls spam.
+type View<'a> = (&'static str, &'a dyn Fn(&Heard) -> f64, &'a dyn Fn(&Heard) -> bool);
+
 fn tell(report: &mut Report, stream: &Stream, people: People, runs: &[Run], chance: Chance) -> Site {
     let set = format!("{}, {}", stream.name, people.name);
     report.notes.push(told(&set, runs));
     let rest = || runs.iter().flat_map(|run| &run.rest);
     let alone = |heard: &Heard| logistic(heard.prior.spam + heard.model[0]);
-    let views: [(&str, &dyn Fn(&Heard) -> f64, &dyn Fn(&Heard) -> bool); 2] = [
+    let views: [View<'_>; 2] = [
         (MODEL_ALONE, &alone, &|heard| alone(heard) >= heard.hold.spam),
         (WHOLE, &Heard::spam_or_off_topic, &|heard| heard.as_spam > Action::Approve),
     ];
@@ -230,13 +233,13 @@ fn told(set: &str, runs: &[Run]) -> String {
     let (read, decided) = (each(&|run| run.read), each(&|run| run.decided));
     let changes = each(&|run| run.changes.get("replaced").copied().unwrap_or(0));
     let back = each(&|run| run.changes.get("rolled-back").copied().unwrap_or(0));
-    let (rest, spam) = (each(&|run| run.rest.len()), each(&|run| run.rest.iter().filter(is_spam).count()));
+    let (rest, spam) = (each(&|run| run.rest.len()), each(&|run| run.rest.iter().filter(|both| is_spam(both)).count()));
     format!(
         "{set}: by seed, comments read {read}; decisions {decided}; challengers that won {changes}; roll-backs {back}; the rest {rest}, of it spam {spam}"
     )
 }
 
-fn is_spam(both: &&[Heard; 2]) -> bool {
+fn is_spam(both: &[Heard; 2]) -> bool {
     both[0].case.spam == Some(true)
 }
 
@@ -304,4 +307,44 @@ fn interval(sites: &[Vec<Called>], chance: Chance) -> Option<Interval> {
 #[expect(clippy::cast_precision_loss, reason = "counts of comments")]
 fn count(many: usize) -> f64 {
     many as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Spam that was called so before and after, as many times as said, then ham.
+    fn site(spam: [usize; 3], ham: [usize; 3]) -> Vec<Called> {
+        let mut all = Vec::new();
+        for (is_spam, counts) in [(true, spam), (false, ham)] {
+            for (by, many) in [[true, true], [false, true], [false, false]].into_iter().zip(counts) {
+                let comment = all.len() as u64;
+                all.extend((0..many as u64).map(|at| Called { comment: comment + at, is_spam, by }));
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn what_was_gained_is_the_mean_over_sites_of_f1_after_less_before() {
+        let (better, same) = (site([2, 2, 0], [0, 0, 4]), site([3, 0, 1], [1, 0, 3]));
+        assert!((f1(&better, 0) - 2.0 / 3.0).abs() < 1e-12 && (f1(&better, 1) - 1.0).abs() < 1e-12);
+        assert!((gain(&[better.clone(), same.clone()]) - 1.0 / 6.0).abs() < 1e-12);
+        assert!(gain(std::slice::from_ref(&same)).abs() < 1e-12);
+        assert!((ham_held(&same, 0) - 0.25).abs() < 1e-12);
+        let found = interval(&[better, same], Chance { resamples: 50, seed: 1 }).expect("asked for");
+        assert!(found.low <= 1.0 / 6.0 && 1.0 / 6.0 <= found.high);
+    }
+
+    #[test]
+    fn a_stream_without_times_comes_in_an_order_of_its_seed_and_one_with_times_in_theirs() {
+        let case = |id: &str| Case { id: id.to_owned(), ..Case::default() };
+        let ids = |cases: &[Case], seed| in_order(cases, seed).into_iter().map(|case| case.id).collect::<Vec<_>>();
+        let all: Vec<Case> = (0..20).map(|at| case(&at.to_string())).collect();
+        assert_eq!(ids(&all, 1), ids(&all, 1));
+        assert_ne!(ids(&all, 1), ids(&all, 2));
+        let late = Case { at: Some(rows::START.plus_millis(5)), ..case("late") };
+        let early = Case { at: Some(rows::START), ..case("early") };
+        assert_eq!(ids(&[late, early], 1), ["early", "late"]);
+    }
 }
