@@ -172,7 +172,10 @@ fn write(out: &Path, reports: &[Report], chance: Chance) -> anyhow::Result<()> {
     let summary: String = reports.iter().map(markdown::summary).collect();
     put(out.join("summary.md"), &format!("{}{summary}", markdown::SUMMARY_HEAD))?;
     let whole: String = reports.iter().map(markdown::report).collect();
-    put(out.join("report.md"), &format!("# Measured\n\n{}{summary}\n{whole}", markdown::SUMMARY_HEAD))?;
+    put(
+        out.join("report.md"),
+        &format!("# Measured\n\n{}\n{}{summary}\n{whole}", markdown::HOW_TO_READ, markdown::SUMMARY_HEAD),
+    )?;
     for report in reports {
         for (name, svg) in plots::all(report)? {
             put(plotted.join(name), &svg)?;

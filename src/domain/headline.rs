@@ -4,6 +4,8 @@
 //! link; a line, or the whole body, of five to twenty words that is written like a title; the words around a bare address. Being found
 //! here accuses nobody: it is what history remembers, and [`super::signal::unrelated_headline`] weighs.
 
+mod abroad;
+
 use std::ops::Range;
 
 use super::normalise::{Body, LinkKind};
@@ -84,7 +86,9 @@ fn add(found: &mut Vec<Candidate>, text: &str, span: Range<usize>, strength: Str
     if !(MIN_WORDS..=MAX_WORDS).contains(&length) {
         return;
     }
-    let content: Vec<&str> = words.iter().map(|word| stem(word)).filter(|word| !is_common(word)).collect();
+    let abroad = is_abroad(&words);
+    let says = |word: &&String| !(abroad && abroad::is_common(word));
+    let content: Vec<&str> = words.iter().filter(says).map(|word| stem(word)).filter(|word| !is_common(word)).collect();
     if content.len() < MIN_CONTENT {
         return;
     }
@@ -94,6 +98,13 @@ fn add(found: &mut Vec<Candidate>, text: &str, span: Range<usize>, strength: Str
     if found.iter().all(|earlier| earlier.trace.exact != trace.exact) {
         found.push(Candidate { span, words, strength, trace });
     }
+}
+
+/// Whether a text is clearly in another language whose common words are known here. They would count as content else, and two sentences of
+/// German that share four of them would be the same story.
+fn is_abroad(words: &[String]) -> bool {
+    let votes = words.iter().filter(|word| abroad::tells(word)).count();
+    votes >= 2 && votes > words.iter().filter(|word| is_common(word)).count()
 }
 
 /// A part of a text that may be a headline.
@@ -318,6 +329,30 @@ mod tests {
         let other = trace("City Council Approves New Cycle Lanes Along the River");
         assert!(first.similarity(&reworded) >= 0.4, "{}", first.similarity(&reworded));
         assert!(first.similarity(&other) <= 0.2, "{}", first.similarity(&other));
+    }
+
+    #[test]
+    fn common_words_of_other_languages_make_no_two_sentences_alike() {
+        let trace = |text: &str| candidates(&Body::read(text, Format::Text)).first().map(|found| found.trace);
+        let cases: &[(&str, &str, &str)] = &[
+            (
+                "German",
+                "Das ist doch nicht so wie ich mir die Brücke in der Stadt Hamburg vorgestellt habe",
+                "Das ist doch nicht so wie der Fußball in den Schulen von Bayern gespielt wird",
+            ),
+            (
+                "Portuguese",
+                "Isso não é o que eles fizeram com a ponte velha da cidade de Braga",
+                "Isso não é o que ele quer com os impostos do trabalho de cada pessoa",
+            ),
+        ];
+        for (name, one, other) in cases {
+            let (one, other) = (trace(one).expect(name), trace(other).expect(name));
+            assert!(one.similarity(&other) <= 0.2, "{name}: {}", one.similarity(&other));
+        }
+        assert!(trace("Das ist ja nicht das was ich mir").is_none(), "nothing is left that says anything");
+        let english = trace("Two Die as War Veteran Drives His Van Into a Bridge").expect("English");
+        assert_eq!(english.size, 7, "English words that other languages have, too, say something in English");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::app::threads::sibling;
 use crate::domain::campaign::Stances;
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Comment, Draft, Format};
-use crate::domain::decision::{Action, Verdict};
+use crate::domain::decision::{Action, Status, Verdict};
 use crate::domain::history::{History, Standing};
 use crate::domain::known::Known;
 use crate::domain::normalise::{fold_body, normalise};
@@ -21,9 +21,10 @@ use crate::domain::relevance::Page;
 use crate::domain::siblings::{Sibling, Thread};
 use crate::domain::signal::Allowance;
 use crate::domain::site::SiteId;
+use crate::domain::time::Timestamp;
 
 /// The site that everything is judged for.
-const SITE: SiteId = SiteId(1);
+pub const SITE: SiteId = SiteId(1);
 
 /// How far apart comments come that tell no time.
 const PACE_MS: i64 = 300_000;
@@ -59,6 +60,16 @@ impl Heard {
     }
 }
 
+/// What a case meets when it comes.
+pub struct Sight {
+    /// The case as a comment.
+    pub comment: Comment,
+    /// What is fetched before it is judged.
+    scene: Scene,
+    /// The moment.
+    now: Timestamp,
+}
+
 /// A house with a past of its own.
 pub struct Court {
     house: Arc<House>,
@@ -88,35 +99,55 @@ impl Court {
     pub async fn hear(&mut self, cases: Vec<Case>) -> anyhow::Result<Vec<Heard>> {
         let mut all = Vec::with_capacity(cases.len());
         for (number, case) in cases.into_iter().enumerate() {
-            // Where a set tells no time, comments come one by one: all at one instant would be a burst.
-            let now = case.at.unwrap_or_else(|| START.plus_millis(i64::try_from(number).unwrap_or(0) * PACE_MS));
-            let Some(comment) = self.comment(&case, number) else { continue };
-            let page = self.page(case.article.as_ref());
-            let stances = || Stances::of(&comment, page.as_deref());
-            let past = self.history.sight_in(&comment.trace, &stances, now).await;
-            let thread = self.threads.entry(comment.trace.article).or_default();
-            let siblings = case.thread.as_deref().unwrap_or(thread).around(comment.trace.comment, comment.trace.author);
-            let parent = case.parent.as_deref().map(|text| fold_body(text, Format::Text));
-            let scene = Scene {
-                site: Arc::clone(&self.site),
-                page: page.map_or(Known::NotApplicable, Known::Known),
-                parent: parent.map_or(Known::NotApplicable, Known::Known),
-                siblings: siblings.map_or(Known::NotApplicable, |siblings| Known::Known(Arc::new(siblings))),
-                past,
-                allowance: Allowance::Off, // everything arrives at once here: limits would say nothing about real traffic
-            };
-            let verdict = self.house.judge(&comment, &scene, now);
-            if let Some(cause) = verdict.causes.iter().find(|cause| cause.id.starts_with("unavailable")) {
-                anyhow::bail!("{}: {}", case.id, cause.text);
-            }
-            if verdict.action == Action::Approve {
-                thread.add(sibling(&comment, &self.house));
-            }
-            let standing = Standing { status: verdict.action.status(), by_person: false };
-            self.history.settle(&comment.trace, now, standing).await;
-            all.push(self.heard(case, &verdict));
+            let Some(sight) = self.sight(&case, number).await else { continue };
+            let heard = self.judge(&self.house, case, &sight)?;
+            self.settle(&sight, Standing { status: heard.action.status(), by_person: false }).await;
+            all.push(heard);
         }
         Ok(all)
+    }
+
+    /// What a case meets when it comes, as the `number`th; `None` when no site could post it.
+    pub async fn sight(&mut self, case: &Case, number: usize) -> Option<Sight> {
+        // Where a set tells no time, comments come one by one: all at one instant would be a burst.
+        let now = case.at.unwrap_or_else(|| START.plus_millis(i64::try_from(number).unwrap_or(0) * PACE_MS));
+        let comment = self.comment(case, number)?;
+        let page = self.page(case.article.as_ref());
+        let stances = || Stances::of(&comment, page.as_deref());
+        let past = self.history.sight_in(&comment.trace, &stances, now).await;
+        let thread = self.threads.entry(comment.trace.article).or_default();
+        let siblings = case.thread.as_deref().unwrap_or(thread).around(comment.trace.comment, comment.trace.author);
+        let parent = case.parent.as_deref().map(|text| fold_body(text, Format::Text));
+        let scene = Scene {
+            site: Arc::clone(&self.site),
+            page: page.map_or(Known::NotApplicable, Known::Known),
+            parent: parent.map_or(Known::NotApplicable, Known::Known),
+            siblings: siblings.map_or(Known::NotApplicable, |siblings| Known::Known(Arc::new(siblings))),
+            past,
+            allowance: Allowance::Off, // everything arrives at once here: limits would say nothing about real traffic
+        };
+        Some(Sight { comment, scene, now })
+    }
+
+    /// Judges a case by `house`: the court's own, or one that learned meanwhile.
+    ///
+    /// # Errors
+    /// Something that was due failed.
+    pub fn judge(&self, house: &House, case: Case, sight: &Sight) -> anyhow::Result<Heard> {
+        let verdict = house.judge(&sight.comment, &sight.scene, sight.now);
+        if let Some(cause) = verdict.causes.iter().find(|cause| cause.id.starts_with("unavailable")) {
+            anyhow::bail!("{}: {}", case.id, cause.text);
+        }
+        Ok(self.heard(case, &verdict))
+    }
+
+    /// Leaves a case's mark on the past: what became of it, and by whom.
+    pub async fn settle(&mut self, sight: &Sight, standing: Standing) {
+        if standing.status == Status::Approved {
+            let thread = self.threads.entry(sight.comment.trace.article).or_default();
+            thread.add(sibling(&sight.comment, &self.house));
+        }
+        self.history.settle(&sight.comment.trace, sight.now, standing).await;
     }
 
     /// The case as the comment that a site would post.

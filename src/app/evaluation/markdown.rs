@@ -8,6 +8,11 @@ use crate::classifier::evaluate::bootstrap::Interval;
 pub fn report(report: &Report) -> String {
     let mut text = format!("## {}\n\n{}.\n\n", report.protocol, capital(&report.title));
     text += &format!("Reference: {}. Target: {}.\n\n", report.reference, report.target);
+    if report.protocol != "data" {
+        let name = &report.protocol;
+        text +=
+            &format!("```sh\ndoorward evaluate --protocol {name} --train DIR/train --cache CACHE --out OUT\n```\n\n");
+    }
     if !report.figures.is_empty() {
         text += "| figure | value | target | |\n| --- | ---: | --- | --- |\n";
         text += &report.figures.iter().map(figure_row).collect::<String>();
@@ -48,6 +53,13 @@ pub fn summary(report: &Report) -> String {
     let row = |figure: &&Figure| format!("| `{}` {}", report.protocol, figure_row(figure));
     shown.iter().map(row).collect()
 }
+
+/// What somebody has to know who reads a report for the first time.
+pub const HOW_TO_READ: &str = "In brackets: where a figure lies in nineteen of twenty resamples of whole groups (pages, videos, threads). \
+*Model alone* is the model's answer with policy's prior, *whole decision* everything that becomes of a comment with the default settings; \
+precision, recall, F1 and false positives are those of what is held or rejected, unless a note says otherwise. *Positives* are spam, abuse or what is out \
+of place, as the protocol says; AP is average precision; *calibration error* is told as it is, and after policy's prior is replaced by the share of \
+positives in the set. A dash: nothing to tell.\n";
 
 /// The head of the table that [`summary`] fills.
 pub const SUMMARY_HEAD: &str = "| protocol | figure | value | target | |\n| --- | --- | ---: | --- | --- |\n";

@@ -5,6 +5,7 @@
 //! so a decision that is taken back is gone from it.
 
 mod lessons;
+mod pupil;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use self::lessons::{Concluded, Task};
+pub use self::pupil::Pupil;
 use crate::app::clock::Clock;
 use crate::app::house::Settings;
 use crate::classifier::contest::Rules;
@@ -137,6 +139,13 @@ impl Config {
         Pace { step_max: self.step_max, sum_max: self.sum_max, ..Pace::default() }
     }
 
+    /// What a site taught, ready to answer.
+    fn learned(&self, model: &SiteModel) -> Learned {
+        let Taught { weights: [spam, abuse], .. } = &model.taught;
+        let delta = Delta::new([spam, abuse], self.sum_max);
+        Learned { base: model.base.clone(), number: model.number, delta }
+    }
+
     /// Of an output with that score to hold and to reject.
     fn rules(&self, hold: f64, reject: f64) -> Rules {
         let log_odds = |score: f64| (score / (1.0 - score)).ln();
@@ -242,7 +251,7 @@ impl Learning {
             this.known().entry(model.site).or_default().in_force = Some(Arc::clone(&model));
             // A decision may have been taken back just before the end: then nothing answers until it was learned anew.
             if learns && is_whole && Some(&model.base) == this.base().as_ref() {
-                this.settings.teach(model.site, Some(&Arc::new(this.learned(&model))));
+                this.settings.teach(model.site, Some(&Arc::new(this.config.learned(&model))));
             }
         }
         this.count();
@@ -377,16 +386,10 @@ impl Learning {
 
     fn put_in_force(&self, site: SiteId, model: Option<SiteModel>) {
         let model = model.map(Arc::new);
-        let learned = model.as_ref().map(|model| Arc::new(self.learned(model)));
+        let learned = model.as_ref().map(|model| Arc::new(self.config.learned(model)));
         self.settings.teach(site, learned.as_ref());
         self.known().entry(site).or_default().in_force = model;
         self.count();
-    }
-
-    fn learned(&self, model: &SiteModel) -> Learned {
-        let Taught { weights: [spam, abuse], .. } = &model.taught;
-        let delta = Delta::new([spam, abuse], self.config.sum_max);
-        Learned { base: model.base.clone(), number: model.number, delta }
     }
 
     /// Those fates that the store does not know yet.

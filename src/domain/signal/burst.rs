@@ -2,7 +2,7 @@
 //!
 //! - **Looks at:** how many comments the author (or the address, where nobody is named) posted within the last ten
 //!   minutes, and how many came in under the page, if nearly all of them are by people of whom nothing was approved
-//!   before and this author is one of them.
+//!   before and this author is one of them. Comments of which the site says nothing of the author are not one author's.
 //! - **Why:** programs do not stop to read; and a wave of strangers under one page is rarely chance.
 //! - **Wrong when:** two people argue, or a page is read by everybody for an hour: a burst alone holds nothing, and
 //!   who was approved before is no stranger. Limits (`[limits]`) are there to stop floods; this only lends weight
@@ -80,7 +80,7 @@ impl Signal for Check {
         };
         let newcomer = ctx.past.author.get().is_none_or(|past| past.approved == 0);
         let strangers = pace.by_newcomers * 5 >= pace.under_article * 4;
-        let (weight, evidence) = if pace.by_author > self.0.author_max {
+        let (weight, evidence) = if pace.by_author > self.0.author_max && is_told(ctx) {
             (self.0.author_weight, format!("{} comments by this author within ten minutes.", pace.by_author))
         } else if newcomer && strangers && pace.under_article > self.0.page_max {
             let evidence = format!(
@@ -93,6 +93,12 @@ impl Signal for Check {
         };
         Outcome::Hit { weight, evidence, spans: Vec::new() }
     }
+}
+
+/// Whether the site said anything of the author: all of whom it says nothing look like one.
+fn is_told(ctx: &Context<'_>) -> bool {
+    let author = &ctx.comment.sent.author;
+    author.id.is_some() || author.email.is_some() || author.ip.is_some() || author.name.is_some()
 }
 
 #[cfg(test)]
@@ -122,6 +128,8 @@ mod tests {
                 Case::new("hello").past(|past| past.pace = Known::Known(*pace)).author(Known::Known((*author).clone()));
             assert!((weight(&check, &case) - expected).abs() < 1e-9, "{name}: {:?}", case.outcome(&check));
         }
+        let nobody = Case::new("hello").by_nobody().past(|past| past.pace = Known::Known(of(9, 12, 12)));
+        assert!(weight(&check, &nobody).abs() < 1e-9, "nine of whom nothing is known are not one");
         let away = Case::new("hello").past(|past| past.pace = Known::Unavailable("away".to_owned())).outcome(&check);
         assert_eq!(away, Outcome::Unavailable { why: "away".to_owned() });
     }

@@ -81,6 +81,12 @@ impl Case {
         self
     }
 
+    /// By somebody of whom the site says nothing.
+    pub(in crate::domain) fn by_nobody(mut self) -> Self {
+        self.draft.author = None;
+        self
+    }
+
     pub(in crate::domain) fn form(mut self, honeypot: Option<&str>, typing_ms: Option<u64>) -> Self {
         (self.draft.honeypot, self.draft.typing_ms) = (honeypot.map(str::to_owned), typing_ms);
         self

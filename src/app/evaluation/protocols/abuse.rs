@@ -8,6 +8,7 @@ use super::super::report::{Chance, MODEL_ALONE, Report, Target, WHOLE};
 use super::super::rows;
 use super::super::workshop::Workshop;
 use super::{folds, spam};
+use crate::classifier::evaluate::Measures;
 
 /// Sets of abuse that no model has ever seen, in `eval/`.
 const UNSEEN: &[&str] = &[
@@ -47,16 +48,21 @@ impl Protocol for Abuse {
     async fn run(&self, shop: &Workshop<'_>, chance: Chance, report: &mut Report) -> anyhow::Result<()> {
         let heard: Vec<Heard> = folds::parts(shop, "wiki_toxic").await?.into_iter().flatten().collect();
         let measures = report.abuse("wiki_toxic, by parts", &heard, chance);
-        for (view, measures) in [MODEL_ALONE, WHOLE].into_iter().zip(measures) {
-            report.figure(&format!("wiki_toxic, {view}: AUC"), measures.auc, None, Some(Target::AtLeast(0.95)));
-        }
+        aucs(report, "wiki_toxic", measures, Some(Target::AtLeast(0.95)));
         for source in UNSEEN {
             let measures = report.abuse(source, &unseen(shop, source).await?, chance);
-            for (view, measures) in [MODEL_ALONE, WHOLE].into_iter().zip(measures) {
-                report.figure(&format!("{source}, unseen, {view}: AUC"), measures.auc, None, None);
-            }
+            aucs(report, &format!("{source}, unseen"), measures, None);
         }
         Ok(())
+    }
+}
+
+/// Both AUCs of the set that was added last, with their intervals.
+fn aucs(report: &mut Report, set: &str, measures: [Measures; 2], target: Option<Target>) {
+    let first = report.lines.len().saturating_sub(2);
+    for (at, (view, measures)) in [MODEL_ALONE, WHOLE].into_iter().zip(measures).enumerate() {
+        let interval = report.lines.get(first + at).and_then(|line| line.intervals.get("auc").copied());
+        report.figure(&format!("{set}, {view}: AUC"), measures.auc, interval, target);
     }
 }
 

@@ -14,6 +14,7 @@ use super::super::rows::{self, Case, key};
 use super::super::workshop::Workshop;
 use crate::classifier::data;
 use crate::classifier::evaluate::Sample;
+use crate::classifier::evaluate::bootstrap::Interval;
 use crate::classifier::evaluate::random::Random;
 use crate::classifier::words::{Part, part_of};
 use crate::domain::fit::{Around, Found, Likeness, Question, Weights, find};
@@ -78,7 +79,7 @@ async fn compare(
     courts: [&mut Court; 2],
     cases: [Vec<Case>; 2],
     chance: Chance,
-) -> anyhow::Result<Vec<(String, f64)>> {
+) -> anyhow::Result<Vec<Viewed>> {
     let mut samples: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
     for (is_other, (court, cases)) in [false, true].into_iter().zip(courts.into_iter().zip(cases)) {
         for case in &cases {
@@ -105,16 +106,20 @@ async fn compare(
     }
     let mut found = Vec::new();
     for (view, samples) in samples {
-        found.push((view.to_owned(), report.line(set, view, samples, None, chance).auc));
+        let auc = report.line(set, view, samples, None, chance).auc;
+        found.push((view.to_owned(), auc, report.interval("auc")));
     }
     Ok(found)
 }
 
+/// A view, its AUC, and where that lies in resamples.
+type Viewed = (String, f64, Option<Interval>);
+
 /// One figure a view; the target is that of the view that asks what the protocol is about.
-fn figures(report: &mut Report, set: &str, found: Vec<(String, f64)>, asked: &str, target: f64) {
-    for (view, auc) in found {
+fn figures(report: &mut Report, set: &str, found: Vec<Viewed>, asked: &str, target: f64) {
+    for (view, auc, interval) in found {
         let target = (view == asked).then_some(Target::AtLeast(target));
-        report.figure(&format!("{set}, {view}: AUC"), auc, None, target);
+        report.figure(&format!("{set}, {view}: AUC"), auc, interval, target);
     }
 }
 
@@ -378,7 +383,7 @@ mod tests {
         assert!(view(PLACE)(&far, &weights) > view(PLACE)(&near, &weights), "meaning counts");
         assert_eq!(view(READER)(&far, &weights), view(READER)(&near, &weights), "a question of its own");
         let mut report = Report::default();
-        let found = VIEWS.iter().map(|view| (view.name.to_owned(), 0.9)).collect();
+        let found = VIEWS.iter().map(|view| (view.name.to_owned(), 0.9, None)).collect();
         figures(&mut report, "set", found, PLACE, 0.88);
         let judged: Vec<&str> =
             report.figures.iter().filter(|figure| figure.target.is_some()).map(|figure| figure.name.as_str()).collect();

@@ -91,18 +91,21 @@ fn views(report: &mut Report, set: &str, parts: &[Vec<Heard>], chance: Chance) -
     let whole = report.line(set, WHOLE, nested(parts, Heard::spam_or_off_topic), None, chance);
     let labelled = parts.iter().flatten().filter_map(|heard| Some((heard.as_spam, heard.case.spam?)));
     report.verdicts(labelled);
-    report.notes.push(
-        "F1's threshold is chosen for each part on the other four, each scored by the model that did not see it"
-            .to_owned(),
-    );
+    let note = "F1's threshold is chosen for each part on the other four, each scored by the model that did not see it";
+    if report.notes.iter().all(|told| told != note) {
+        report.notes.push(note.to_owned());
+    }
     [model, whole]
 }
 
 fn figures(report: &mut Report, measures: [Measures; 2], f1: f64, auc: Option<f64>) {
-    for (view, measures) in [MODEL_ALONE, WHOLE].into_iter().zip(measures) {
-        report.figure(&format!("{view}: F1"), measures.f1, None, Some(Target::AtLeast(f1)));
+    let first = report.lines.len().saturating_sub(2); // the views of the set that was added last
+    for (at, (view, measures)) in [MODEL_ALONE, WHOLE].into_iter().zip(measures).enumerate() {
+        let intervals = report.lines.get(first + at).map(|line| line.intervals.clone()).unwrap_or_default();
+        let of = |name: &str| intervals.get(name).copied();
+        report.figure(&format!("{view}: F1"), measures.f1, of("f1"), Some(Target::AtLeast(f1)));
         if let Some(auc) = auc {
-            report.figure(&format!("{view}: AUC"), measures.auc, None, Some(Target::AtLeast(auc)));
+            report.figure(&format!("{view}: AUC"), measures.auc, of("auc"), Some(Target::AtLeast(auc)));
         }
     }
 }

@@ -121,6 +121,24 @@ fn share_interval(flags: &[(u64, bool)], chance: Chance) -> Interval {
 }
 
 fn list(report: &mut Report, name: &str, heard: &[Heard], action: impl Fn(&Heard) -> Action) {
-    let listed = heard.iter().filter(|heard| action(heard) != Action::Approve).map(Listed::of);
-    report.lists.insert(name.to_owned(), listed.collect());
+    let listed: Vec<Listed> = heard.iter().filter(|heard| action(heard) != Action::Approve).map(Listed::of).collect();
+    report.notes.push(causes(name, &listed));
+    report.lists.insert(name.to_owned(), listed);
+}
+
+/// Which signals counted against what is listed: where to look when too much is.
+fn causes(name: &str, listed: &[Listed]) -> String {
+    let mut counts: std::collections::BTreeMap<&str, usize> = std::collections::BTreeMap::new();
+    for signal in listed.iter().flat_map(|one| &one.signals) {
+        *counts.entry(signal).or_default() += 1;
+    }
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let counts: Vec<String> = counts.into_iter().map(|(signal, count)| format!("{signal} {count}")).collect();
+    let alone = listed.iter().filter(|one| one.signals.is_empty()).count();
+    format!(
+        "{name}: {} comments; by the model alone {alone}; signals that counted: {}",
+        listed.len(),
+        counts.join(", ")
+    )
 }

@@ -5,6 +5,7 @@ mod campaigns;
 mod context;
 mod folds;
 mod ham;
+mod learning;
 mod spam;
 
 use super::Protocol;
@@ -24,6 +25,7 @@ pub const LIST: &[&dyn Protocol] = &[
     &context::HumanVotes,
     &abuse::Abuse,
     &abuse::Calibration,
+    &learning::Learning,
 ];
 
 #[cfg(test)]
