@@ -236,6 +236,11 @@ fn weights(config: &Config) -> anyhow::Result<Weights> {
     beside_model(config, "relevance.json", RELEVANCE, |bytes| Ok(serde_json::from_slice(bytes)?))
 }
 
+/// The shipped word vectors and weights of relevance.
+pub(crate) fn shipped_relevance() -> anyhow::Result<(Embedding, Weights)> {
+    Ok((Embedding::from_bytes(WORDS)?, serde_json::from_slice(RELEVANCE)?))
+}
+
 fn beside_model<T>(
     config: &Config,
     name: &str,

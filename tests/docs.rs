@@ -10,6 +10,23 @@ fn signals_page_is_made_from_the_signal_files() {
 }
 
 #[test]
+fn settings_file_carries_fitted_weights() {
+    let weights = std::fs::read_to_string(root().join("models/weights.toml")).expect("the weights are readable");
+    let weights: toml::Table = toml::from_str(&weights).expect("the weights are TOML");
+    let settings = std::fs::read_to_string(root().join("config.toml")).expect("the settings are readable");
+    let mut section = "";
+    let mut text = String::new();
+    for line in settings.lines() {
+        section = line.strip_prefix("[signals.").map_or(section, |rest| rest.trim_end_matches(']'));
+        section = if line.starts_with('[') && !line.starts_with("[signals.") { "" } else { section };
+        let fitted = line.split_once(" = ").and_then(|(key, _)| Some((key, weights.get(section)?.get(key)?)));
+        text += &fitted.map_or_else(|| line.to_owned(), |(key, weight)| format!("{key} = {weight}"));
+        text.push('\n');
+    }
+    compare("config.toml", &text);
+}
+
+#[test]
 fn relative_links_in_the_documentation_lead_somewhere() {
     let root = root();
     let mut broken = Vec::new();

@@ -2,10 +2,18 @@
 
 use super::features::DIMENSION;
 use super::model::{Header, Output};
-use super::train::{SOURCES, Without};
+use super::train::{SOURCES, Trained, Without};
+
+impl Trained {
+    /// The model card.
+    #[must_use]
+    pub fn card(&self, without: &Without) -> String {
+        card(&self.header, &self.outputs, without, self.held_out.len())
+    }
+}
 
 /// The card's text. `held_out` is how many blog comments were held out.
-pub(super) fn card(header: &Header, outputs: &[Output; 2], without: &Without, held_out: usize) -> String {
+fn card(header: &Header, outputs: &[Output; 2], without: &Without, held_out: usize) -> String {
     let mut card = String::from(
         "# Model card\n\nWritten by `doorward train`. The model says how likely a comment is spam or abuse, from its words and from properties that mean \
          the same on every site; it is one term of a verdict, bounded by `policy.*.model_max`, and never decides alone what a person should.\n\n",
@@ -42,7 +50,8 @@ pub(super) fn card(header: &Header, outputs: &[Output; 2], without: &Without, he
     card += "\nPage statistics (`background.bin`): blog_articles (CC BY 2.0), fnc_bodies (unclear), headlines_clickbait (MIT), and the pages of the sets above.\n\n\
              Words of blocklists (`lexicon.bin`, hashes only): wordpress-comment-blocklist by Grant Hutchinson and contributors (MIT), without those that pages use.\n\n\
              ## Measured\n\nEach figure is of a model that had not seen the group, or the whole source, that it was measured on. AUC is the chance that a \
-             positive scores above a negative; *held* is the share that the model alone, with the default policy, would have a person look at.\n\n| what | value |\n| --- | ---: |\n";
+             positive scores above a negative; *held* is the share that the model alone, with the default policy, would have a person look at. *Whole decision* is policy's sum with signals weighed by \
+             their authors and by a fit to all other sources, without a past; its *ham held* is the mean over blog_comments, cqa_relevance, sms_spam and wiki_toxic.\n\n| what | value |\n| --- | ---: |\n";
     for (name, value) in &header.measured {
         card += &format!("| {name} | {value:.4} |\n");
     }
@@ -58,6 +67,8 @@ pub(super) fn card(header: &Header, outputs: &[Output; 2], without: &Without, he
              - Published comments of one technical blog are most of the genuine comments; talk about other subjects is judged by less.\n\
              - Public sets of abuse carry their annotators' bias against dialects and against mentions of groups; their weight is bounded, and abuse is held for \
              people rather than rejected.\n\
+             - Sets of single comments say little about most signals: a fit leaves them close to what their authors wrote, and on sources that were left out \
+             it is no better than that. What a past tells (repeats, records), names, homepages and forms are in none of the sets.\n\
              - Advertising that is written as praise for the article, without a link, is the hardest.\n\
              - What a service does with such a model, on comments that neither it nor the word lists had seen, stands in docs/measuring.md. The word lists were \
              cleared of entries that only datacamp_comments had suggested; the order of their makers' reading cannot be undone, so figures on that set may still \

@@ -37,6 +37,9 @@ pub struct Row {
     /// The rule that it was judged by, where a file has several.
     #[serde(default)]
     pub rule: Option<String>,
+    /// The comment that it answers.
+    #[serde(default)]
+    pub context: Option<String>,
 }
 
 /// What a label means for the two outputs; `None` where it says nothing.

@@ -19,10 +19,13 @@ mod manner;
 pub mod model;
 pub mod online;
 pub mod relevance_pairs;
+pub mod scene;
 mod shares;
 pub mod stream;
 pub mod train;
+pub mod unseen;
 pub mod weights;
+pub mod whole;
 pub mod words;
 pub mod written;
 

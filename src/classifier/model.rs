@@ -28,7 +28,7 @@ const MAX_TERMS: usize = 8;
 /// Shares below which a term is not worth a moderator's time.
 const MIN_TERM: f64 = 0.05;
 /// Most that the model says either way, in log-odds, about words that it hardly saw.
-const STRANGE_MAX: f64 = 1.0;
+pub(super) const STRANGE_MAX: f64 = 1.0;
 /// Log-odds below which the terms say that the model is not sure.
 const UNSURE: f64 = 0.4;
 /// What the outputs speak of.
@@ -286,7 +286,7 @@ impl Classifier {
 
 /// Whether a comment is mostly words that the training hardly saw, as in another language or script: neither in the word table, which was made of
 /// the training texts' vocabulary, nor English function words. n-grams cannot tell: nearly every bucket was met by some word.
-fn is_strange(comment: &Comment, gist: &Gist) -> bool {
+pub(super) fn is_strange(comment: &Comment, gist: &Gist) -> bool {
     let words = comment.body.words.len().min(features::MAX_WORDS);
     let heard = comment.body.words().take(words).filter(|word| is_small_word(word)).count() + gist.known as usize;
     words >= 6 && heard * 5 < words

@@ -14,12 +14,12 @@ use linfa::composing::platt_scaling::{PlattParams, platt_newton_method};
 use ndarray::Array1;
 use sha2::{Digest as _, Sha256};
 
-use super::card::card;
 use super::data::{self, Row, Target};
 use super::evaluate::{Scored, auc, measure};
 use super::features::{Features, SPEC, features};
 use super::learners::{State, dot, logistic};
 use super::model::{Header, Output};
+use super::unseen::{Unseen, note};
 use super::written;
 use crate::domain::policy::{self, CategoryConfig};
 use crate::domain::relevance::Background;
@@ -102,8 +102,8 @@ pub struct Trained {
     pub background: Background,
     /// Ids of the blog comments that were left out.
     pub held_out: Vec<String>,
-    /// The model card.
-    pub card: String,
+    /// What was learned from, by models that had not seen it.
+    pub unseen: Vec<Unseen>,
 }
 
 /// A row as the learners see it.
@@ -127,7 +127,7 @@ pub fn train(folder: &Path, without: &Without, progress: &mut dyn FnMut(&str)) -
     let Sources { mut rows, held_out, .. } = sources;
     let mut digest = Sha256::new();
     let mut counts = BTreeMap::new();
-    let mut examples = Vec::new();
+    let (mut examples, mut unseen) = (Vec::new(), Vec::new());
     for (number, source) in SOURCES.iter().enumerate() {
         let taken = take(std::mem::take(&mut rows[number]), source);
         counts.insert(source.name.to_owned(), taken.len() as u64);
@@ -138,20 +138,22 @@ pub fn train(folder: &Path, without: &Without, progress: &mut dyn FnMut(&str)) -
             let repeat = if positive || source.name == written::NAME { source.repeat } else { 1 };
             let group = data::group_hash(source.name, &row);
             examples.push(Example { source: number, group, features: features(&comment, None), target, repeat });
+            unseen.push(Unseen { source: source.name, row, said: [None; 2], target });
         }
     }
     progress(&format!("{} examples", examples.len()));
     let mut measured = BTreeMap::new();
     // Whatever else abuse is, it is nobody's advertising: it shows what people sound like on sites that no ham came from.
     let is_spam = |target: &Target| target.spam.or((target.abuse == Some(true)).then_some(false));
-    let spam = output("spam", &examples, is_spam, &mut measured, progress)?;
-    let abuse = output("abuse", &examples, |target| target.abuse, &mut measured, progress)?;
+    let (spam, abroad) = output("spam", &examples, is_spam, &mut measured, progress)?;
+    note(&mut unseen, 0, is_spam, &abroad, &spam);
+    let (abuse, abroad) = output("abuse", &examples, |target| target.abuse, &mut measured, progress)?;
+    note(&mut unseen, 1, |target| target.abuse, &abroad, &abuse);
     counts.retain(|_, count| *count > 0);
     let training = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     let header = Header { features: SPEC.to_owned(), training, sources: counts, measured };
     let outputs = [spam, abuse];
-    let card = card(&header, &outputs, without, held_out.len());
-    Ok(Trained { header, outputs, background, held_out: held_out.into_iter().collect(), card })
+    Ok(Trained { header, outputs, background, held_out: held_out.into_iter().collect(), unseen })
 }
 
 /// What was read, in the order of [`SOURCES`].
@@ -239,7 +241,7 @@ fn output(
     label: impl Fn(&Target) -> Option<bool>,
     measured: &mut BTreeMap<String, f64>,
     progress: &mut dyn FnMut(&str),
-) -> anyhow::Result<Output> {
+) -> anyhow::Result<(Output, Vec<(usize, Vec<Scored>)>)> {
     let labelled: Vec<Labelled<'_>> =
         examples.iter().filter_map(|example| Some((example, label(&example.target)?))).collect();
     let (held, kept): (Vec<Labelled<'_>>, Vec<Labelled<'_>>) =
@@ -285,7 +287,8 @@ fn output(
     let weights =
         (0_u32..).zip(&weights).filter(|(_, weight)| **weight != 0.0).map(|(index, weight)| (index, *weight as f32));
     let learner = if by_ftrl { "linfa-ftrl" } else { "linfa-logistic" }.to_owned();
-    Ok(Output { name: name.to_owned(), learner, platt, base, weights: weights.collect(), golden })
+    let output = Output { name: name.to_owned(), learner, platt, base, weights: weights.collect(), golden };
+    Ok((output, abroad))
 }
 
 /// Margins of every source by a model that had not seen it.
@@ -438,10 +441,11 @@ mod tests {
         let without = Without { sources: vec![written::NAME.to_owned()], blog: 0 };
         let bytes = || {
             let trained = train(folder.path(), &without, &mut |_| {}).expect("trained");
-            super::super::Classifier::to_bytes(&trained.header, &trained.outputs)
+            let said: Vec<_> = trained.unseen.iter().map(|one| (one.row.id.clone(), one.said)).collect();
+            (super::super::Classifier::to_bytes(&trained.header, &trained.outputs), said)
         };
         let once = bytes();
-        assert!(super::super::Classifier::load(&once).is_ok(), "its golden vectors prove it");
+        assert!(super::super::Classifier::load(&once.0).is_ok(), "its golden vectors prove it");
         assert!(once == bytes(), "nothing depends on the clock, on chance or on an order in memory");
     }
 

@@ -2,9 +2,12 @@
 //!
 //! How much a hit adds depends on settings: a weight, perhaps a weight for each link more. How it depends on each of them is found by moving the
 //! setting a little and judging again, so that a check needs to know nothing of this. These slopes are the columns of a logistic regression
-//! (linfa-logistic), beside what a model says that had not seen the comment's source, and one column a source, so that only differences within a
-//! source count: which texts a set was made of is no evidence. A weight whose sign would be turned around is taken out and the rest fitted again;
-//! one that was hardly seen keeps what its author wrote.
+//! (linfa-logistic), beside one column for the whole sum as the checks' authors would have it (with what a model says that had not seen the
+//! comment's source) and one a source, so that only differences within a source count: which texts a set was made of is no evidence.
+//!
+//! What a fit says is therefore a correction of what the author wrote, drawn towards none ([`PRIOR`]). Each source may deviate from it
+//! ([`DEVIATION`]): what one set alone says, however often, is mostly that set's own. Requests for followers are 260 to 0 under five videos and
+//! 16 to 30 in a forum, and a fit without deviations believed the videos. A weight whose sign would be turned around becomes nothing.
 //!
 //! What needs a past (repeats, an author's record) cannot be fitted to sets of single comments and is not tried.
 
@@ -17,13 +20,19 @@ use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ShapeBuilder as _};
 
 use crate::domain::category::Category;
+use crate::domain::fitted;
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{self, Evaluated, LIST, Outcome, Resources, Signals};
 
-/// Hits below which a weight is not fitted.
-const MIN_HITS: usize = 20;
-/// Sources, with comments of both kinds or of one, that a weight must have been seen on.
-const MIN_SOURCES: usize = 2;
+// Chosen by sources that were left out (reddit_rules, se_spam_titles, sms_spam, telegram_spam; mean AUC, AP of the whole decision): the authors'
+// weights .827, .776; fitted towards zero .803, .745; towards the authors' by 1, 5, 20 without deviations .822, .765; .826, .771; .827, .773;
+// with deviations of 1 by 4 .827, .774, of 2 by 12 .827, .775.
+/// How strongly a correction is drawn towards none: the inverse of its variance in log-odds.
+const PRIOR: f64 = 12.0;
+/// How strongly a source's own deviation is.
+const DEVIATION: f64 = 2.0;
+/// The same for what is only there to be taken out: how much of a source is positive, and how far the sum is to be believed.
+const LOOSE: f64 = 0.01;
 /// By how much a setting is moved.
 const STEP: f64 = 0.1;
 /// Weights beyond this say only that a set had no counter-example.
@@ -50,6 +59,8 @@ pub struct Case {
 pub struct Weight {
     /// What a hit adds.
     pub log_odds: LogOdds,
+    /// What its author wrote.
+    pub thought: f64,
     /// Hits on comments of the category, and on others.
     pub hits: [usize; 2],
     /// Sources that it was seen on.
@@ -146,78 +157,114 @@ fn weights_of(table: &toml::Table, section: &str) -> Vec<String> {
     section.into_iter().flatten().filter(is_weight).map(|(key, _)| key.clone()).collect()
 }
 
-/// Fits the weights that `cases` say enough about; those of `defaults` give the sign that each must keep.
+/// Fits the weights that `cases` say something about; `thought` holds what their authors wrote, and gives the sign that each must keep.
 ///
 /// # Errors
 /// linfa fails.
-pub fn fit(cases: &[Case], defaults: &signal::Config) -> anyhow::Result<BTreeMap<Key, Weight>> {
-    let table = toml::Table::try_from(defaults)?;
-    let default = |(section, key): &Key| table.get(section)?.get(key)?.as_float();
-    let mut seen: BTreeMap<&Key, ([usize; 2], BTreeSet<usize>)> = BTreeMap::new();
+pub fn fit(cases: &[Case], thought: &signal::Config) -> anyhow::Result<BTreeMap<Key, Weight>> {
+    let table = toml::Table::try_from(thought)?;
+    let of = |(section, key): &Key| table.get(section)?.get(key)?.as_float();
+    let mut seen: BTreeMap<Key, ([usize; 2], BTreeSet<usize>)> = BTreeMap::new();
     for case in cases {
         for (key, _) in &case.slopes {
-            let (hits, sources) = seen.entry(key).or_default();
+            let (hits, sources) = seen.entry(key.clone()).or_default();
             hits[usize::from(!case.positive)] += 1;
             sources.insert(case.source);
         }
     }
-    seen.retain(|_, (hits, sources)| hits[0] + hits[1] >= MIN_HITS && sources.len() >= MIN_SOURCES);
-    seen.retain(|key, _| default(key).is_some_and(|weight| weight != 0.0));
-    let mut columns: Vec<&Key> = seen.keys().copied().collect();
-    let fitted = loop {
-        let fitted = regression(cases, &columns)?;
-        let turned = |key: &Key, weight: f64| default(key).is_some_and(|default| default * weight < 0.0);
-        let kept: Vec<&Key> =
-            columns.iter().zip(&fitted).filter(|(key, weight)| !turned(key, **weight)).map(|(key, _)| *key).collect();
-        if kept.len() == columns.len() {
-            break fitted;
+    // What its author wrote as nothing has no sign to keep.
+    let thought: BTreeMap<&Key, f64> =
+        seen.keys().filter_map(|key| Some((key, of(key)?))).filter(|(_, weight)| *weight != 0.0).collect();
+    let mut columns = thought.clone();
+    if cases.iter().any(|case| case.positive) && cases.iter().any(|case| !case.positive) {
+        loop {
+            let found = regression(cases, &columns)?;
+            let turned = |(key, weight): &(&&Key, f64)| thought[**key] * weight < 0.0;
+            let out: Vec<&Key> =
+                columns.keys().zip(found.iter().copied()).filter(turned).map(|(key, _)| *key).collect();
+            if out.is_empty() {
+                columns = columns.keys().copied().zip(found).collect();
+                break;
+            }
+            columns.retain(|key, _| !out.contains(key));
         }
-        columns = kept;
+    }
+    let weight = |key: &Key, hits: [usize; 2], sources: usize| {
+        let weight = columns.get(key).copied().unwrap_or(0.0).clamp(-MOST, MOST);
+        Weight { log_odds: LogOdds::of((weight * 100.0).round() / 100.0), thought: thought[key], hits, sources }
     };
-    let by_key: BTreeMap<&Key, f64> = columns.into_iter().zip(fitted).collect();
-    let of = |(key, (hits, sources)): (&Key, ([usize; 2], BTreeSet<usize>))| {
-        // Whose sign was turned around says nothing.
-        let weight = by_key.get(key).copied().unwrap_or(0.0).clamp(-MOST, MOST);
-        let log_odds = LogOdds::of((weight * 100.0).round() / 100.0);
-        (key.clone(), Weight { log_odds, hits, sources: sources.len() })
-    };
-    Ok(seen.into_iter().map(of).collect())
+    let known = seen.iter().filter(|(key, _)| thought.contains_key(key));
+    Ok(known.map(|(key, (hits, sources))| (key.clone(), weight(key, *hits, sources.len()))).collect())
 }
 
-/// The weights of `columns`, beside what the model says and one column a source.
-fn regression(cases: &[Case], columns: &[&Key]) -> anyhow::Result<Vec<f64>> {
-    let place: BTreeMap<&Key, usize> = columns.iter().enumerate().map(|(at, key)| (*key, at)).collect();
+/// The weights of `columns`, which hold what their authors thought. A column counts as much as it is multiplied by.
+fn regression(cases: &[Case], columns: &BTreeMap<&Key, f64>) -> anyhow::Result<Vec<f64>> {
+    let place: BTreeMap<&Key, usize> = columns.keys().enumerate().map(|(at, key)| (*key, at)).collect();
     let sources: Vec<usize> = cases.iter().map(|case| case.source).collect::<BTreeSet<_>>().into_iter().collect();
-    let width = columns.len() + 1 + sources.len();
-    // Column by column: linfa's gradient walks columns.
-    let mut matrix = Array2::<f64>::zeros((cases.len(), width).f());
-    for (row, case) in cases.iter().enumerate() {
-        for (key, slope) in &case.slopes {
+    let mut own: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for case in cases {
+        for (key, _) in &case.slopes {
             if let Some(at) = place.get(key) {
-                matrix[(row, *at)] = *slope;
+                let next = own.len();
+                own.entry((*at, case.source)).or_insert(next);
             }
         }
-        matrix[(row, columns.len())] = case.model;
-        if let Ok(at) = sources.binary_search(&case.source) {
-            matrix[(row, columns.len() + 1 + at)] = 1.0;
+    }
+    let scale = |strength: f64| strength.sqrt().recip();
+    let (deviations, base) = (columns.len(), columns.len() + own.len());
+    let sum = base + sources.len();
+    // Column by column: linfa's gradient walks columns.
+    let mut matrix = Array2::<f64>::zeros((cases.len(), sum + 1).f());
+    for (row, case) in cases.iter().enumerate() {
+        let mut said = case.model;
+        for (key, slope) in &case.slopes {
+            if let Some(at) = place.get(key) {
+                matrix[(row, *at)] = slope * scale(PRIOR);
+                matrix[(row, deviations + own[&(*at, case.source)])] = slope * scale(DEVIATION);
+                said += slope * columns[key];
+            }
         }
+        if let Ok(at) = sources.binary_search(&case.source) {
+            matrix[(row, base + at)] = scale(LOOSE);
+        }
+        matrix[(row, sum)] = said * scale(LOOSE);
     }
     let labels = Array1::from_iter(cases.iter().map(|case| case.positive));
     let fitted = LogisticRegression::default()
         .alpha(1.0)
-        .max_iterations(200)
+        .max_iterations(150)
         .fit(&Dataset::new(matrix, labels))
         .map_err(|error| anyhow!("linfa-logistic: {error}"))?;
     // linfa's positive class is the more frequent one.
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
-    Ok(fitted.params().iter().take(columns.len()).map(|weight| sign * weight).collect())
+    let params = fitted.params();
+    // A sum that is hardly believed says nothing about what it is made of.
+    let believed = (sign * params[sum] * scale(LOOSE)).max(0.5);
+    let of = |(at, thought): (usize, &f64)| thought + sign * params[at] * scale(PRIOR) / believed;
+    Ok(columns.values().enumerate().map(of).collect())
+}
+
+/// Settings with fitted weights in them.
+///
+/// # Errors
+/// A weight is none of their keys.
+pub fn apply(weights: &BTreeMap<Key, Weight>, thought: &signal::Config) -> anyhow::Result<signal::Config> {
+    let mut table = toml::Table::try_from(thought)?;
+    for ((section, key), weight) in weights {
+        let place = table.get_mut(section).and_then(|section| section.get_mut(key));
+        *place.ok_or_else(|| anyhow!("signals.{section}.{key}: no such setting"))? =
+            toml::Value::Float(weight.log_odds.get());
+    }
+    Ok(table.try_into()?)
 }
 
 /// The file that the checks' defaults are read from: see [`crate::domain::fitted`].
 #[must_use]
 pub fn to_toml(weights: &BTreeMap<Key, Weight>) -> String {
     let mut text = String::from(
-        "# Default weights of signals, in log-odds, fitted by `doorward train`. An operator changes them in config.toml, not here.\n",
+        "# Default weights of signals, in log-odds, fitted by `doorward train`. An operator changes them in config.toml, not here.\n\
+         # Checks that need a past, an author's name or homepage, or the form, and those that count for off-topic, are not here: no labelled set\n\
+         # says anything about them, and what their authors wrote stands.\n",
     );
     let mut current = "";
     for ((section, key), weight) in weights {
@@ -228,12 +275,26 @@ pub fn to_toml(weights: &BTreeMap<Key, Weight>) -> String {
         let [positives, others] = weight.hits;
         let _ = writeln!(
             text,
-            "{key} = {:?} # {positives} hits and {others} wrong ones, {} sources",
+            "{key} = {:?} # {positives} hits and {others} wrong ones, sources: {}; its author thought {:?}",
             weight.log_odds.get(),
-            weight.sources
+            weight.sources,
+            weight.thought
         );
     }
     text
+}
+
+/// The authors' settings with the weights of such a file in them.
+///
+/// # Errors
+/// It is no such file.
+pub fn settings(text: &str) -> anyhow::Result<signal::Config> {
+    let weights: BTreeMap<String, BTreeMap<String, LogOdds>> = toml::from_str(text)?;
+    let weight = |log_odds| Weight { log_odds, thought: 0.0, hits: [0; 2], sources: 0 };
+    let of = |(section, keys): (String, BTreeMap<String, LogOdds>)| {
+        keys.into_iter().map(move |(key, log_odds)| ((section.clone(), key), weight(log_odds)))
+    };
+    apply(&weights.into_iter().flat_map(of).collect(), &fitted::as_written(signal::Config::default))
 }
 
 #[cfg(test)]
@@ -244,38 +305,56 @@ mod tests {
         ("link_count".to_owned(), key.to_owned())
     }
 
-    fn case(source: usize, positive: bool, hit: bool) -> Case {
+    /// The model is right in 73 of a hundred and says 1.0 either way: calibrated, and independent of hits.
+    fn case(number: usize, source: usize, positive: bool, hit: bool) -> Case {
         let slopes = if hit { vec![(key("weight"), 1.0)] } else { Vec::new() };
-        Case { source, positive, model: 0.0, slopes }
+        let model = if (number % 100 < 73) == positive { 1.0 } else { -1.0 };
+        Case { source, positive, model, slopes }
     }
 
     /// Of each source: hits and others on positives, hits and others on negatives.
     fn cases(of: &[[usize; 4]]) -> Vec<Case> {
         let all = of.iter().enumerate().flat_map(|(source, [hits, misses, wrong, right])| {
             let kinds = [(true, true, hits), (true, false, misses), (false, true, wrong), (false, false, right)];
-            kinds
-                .into_iter()
-                .flat_map(move |(positive, hit, count)| (0..*count).map(move |_| case(source, positive, hit)))
+            kinds.into_iter().flat_map(move |(positive, hit, count)| {
+                (0..*count).map(move |number| case(number, source, positive, hit))
+            })
         });
         all.collect()
     }
 
     #[test]
-    fn weights_say_what_hits_are_worth_within_sources() {
-        let table: &[(&str, &[[usize; 4]], Option<f64>)] = &[
-            ("nine to one on both", &[[90, 110, 10, 190], [90, 110, 10, 190]], Some(2.7)),
-            ("everywhere in the source that is mostly spam", &[[300, 0, 100, 0], [20, 80, 60, 240]], Some(0.0)),
-            ("against its meaning", &[[10, 190, 90, 110], [10, 190, 90, 110]], Some(0.0)),
-            ("hardly seen", &[[5, 195, 1, 199], [5, 195, 1, 199]], None),
-            ("seen on one source only", &[[90, 110, 10, 190], [0, 200, 0, 200]], None),
+    fn weights_say_what_several_sources_agree_on() {
+        let thought = fitted::as_written(signal::Config::default);
+        let wrote = thought.link_count.weight.get();
+        let table: &[(&str, &[[usize; 4]], [f64; 2])] = &[
+            ("worth more on three", &[[225, 275, 10, 490]; 3], [wrote + 0.3, 3.5]),
+            ("as its author thought", &[[150, 350, 62, 438]; 3], [wrote - 0.2, wrote + 0.2]),
+            ("worth nothing on three", &[[100, 400, 100, 400]; 3], [0.0, wrote - 0.2]),
+            ("against its meaning", &[[10, 490, 300, 200]; 3], [0.0, 0.0]),
+            ("everywhere in the source that is mostly spam", &[[900, 0, 100, 0], [20, 80, 180, 720]], [0.0, wrote]),
+            ("hardly seen", &[[2, 198, 0, 200]; 2], [wrote - 0.1, wrote + 0.2]),
+            (
+                "loud on one source, and not on others",
+                &[[900, 100, 5, 995], [16, 84, 30, 170]],
+                [wrote - 0.6, wrote + 0.8],
+            ),
         ];
-        for (name, of, expected) in table {
-            let found = fit(&cases(of), &signal::Config::default()).expect("fits");
-            let found = found.get(&key("weight")).map(|weight| weight.log_odds.get());
-            match (found, expected) {
-                (Some(found), Some(expected)) => assert!((found - expected).abs() < 0.3, "{name}: {found}"),
-                (found, expected) => assert_eq!(found, *expected, "{name}"),
-            }
+        for (name, of, [least, most]) in table {
+            let found = fit(&cases(of), &thought).expect("fits")[&key("weight")].log_odds.get();
+            assert!((*least..=*most).contains(&found), "{name}: {found}");
         }
+    }
+
+    #[test]
+    fn fitted_weights_are_settings_like_others() {
+        let thought = fitted::as_written(signal::Config::default);
+        let weights = fit(&cases(&[[90, 110, 4, 196]; 2]), &thought).expect("fits");
+        let config = apply(&weights, &thought).expect("settings");
+        assert_eq!(config.link_count.weight, weights[&key("weight")].log_odds);
+        assert_eq!(settings(&to_toml(&weights)).expect("read as it was written"), config);
+        let unknown =
+            BTreeMap::from([(("no_such_check".to_owned(), "weight".to_owned()), weights[&key("weight")].clone())]);
+        assert!(apply(&unknown, &thought).is_err());
     }
 }

@@ -52,6 +52,7 @@ fn row(id: String, label: &str, group: String, text: String) -> Row {
         article: None,
         group: Some(group),
         rule: None,
+        context: None,
     }
 }
 

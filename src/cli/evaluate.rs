@@ -17,6 +17,7 @@ use crate::app::evaluation::{self, LIST, Protocol, markdown, plots};
 use crate::app::house::House;
 use crate::classifier::evaluate::bootstrap::SEED;
 use crate::classifier::train::Without;
+use crate::classifier::weights;
 use crate::config::Config;
 use crate::domain::history::History;
 use crate::startup;
@@ -122,6 +123,11 @@ fn house(model: Option<&Path>) -> anyhow::Result<House> {
     let mut config = Config::default();
     if let Some(path) = model {
         config.model.file = path.to_owned();
+        // Weights that were fitted without what the model had not seen either.
+        let beside = path.with_file_name("weights.toml");
+        if beside.is_file() {
+            config.signals = weights::settings(&std::fs::read_to_string(&beside)?)?;
+        }
     }
     startup::house(&config)
 }

@@ -1,6 +1,7 @@
 //! `doorward train`: makes a model from labelled comments.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -9,16 +10,20 @@ use super::say;
 use crate::classifier::Classifier;
 use crate::classifier::relevance_pairs::{Ground, Situation, Words, fit, foreign_auc, headlines, swapped_auc, texts};
 use crate::classifier::train::{Without, train};
+use crate::classifier::weights::to_toml;
+use crate::classifier::whole::fit_signals;
 use crate::classifier::words::{self, Part};
+use crate::domain::embedding::Embedding;
 use crate::domain::fit::Weights;
 use crate::domain::relevance::Background;
+use crate::domain::signal::Resources;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// The folder with the labelled files
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Where model.dwm, background.bin, words.bin and MODEL_CARD.md go
+    /// Where model.dwm, background.bin, words.bin, weights.toml and MODEL_CARD.md go
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Sources to leave out, by the beginning of their names, so that the model can be measured on them
@@ -40,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if arguments.relevance_only {
         let background = Background::from_bytes(crate::startup::BACKGROUND)?;
         std::fs::create_dir_all(&arguments.out).with_context(|| format!("{}", arguments.out.display()))?;
-        return relevance(&arguments.data, &without, &background, &arguments.out, &mut progress);
+        return relevance(&arguments.data, &without, &background, &arguments.out, &mut progress).map(drop);
     }
     let (version, bytes) = make(&arguments.data, &without, &arguments.out, &mut progress)?;
     say(format_args!("model {version} written: {bytes} bytes"))
@@ -54,16 +59,28 @@ pub(super) fn make(
     progress: &mut dyn FnMut(&str),
 ) -> anyhow::Result<(String, usize)> {
     std::fs::create_dir_all(out).with_context(|| format!("{}", out.display()))?;
-    let trained = train(data, without, progress)?;
+    let mut trained = train(data, without, progress)?;
+    let relevance = relevance(data, without, &trained.background, out, progress)?;
+    let (embedding, weights) = match relevance {
+        Some(made) => made,
+        None => crate::startup::shipped_relevance()?,
+    };
+    let resources = Resources {
+        background: Arc::new(Background::from_bytes(&trained.background.to_bytes())?),
+        embedding: Arc::new(embedding),
+        weights: Arc::new(weights),
+    };
+    let fitted = fit_signals(data, &trained.unseen, &resources, progress)?;
+    write(out, "weights.toml", to_toml(&fitted.weights).as_bytes())?;
+    trained.header.measured.extend(fitted.measured);
     let bytes = Classifier::to_bytes(&trained.header, &trained.outputs);
     let classifier = Classifier::load(&bytes).context("the new model does not prove itself")?;
     write(out, "model.dwm", &bytes)?;
     write(out, "background.bin", &trained.background.to_bytes())?;
-    write(out, "MODEL_CARD.md", trained.card.as_bytes())?;
+    write(out, "MODEL_CARD.md", trained.card(without).as_bytes())?;
     if !trained.held_out.is_empty() {
         write(out, "holdout-blog.txt", trained.held_out.join("\n").as_bytes())?;
     }
-    relevance(data, without, &trained.background, out, progress)?;
     Ok((classifier.version().to_owned(), bytes.len()))
 }
 
@@ -72,26 +89,28 @@ fn write(out: &Path, name: &str, content: &[u8]) -> anyhow::Result<()> {
     std::fs::write(&path, content).with_context(|| format!("{}", path.display()))
 }
 
-/// Makes the word vectors, fits the weights of relevance, and says how well they do on pages that nothing was learned from.
+/// Makes the word vectors, fits the weights of relevance, and says how well they do on pages that nothing was learned from. Answers both, where
+/// there is anything to make them of.
 fn relevance(
     data: &Path,
     without: &Without,
     background: &Background,
     out: &Path,
     progress: &mut dyn FnMut(&str),
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<(Embedding, Weights)>> {
     let Some(embedding) = words::make(data, without, progress)? else {
         progress(
             "no folder `embeddings` in the data or beside it: word vectors are not written, the shipped ones serve",
         );
-        return Ok(());
+        return Ok(None);
     };
     write(out, "words.bin", &embedding.to_bytes())?;
     let words = Words { background, embedding: &embedding };
     let ground = Ground::read(data, Part::Joint, 20, without, words)?;
     let weights = fit(&ground, &headlines(data, Part::Joint, without)?, words)?;
     write(out, "relevance.json", (serde_json::to_string_pretty(&weights)? + "\n").as_bytes())?;
-    measure(data, words, &weights, progress)
+    measure(data, words, &weights, progress)?;
+    Ok(Some((embedding, weights)))
 }
 
 /// Measures weights of relevance on the pages kept for it, and on the files of a folder `eval` beside the data, where there is one.

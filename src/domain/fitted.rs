@@ -1,8 +1,8 @@
-//! Default weights of signals that were fitted to labelled comments: `models/weights.toml`. None is yet: `classifier::weights` fits
-//! them, and `doorward train` does not call it so far.
+//! Default weights of signals that were fitted to labelled comments: `models/weights.toml`, which `doorward train` writes.
 //!
-//! A check's author writes down what a hit should be worth; where the labelled sets say something about it, what they say is the default.
+//! A check's author writes down what a hit should be worth; where labelled sets say something about it, what they make of it is the default.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -13,9 +13,24 @@ static FITTED: LazyLock<BTreeMap<String, BTreeMap<String, LogOdds>>> = LazyLock:
     toml::from_str(include_str!("../../models/weights.toml")).unwrap_or_default()
 });
 
+thread_local! {
+    static AS_WRITTEN: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `make` makes when every default is what its author wrote: a fit starts from that, so that it does not depend on the fit before it.
+pub fn as_written<T>(make: impl FnOnce() -> T) -> T {
+    let before = AS_WRITTEN.replace(true);
+    let made = make();
+    AS_WRITTEN.set(before);
+    made
+}
+
 /// The default of `signals.SECTION.KEY`, in log-odds: fitted, or what the check's author thought right.
 #[must_use]
 pub fn weight(section: &str, key: &str, thought: f64) -> LogOdds {
+    if AS_WRITTEN.get() {
+        return LogOdds::of(thought);
+    }
     let fitted = FITTED.get(section).and_then(|section| section.get(key)).copied();
     fitted.unwrap_or_else(|| LogOdds::of(thought))
 }
@@ -35,5 +50,10 @@ mod tests {
         }
         assert_eq!(FITTED.len(), fitted.len(), "the file was read whole");
         assert_eq!(weight("no_such_check", "weight", 1.5), LogOdds::of(1.5));
+        for (section, keys) in FITTED.iter() {
+            for key in keys.keys() {
+                assert_eq!(as_written(|| weight(section, key, 9.0)), LogOdds::of(9.0), "{section}.{key}");
+            }
+        }
     }
 }

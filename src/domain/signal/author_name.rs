@@ -7,15 +7,16 @@
 //!   nothing. Somebody signs with the name of the shop that is asked about; all checks of author fields count
 //!   together up to a cap.
 //! - **Settings:** `[signals.author_name]`, `mode` (`live`, `shadow` or `off`; default `live`),
-//!   `address_weight` (log-odds added to `spam` for an address or a telephone number, default 1.4),
-//!   `anchor_weight` (log-odds when the text of a link says the same, default 1.0), `words_weight` (log-odds
-//!   for words that sell, default 1.2).
+//!   `address_weight` (log-odds added to `spam` for an address or a telephone number, default {address_weight}),
+//!   `anchor_weight` (log-odds when the text of a link says the same, default {anchor_weight}), `words_weight` (log-odds
+//!   for words that sell, default {words_weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
 use crate::domain::comment::Format;
+use crate::domain::fitted::weight;
 use crate::domain::normalise::{Body, fold_plain, words};
 use crate::domain::phrases::{self, Kind, Phrases};
 use crate::domain::scores::LogOdds;
@@ -43,9 +44,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            address_weight: LogOdds::of(1.4),
-            anchor_weight: LogOdds::of(1.0),
-            words_weight: LogOdds::of(1.2),
+            address_weight: weight("author_name", "address_weight", 1.4),
+            anchor_weight: weight("author_name", "anchor_weight", 1.0),
+            words_weight: weight("author_name", "words_weight", 1.2),
         }
     }
 }
@@ -125,11 +126,12 @@ fn folded_words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn names_are_told_from_advertisements() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let link = "good read <a href='http://x.example/'>Harbour Dental</a>";
         let cases: &[(&str, &str, &str, f64)] = &[
             ("words that sell", "Cheap Hotels", "hello", 1.2),

@@ -9,15 +9,16 @@
 //! - **Wrong when:** somebody runs a shop and says so, or points to one article. The weight for a deep page is
 //!   small, and all checks of author fields count together up to a cap.
 //! - **Settings:** `[signals.author_url]`, `mode` (`live`, `shadow` or `off`; default `live`),
-//!   `disguise_weight` (log-odds added to `spam` when the name imitates another, default 1.8),
-//!   `shortener_weight` (log-odds for a shortened address, default 1.0), `commercial_weight` (log-odds for a
-//!   name made of words that sell, default 0.8), `cheap_weight` (log-odds for a suffix that costs next to
-//!   nothing, default 0.6), `deep_weight` (log-odds for a page deep inside a site, default 0.3).
+//!   `disguise_weight` (log-odds added to `spam` when the name imitates another, default {disguise_weight}),
+//!   `shortener_weight` (log-odds for a shortened address, default {shortener_weight}), `commercial_weight` (log-odds for a
+//!   name made of words that sell, default {commercial_weight}), `cheap_weight` (log-odds for a suffix that costs next to
+//!   nothing, default {cheap_weight}), `deep_weight` (log-odds for a page deep inside a site, default {deep_weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::hosts;
 use crate::domain::normalise::{host_of, registrable};
 use crate::domain::scores::LogOdds;
@@ -49,11 +50,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            disguise_weight: LogOdds::of(1.8),
-            shortener_weight: LogOdds::of(1.0),
-            commercial_weight: LogOdds::of(0.8),
-            cheap_weight: LogOdds::of(0.6),
-            deep_weight: LogOdds::of(0.3),
+            disguise_weight: weight("author_url", "disguise_weight", 1.8),
+            shortener_weight: weight("author_url", "shortener_weight", 1.0),
+            commercial_weight: weight("author_url", "commercial_weight", 0.8),
+            cheap_weight: weight("author_url", "cheap_weight", 0.6),
+            deep_weight: weight("author_url", "deep_weight", 0.3),
         }
     }
 }
@@ -128,11 +129,12 @@ fn is_deep(address: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn homepages_are_told_from_shops() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, f64)] = &[
             ("an imitation", "http://www.faceboook.com/", 1.8),
             ("shortened", "https://bit.ly/2eNvDx6", 1.0),

@@ -8,13 +8,14 @@
 //! - **Wrong when:** somebody talks about a channel, is asked for one, or invites to an event of the
 //!   neighbourhood. On sites whose comments are for that, set `mode` to `off`.
 //! - **Settings:** `[signals.begging]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight` (log-odds
-//!   added to `spam` for one such request, default 1.4), `several_weight` (log-odds for two and more different
-//!   ones, default 2.5), `votes_weight` (log-odds for a request for votes alone, default 1.0).
+//!   added to `spam` for one such request, default {weight}), `several_weight` (log-odds for two and more different
+//!   ones, default {several_weight}), `votes_weight` (log-odds for a request for votes alone, default {votes_weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::phrases::Kind;
 use crate::domain::scores::LogOdds;
 
@@ -41,9 +42,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            weight: LogOdds::of(1.4),
-            several_weight: LogOdds::of(2.5),
-            votes_weight: LogOdds::of(1.0),
+            weight: weight("begging", "weight", 1.4),
+            several_weight: weight("begging", "several_weight", 2.5),
+            votes_weight: weight("begging", "votes_weight", 1.0),
         }
     }
 }
@@ -86,11 +87,12 @@ impl Signal for Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn requests_are_told_from_talk() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, f64)] = &[
             ("one request", "Hey guys, come to my channel", 1.4),
             ("a single phrase", "the cover is on my channel", 1.4),

@@ -8,8 +8,8 @@
 //!   comments that a new entry would have held before adding it.
 //! - **Settings:** `[signals.blocklist]`, `mode` (`live`, `shadow` or `off`; default `live`), `words` (list of
 //!   words or phrases; the default is short), `hosts` (list of hosts, default none), `weight` (log-odds added to
-//!   `spam` for the first entry found, default 2.6), `weight_per_entry` (log-odds for each further entry, default
-//!   0.8), `max_weight` (most that it adds, default 5.0).
+//!   `spam` for the first entry found, default {weight}), `weight_per_entry` (log-odds for each further entry, default
+//!   {weight_per_entry}), `max_weight` (most that it adds, default 5.0).
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::normalise::{Mapped, fold_plain, host_of, is_unspaced};
 use crate::domain::scores::LogOdds;
 
@@ -50,8 +51,8 @@ impl Default for Config {
             mode: Mode::Live,
             words: WORDS.iter().map(|word| (*word).to_owned()).collect(),
             hosts: Vec::new(),
-            weight: LogOdds::of(2.6),
-            weight_per_entry: LogOdds::of(0.8),
+            weight: weight("blocklist", "weight", 2.6),
+            weight_per_entry: weight("blocklist", "weight_per_entry", 0.8),
             max_weight: LogOdds::of(5.0),
         }
     }
@@ -209,6 +210,7 @@ fn is_boundary(before: Option<char>, after: Option<char>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
@@ -217,7 +219,7 @@ mod tests {
         let config = Config {
             words: list(&["cialis", "dress", "viagr*", "online casino", "казино"]),
             hosts: list(&["bad.example"]),
-            ..Config::default()
+            ..as_written(Config::default)
         };
         let check = new(&config, &Resources::default()).expect("valid");
         let cases: &[(&str, Case, bool)] = &[
@@ -244,7 +246,7 @@ mod tests {
     #[test]
     fn scripts_without_blanks_have_no_word_boundaries() {
         let words = ["カジノ", "คาสิโน", "casino"].map(str::to_owned).to_vec();
-        let check = new(&Config { words, ..Config::default() }, &Resources::default()).expect("valid");
+        let check = new(&Config { words, ..as_written(Config::default) }, &Resources::default()).expect("valid");
         for (body, expected) in [
             ("最高のカジノです", true),
             ("เล่นคาสิโนออนไลน์", true),
@@ -258,7 +260,7 @@ mod tests {
 
     #[test]
     fn evidence_points_to_the_words() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let body = "where to Buy  Viagra cheaply";
         let Outcome::Hit { evidence, spans, .. } = Case::new(body).outcome(&check) else { panic!("no hit") };
         assert!(evidence.contains("`buy viagra`"));
@@ -268,8 +270,8 @@ mod tests {
     #[test]
     fn empty_entries_and_odd_hosts_are_refused() {
         for config in [
-            Config { words: vec!["*".to_owned()], ..Config::default() },
-            Config { hosts: vec!["no host".to_owned()], ..Config::default() },
+            Config { words: vec!["*".to_owned()], ..as_written(Config::default) },
+            Config { hosts: vec!["no host".to_owned()], ..as_written(Config::default) },
         ] {
             assert!(new(&config, &Resources::default()).is_err());
         }

@@ -9,11 +9,11 @@
 //! - **Wrong when:** somebody gives the number of a help line, or of the town hall: alone, no number counts. A
 //!   private address given to one person looks the same as one for sale when words of selling stand beside it.
 //! - **Settings:** `[signals.contact_details]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight`
-//!   (log-odds added to `spam` for a number beside words that sell, default 1.6), `repeated_weight` (log-odds
-//!   for the same number twice, default 1.4), `messenger_weight` (log-odds for a number or handle at a
-//!   messenger, or a link that opens a chat beside words that sell, default 1.8), `wallet_weight` (log-odds for
-//!   a wallet, default 1.8), `mail_weight` (log-odds for an e-mail address beside words that sell, default
-//!   0.7).
+//!   (log-odds added to `spam` for a number beside words that sell, default {weight}), `repeated_weight` (log-odds
+//!   for the same number twice, default {repeated_weight}), `messenger_weight` (log-odds for a number or handle at a
+//!   messenger, or a link that opens a chat beside words that sell, default {messenger_weight}), `wallet_weight` (log-odds for
+//!   a wallet, default {wallet_weight}), `mail_weight` (log-odds for an e-mail address beside words that sell, default
+//!   {mail_weight}).
 
 use std::ops::Range;
 
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
 use crate::domain::contacts::{self, Number};
+use crate::domain::fitted::weight;
 use crate::domain::phrases::Kind;
 use crate::domain::scores::LogOdds;
 
@@ -52,11 +53,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            weight: LogOdds::of(1.6),
-            repeated_weight: LogOdds::of(1.4),
-            messenger_weight: LogOdds::of(1.8),
-            wallet_weight: LogOdds::of(1.8),
-            mail_weight: LogOdds::of(0.7),
+            weight: weight("contact_details", "weight", 1.6),
+            repeated_weight: weight("contact_details", "repeated_weight", 1.4),
+            messenger_weight: weight("contact_details", "messenger_weight", 1.8),
+            wallet_weight: weight("contact_details", "wallet_weight", 1.8),
+            mail_weight: weight("contact_details", "mail_weight", 0.7),
         }
     }
 }
@@ -230,11 +231,12 @@ impl Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn contact_details_are_told_from_numbers_in_talk() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, f64)] = &[
             ("a number for sale", "Best price for puppies, call now +1 (202) 555-0175", 1.6),
             ("with letters for digits", "call us at 2o2 555 o175", 1.6),
@@ -275,7 +277,7 @@ mod tests {
 
     #[test]
     fn evidence_points_to_the_number() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let body = "Best price, call now +1 (202) 555-0175!";
         let Outcome::Hit { spans, .. } = Case::new(body).outcome(&check) else { panic!("no hit") };
         assert_eq!(&body[spans[0].start as usize..spans[0].end as usize], "1 (202) 555-0175");

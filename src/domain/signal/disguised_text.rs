@@ -6,13 +6,14 @@
 //! - **Wrong when:** someone spells a word out to play, quotes a disguised link to warn of it, or mixes scripts in
 //!   a name. Joiners that Arabic, Persian and Indic scripts and emoji need do not count.
 //! - **Settings:** `[signals.disguised_text]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight`
-//!   (log-odds added to `spam` for one kind of disguise, default 1.6), `weight_per_kind` (log-odds for each further
-//!   kind, default 0.7), `link_weight` (log-odds for a disguised link, default 1.8).
+//!   (log-odds added to `spam` for one kind of disguise, default {weight}), `weight_per_kind` (log-odds for each further
+//!   kind, default {weight_per_kind}), `link_weight` (log-odds for a disguised link, default {link_weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::normalise::{LinkKind, imitated, is_invisible, is_latin};
 use crate::domain::scores::LogOdds;
 
@@ -39,9 +40,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            weight: LogOdds::of(1.6),
-            weight_per_kind: LogOdds::of(0.7),
-            link_weight: LogOdds::of(1.8),
+            weight: weight("disguised_text", "weight", 1.6),
+            weight_per_kind: weight("disguised_text", "weight_per_kind", 0.7),
+            link_weight: weight("disguised_text", "link_weight", 1.8),
         }
     }
 }
@@ -189,11 +190,12 @@ fn words(text: &str) -> impl Iterator<Item = std::ops::Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn disguise_is_told_from_language() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, bool)] = &[
             ("plain", "An ordinary sentence, with commas.", false),
             ("zero-width", "buy vi\u{200b}agra here", true),

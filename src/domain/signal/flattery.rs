@@ -7,14 +7,15 @@
 //! - **Wrong when:** people are grateful and say so. Short praise alone never counts; one phrase never holds
 //!   alone, and counts only where the page is known well enough to tell that the text does not speak of it.
 //! - **Settings:** `[signals.flattery]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight` (log-odds
-//!   added to `spam` for one such phrase, default 0.7), `several_weight` (log-odds for two and more different ones,
-//!   default 1.9), `link_weight` (log-odds for short praise beside a link elsewhere, default 1.2), `name_weight`
-//!   (log-odds for short praise beside a name or homepage that sells, default 1.0).
+//!   added to `spam` for one such phrase, default {weight}), `several_weight` (log-odds for two and more different ones,
+//!   default {several_weight}), `link_weight` (log-odds for short praise beside a link elsewhere, default {link_weight}), `name_weight`
+//!   (log-odds for short praise beside a name or homepage that sells, default {name_weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::headline::is_common;
 use crate::domain::hosts;
 use crate::domain::known::Known;
@@ -47,10 +48,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            weight: LogOdds::of(0.7),
-            several_weight: LogOdds::of(1.9),
-            link_weight: LogOdds::of(1.2),
-            name_weight: LogOdds::of(1.0),
+            weight: weight("flattery", "weight", 0.7),
+            several_weight: weight("flattery", "several_weight", 1.9),
+            link_weight: weight("flattery", "link_weight", 1.2),
+            name_weight: weight("flattery", "name_weight", 1.0),
         }
     }
 }
@@ -172,11 +173,12 @@ fn name_sells(ctx: &Context<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn praise_is_told_from_templates() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let page = |body: &str| {
             Case::new(body).page(
                 "Council approves cycle lanes along the harbour",
@@ -236,14 +238,14 @@ mod tests {
 
     #[test]
     fn one_phrase_is_not_judged_without_a_page_that_should_be_there() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let case = Case::new("This is a really wonderful website, thank you!").page_away();
         assert!(matches!(case.outcome(&check), Outcome::Unavailable { .. }));
     }
 
     #[test]
     fn evidence_points_to_the_phrases() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let body = "Hi! I have  Bookmarked your WEBLOG.";
         let Outcome::Hit { spans, evidence, .. } = Case::new(body).outcome(&check) else { panic!("no hit") };
         assert!(body[spans[0].start as usize..spans[0].end as usize].to_lowercase().starts_with("have"), "{evidence}");

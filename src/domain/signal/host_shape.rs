@@ -12,15 +12,16 @@
 //!   cap. Local addresses (`localhost`, private networks) are talk about programming.
 //! - **Settings:** `[signals.host_shape]`, `mode` (`live`, `shadow` or `off`; default `live`),
 //!   `disguise_weight` (log-odds added to `spam` when a name imitates another, or a user name stands before it,
-//!   default 2.2), `address_weight` (log-odds for numbers instead of a name, or an odd port, default 0.5),
-//!   `shortener_weight` (log-odds for a service that hides the target, default 0.5), `cheap_weight` (log-odds
-//!   for a suffix that costs next to nothing, default 0.6), `stuffed_weight` (log-odds for a name made of words
-//!   that sell, default 0.6).
+//!   default {disguise_weight}), `address_weight` (log-odds for numbers instead of a name, or an odd port, default {address_weight}),
+//!   `shortener_weight` (log-odds for a service that hides the target, default {shortener_weight}), `cheap_weight` (log-odds
+//!   for a suffix that costs next to nothing, default {cheap_weight}), `stuffed_weight` (log-odds for a name made of words
+//!   that sell, default {stuffed_weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::hosts;
 use crate::domain::normalise::Link;
 use crate::domain::scores::LogOdds;
@@ -52,11 +53,11 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            disguise_weight: LogOdds::of(2.2),
-            address_weight: LogOdds::of(0.5),
-            shortener_weight: LogOdds::of(0.5),
-            cheap_weight: LogOdds::of(0.6),
-            stuffed_weight: LogOdds::of(0.6),
+            disguise_weight: weight("host_shape", "disguise_weight", 2.2),
+            address_weight: weight("host_shape", "address_weight", 0.5),
+            shortener_weight: weight("host_shape", "shortener_weight", 0.5),
+            cheap_weight: weight("host_shape", "cheap_weight", 0.6),
+            stuffed_weight: weight("host_shape", "stuffed_weight", 0.6),
         }
     }
 }
@@ -134,11 +135,12 @@ fn is_local(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn addresses_are_weighed_by_their_looks() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, f64)] = &[
             ("an imitation", "log in at http://paypa1.com/x", 2.2),
             ("a known name in front", "http://paypal.com.secure.example/login", 2.2),
@@ -169,7 +171,7 @@ mod tests {
 
     #[test]
     fn evidence_names_host_and_place() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let body = "look at https://bit.ly/2eNvDx6 now";
         let Outcome::Hit { spans, evidence, .. } = Case::new(body).outcome(&check) else { panic!("no hit") };
         assert_eq!(&body[spans[0].start as usize..spans[0].end as usize], "https://bit.ly/2eNvDx6");

@@ -9,14 +9,15 @@
 //!   page itself carries the words of a phrase, that phrase does not count. One phrase counts less than the several
 //!   that such texts have.
 //! - **Settings:** `[signals.job_or_crypto_bait]`, `mode` (`live`, `shadow` or `off`; default `live`), `weight`
-//!   (log-odds added to `spam` for one such phrase, default 1.3), `several_weight` (log-odds for two and more
-//!   different ones, default 2.6), `earning_weight` (log-odds for one such phrase beside an amount of money for a
-//!   time, default 2.2).
+//!   (log-odds added to `spam` for one such phrase, default {weight}), `several_weight` (log-odds for two and more
+//!   different ones, default {several_weight}), `earning_weight` (log-odds for one such phrase beside an amount of money for a
+//!   time, default {earning_weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::headline::is_common;
 use crate::domain::normalise::words;
 use crate::domain::phrases::Kind;
@@ -45,9 +46,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            weight: LogOdds::of(1.3),
-            several_weight: LogOdds::of(2.6),
-            earning_weight: LogOdds::of(2.2),
+            weight: weight("job_or_crypto_bait", "weight", 1.3),
+            several_weight: weight("job_or_crypto_bait", "several_weight", 2.6),
+            earning_weight: weight("job_or_crypto_bait", "earning_weight", 2.2),
         }
     }
 }
@@ -157,11 +158,12 @@ fn earns(folded: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn offers_are_told_from_talk() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, f64)] = &[
             ("one phrase", "ask me about passive income", 1.3),
             ("several", "She is an expert trader, a small minimum deposit was enough and I am financially free", 2.6),
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_the_page_is_about_may_be_talked_about() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let page = |body: &str| {
             Case::new(body).page(
                 "More people work from home than ever",

@@ -5,8 +5,8 @@
 //! - **Why:** most comment spam exists to place links.
 //! - **Wrong when:** people cite sources. Raise `max_hosts` there.
 //! - **Settings:** `[signals.link_count]`, `mode` (`live`, `shadow` or `off`; default `live`), `max_hosts` (count,
-//!   default 2), `weight` (log-odds added to `spam` when there are more, default 1.1), `weight_per_host` (log-odds
-//!   for each host beyond that, default 0.3), `max_weight` (most that it adds, default 2.6).
+//!   default 2), `weight` (log-odds added to `spam` when there are more, default {weight}), `weight_per_host` (log-odds
+//!   for each host beyond that, default {weight_per_host}), `max_weight` (most that it adds, default 2.6).
 
 use std::collections::BTreeSet;
 
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::scores::LogOdds;
 
 /// The check's stable name.
@@ -42,8 +43,8 @@ impl Default for Config {
         Self {
             mode: Mode::Live,
             max_hosts: 2,
-            weight: LogOdds::of(1.1),
-            weight_per_host: LogOdds::of(0.3),
+            weight: weight("link_count", "weight", 1.1),
+            weight_per_host: weight("link_count", "weight_per_host", 0.3),
             max_weight: LogOdds::of(2.6),
         }
     }
@@ -86,11 +87,12 @@ impl Signal for Check {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn hosts_are_counted_once_and_the_pages_own_not_at_all() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let links = |count: usize| (0..count).map(|at| format!("http://h{at}.example/x ")).collect::<String>();
         let cases: &[(&str, String, f64)] = &[
             ("none", "no links at all".to_owned(), 0.0),

@@ -11,10 +11,10 @@
 //!   that the page itself carries do not count), or somebody brings a habit from another forum. The weight for
 //!   unrelated text is small for that reason.
 //! - **Settings:** `[signals.link_text]`, `mode` (`live`, `shadow` or `off`; default `live`),
-//!   `deceiving_weight` (log-odds added to `spam` when the text is an address on another domain, default 2.4),
-//!   `keyword_weight` (log-odds when the text is made of words that sell, default 1.6), `markup_weight`
-//!   (log-odds for markup of another system, default 1.4), `unrelated_weight` (log-odds when the text has at
-//!   least three content words and none of the page's, default 0.4).
+//!   `deceiving_weight` (log-odds added to `spam` when the text is an address on another domain, default {deceiving_weight}),
+//!   `keyword_weight` (log-odds when the text is made of words that sell, default {keyword_weight}), `markup_weight`
+//!   (log-odds for markup of another system, default {markup_weight}), `unrelated_weight` (log-odds when the text has at
+//!   least three content words and none of the page's, default {unrelated_weight}).
 
 use std::collections::HashSet;
 
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
 use crate::domain::comment::Format;
+use crate::domain::fitted::weight;
 use crate::domain::headline::is_common;
 use crate::domain::hosts;
 use crate::domain::normalise::{Body, Link, LinkKind, fold_plain, words};
@@ -55,10 +56,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             mode: Mode::Live,
-            deceiving_weight: LogOdds::of(2.4),
-            keyword_weight: LogOdds::of(1.6),
-            markup_weight: LogOdds::of(1.4),
-            unrelated_weight: LogOdds::of(0.4),
+            deceiving_weight: weight("link_text", "deceiving_weight", 2.4),
+            keyword_weight: weight("link_text", "keyword_weight", 1.6),
+            markup_weight: weight("link_text", "markup_weight", 1.4),
+            unrelated_weight: weight("link_text", "unrelated_weight", 0.4),
         }
     }
 }
@@ -172,11 +173,12 @@ fn foreign_markup(body: &Body) -> Option<std::ops::Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn text_and_target_are_compared() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let page = |body: &str| {
             Case::new(body).html().page(
                 "Council approves cycle lanes along the harbour",
@@ -224,7 +226,7 @@ mod tests {
 
     #[test]
     fn what_the_answered_comment_speaks_of_is_not_unrelated() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let case = |parent: &str| {
             let body = "<a href='http://x.example/1'>wonderful kitchen recipes today</a>";
             Case::new(body)
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn hostile_markup_costs_a_bounded_number_of_comparisons() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let words = "unrelated words without any end ".repeat(4);
         let links: String = (0..300).map(|at| format!("<a href='http://x{at}.example/'>{words}</a> ")).collect();
         let parent = "parent talk ".repeat(5_000);
@@ -250,7 +252,7 @@ mod tests {
 
     #[test]
     fn evidence_points_to_the_link() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let body = "see <a href='http://evil.example/'>paypal.com</a> now";
         let Outcome::Hit { spans, evidence, .. } = Case::new(body).html().outcome(&check) else { panic!("no hit") };
         assert!(body[spans[0].start as usize..spans[0].end as usize].contains("paypal.com"));

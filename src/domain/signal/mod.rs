@@ -222,11 +222,16 @@ pub struct Meta {
 }
 
 impl Meta {
-    /// The check's page: the `//!` head of its file, as Markdown.
+    /// The check's page: the `//!` head of its file, as Markdown, with fitted defaults (`{key}`) filled in.
     #[must_use]
     pub fn page(&self) -> String {
         let head = self.source.lines().map_while(|line| line.strip_prefix("//!"));
-        head.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+        let mut page = head.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n");
+        let settings = toml::Table::try_from(Config::default()).unwrap_or_default();
+        for (key, value) in settings.get(self.section).and_then(toml::Value::as_table).into_iter().flatten() {
+            page = page.replace(&format!("{{{key}}}"), &value.to_string());
+        }
+        page
     }
 
     /// The check's name for people: the title of its page without the id.
@@ -357,6 +362,7 @@ mod tests {
         for meta in LIST {
             let page = meta.page();
             assert!(page.starts_with(&format!("# {} (`{}`)", meta.title(), meta.id)), "{}: {page}", meta.id);
+            assert!(!page.contains(['{', '}']), "{}: a default is not filled in: {page}", meta.id);
             for point in ["Looks at", "Why", "Wrong when", "Settings"] {
                 assert!(page.contains(&format!("- **{point}:** ")), "{} lacks `{point}`", meta.id);
             }

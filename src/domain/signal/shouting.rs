@@ -7,12 +7,13 @@
 //! - **Settings:** `[signals.shouting]`, `mode` (`live`, `shadow` or `off`; default `live`), `min_letters` (letters
 //!   below which capitals say nothing, default 20), `max_capitals` (share of capitals above which it fires, 0.0 to
 //!   1.0, default 0.7), `max_run` (how often one character may be repeated, default 6), `max_emoji` (emoji above
-//!   which it fires, default 10), `weight` (log-odds added to `abuse`, default 0.6).
+//!   which it fires, default 10), `weight` (log-odds added to `abuse`, default {weight}).
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
+use crate::domain::fitted::weight;
 use crate::domain::normalise::Mapped;
 use crate::domain::scores::LogOdds;
 
@@ -47,7 +48,7 @@ impl Default for Config {
             max_capitals: 0.7,
             max_run: 6,
             max_emoji: 10,
-            weight: LogOdds::of(0.6),
+            weight: weight("shouting", "weight", 0.6),
         }
     }
 }
@@ -130,11 +131,12 @@ fn longest_run(plain: &Mapped) -> Option<(char, usize, std::ops::Range<usize>)> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fitted::as_written;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
     fn shouting_is_told_from_speaking() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
+        let check = new(&as_written(Config::default), &Resources::default()).expect("valid");
         let cases: &[(&str, &str, bool)] = &[
             ("capitals", "YOU ARE ALL WRONG ABOUT THIS AND YOU KNOW IT", true),
             ("an acronym", "NASA and ESA agreed on the new mission to Mars", false),
