@@ -21,6 +21,7 @@ pub mod online;
 pub mod relevance_pairs;
 pub mod stream;
 pub mod train;
+pub mod voice;
 pub mod weights;
 pub mod words;
 pub mod written;

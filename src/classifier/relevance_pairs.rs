@@ -86,6 +86,13 @@ pub struct Ground {
     pub spoken: Vec<Spoken>,
 }
 
+/// How a text carries itself.
+pub(super) fn bearing_of(plain: &str) -> Bearing {
+    let text = fold_plain(plain).into_text();
+    let ranges = words(&text);
+    Bearing::of(ranges.iter().map(|word| &text[word.start as usize..word.end as usize]), plain)
+}
+
 /// Which surroundings a text is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Situation {
@@ -255,7 +262,7 @@ fn line(question: &mut Question, situation: Situation) -> &mut Line {
 }
 
 /// linfa's logistic regression of what stands where it belongs against what does not.
-fn logistic(own: &[Found], other: &[Found], with_bearing: bool) -> anyhow::Result<Line> {
+pub(super) fn logistic(own: &[Found], other: &[Found], with_bearing: bool) -> anyhow::Result<Line> {
     if own.is_empty() || other.is_empty() {
         return Ok(Line::default());
     }

@@ -40,7 +40,6 @@ pub(in crate::domain) struct Case {
     parent: Option<String>,
     siblings: Vec<String>,
     siblings_away: bool,
-    voice: Option<LogOdds>,
     page_away: bool,
     parent_away: bool,
     past: Option<Box<PastOf>>,
@@ -60,7 +59,6 @@ impl Case {
             parent: None,
             siblings: Vec::new(),
             siblings_away: false,
-            voice: None,
             page_away: false,
             parent_away: false,
             past: None,
@@ -129,12 +127,6 @@ impl Case {
         self
     }
 
-    /// What a model says of how it reads.
-    pub(in crate::domain) fn voice(mut self, voice: f64) -> Self {
-        self.voice = Some(LogOdds::of(voice));
-        self
-    }
-
     /// The page could not be had.
     pub(in crate::domain) fn page_away(mut self) -> Self {
         self.page_away = true;
@@ -184,7 +176,6 @@ impl Case {
             parent: known(self.parent.as_deref(), self.parent_away),
             siblings: known(siblings.as_ref(), self.siblings_away),
             answered: answered.as_ref(),
-            voice: self.voice,
             past: &past,
             allowance: &self.allowance,
             now: Timestamp::from_millis(1_795_000_000_000),
