@@ -9,7 +9,6 @@ use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
 use crate::domain::normalise::{fold_plain, normalise, words};
 use crate::domain::relevance::{Background, Page};
-use crate::domain::scores::LogOdds;
 use crate::domain::siblings::{Sibling, Siblings};
 use crate::domain::site::SiteId;
 use crate::domain::terms::Terms;
