@@ -183,7 +183,6 @@ impl House {
                 Known::Unavailable(why) => Known::Unavailable(why.clone()),
             },
             answered: answered.as_ref(),
-            voice: None,
             page: match &page {
                 Known::Known(page) => Known::Known(page.as_ref()),
                 Known::NotApplicable => Known::NotApplicable,

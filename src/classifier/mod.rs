@@ -24,6 +24,7 @@ mod shares;
 pub mod stream;
 pub mod train;
 pub mod unseen;
+pub mod voice;
 pub mod weights;
 pub mod whole;
 pub mod words;

@@ -17,6 +17,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use super::evaluate::{Scored, auc};
 use super::train::Without;
 use super::words::{Part, part_of};
+use crate::domain::bearing::{self, Bearing};
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::embedding::{Embedding, Gist};
 use crate::domain::fit::{Around, FEATURES, Found, Line, Question, Weights, find};
@@ -50,18 +51,28 @@ pub struct Words<'a> {
 }
 
 impl Words<'_> {
-    fn of(&self, text: &str) -> (Terms, Gist) {
-        let text = fold_plain(text).into_text();
+    fn of(&self, plain: &str) -> Text {
+        let text = fold_plain(plain).into_text();
         let ranges = words(&text);
         let words = || ranges.iter().map(|word| &text[word.start as usize..word.end as usize]);
-        (Terms::of(words(), self.background), self.embedding.gist(words()))
+        Text {
+            terms: Terms::of(words(), self.background),
+            gist: self.embedding.gist(words()),
+            bearing: Bearing::of(words(), plain),
+        }
     }
+}
+
+/// What is looked at of a text.
+struct Text {
+    terms: Terms,
+    gist: Gist,
+    bearing: Bearing,
 }
 
 /// A comment and what stood there when it came.
 pub struct Spoken {
-    terms: Terms,
-    gist: Gist,
+    text: Text,
     page: usize,
     siblings: Option<Siblings>,
     /// Distinct content words.
@@ -73,6 +84,13 @@ pub struct Ground {
     pages: Vec<Page>,
     /// The comments, in an order that says nothing of their pages.
     pub spoken: Vec<Spoken>,
+}
+
+/// How a text carries itself.
+pub(super) fn bearing_of(plain: &str) -> Bearing {
+    let text = fold_plain(plain).into_text();
+    let ranges = words(&text);
+    Bearing::of(ranges.iter().map(|word| &text[word.start as usize..word.end as usize]), plain)
 }
 
 /// Which surroundings a text is compared with.
@@ -126,17 +144,18 @@ impl Ground {
             let last = ranks.get(most.saturating_sub(1)).or(ranks.last()).copied().unwrap_or(0);
             let mut thread = Thread::default();
             for said in &comments {
-                let (terms, gist) = with.of(&said.text);
+                let text = with.of(&said.text);
                 let (comment, rank) = (xxh3_64(said.id.as_bytes()), xxh3_64(said.id.as_bytes()));
                 let author = xxh3_64(said.author.as_deref().unwrap_or(&said.id).as_bytes());
-                let words = terms.iter().count();
+                let words = text.terms.iter().count();
+                let sibling = Sibling::new(comment, author, &text.terms, &text.gist);
                 if rank <= last && words > 0 {
                     let siblings = thread.around(comment, author);
-                    let (terms, page) = (terms.clone(), ground.pages.len());
-                    spoken.push((rank, Spoken { terms, gist, page, siblings, words }));
+                    let page = ground.pages.len();
+                    spoken.push((rank, Spoken { text, page, siblings, words }));
                 }
                 if words > 0 {
-                    thread.add(Sibling::new(comment, author, &terms, &gist));
+                    thread.add(sibling);
                 }
             }
             ground.pages.push(page);
@@ -147,8 +166,7 @@ impl Ground {
     }
 
     /// What is found of a text where comment number `at` stands; `None` where there is nothing of that kind.
-    #[must_use]
-    pub fn found(&self, terms: &Terms, gist: &Gist, at: usize, situation: Situation) -> Option<Found> {
+    fn found(&self, text: &Text, at: usize, situation: Situation) -> Option<Found> {
         let place = &self.spoken[at];
         let page = (situation != Situation::Thread).then(|| &self.pages[place.page]);
         let siblings = place.siblings.as_ref();
@@ -156,7 +174,8 @@ impl Ground {
             return None;
         }
         let siblings = siblings.filter(|_| situation != Situation::Page);
-        find(terms, gist, &Around { page, siblings, answered: None })
+        let found = find(&text.terms, &text.gist, &Around { page, siblings, answered: None })?;
+        Some(found.carried(text.bearing))
     }
 
     /// Every comment where it stands, and where another one stands, half the list away; with its number of content words.
@@ -168,11 +187,11 @@ impl Ground {
         let pair = |number: usize| {
             let at = usable[number];
             let away = usable[(number + usable.len() / 2) % usable.len()];
-            let Spoken { terms, gist, page, words, .. } = &self.spoken[at];
+            let Spoken { text, page, words, .. } = &self.spoken[at];
             if *page == self.spoken[away].page {
                 return None;
             }
-            Some((self.found(terms, gist, at, situation)?, self.found(terms, gist, away, situation)?, *words))
+            Some((self.found(text, at, situation)?, self.found(text, away, situation)?, *words))
         };
         (0..usable.len()).filter_map(pair).collect()
     }
@@ -181,12 +200,7 @@ impl Ground {
     #[must_use]
     pub fn foreign(&self, texts: &[String], with: Words<'_>, situation: Situation) -> Vec<Found> {
         let places = texts.iter().zip(0..self.spoken.len());
-        places
-            .filter_map(|(text, at)| {
-                let (terms, gist) = with.of(text);
-                self.found(&terms, &gist, at, situation)
-            })
-            .collect()
+        places.filter_map(|(text, at)| self.found(&with.of(text), at, situation)).collect()
     }
 }
 
@@ -233,8 +247,8 @@ pub fn fit(ground: &Ground, headlines: &[String], with: Words<'_>) -> anyhow::Re
         let other: Vec<Found> = pairs.iter().map(|(_, other, _)| *other).collect();
         let foreign = ground.foreign(headlines, with, situation);
         let half: Vec<Found> = other.iter().step_by(2).chain(&foreign).take(own.len()).copied().collect();
-        *line(&mut weights.own, situation) = logistic(&own, &other)?;
-        *line(&mut weights.foreign, situation) = logistic(&own, &half)?;
+        *line(&mut weights.own, situation) = logistic(&own, &other, false)?;
+        *line(&mut weights.foreign, situation) = logistic(&own, &half, true)?;
     }
     Ok(weights)
 }
@@ -248,7 +262,7 @@ fn line(question: &mut Question, situation: Situation) -> &mut Line {
 }
 
 /// linfa's logistic regression of what stands where it belongs against what does not.
-fn logistic(own: &[Found], other: &[Found]) -> anyhow::Result<Line> {
+pub(super) fn logistic(own: &[Found], other: &[Found], with_bearing: bool) -> anyhow::Result<Line> {
     if own.is_empty() || other.is_empty() {
         return Ok(Line::default());
     }
@@ -259,9 +273,10 @@ fn logistic(own: &[Found], other: &[Found]) -> anyhow::Result<Line> {
         .map(|found| (found, true))
         .chain(other.iter().take(own.len()).map(|found| (found, false)))
         .collect();
-    let mut matrix = Array2::<f64>::zeros((rows.len(), FEATURES).f());
+    let mut matrix = Array2::<f64>::zeros((rows.len(), FEATURES + bearing::FEATURES).f());
     for (row, (found, _)) in rows.iter().enumerate() {
-        for (at, value) in found.features().into_iter().enumerate() {
+        let bearing = found.bearing.features().map(|value| if with_bearing { value } else { 0.0 });
+        for (at, value) in found.features().into_iter().chain(bearing).enumerate() {
             matrix[(row, at)] = f64::from(value);
         }
     }
@@ -273,7 +288,7 @@ fn logistic(own: &[Found], other: &[Found]) -> anyhow::Result<Line> {
         .map_err(|error| anyhow!("linfa-logistic: {error}"))?;
     let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
     let mut line = Line { intercept: rounded(sign * fitted.intercept()), ..Line::default() };
-    for (weight, fitted) in line.weights.iter_mut().zip(fitted.params()) {
+    for (weight, fitted) in line.weights.iter_mut().chain(&mut line.bearing.0).zip(fitted.params()) {
         *weight = rounded(sign * fitted);
     }
     Ok(line)

@@ -10,6 +10,7 @@ use super::say;
 use crate::classifier::Classifier;
 use crate::classifier::relevance_pairs::{Ground, Situation, Words, fit, foreign_auc, headlines, swapped_auc, texts};
 use crate::classifier::train::{Without, train};
+use crate::classifier::voice;
 use crate::classifier::weights::to_toml;
 use crate::classifier::whole::fit_signals;
 use crate::classifier::words::{self, Part};
@@ -107,7 +108,13 @@ fn relevance(
     write(out, "words.bin", &embedding.to_bytes())?;
     let words = Words { background, embedding: &embedding };
     let ground = Ground::read(data, Part::Joint, 20, without, words)?;
-    let weights = fit(&ground, &headlines(data, Part::Joint, without)?, words)?;
+    let mut weights = fit(&ground, &headlines(data, Part::Joint, without)?, words)?;
+    if let Some((voice, area, pairs)) = voice::fit(data, without)? {
+        progress(&format!(
+            "voice of what people call off-topic: AUC {area:.4} of {pairs} pairs of one length, under questions not learned from"
+        ));
+        weights.voice = voice;
+    }
     write(out, "relevance.json", (serde_json::to_string_pretty(&weights)? + "\n").as_bytes())?;
     measure(data, words, &weights, progress)?;
     Ok(Some((embedding, weights)))

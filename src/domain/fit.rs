@@ -2,11 +2,12 @@
 //!
 //! Three likenesses to each: the cosine of TF-IDF vectors, the share of the text's information, the cosine of gists. What they are worth
 //! depends on how much there is to judge by, so each counts by itself and once more times the evidence. The weights are fitted on comments
-//! under their own page and under another one (`doorward train`); likeness never speaks against a text ([`Weights::log_odds`]). Nothing here
-//! decides.
+//! under their own page and under another one (`doorward train`); likeness never speaks against a text ([`Question::log_odds`]). Whether a text
+//! is a reader's or a headline shows in its bearing, too. Nothing here decides.
 
 use serde::{Deserialize, Serialize};
 
+use super::bearing::{self, Bearing};
 use super::embedding::Gist;
 use super::relevance::Page;
 use super::siblings::Siblings;
@@ -74,6 +75,8 @@ pub struct Found {
     pub thread: Option<(Likeness, u32)>,
     /// Information that there was to judge by, in nats.
     pub evidence: f32,
+    /// How the text carries itself; of no weight where nobody looked.
+    pub bearing: Bearing,
 }
 
 /// Compares a text with its surroundings; `None` when there are none.
@@ -85,13 +88,24 @@ pub fn find(terms: &Terms, gist: &Gist, around: &Around<'_>) -> Option<Found> {
         (Some((all, count)), Some((one, _))) => Some((all.or(one), count + 1)),
         (one, other) => one.or(other),
     };
-    (page.is_some() || thread.is_some()).then(|| Found { page, thread, evidence: terms.evidence() })
+    (page.is_some() || thread.is_some()).then(|| Found {
+        page,
+        thread,
+        evidence: terms.evidence(),
+        bearing: Bearing::default(),
+    })
 }
 
 /// How many numbers describe what was found.
 pub const FEATURES: usize = 16;
 
 impl Found {
+    /// The same of a text that carries itself so.
+    #[must_use]
+    pub const fn carried(self, bearing: Bearing) -> Self {
+        Self { bearing, ..self }
+    }
+
     /// What weights are fitted to: evidence, likenesses to the page and to the thread, each by itself and times the evidence, and how large the
     /// thread is; zeros for what there is not.
     #[must_use]
@@ -126,6 +140,27 @@ pub struct Line {
     pub intercept: f32,
     /// In the order of [`Found::features`].
     pub weights: [f32; FEATURES],
+    /// In the order of [`Bearing::features`].
+    #[serde(default)]
+    pub bearing: bearing::Weights,
+}
+
+/// Weights of how people carry themselves when others call what they say off-topic.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Voice {
+    /// Log-odds of nothing.
+    pub intercept: f32,
+    /// In the order of [`Bearing::features`].
+    pub bearing: bearing::Weights,
+}
+
+impl Voice {
+    /// Log-odds that a text reads like those that people call off-topic, of as many that they do not.
+    #[must_use]
+    pub fn log_odds(&self, bearing: &Bearing) -> f32 {
+        self.intercept + bearing.log_odds(&self.bearing)
+    }
 }
 
 /// One question's weights, by what there is to compare with.
@@ -150,6 +185,9 @@ pub struct Weights {
     pub own: Question,
     /// A reader's words under a page, or the headline of another story.
     pub foreign: Question,
+    /// What people call off-topic.
+    #[serde(default)]
+    pub voice: Voice,
 }
 
 /// Weights that cannot be used.
@@ -164,7 +202,8 @@ impl Weights {
     /// [`BadWeights`]: fitted with another table, or holding something that is no number.
     pub fn check(&self, words: u64) -> Result<(), BadWeights> {
         let lines = [&self.own, &self.foreign].into_iter().flat_map(|of| [&of.page, &of.thread, &of.both]);
-        let mut numbers = lines.flat_map(|line| line.weights.iter().chain([&line.intercept]));
+        let of_lines = lines.flat_map(|line| line.weights.iter().chain(&line.bearing.0).chain([&line.intercept]));
+        let mut numbers = of_lines.chain(&self.voice.bearing.0).chain([&self.voice.intercept]);
         if !numbers.all(|number| number.is_finite()) {
             return Err(BadWeights("one of them is no number".to_owned()));
         }
@@ -194,7 +233,7 @@ impl Question {
             let slope = if at == 9 { slope + features[13] * weights[15] } else { slope };
             sum += features[at] * slope.max(0.0);
         }
-        sum + features[13] * weights[13] + features[14] * weights[14]
+        sum + features[13] * weights[13] + features[14] * weights[14] + found.bearing.log_odds(&line.bearing)
     }
 }
 
@@ -205,8 +244,11 @@ mod tests {
     use super::*;
 
     fn question(numbers: &[f32]) -> Question {
-        let line =
-            |from: usize| Line { intercept: numbers[from], weights: std::array::from_fn(|at| numbers[from + at]) };
+        let line = |from: usize| Line {
+            intercept: numbers[from],
+            weights: std::array::from_fn(|at| numbers[from + at]),
+            ..Line::default()
+        };
         Question { page: line(0), thread: line(3), both: line(7) }
     }
 
@@ -222,7 +264,12 @@ mod tests {
         ) {
             let found = |parts: &[f32]| {
                 let likeness = |from: usize| Likeness { cosine: parts[from], share: parts[from + 1], gist: parts[from + 2] };
-                Found { page: Some(likeness(0)), thread: Some((likeness(3), count)), evidence }
+                Found {
+                    page: Some(likeness(0)),
+                    thread: Some((likeness(3), count)),
+                    evidence,
+                    bearing: Bearing::default(),
+                }
             };
             let question = question(&numbers);
             let before = question.log_odds(&found(&parts));

@@ -16,6 +16,8 @@ use super::trace::{TextTrace, exact};
 pub struct Candidate {
     /// Where it stands, in bytes of the body as sent.
     pub span: Range<usize>,
+    /// As it is read.
+    pub text: String,
     /// Its folded words.
     pub words: Vec<String>,
     /// How much it reads like one.
@@ -96,7 +98,7 @@ fn add(found: &mut Vec<Candidate>, text: &str, span: Range<usize>, strength: Str
         return;
     };
     if found.iter().all(|earlier| earlier.trace.exact != trace.exact) {
-        found.push(Candidate { span, words, strength, trace });
+        found.push(Candidate { span, text: text.to_owned(), words, strength, trace });
     }
 }
 

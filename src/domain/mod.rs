@@ -5,6 +5,7 @@
 //! edge, [`store::Store`] and [`history::History`], are traits; who keeps their promises lives in `storage`.
 
 pub mod appeal;
+pub mod bearing;
 pub mod campaign;
 pub mod category;
 pub mod comment;

@@ -34,8 +34,6 @@ pub struct Context<'a> {
     pub siblings: Known<&'a Siblings>,
     /// The parent's words, summed up; `None` when there is none, or it is not known.
     pub answered: Option<&'a Siblings>,
-    /// Log-odds that a text reads like those that people call off-topic, where a model says so.
-    pub voice: Option<LogOdds>,
     /// The page that it stands under; `NotApplicable` when the site never sent more than its id.
     pub page: Known<&'a Page>,
     /// The comment that it answers, as folded text; `NotApplicable` when it answers none.

@@ -18,14 +18,15 @@
 //!   default 0.06), `link_weight` (log-odds added to `off-topic` when the comment carries a link elsewhere, default
 //!   2.2), `contact_weight` (log-odds when it carries a telephone number, an offer, or two words of sellers, default
 //!   3.0), `clear_weight` (log-odds added for a misfit on the way from `min_misfit` to `clear_misfit`, and all that a
-//!   very clear one adds without link or contact, default 0.8), `voice_max` (most that a model adds or takes which
-//!   says how off-topic comments read, in log-odds, default 1.0; no shipped model says so yet).
+//!   very clear one adds without link or contact, default 0.8), `voice_max` (most that it then adds or takes how the
+//!   comment reads: like what people call off-topic, or like an answer; in log-odds, default 1.0).
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal};
+use crate::domain::bearing::Bearing;
 use crate::domain::category::Category;
 use crate::domain::fit::{Around, Found, Weights, find};
 use crate::domain::known::Known;
@@ -61,7 +62,7 @@ pub struct Config {
     pub contact_weight: LogOdds,
     /// Log-odds added on the way to a very clear misfit.
     pub clear_weight: LogOdds,
-    /// Most that a model of how off-topic comments read adds or takes.
+    /// Most that how a comment reads adds to or takes from a very clear misfit by itself.
     pub voice_max: LogOdds,
 }
 
@@ -141,6 +142,9 @@ impl Signal for Check {
     }
 }
 
+/// Log-odds of the voice from which evidence speaks of it.
+const MIN_TOLD: f64 = 0.1;
+
 impl Check {
     fn weigh(&self, ctx: &Context<'_>, found: &Found) -> Outcome {
         let config = &self.config;
@@ -163,14 +167,25 @@ impl Check {
         if page.is_some_and(|page| speaks_another_language(page, body.plain.text())) {
             return Outcome::Clear;
         }
-        let voice = ctx.voice.map_or(0.0, |voice| {
+        // Where a link or an offer stands beside the misfit, that is what counts: sellers sound as if they answered.
+        let voice = if companion > 0.0 {
+            0.0
+        } else {
             let most = config.voice_max.get().abs();
-            voice.get().clamp(-most, most)
-        });
+            let bearing = Bearing::of(body.words(), body.plain.text());
+            f64::from(self.weights.voice.log_odds(&bearing)).clamp(-most, most)
+        };
+        let manner = if voice >= MIN_TOLD {
+            format!(" It reads like what people call off-topic (+{voice:.1}).")
+        } else if voice <= -MIN_TOLD {
+            format!(" It reads like an answer ({voice:.1}).")
+        } else {
+            String::new()
+        };
         let to = if found.page.is_some() { "the page" } else { "the comments around it" };
         Outcome::Hit {
             weight: LogOdds::of((companion + f64::from(clarity) * config.clear_weight.get() + voice).max(0.0)),
-            evidence: format!("Has next to nothing to do with {to}{because}."),
+            evidence: format!("Has next to nothing to do with {to}{because}.{manner}"),
             spans: link.map(|link| super::Span::body(link.span.clone())).into_iter().collect(),
         }
     }
@@ -281,6 +296,7 @@ fn speaks_another_language(page: &crate::domain::relevance::Page, comment: &str)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::fit::Voice;
     use crate::domain::signal::testing::{Case, weight};
 
     #[test]
@@ -457,12 +473,22 @@ mod tests {
         assert_eq!(Case::new("Well said!").siblings_away().outcome(&check), unavailable, "nothing else to judge by");
     }
 
+    const FOREIGN: &str = "Apricot dumplings need semolina, butter, breadcrumbs, cinnamon and sugar; grandmother kneaded potato dough on \
+                           Sundays, boiled them in salted water and roasted everything in a heavy iron pan until golden brown";
+
     #[test]
-    fn a_voice_moves_a_misfit_within_bounds_and_nothing_else() {
-        let check = new(&Config::default(), &Resources::default()).expect("valid");
-        let of = |body: &str, voice: f64| weight(&check, &Case::new(body).page(TITLE, TEXT).voice(voice));
-        let plain = weight(&check, &Case::new(ADVERT).page(TITLE, TEXT));
-        assert!((of(ADVERT, 9.0) - plain - 1.0).abs() < 1e-9 && (of(ADVERT, -9.0) - plain + 1.0).abs() < 1e-9);
+    fn a_voice_moves_a_very_clear_misfit_within_bounds_and_nothing_else() {
+        let of = |body: &str, intercept: f32| {
+            let mut weights = Weights::clone(&Resources::default().weights);
+            weights.voice = Voice { intercept, ..Voice::default() };
+            let resources = Resources { weights: Arc::new(weights), ..Resources::default() };
+            let check = new(&Config::default(), &resources).expect("valid");
+            weight(&check, &Case::new(body).page(TITLE, TEXT))
+        };
+        let plain = of(FOREIGN, 0.0);
+        assert!(plain > 0.0, "a very clear misfit is a hint");
+        assert!((of(FOREIGN, 9.0) - plain - 1.0).abs() < 1e-9 && of(FOREIGN, -9.0).abs() < 1e-9);
+        assert!((of(ADVERT, 9.0) - of(ADVERT, 0.0)).abs() < 1e-9, "an offer is judged as one");
         assert!(of("Well said!", 9.0).abs() < 1e-9);
     }
 

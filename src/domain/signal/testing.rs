@@ -9,7 +9,6 @@ use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
 use crate::domain::normalise::{fold_plain, normalise, words};
 use crate::domain::relevance::{Background, Page};
-use crate::domain::scores::LogOdds;
 use crate::domain::siblings::{Sibling, Siblings};
 use crate::domain::site::SiteId;
 use crate::domain::terms::Terms;
@@ -40,7 +39,6 @@ pub(in crate::domain) struct Case {
     parent: Option<String>,
     siblings: Vec<String>,
     siblings_away: bool,
-    voice: Option<LogOdds>,
     page_away: bool,
     parent_away: bool,
     past: Option<Box<PastOf>>,
@@ -60,7 +58,6 @@ impl Case {
             parent: None,
             siblings: Vec::new(),
             siblings_away: false,
-            voice: None,
             page_away: false,
             parent_away: false,
             past: None,
@@ -135,12 +132,6 @@ impl Case {
         self
     }
 
-    /// What a model says of how it reads.
-    pub(in crate::domain) fn voice(mut self, voice: f64) -> Self {
-        self.voice = Some(LogOdds::of(voice));
-        self
-    }
-
     /// The page could not be had.
     pub(in crate::domain) fn page_away(mut self) -> Self {
         self.page_away = true;
@@ -190,7 +181,6 @@ impl Case {
             parent: known(self.parent.as_deref(), self.parent_away),
             siblings: known(siblings.as_ref(), self.siblings_away),
             answered: answered.as_ref(),
-            voice: self.voice,
             past: &past,
             allowance: &self.allowance,
             now: Timestamp::from_millis(1_795_000_000_000),

@@ -26,6 +26,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Mode, Outcome, Resources, Signal, Span};
+use crate::domain::bearing::Bearing;
 use crate::domain::category::Category;
 use crate::domain::embedding::Embedding;
 use crate::domain::fit::{Around, Weights, find};
@@ -222,6 +223,7 @@ impl Check {
         let siblings = ctx.siblings.get().copied().filter(|siblings| page.is_some() || siblings.count >= MIN_SIBLINGS);
         page.map(|_| ()).or(siblings.map(|_| ()))?;
         let found = find(&terms, &gist, &Around { page, siblings, answered: ctx.answered })?;
+        let found = found.carried(Bearing::of(words(), &candidate.text));
         let heard = gist.known as usize * 2 >= terms.len();
         if !heard || found.evidence < config.min_evidence {
             return page.map(|_| 0.0);

@@ -17,6 +17,7 @@ use crate::classifier::evaluate::Sample;
 use crate::classifier::evaluate::bootstrap::Interval;
 use crate::classifier::evaluate::random::Random;
 use crate::classifier::words::{Part, part_of};
+use crate::domain::bearing::Bearing;
 use crate::domain::fit::{Around, Found, Likeness, Question, Weights, find};
 use crate::domain::siblings::Thread;
 use crate::domain::terms::Terms;
@@ -35,7 +36,9 @@ fn related(court: &mut Court, case: &Case) -> Option<Found> {
     let gist = house.embedding.gist(comment.body.words());
     let (itself, author) = (comment.trace.comment, comment.trace.author);
     let siblings = case.thread.as_ref().and_then(|thread| thread.around(itself, author));
-    find(&terms, &gist, &Around { page: page.as_deref(), siblings: siblings.as_ref(), answered: None })
+    let bearing = Bearing::of(comment.body.words(), comment.body.plain.text());
+    let found = find(&terms, &gist, &Around { page: page.as_deref(), siblings: siblings.as_ref(), answered: None })?;
+    Some(found.carried(bearing))
 }
 
 /// A score that grows the less a text has to do with where it stands.
@@ -375,7 +378,7 @@ mod tests {
     #[test]
     fn targets_are_for_the_question_that_the_checks_ask() {
         let likeness = |gist| Some(Likeness { gist, ..Likeness::default() });
-        let near = Found { page: likeness(0.9), thread: None, evidence: 30.0 };
+        let near = Found { page: likeness(0.9), thread: None, evidence: 30.0, bearing: Bearing::default() };
         let far = Found { page: likeness(0.1), ..near };
         let mut weights = Weights::default();
         weights.own.page.weights[5] = 4.0;
