@@ -68,7 +68,6 @@ impl<'a> Scenes<'a> {
             terms: &Terms::of(comment.body.words(), &self.resources.background),
             siblings: Known::NotApplicable,
             answered: answered.as_ref(),
-            voice: None,
             page: self.pages.get(&key).map_or(Known::NotApplicable, Known::Known),
             parent: parent.as_deref().map_or(Known::NotApplicable, Known::Known),
             past: &past,

@@ -1,6 +1,8 @@
 //! Campaigns over HTTP: recognised, joined, decided once, taken back.
 
+use doorward::config::Config;
 use doorward::domain::people::{Reach, Role};
+use doorward::domain::scores::LogOdds;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -52,6 +54,15 @@ async fn decide(app: &TestApp, campaign: &Value, ask: Value) -> Value {
     app.review(Method::POST, &path, Some(&ask)).await
 }
 
+/// A service that thinks nothing of a foreign headline that it sees for the first time.
+async fn unsuspecting(change: impl FnOnce(&mut Config)) -> TestApp {
+    TestApp::spawn_with(|config| {
+        config.signals.unrelated_headline.foreign_weight = LogOdds::ZERO;
+        change(config);
+    })
+    .await
+}
+
 async fn tell_the_story(app: &TestApp) -> Vec<Value> {
     let mut answers = Vec::new();
     for (at, body) in forms().iter().enumerate() {
@@ -83,7 +94,7 @@ async fn five_forms_of_one_story_are_one_campaign() {
 
 #[tokio::test]
 async fn members_that_stand_approved_are_brought_up_and_stay_as_they_are() {
-    let app = TestApp::spawn().await;
+    let app = unsuspecting(|_| {}).await;
     let answers = tell_the_story(&app).await;
     assert_eq!(answers[0]["status"], "approved", "nobody could know: {}", answers[0]["verdict"]);
     let campaign = only(&app).await;
@@ -352,7 +363,7 @@ async fn assessing_tells_of_the_campaign_and_joins_none() {
 
 #[tokio::test]
 async fn a_member_that_was_drawn_is_held_to_people() {
-    let app = TestApp::spawn_with(|config| config.sampling.rate = 1.0).await;
+    let app = unsuspecting(|config| config.sampling.rate = 1.0).await;
     let answers = tell_the_story(&app).await;
     assert_eq!(answers[0]["status"], "approved", "{}", answers[0]["verdict"]);
     let campaign = only(&app).await;

@@ -51,6 +51,8 @@ struct View {
 
 /// What `off-topic` asks.
 const PLACE: &str = "belongs to its place";
+/// What people who call something off-topic may go by: how little it has to do with its place, and how it carries itself.
+const MANNER: &str = "belongs to its place, and reads like an answer";
 /// What `unrelated-headline` asks.
 const READER: &str = "is a reader's";
 
@@ -62,6 +64,14 @@ const VIEWS: &[View] = &[
         name: "belongs to its page, without what was said there",
         bound: 0.5,
         score: |found, weights| found.page.map(|_| misfit(&weights.own, &Found { thread: None, ..*found })),
+    },
+    View {
+        name: MANNER,
+        bound: 0.5,
+        score: |found, weights| {
+            let said = -weights.own.log_odds(found) + weights.voice.log_odds(&found.bearing);
+            Some(logistic(f64::from(said)))
+        },
     },
     View { name: READER, bound: 0.5, score: |found, weights| Some(misfit(&weights.foreign, found)) },
 ];
@@ -295,7 +305,7 @@ impl Protocol for HumanVotes {
         }
         report.notes.push(format!("{} pairs", pairs[0].len()));
         let found = compare(report, "c3_news_comments", courts.each_mut(), pairs, chance).await?;
-        figures(report, "c3_news_comments", found, PLACE, 0.65);
+        figures(report, "c3_news_comments", found, MANNER, 0.65);
         Ok(())
     }
 }
