@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::headline::Candidate;
 use super::normalise::{Body, is_blank};
 use super::time::Timestamp;
 use super::trace::Trace;
@@ -403,6 +404,8 @@ pub struct Comment {
     pub sent: NewComment,
     /// The body, reduced to text and links.
     pub body: Body,
+    /// The parts of the body that read like headlines, strongest first: the trace's first, in its order.
+    pub headlines: Vec<Candidate>,
     /// The fingerprints by which the past is asked about it.
     pub trace: Trace,
 }

@@ -43,7 +43,7 @@ pub fn total(verdict: &Verdict, category: Category, leave_out: Option<&str>) -> 
     };
     let counted = |wanted: &dyn Fn(&str) -> bool, left: Option<&str>| {
         let of =
-            |signal: &&Evaluated| signal.category == category && left != Some(signal.id.as_str()) && wanted(&signal.id);
+            |signal: &&Evaluated| signal.category == category && left != Some(signal.id.as_ref()) && wanted(&signal.id);
         let counted: f64 = verdict.signals.iter().filter(of).map(|signal| signal.counted().get()).sum();
         let exempt = |one: &Adjustment| {
             one.id.strip_prefix("exempt:").is_some_and(|signal| left != Some(signal) && wanted(signal))
@@ -120,7 +120,7 @@ fn of_score(verdict: &Verdict, category: Category, hold: f64) -> Change {
     if let Some(signal) = smallest {
         let text =
             format!("Without the signal `{}` ({:+}) it would have been approved.", signal.id, signal.counted().get());
-        return Change { kind: ChangeKind::Signal, id: signal.id.clone(), text };
+        return Change { kind: ChangeKind::Signal, id: signal.id.to_string(), text };
     }
     if verdict.model.log_odds(category) > LogOdds::ZERO && passes("model") {
         let text =
@@ -143,7 +143,7 @@ mod tests {
 
     fn hit(id: &str, weight: f64) -> Evaluated {
         let outcome = Outcome::Hit { weight: LogOdds::of(weight), evidence: String::new(), spans: Vec::new() };
-        Evaluated { id: id.to_owned(), category: Category::Spam, mode: Mode::Live, outcome }
+        Evaluated { id: id.to_owned().into(), category: Category::Spam, mode: Mode::Live, outcome }
     }
 
     fn scored(spam: f64) -> ModelOutput {

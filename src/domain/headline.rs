@@ -177,20 +177,23 @@ fn is_title(text: &str) -> bool {
     if words.len() < MIN_WORDS - 1 || text.ends_with('.') && !text.ends_with("...") {
         return false;
     }
-    let personal = |word: &&&str| {
+    let is_long = |word: &&&str| word.chars().filter(|c| c.is_alphabetic()).nth(3).is_some();
+    let (mut long, mut upper) = (0, 0);
+    for word in words.iter().filter(is_long) {
+        long += 1;
+        upper += usize::from(starts_upper(word));
+    }
+    if long < 3 || upper * 10 < long * 7 {
+        return false; // nearly every sentence ends here, before its words are looked at one by one
+    }
+    let personal = |word: &&str| {
         let folded = word.to_lowercase();
         matches!(
             folded.trim_matches(|c: char| !c.is_alphanumeric()),
             "i" | "i'm" | "i've" | "my" | "me" | "you" | "your" | "we" | "our"
         )
     };
-    if words.iter().filter(personal).count() > 0 && !words.iter().all(|word| starts_upper(word)) {
-        return false;
-    }
-    let long: Vec<&&str> =
-        words.iter().filter(|word| word.chars().filter(|c| c.is_alphabetic()).count() >= 4).collect();
-    let upper = long.iter().filter(|word| starts_upper(word)).count();
-    long.len() >= 3 && upper * 10 >= long.len() * 7
+    words.iter().all(|word| starts_upper(word)) || !words.iter().any(personal)
 }
 
 fn starts_upper(word: &str) -> bool {

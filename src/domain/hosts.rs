@@ -2,8 +2,6 @@
 //!
 //! Looks only: whether a host is good or bad is for history to say. Nothing here asks the network.
 
-use strsim::osa_distance;
-
 use super::normalise::{imitated, is_latin, registrable};
 use super::phrases;
 use super::signal::repeated_link::is_popular;
@@ -255,10 +253,19 @@ pub fn imitates(host: &str) -> Option<&'static str> {
     if !name.is_ascii() || name.contains('-') {
         return None;
     }
-    KNOWN
-        .iter()
-        .find(|known| known.len() >= LONG && name.len().abs_diff(known.len()) <= 1 && osa_distance(name, known) == 1)
-        .copied()
+    KNOWN.iter().find(|known| known.len() >= LONG && is_one_off(name.as_bytes(), known.as_bytes())).copied()
+}
+
+/// Whether one letter changed, added or left out, or two neighbours changing places, makes one name of the other.
+fn is_one_off(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    match (&a[same..], &b[same..]) {
+        ([_, a @ ..], [_, b @ ..]) if a == b => true,
+        ([a, c, rest_a @ ..], [b, d, rest_b @ ..]) if a == d && c == b && rest_a == rest_b => true,
+        ([_, a @ ..], b) if a == b => true,
+        (a, [_, b @ ..]) => a == b,
+        _ => false,
+    }
 }
 
 /// Whether a name mixes Latin letters with those of another script that imitate them.
@@ -338,6 +345,13 @@ fn punycode(label: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn one_off_means_a_distance_of_one(a in "[ab]{0,5}", b in "[ab]{0,5}") {
+            proptest::prop_assert_eq!(is_one_off(a.as_bytes(), b.as_bytes()), strsim::osa_distance(&a, &b) == 1);
+        }
+    }
 
     #[test]
     fn lists_are_sorted_for_the_search() {

@@ -92,7 +92,8 @@ impl Siblings {
     /// Sums them up; `None` of none.
     #[must_use]
     pub fn of<'a>(siblings: impl Iterator<Item = &'a Sibling>) -> Option<Self> {
-        let mut words: Vec<(u32, f32)> = Vec::with_capacity(Thread::MAX * TERMS / 2);
+        let most = siblings.size_hint().1.unwrap_or(Thread::MAX).min(Thread::MAX); // one, where a parent is summed up
+        let mut words: Vec<(u32, f32)> = Vec::with_capacity(most * TERMS / 2);
         let (mut gist, mut count) = (Gist::default(), 0);
         for sibling in siblings {
             words.extend_from_slice(&sibling.terms);

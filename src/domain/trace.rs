@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::comment::{ExternalId, NewComment};
-use super::headline;
+use super::headline::Candidate;
 use super::normalise::{Body, Link, LinkKind};
 use super::site::SiteId;
 
@@ -130,9 +130,9 @@ const MIN_WORDS: usize = 5;
 /// Letters and digits below which a repeated text means nothing.
 const MIN_LETTERS: usize = 24;
 
-/// The fingerprints of a comment. `staff` is whether the author is one of the site's own people.
+/// The fingerprints of a comment; `headlines` are the parts of its body that read like one. `staff` is whether the author is one of the site's own people.
 #[must_use]
-pub fn of(site: SiteId, sent: &NewComment, body: &Body, staff: bool) -> Trace {
+pub fn of(site: SiteId, sent: &NewComment, body: &Body, headlines: &[Candidate], staff: bool) -> Trace {
     let (author, author_known) = author(site, sent);
     let mut links: Vec<LinkTrace> = Vec::new();
     let (quoted, own): (Vec<&Link>, Vec<&Link>) = body.links.iter().partition(|link| body.is_quoted(&link.span));
@@ -142,7 +142,6 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, staff: bool) -> Trace {
             links.push(link);
         }
     }
-    let headlines = headline::candidates(body).into_iter().take(Trace::MAX_HEADLINES);
     Trace {
         site,
         comment: scoped(site, "comment", sent.id.as_str()),
@@ -153,7 +152,7 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, staff: bool) -> Trace {
         staff,
         links,
         text: text(body),
-        headlines: headlines.map(|candidate| candidate.trace).collect(),
+        headlines: headlines.iter().take(Trace::MAX_HEADLINES).map(|candidate| candidate.trace.clone()).collect(),
     }
 }
 

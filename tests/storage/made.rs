@@ -205,7 +205,7 @@ pub(crate) fn verdict(action: Action, category: Option<Category>, hits: &[&str])
         }
     };
     let evaluated = |id: &str| Evaluated {
-        id: id.to_owned(),
+        id: id.to_owned().into(),
         category: Category::Spam,
         mode: Mode::Live,
         outcome: outcome(hits.contains(&id)),

@@ -216,7 +216,7 @@ impl Court {
             action: verdict.action,
             as_spam: of(Category::Spam, &policy.spam).max(of(Category::OffTopic, &policy.off_topic)),
             as_abuse: of(Category::Abuse, &policy.abuse),
-            signals: counted.map(|signal| signal.id.clone()).collect(),
+            signals: counted.map(|signal| signal.id.to_string()).collect(),
             case,
         }
     }

@@ -1,10 +1,10 @@
 //! How a comment carries what might be the mark of a campaign: what stands on the page, and what quotes what readers see there, is none.
 
 use crate::domain::comment::Comment;
-use crate::domain::headline::{self, is_common};
+use crate::domain::headline::{Candidate, is_common};
 use crate::domain::normalise::registrable;
 use crate::domain::relevance::Page;
-use crate::domain::trace::{LinkTrace, Trace, text_is_quoted};
+use crate::domain::trace::{LinkTrace, text_is_quoted};
 
 /// How a comment carries something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ impl Stances {
             let mut written = body.links.iter().filter(|written| LinkTrace::of(written) == *link);
             if written.all(|written| body.is_quoted(&written.span)) { Stance::Quotes } else { Stance::Says }
         };
-        let headline = |candidate: headline::Candidate| {
+        let headline = |candidate: &Candidate| {
             if stands_on(page, candidate.words.iter().map(String::as_str)) {
                 Stance::OnPage
             } else if body.is_quoted(&candidate.span) {
@@ -60,11 +60,10 @@ impl Stances {
         } else {
             Stance::Says
         };
-        let headlines = if trace.headlines.is_empty() { Vec::new() } else { headline::candidates(body) };
         Self {
             text: Some(text),
             links: trace.links.iter().map(link).collect(),
-            headlines: headlines.into_iter().take(Trace::MAX_HEADLINES).map(headline).collect(),
+            headlines: comment.headlines.iter().take(trace.headlines.len()).map(headline).collect(),
         }
     }
 }

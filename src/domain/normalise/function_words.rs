@@ -4,6 +4,7 @@
 //! comment is surely in another of the languages that most spam and most sites are written in; what cannot be told is not told.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use unicode_script::{Script, UnicodeScript as _};
@@ -66,8 +67,24 @@ const LANGUAGES: &[(&str, &str)] = &[
     ),
 ];
 
-static WORDS: LazyLock<HashMap<&str, u16>> = LazyLock::new(|| {
-    let mut all: HashMap<&str, u16> = HashMap::new();
+/// FNV-1a: quick on short words. What is looked up comes from strangers, and the words that they might collide with are fixed.
+#[derive(Default)]
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    }
+}
+
+static WORDS: LazyLock<HashMap<&str, u16, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
+    let mut all: HashMap<&str, u16, BuildHasherDefault<Fnv>> = HashMap::default();
     for (at, (_, words)) in LANGUAGES.iter().enumerate() {
         for word in words.split(' ') {
             *all.entry(word).or_default() |= 1 << at;
@@ -88,9 +105,10 @@ pub fn likely_language<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'sta
     let mut count = 0;
     for word in words.take(MAX_WORDS) {
         count += 1;
-        let Some(mask) = WORDS.get(word) else { continue };
-        for (at, votes) in votes.iter_mut().enumerate() {
-            *votes += usize::from(mask & (1 << at) != 0);
+        let mut mask = WORDS.get(word).copied().unwrap_or(0);
+        while mask != 0 {
+            votes[mask.trailing_zeros() as usize] += 1;
+            mask &= mask - 1;
         }
     }
     let (best, most) = votes.iter().copied().enumerate().max_by_key(|(at, votes)| (*votes, std::cmp::Reverse(*at)))?;

@@ -117,6 +117,9 @@ struct Target {
 /// The registrable domain of a host, or the host itself where there is none.
 #[must_use]
 pub fn registrable(host: &str) -> &str {
+    if host.bytes().filter(|byte| *byte == b'.').count() <= 1 && !host.starts_with('.') {
+        return host; // a name under a suffix, or a suffix: whole either way
+    }
     psl::domain_str(host).unwrap_or(host)
 }
 
@@ -255,7 +258,8 @@ const DOTS: &[&str] =
 /// `hxxp://…`, `example dot com`, `example [.] com`, `www . example . com`.
 pub(super) fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
     let mut found = Vec::new();
-    for (at, _) in text.match_indices("hxxp").take(MAX_LINKS) {
+    let hidden = if text.contains("hxxp") { text } else { "" }; // asking whether it is there is much cheaper than where
+    for (at, _) in hidden.match_indices("hxxp").take(MAX_LINKS) {
         // Up to the next one, so that all of them together are read once, however many follow each other without a blank.
         let rest = &text[at + 4..];
         let end = rest.find(char::is_whitespace).into_iter().chain(rest.find("hxxp")).min();
@@ -263,7 +267,7 @@ pub(super) fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
         let written = text[at..end].replacen("hxxp", "http", 1).replace("[.]", ".").replace("[dot]", ".");
         found.push((at..end, written));
     }
-    for dot in DOTS {
+    for dot in DOTS.iter().filter(|dot| text.contains(**dot)) {
         for (at, _) in text.match_indices(dot).take(MAX_LINKS) {
             let (before, after) = (&text[..at], &text[at + dot.len()..]);
             let is_host = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

@@ -26,6 +26,7 @@ pub use words::{Length, how_long, is_unspaced, words};
 
 use self::html::Visible;
 use super::comment::{Comment, Format, NewComment};
+use super::headline;
 use super::site::SiteId;
 use super::store::ContentHash;
 use super::trace;
@@ -136,8 +137,9 @@ fn quoted_lines(body: &str) -> impl Iterator<Item = Range<usize>> {
 #[must_use]
 pub fn normalise(site: SiteId, sent: NewComment, staff: bool) -> Comment {
     let body = Body::read(&sent.body, sent.format);
-    let trace = trace::of(site, &sent, &body, staff);
-    Comment { sent, body, trace }
+    let headlines = headline::candidates(&body);
+    let trace = trace::of(site, &sent, &body, &headlines, staff);
+    Comment { sent, body, headlines, trace }
 }
 
 /// The folded text of a body.

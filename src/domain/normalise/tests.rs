@@ -213,6 +213,13 @@ fn each_part_of_a_disguised_address_is_read_once() {
 }
 
 #[test]
+fn hosts_of_few_labels_need_no_list_of_suffixes() {
+    for host in ["example.com", "github.io", "blogspot.com", "co.uk", "com", "", "a.", ".com", "xn--p1ai", "203.0"] {
+        assert_eq!(registrable(host), psl::domain_str(host).unwrap_or(host), "{host}");
+    }
+}
+
+#[test]
 fn quotes_are_known() {
     let body = "> they wrote this\nI answer";
     let found = read(body, Format::Text);

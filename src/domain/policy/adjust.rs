@@ -36,7 +36,7 @@ impl Policy {
                     category: signal.category,
                     log_odds: -signal.counted(),
                     text: "This signal does not count for authors of this role.".to_owned(),
-                    signals: vec![signal.id.clone()],
+                    signals: vec![signal.id.to_string()],
                 });
             } else {
                 counted.push(Counted { id: &signal.id, category: signal.category, weight: signal.counted().get() });
@@ -68,14 +68,17 @@ impl Policy {
     fn caps(&self, counted: &[Counted<'_>], adjustments: &mut Vec<Adjustment>) {
         for category in Category::ALL {
             for (name, group) in &self.of(category).groups {
-                let text = format!("Signals about the same thing ({name}) count no more than this together.");
-                bound(counted, category, &[&group.signals], group.max, (&format!("cap:{name}"), &text), adjustments);
+                let named = || {
+                    let text = format!("Signals about the same thing ({name}) count no more than this together.");
+                    (format!("cap:{name}"), text)
+                };
+                bound(counted, category, &[&group.signals], group.max, named, adjustments);
             }
         }
         for rule in &self.config.composites {
             if let Some(max) = rule.max {
-                let id = format!("composite:{}", rule.name);
-                bound(counted, rule.category, &[&rule.all, &rule.any], max, (&id, &rule.text), adjustments);
+                let named = || (format!("composite:{}", rule.name), rule.text.clone());
+                bound(counted, rule.category, &[&rule.all, &rule.any], max, named, adjustments);
             }
         }
     }
@@ -138,7 +141,7 @@ fn bound(
     category: Category,
     members: &[&Vec<String>],
     max: LogOdds,
-    (id, text): (&str, &str),
+    named: impl Fn() -> (String, String),
     adjustments: &mut Vec<Adjustment>,
 ) {
     let is_member = |one: &&Counted<'_>| {
@@ -146,8 +149,12 @@ fn bound(
     };
     let of: Vec<&Counted<'_>> = counted.iter().filter(is_member).collect();
     let sum: f64 = of.iter().map(|one| one.weight).sum();
-    let signals: Vec<&str> = of.iter().map(|one| one.id).collect();
-    cut(adjustments, id, category, sum - max.get(), text, &signals);
+    let over = sum - max.get();
+    if LogOdds::rounded(over) > 0.0 {
+        let signals: Vec<&str> = of.iter().map(|one| one.id).collect();
+        let (id, text) = named();
+        cut(adjustments, &id, category, over, &text, &signals);
+    }
 }
 
 /// Takes away what is over a cap: in steps, because one amount of log-odds is bounded and what several signals add up to is not.

@@ -152,7 +152,7 @@ fn default_rules_name_checks_that_exist() {
 
 fn hit(id: &str, category: Category, weight: f64) -> Evaluated {
     let outcome = Outcome::Hit { weight: LogOdds::of(weight), evidence: String::new(), spans: Vec::new() };
-    Evaluated { id: id.to_owned(), category, mode: Mode::Live, outcome }
+    Evaluated { id: id.to_owned().into(), category, mode: Mode::Live, outcome }
 }
 
 fn scored(spam: f64, abuse: f64) -> ModelOutput {
@@ -218,7 +218,7 @@ fn shadow_signals_are_recorded_and_do_not_count() {
 #[test]
 fn what_could_not_be_told_is_held_and_says_why() {
     let unavailable = |mode| Evaluated {
-        id: "one".to_owned(),
+        id: "one".into(),
         category: Category::Spam,
         mode,
         outcome: Outcome::Unavailable { why: "the history is away".to_owned() },
@@ -241,7 +241,7 @@ fn what_could_not_be_told_is_held_and_says_why() {
 #[test]
 fn not_applicable_adds_nothing_and_never_holds() {
     let outcome = Outcome::NotApplicable;
-    let signal = Evaluated { id: "one".to_owned(), category: Category::Spam, mode: Mode::Live, outcome };
+    let signal = Evaluated { id: "one".into(), category: Category::Spam, mode: Mode::Live, outcome };
     let verdict = policy().decide(vec![signal], ModelOutput::Off, &usual());
     assert_eq!((verdict.action, verdict.causes.len()), (Action::Approve, 0));
     assert_eq!(verdict.scores.spam, verdict.prior.spam.probability());

@@ -72,8 +72,9 @@ impl Signal for Check {
 
     fn evaluate(&self, ctx: &Context<'_>) -> Outcome {
         let Some(name) = ctx.comment.sent.author.name.as_deref() else { return Outcome::NotApplicable };
-        let own = folded_words(name);
-        let found = if !Body::read(name, Format::Text).links.is_empty() || holds_number(name) {
+        let read = Body::read(name, Format::Text);
+        let own: Vec<&str> = read.words().collect();
+        let found = if !read.links.is_empty() || holds_number(name) {
             Some((self.0.address_weight, "holds an address or a telephone number"))
         } else if own.iter().filter(|word| phrases::is_trade(word)).count() >= 2
             || Phrases::of(&own.join(" ")).has(Kind::Bait)

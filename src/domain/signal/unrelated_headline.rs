@@ -30,7 +30,7 @@ use crate::domain::bearing::Bearing;
 use crate::domain::category::Category;
 use crate::domain::embedding::Embedding;
 use crate::domain::fit::{Around, Weights, find};
-use crate::domain::headline::{Candidate, Strength, candidates, is_common};
+use crate::domain::headline::{Candidate, Strength, is_common};
 use crate::domain::history::Sightings;
 use crate::domain::known::Known;
 use crate::domain::relevance::Background;
@@ -137,7 +137,7 @@ impl Signal for Check {
             Known::NotApplicable => return Outcome::NotApplicable,
             Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
         };
-        let found = candidates(&ctx.comment.body); // in the trace's order, which the past answers in
+        let found = &ctx.comment.headlines; // in the trace's order, which the past answers in
         if found.is_empty() {
             return Outcome::Clear;
         }

@@ -183,7 +183,7 @@ fn signal(signal: &Evaluated) -> Option<SignalOut> {
         Outcome::Unavailable { why } => (OutcomeOut::Unavailable, LogOdds::ZERO, Some(why.clone()), Vec::new()),
     };
     Some(SignalOut {
-        id: signal.id.clone(),
+        id: signal.id.to_string(),
         category: signal.category,
         log_odds,
         outcome,

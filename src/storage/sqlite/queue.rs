@@ -47,7 +47,7 @@ pub(super) fn add(work: &Work<'_>, row: &Row, content: &Content, held_at: Timest
         row.id,
         row.site.0,
         category_code(category),
-        hits.map(|signal| signal.id.as_str()).collect::<Vec<_>>().join(" "),
+        hits.map(|signal| signal.id.as_ref()).collect::<Vec<_>>().join(" "),
         section,
         content.lang,
         article_key(work.shared, comment.article.id.as_str()),
