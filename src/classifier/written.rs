@@ -1,8 +1,8 @@
 //! Comments written by us for training: what spam of many trades, ordinary talk, and neutral mentions of groups of people sound like.
 //!
 //! No public set holds every trade of spam, and none is free of the prejudice that a name of a group is half an insult. Templates from general knowledge
-//! (`written/*.txt`, one a line, `{one|or another}`) fill the gap; no labelled comment was read for them. They are a source like any other, may be left
-//! out like any other, and are never measured on: whoever writes both the question and the answer proves nothing.
+//! (`written/*.txt`, one a line, `{one|or another}`; `# ` begins the name of a kind) fill the gap; no labelled comment was read for them. They are a
+//! source like any other, may be left out like any other, and are never measured on: whoever writes both the question and the answer proves nothing.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub fn rows() -> Vec<Row> {
     let mut seen = BTreeSet::new();
     let mut rows = Vec::new();
     for (label, templates, variants) in FILES {
-        for (line, template) in templates.lines().filter(|line| !line.is_empty()).enumerate() {
+        for (line, template) in templates.lines().filter(|line| is_template(line)).enumerate() {
             for variant in 0..*variants {
                 let seed = xxh3_64(format!("{label}/{line}/{variant}").as_bytes());
                 let text = expand(template, seed, &groups);
@@ -40,6 +40,11 @@ pub fn rows() -> Vec<Row> {
         }
     }
     rows
+}
+
+/// Not empty, and no heading.
+fn is_template(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with("# ")
 }
 
 fn row(id: String, label: &str, group: String, text: String) -> Row {
