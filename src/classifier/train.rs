@@ -56,7 +56,7 @@ pub(super) const SOURCES: &[Source] = &[
     Source { name: "cqa_relevance", licence: "research", most: 2_500, most_ham: 8_000, repeat: 1 },
     Source { name: "davidson_hate", licence: "MIT", most: 3_500, most_ham: 4_500, repeat: 1 },
     Source { name: "civil_toxic_spans", licence: "CC0", most: 2_500, most_ham: 2_500, repeat: 1 },
-    Source { name: written::NAME, licence: "ours", most: 5_000, most_ham: 5_000, repeat: 3 },
+    Source { name: written::NAME, licence: "ours", most: 10_000, most_ham: 10_000, repeat: 3 },
 ];
 
 /// Files that page statistics are made of besides the pages of [`SOURCES`].

@@ -1,8 +1,8 @@
 //! Comments written by us for training: what spam of many trades, ordinary talk, and neutral mentions of groups of people sound like.
 //!
 //! No public set holds every trade of spam, and none is free of the prejudice that a name of a group is half an insult. Templates from general knowledge
-//! (`written/*.txt`, one a line, `{one|or another}`) fill the gap; no labelled comment was read for them. They are a source like any other, may be left
-//! out like any other, and are never measured on: whoever writes both the question and the answer proves nothing.
+//! (`written/*.txt`, one a line, `{one|or another}`; `# ` begins the name of a kind) fill the gap; no labelled comment was read for them. They are a
+//! source like any other, may be left out like any other, and are never measured on: whoever writes both the question and the answer proves nothing.
 
 use std::collections::BTreeSet;
 
@@ -13,11 +13,15 @@ use super::data::Row;
 /// The source's name, as in the model card.
 pub const NAME: &str = "written_for_training";
 
-const FILES: &[(&str, &str, u64)] = &[
-    ("spam", include_str!("written/spam.txt"), 10),
-    ("toxic", include_str!("written/insults.txt"), 12),
-    ("ham", include_str!("written/ham.txt"), 12),
-    ("neutral", include_str!("written/neutral.txt"), 60),
+/// Name, label, templates, and how many texts are made of each. Ten of each kind of spam and of each language found less on sources that were left
+/// out than four and two: mean AUC .818 to .822, against .798 without them.
+const FILES: &[(&str, &str, &str, u64)] = &[
+    ("spam", "spam", include_str!("written/spam.txt"), 10),
+    ("spam_kinds", "spam", include_str!("written/spam_kinds.txt"), 4),
+    ("spam_abroad", "spam", include_str!("written/spam_abroad.txt"), 2),
+    ("toxic", "toxic", include_str!("written/insults.txt"), 12),
+    ("ham", "ham", include_str!("written/ham.txt"), 12),
+    ("neutral", "neutral", include_str!("written/neutral.txt"), 60),
 ];
 /// Groups of people: as said of one, and of many.
 const GROUPS: &str = include_str!("written/groups.txt");
@@ -28,18 +32,23 @@ pub fn rows() -> Vec<Row> {
     let groups: Vec<(&str, &str)> = GROUPS.lines().filter_map(|line| line.split_once('|')).collect();
     let mut seen = BTreeSet::new();
     let mut rows = Vec::new();
-    for (label, templates, variants) in FILES {
-        for (line, template) in templates.lines().filter(|line| !line.is_empty()).enumerate() {
+    for (name, label, templates, variants) in FILES {
+        for (line, template) in templates.lines().filter(|line| is_template(line)).enumerate() {
             for variant in 0..*variants {
-                let seed = xxh3_64(format!("{label}/{line}/{variant}").as_bytes());
+                let seed = xxh3_64(format!("{name}/{line}/{variant}").as_bytes());
                 let text = expand(template, seed, &groups);
                 if seen.insert(text.clone()) {
-                    rows.push(row(format!("{label}-{line}-{variant}"), label, format!("{label}-{line}"), text));
+                    rows.push(row(format!("{name}-{line}-{variant}"), label, format!("{name}-{line}"), text));
                 }
             }
         }
     }
     rows
+}
+
+/// Not empty, and no heading.
+fn is_template(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with("# ")
 }
 
 fn row(id: String, label: &str, group: String, text: String) -> Row {
