@@ -51,7 +51,11 @@ pub(super) const PAPERS: u64 = 1 << 40;
 pub(super) const TRICKS: u64 = 1 << 41;
 pub(super) const WARES: u64 = 1 << 42;
 pub(super) const REASONS: u64 = 1 << 43;
-/// Names of groups of people: religions, nations, orientations, genders, colours, ages, disabilities. The model does not see them.
+/// Names of groups of people: religions, nations, orientations, genders, colours, ages, disabilities. The model does not see them. By a replica of
+/// the trainer, naming a group in neutral sentences (ours, not the tests') raised the probability of abuse by .024 before, by .016 with one common
+/// token for all names (.009 with more neutral sentences to learn from), by .004 with the token only in pairs, and by less than .001 now. The price
+/// is AUC of abuse, where names had been half of the evidence: wiki_toxic unseen .850, .843, .831, .831; davidson_hate unseen .768 in all four;
+/// held-out groups .976, .975, .974, .974. A good half of that is `gay` as an insult (.839 with it seen, but .10 for a neutral sentence with it).
 pub(super) const GROUP: u64 = 1 << 44;
 /// What is bought and sold by spam, wherever it appears.
 pub(super) const TRADES: u64 =
