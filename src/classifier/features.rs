@@ -2,10 +2,10 @@
 //!
 //! Word n-grams of one and two words and character n-grams of two to five letters within words (Joulin et al., "Bag of Tricks for
 //! Efficient Text Classification", 2016; Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009), hashed into 2^16
-//! buckets, the lowest bit telling words from characters; each kind is scaled to length one. Names of groups of people are passed over: abuse is aimed
-//! at them, and a model that learned the names would silence whoever is named. Beside the n-grams a block of hand-made features that
-//! mean the same on every site. The page lends only its host: links to it are nobody's advertising. Whether a comment fits its page is for
-//! signals to say: most labelled ham comes with a page and most labelled spam without, and a model would learn just that.
+//! buckets, the lowest bit telling words from characters; each kind is scaled to length one. Names of groups of people are passed over: abuse is
+//! aimed at them, and a model that learned the names would silence whoever is named. Beside the n-grams a block of hand-made features that mean the
+//! same on every site. The page lends only its host: links to it are nobody's advertising. Whether a comment fits its page is for signals to say:
+//! most labelled ham comes with a page and most labelled spam without, and a model would learn just that.
 
 use std::cell::RefCell;
 
