@@ -66,7 +66,7 @@ fn card(header: &Header, outputs: &[Output; 2], without: &Without, held_out: usi
              - Toxicity labels of wiki_toxic depend on the conversation around a comment for part of the positives; no model of one comment alone finds those.\n\
              - Published comments of one technical blog are most of the genuine comments; talk about other subjects is judged by less.\n\
              - Public sets of abuse carry their annotators' bias against dialects and against mentions of groups; their weight is bounded, and abuse is held for \
-             people rather than rejected.\n\
+             people rather than rejected. Names of groups of people are not seen at all, so abuse that is nothing but such a name is not found.\n\
              - Sets of single comments say little about most signals: a fit leaves them close to what their authors wrote, and on sources that were left out \
              it is no better than that. What a past tells (repeats, records), names, homepages and forms are in none of the sets.\n\
              - Advertising that is written as praise for the article, without a link, is the hardest.\n\

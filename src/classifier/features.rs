@@ -2,18 +2,20 @@
 //!
 //! Word n-grams of one and two words and character n-grams of two to five letters within words (Joulin et al., "Bag of Tricks for
 //! Efficient Text Classification", 2016; Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", 2009), hashed into 2^16
-//! buckets, the lowest bit telling words from characters; each kind is scaled to length one. Beside them a block of hand-made features that
-//! mean the same on every site. The page lends only its host: links to it are nobody's advertising. Whether a comment fits its page is for
-//! signals to say: most labelled ham comes with a page and most labelled spam without, and a model would learn just that.
+//! buckets, the lowest bit telling words from characters; each kind is scaled to length one. Names of groups of people are passed over: abuse is
+//! aimed at them, and a model that learned the names would silence whoever is named. Beside the n-grams a block of hand-made features that mean the
+//! same on every site. The page lends only its host: links to it are nobody's advertising. Whether a comment fits its page is for signals to say:
+//! most labelled ham comes with a page and most labelled spam without, and a model would learn just that.
 
 use std::cell::RefCell;
 
 use super::handmade::{self, ALL, HAND};
+use super::lists::names_group;
 use crate::domain::comment::Comment;
 use crate::domain::relevance::Page;
 
 /// Names this set of features: a model of another set is refused.
-pub const SPEC: &str = "words1-2+chars2-5/2^16+hand4";
+pub const SPEC: &str = "words1-2+chars2-5-groups/2^16+hand5";
 /// Hash buckets.
 pub const BUCKETS: usize = 1 << 16;
 /// Features in all: buckets, hand-made ones, the constant.
@@ -112,6 +114,11 @@ fn ngrams(comment: &Comment, buffers: &mut Buffers) {
     for (at, word) in comment.body.words().take(MAX_WORDS).enumerate() {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         let hash = word_hash(word);
+        if names_group(hash) {
+            // Nothing is read over it, either: a pair across the gap would tell that somebody was named.
+            before = None;
+            continue;
+        }
         buffers.meet(bucket(hash, 0), Owner::Word(at));
         if let Some(before) = before {
             let pair = before.rotate_left(17) ^ hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -187,6 +194,28 @@ mod tests {
         {
             assert!(named.contains(&name), "{name}: {named:?}");
         }
+    }
+
+    #[test]
+    fn whom_a_comment_names_is_not_seen() {
+        let sorted = |body: &str| {
+            let mut found = features(&comment(body), None);
+            found.sort_by_key(|(index, _)| *index);
+            found
+        };
+        let named = sorted("my neighbour is a Muslim nurse");
+        let cases = [
+            ("one of another religion", "my neighbour is a Jewish nurse"),
+            ("of an orientation", "my neighbour is a gay nurse"),
+        ];
+        for (name, body) in cases {
+            assert_eq!(sorted(body), named, "{name}");
+        }
+        let what_is_said = ["my neighbour is a filthy Muslim nurse", "my neighbour is a Muslim and an idiot"];
+        assert!(what_is_said.iter().all(|body| sorted(body) != named), "what is said of them is");
+        let bare = sorted("my neighbour is a nurse");
+        let more: Vec<&(u32, f32)> = named.iter().filter(|one| !bare.iter().any(|other| other.0 == one.0)).collect();
+        assert!(more.is_empty(), "naming somebody adds nothing: {more:?}");
     }
 
     #[test]

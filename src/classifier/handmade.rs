@@ -6,9 +6,9 @@
 
 use super::features::{MAX_WORDS, word_hash};
 use super::lists::{
-    ACT, ARGUES, BEGS, BEST, CHAT, COINS, GAIN, GAMBLING, GROUP, HERE, INSULT, JOBS, LENDING, MAGIC, ME, OFFER, OURS,
-    PAGE, PAPERS, PRAISE, RANKING, REASONS, REFERS, REMEDY, SALE, SERVICES, SEX, STREAMS, STUDY, SUPPORT, SWEARS,
-    THREAT, TRADES, TRICKS, WARES, YOU, lists_of,
+    ACT, ARGUES, BEGS, BEST, CHAT, COINS, GAIN, GAMBLING, HERE, INSULT, JOBS, LENDING, MAGIC, ME, OFFER, OURS, PAGE,
+    PAPERS, PRAISE, RANKING, REASONS, REFERS, REMEDY, SALE, SERVICES, SEX, STREAMS, STUDY, SUPPORT, SWEARS, THREAT,
+    TRADES, TRICKS, WARES, YOU, lists_of,
 };
 use super::manner::{self, Manner};
 use crate::domain::comment::Comment;
@@ -132,7 +132,6 @@ properties! {
     Papers = "speaks of papers or licences",
     Tricks = "speaks of lost funds or spying",
     Wares = "speaks of wares",
-    NamesGroup = "names a group of people",
 }
 
 /// What was found in one comment.
@@ -339,7 +338,6 @@ fn intents(words: &Words, body: &Body, found: &mut Found) {
         (WARES, Hand::Wares),
         (BEST, Hand::Superlative),
         (REASONS, Hand::Reasons),
-        (GROUP, Hand::NamesGroup),
     ];
     for (list, hand) in single {
         found.when(hand, words.any(list));

@@ -51,6 +51,11 @@ pub(super) const PAPERS: u64 = 1 << 40;
 pub(super) const TRICKS: u64 = 1 << 41;
 pub(super) const WARES: u64 = 1 << 42;
 pub(super) const REASONS: u64 = 1 << 43;
+/// Names of groups of people: religions, nations, orientations, genders, colours, ages, disabilities. The model does not see them. By a replica of
+/// the trainer, naming a group in neutral sentences (ours, not the tests') raised the probability of abuse by .024 before, by .016 with one common
+/// token for all names (.009 with more neutral sentences to learn from), by .004 with the token only in pairs, and by less than .001 now. The price
+/// is AUC of abuse, where names had been half of the evidence: wiki_toxic unseen .850, .843, .831, .831; davidson_hate unseen .768 in all four;
+/// held-out groups .976, .975, .974, .974. A good half of that is `gay` as an insult (.839 with it seen, but .10 for a neutral sentence with it).
 pub(super) const GROUP: u64 = 1 << 44;
 /// What is bought and sold by spam, wherever it appears.
 pub(super) const TRADES: u64 =
@@ -205,12 +210,39 @@ const LISTS: &[(u64, &str)] = &[
     ),
     (
         GROUP,
-        "women woman men man girls boys gay gays lesbian lesbians homosexual transgender trans queer bisexual muslim \
-            muslims islam islamic jew jews jewish christian christians catholic catholics hindu hindus buddhist atheist \
-            atheists black blacks white whites asian asians latino latinos hispanic african africans arab arabs chinese \
-            mexican mexicans indian indians turkish turks polish russian russians german germans french immigrants \
-            immigrant refugees refugee migrants migrant disabled blind deaf autistic elderly feminist feminists native \
-            roma gypsies",
+        "women woman woman's women's men man man's men's girl girls boy boys female females male males transgender \
+            transgendered trans transsexual transsexuals transwoman transwomen transman transmen nonbinary non-binary \
+            intersex gay gays lesbian lesbians homosexual homosexuals homosexuality bisexual bisexuals queer queers \
+            heterosexual heterosexuals straight asexual lgbt lgbtq lgbtq+ lgbtqia muslim muslims muslim's islam \
+            islamic islamist islamists sunni sunnis shia shias shiite shiites sufi ahmadi jew jews jewish judaism \
+            hebrew hebrews israeli israelis zionist zionists christian christians christianity catholic catholics \
+            catholicism protestant protestants evangelical evangelicals orthodox mormon mormons baptist baptists \
+            quaker quakers amish methodist methodists hindu hindus hinduism buddhist buddhists buddhism sikh sikhs \
+            jain jains atheist atheists atheism agnostic agnostics pagan pagans wiccan black blacks white whites \
+            brown coloured colored caucasian caucasians biracial african africans african-american african-americans \
+            afro-american asian asians european europeans american americans latino latinos latina latinas latinx \
+            hispanic hispanics chicano native natives indigenous aboriginal aboriginals aborigine aborigines inuit \
+            maori cherokee navajo arab arabs arabic persian persians kurd kurds kurdish berber chinese japanese \
+            korean koreans vietnamese thai filipino filipinos filipina indonesian indonesians malaysian malaysians \
+            malay mongolian tibetan tibetans uyghur uyghurs rohingya indian indians pakistani pakistanis bangladeshi \
+            bangladeshis bengali tamil punjabi afghan afghans nepali nepalese iranian iranians iraqi iraqis syrian \
+            syrians lebanese jordanian jordanians palestinian palestinians saudi saudis yemeni yemenis egyptian \
+            egyptians moroccan moroccans algerian algerians tunisian tunisians libyan libyans turk turks turkish \
+            armenian armenians azerbaijani georgian georgians russian russians ukrainian ukrainians belarusian \
+            belarusians pole poles polish czech czechs slovak slovaks hungarian hungarians romanian romanians \
+            bulgarian bulgarians serb serbs serbian serbians croat croats croatian croatians bosnian bosnians \
+            albanian albanians greek greeks slavic slavs roma romani gypsy gypsies german germans austrian austrians \
+            swiss french frenchman dutch dutchman belgian belgians italian italians spanish spaniard spaniards \
+            portuguese british briton britons english englishman scottish scots irish irishman welsh danish danes \
+            swedish swedes norwegian norwegians finnish finns estonian estonians latvian latvians lithuanian \
+            lithuanians canadian canadians mexican mexicans cuban cubans haitian haitians jamaican jamaicans \
+            colombian colombians venezuelan venezuelans brazilian brazilians argentinian argentinians chilean \
+            chileans peruvian peruvians puerto australian australians nigerian nigerians ghanaian ghanaians kenyan \
+            kenyans ethiopian ethiopians eritrean eritreans somali somalis sudanese congolese ugandan ugandans \
+            zimbabwean zimbabweans immigrant immigrants refugee refugees migrant migrants foreigner foreigners expat \
+            expats disabled disability disabilities handicapped blind deaf autistic autism wheelchair dyslexic \
+            epileptic paraplegic elderly senior seniors pensioner pensioners retiree retirees teenager teenagers teen \
+            teens feminist feminists",
     ),
 ];
 
@@ -249,6 +281,11 @@ pub(super) fn lists_of(hash: u64) -> u64 {
         at = (at + 1) % PLACES;
     }
     0
+}
+
+/// Whether a word, by its hash, names a group of people.
+pub(super) fn names_group(hash: u64) -> bool {
+    lists_of(hash) & GROUP != 0
 }
 
 /// Whether a word is one of those that English sentences are held together by.

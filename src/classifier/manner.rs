@@ -5,7 +5,7 @@
 use super::handmade::{Found, Hand};
 use super::lexicon::{lists_pair, lists_word};
 use super::lists::{
-    ARGUES, BEST, CALLS, FUNCTION, HEDGES, ME, NEGATES, OFFERS, OTHERS, OURS, PAST, TEST, WANT, WE, YOU,
+    ARGUES, BEST, CALLS, FUNCTION, GROUP, HEDGES, ME, NEGATES, OFFERS, OTHERS, OURS, PAST, TEST, WANT, WE, YOU,
 };
 use crate::domain::normalise::Body;
 
@@ -51,9 +51,10 @@ impl Manner {
         self.mixed += usize::from(digit && letter);
         self.numbers += usize::from(digit && !letter);
         self.long_number |= digit && !letter && word.len() >= 3;
-        self.listed += usize::from(lists_word(word));
+        // Blocklists know names of groups of people. Whoever is named, it is no advertising, and no comment may stand out by whom it names.
+        self.listed += usize::from(!has(GROUP) && lists_word(word));
         if let Some((before, before_lists)) = self.before {
-            self.listed_pairs += usize::from(lists_pair(before, hash));
+            self.listed_pairs += usize::from((before_lists | lists) & GROUP == 0 && lists_pair(before, hash));
             self.asks_you |= self.asking && has(YOU);
             self.if_you |= self.conditional && has(YOU);
             self.you_said |= before_lists & YOU != 0 && (has(PAST | ARGUES) || matches!(word, "are" | "mean" | "say"));

@@ -4,6 +4,7 @@
 //! Inference is ours (linfa recomputes all weights at every call); a model file carries predictions that linfa made, and a
 //! file that our arithmetic does not reproduce is refused at load.
 
+mod calibrate;
 mod card;
 pub mod contest;
 mod contrast;

@@ -8,14 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use anyhow::anyhow;
-use linfa::ParamGuard as _;
-use linfa::composing::platt_scaling::{PlattParams, platt_newton_method};
-use ndarray::Array1;
 use sha2::{Digest as _, Sha256};
 
+use super::calibrate::{calibrate, calibration_error_abroad};
 use super::data::{self, Row, Target};
-use super::evaluate::{Scored, auc, measure};
+use super::evaluate::{Scored, auc};
 use super::features::{Features, SPEC, features};
 use super::learners::{State, dot, logistic};
 use super::model::{Header, Output};
@@ -323,7 +320,7 @@ fn is_ours(example: &Example) -> bool {
 }
 
 /// About a thousand of a source's margins: none says more than another by being larger.
-fn evenly(margins: &[Scored]) -> impl Iterator<Item = Scored> {
+pub(super) fn evenly(margins: &[Scored]) -> impl Iterator<Item = Scored> {
     margins.iter().copied().step_by((margins.len() / 1_000).max(1))
 }
 
@@ -343,40 +340,6 @@ fn share_held(
         held += usize::from(LogOdds::of(policy.prior.get() + said).probability() >= policy.hold);
     }
     (all > 0).then(|| held as f64 / all as f64)
-}
-
-/// Platt scaling, and the log-odds of the share of positives that it was made on.
-fn calibrate(margins: &[Scored]) -> anyhow::Result<((f64, f64), f64)> {
-    let values = Array1::from_iter(margins.iter().map(|(margin, _)| *margin));
-    let labels = Array1::from_iter(margins.iter().map(|(_, label)| *label));
-    let params = PlattParams::<f64, ()>::default().check().map_err(|error| anyhow!("{error}"))?;
-    let platt =
-        platt_newton_method(values.view(), labels.view(), &params).map_err(|error| anyhow!("calibration: {error}"))?;
-    #[expect(clippy::cast_precision_loss, reason = "counts of examples")]
-    let share = labels.iter().filter(|label| **label).count() as f64 / labels.len() as f64;
-    Ok((platt, (share / (1.0 - share)).ln()))
-}
-
-/// The calibration error over sources with both classes, each calibrated by the others and corrected by its own share of positives.
-fn calibration_error_abroad(abroad: &[(usize, Vec<Scored>)]) -> Option<f64> {
-    let mut pooled = Vec::new();
-    for (at, (_, margins)) in abroad.iter().enumerate() {
-        let others = abroad.iter().enumerate().filter(|(other, _)| *other != at);
-        let others: Vec<Scored> = others.flat_map(|(_, (_, margins))| evenly(margins)).collect();
-        let own: Vec<Scored> = evenly(margins).collect();
-        let Some(own_base) = log_odds_of_share(&own) else { continue };
-        let Ok(((a, b), base)) = calibrate(&others) else { continue };
-        pooled
-            .extend(own.iter().map(|(margin, label)| (1.0 / (1.0 + (a * margin + b + base - own_base).exp()), *label)));
-    }
-    (!pooled.is_empty()).then(|| measure(&pooled, 0.5).calibration_error)
-}
-
-/// Log-odds of the share of positives; `None` when one class is missing.
-#[expect(clippy::cast_precision_loss, reason = "counts of examples")]
-fn log_odds_of_share(scored: &[Scored]) -> Option<f64> {
-    let positives = scored.iter().filter(|(_, label)| *label).count();
-    (positives > 0 && positives < scored.len()).then(|| (positives as f64 / (scored.len() - positives) as f64).ln())
 }
 
 fn scored(labelled: &[Labelled<'_>], weights: &[f64]) -> Vec<Scored> {
