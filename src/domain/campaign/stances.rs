@@ -4,7 +4,7 @@ use crate::domain::comment::Comment;
 use crate::domain::headline::{self, is_common};
 use crate::domain::normalise::registrable;
 use crate::domain::relevance::Page;
-use crate::domain::trace::{LinkTrace, Trace, text_is_quoted};
+use crate::domain::trace::{LinkTrace, Trace, own_words, text_is_quoted};
 
 /// How a comment carries something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Stances {
     pub links: Vec<Stance>,
     /// The headlines.
     pub headlines: Vec<Stance>,
+    /// The short text, which is always the author's own: only whether it was taken from the page is to be told.
+    pub short: Option<Stance>,
 }
 
 impl Stances {
@@ -60,11 +62,13 @@ impl Stances {
         } else {
             Stance::Says
         };
+        let is_taken = trace.short.is_some() && stands_on(page, own_words(body).into_iter());
         let headlines = if trace.headlines.is_empty() { Vec::new() } else { headline::candidates(body) };
         Self {
             text: Some(text),
             links: trace.links.iter().map(link).collect(),
             headlines: headlines.into_iter().take(Trace::MAX_HEADLINES).map(headline).collect(),
+            short: Some(if is_taken { Stance::OnPage } else { Stance::Says }),
         }
     }
 }
