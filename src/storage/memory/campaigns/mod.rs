@@ -97,14 +97,17 @@ impl Campaigns {
         let stances = stances();
         let (matched, mut fresh): (Vec<_>, Vec<_>) =
             marks.into_iter().filter(|(_, mark)| mark.counts(&stances)).partition(|(slot, _)| slot.is_some());
-        let by_words: BTreeSet<Slot> =
-            matched.iter().filter(|(_, mark)| mark.key.kind() != Kind::Link).filter_map(|(slot, _)| *slot).collect();
+        let is_let_pass = |(slot, mark): &(Option<Slot>, Mark<'_>)| {
+            mark.key.kind() != Kind::Link && slot.is_some_and(|slot| self.shelters(slot, trace.site))
+        };
+        if matched.iter().any(is_let_pass) {
+            // The same few words, told by their letters, are nothing else than what people let pass.
+            fresh.retain(|(_, mark)| !matches!(mark.key, Key::Short(_)));
+        }
         let matched: BTreeSet<Slot> = matched.into_iter().filter_map(|(slot, _)| slot).collect();
         let mut target = matched.iter().copied().min_by_key(|slot| (self.precedence(*slot, trace.site), *slot));
         let shelter = target.filter(|slot| self.shelters(*slot, trace.site));
-        if let Some(slot) = shelter {
-            // The same few words, told by their letters, are nothing else than what people let pass.
-            fresh.retain(|(_, mark)| !(by_words.contains(&slot) && matches!(mark.key, Key::Short(_))));
+        if shelter.is_some() {
             target = None; // what else it carries is judged as ever: or what people let pass would carry anything along
         }
         if recognise && target.is_none_or(|slot| self.is_open(slot)) {
