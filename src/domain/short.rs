@@ -28,15 +28,15 @@ const SAME: f64 = 10.0 / 16.0;
 /// between. What sells or begs has others.
 const EVERYDAY: &str = "\
     a about absolutely actually admin again agree agreed ago ah all already also always am amazing amen an and another any anyone apart appreciate \
-    appreciated are article articles as at author awesome back bad be beautiful because been before best better big bless blog boring bravo bro brilliant brother but \
-    by bye can cannot cant clear clip come comment comments concise congrats congratulations cool could couldnt crazy crying cute dear \
-    definitely did didnt do does doesnt doing done dont dude each easy else enjoy enjoyed entire epic episode even ever every everybody everyone \
+    appreciated are article articles as at author awesome back bad bday be beautiful because been before best better big birthday bless blog boring bravo bro brilliant brother but \
+    by bye can cannot cant christmas clear clip come comment comments concise congrats congratulations cool could couldnt crazy crying cute dear \
+    definitely did didnt do does doesnt doing done dont dude each easter easy else enjoy enjoyed entire epic episode even ever every everybody everyone \
     everything exactly excellent explained explanation fab fabulous fantastic far fan favorite favourite few fine first five for forever found four friend friends from \
     fun funny genius get gets getting give glad go god going gonna good goodbye gorgeous got great greetings guy guys ha had haha hahaha hah happy has \
     hate have having he hello help helped helpful helps her here hey hi hilarious him his hope how i ideas idk if im impressive in incredible \
     indeed info information informative inspiring insightful interesting into is isnt it its ive job just keep kind know kudos last laugh learn learned least \
     legend like liked likes listen listened listening little lmao lol lolz long look looking looks lot lots love loved lovely loving luck made magnificent make makes man many \
-    marvelous masterpiece mate maybe me mean mind mine miss more morning most much music must my need never new next nice nicely night no nobody not nothing now of off \
+    marvelous masterpiece mate maybe me mean merry mind mine miss more morning most much music must my need never new next nice nicely night no nobody not nothing now of off \
     ok okay old omg on once one only opinion or our out outstanding over part people perfect perfectly person piece please point post posting posts presentation pretty \
     probably proud put question read reading real really regards remember respect right rip rofl sad said same say saying says second see seen serious seriously \
     share shared sharing she should simply sir sister so some someone something song soon sorry still story stuff such sucks super superb sure sweet \

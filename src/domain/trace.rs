@@ -41,7 +41,7 @@ pub struct Trace {
     pub text: Option<TextTrace>,
     /// Parts of the body that read like headlines, at most [`Trace::MAX_HEADLINES`].
     pub headlines: Vec<TextTrace>,
-    /// The author's own words, when they are few ([`super::short`]). Campaigns alone know a comment by them.
+    /// The author's own words, or all where there are none, when they are few ([`super::short`]). Campaigns alone know a comment by them.
     pub short: Option<TextTrace>,
 }
 
@@ -147,7 +147,11 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, staff: bool) -> Trace {
         }
     }
     let own = own_words(body);
-    let short = super::short::fingerprint(&own);
+    let short = if own.is_empty() {
+        super::short::fingerprint(&words_but(body, |range| in_address(body, range)))
+    } else {
+        super::short::fingerprint(&own)
+    };
     let headlines = headline::candidates(body).into_iter().take(Trace::MAX_HEADLINES);
     Trace {
         site,

@@ -29,7 +29,7 @@ pub struct Stances {
     pub links: Vec<Stance>,
     /// The headlines.
     pub headlines: Vec<Stance>,
-    /// The short text, which is always the author's own: only whether it was taken from the page is to be told.
+    /// The short text; as the author's own words where nothing is said.
     pub short: Option<Stance>,
 }
 
@@ -62,13 +62,20 @@ impl Stances {
         } else {
             Stance::Says
         };
-        let is_taken = trace.short.is_some() && stands_on(page, own_words(body).into_iter());
+        let own = own_words(body);
+        let short = if own.is_empty() && !body.quotes.is_empty() {
+            Stance::Quotes
+        } else if trace.short.is_some() && stands_on(page, own.into_iter()) {
+            Stance::OnPage
+        } else {
+            Stance::Says
+        };
         let headlines = if trace.headlines.is_empty() { Vec::new() } else { headline::candidates(body) };
         Self {
             text: Some(text),
             links: trace.links.iter().map(link).collect(),
             headlines: headlines.into_iter().take(Trace::MAX_HEADLINES).map(headline).collect(),
-            short: Some(if is_taken { Stance::OnPage } else { Stance::Says }),
+            short: Some(short),
         }
     }
 }

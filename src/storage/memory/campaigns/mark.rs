@@ -22,6 +22,8 @@ pub(super) struct Mark<'a> {
     pub(super) at: usize,
     pub(super) popular: bool,
     pub(super) front_page: bool,
+    /// Whether all that it says is what people write under anything: it has no fingerprint as a short text.
+    pub(super) everyday: bool,
 }
 
 impl Mark<'_> {

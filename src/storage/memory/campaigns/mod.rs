@@ -282,7 +282,14 @@ impl Campaigns {
 
     fn marks<'a>(&self, trace: &Trace, shown: Shown<'a>) -> Vec<Mark<'a>> {
         let past = shown.past;
-        let mark = |key, past: &'a Sightings, at| Mark { key, past, at, popular: false, front_page: false };
+        let mark = |key, past: &'a Sightings, at| Mark {
+            key,
+            past,
+            at,
+            popular: false,
+            front_page: false,
+            everyday: trace.short.is_none(),
+        };
         let mut marks = Vec::new();
         if let (Some(text), Some(past)) = (&trace.text, past.text.get()) {
             marks.push(mark(Key::Text(*text), past, 0));

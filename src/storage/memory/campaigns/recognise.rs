@@ -26,6 +26,10 @@ struct Need {
 }
 
 impl Need {
+    const fn never() -> Self {
+        Self { comments: u32::MAX, authors: u32::MAX, articles: u32::MAX, either: false }
+    }
+
     const fn spread(&self, authors: u32, articles: u32) -> bool {
         let (authors, articles) = (authors >= self.authors, articles >= self.articles);
         if self.either { authors || articles } else { authors && articles }
@@ -53,10 +57,12 @@ impl Campaigns {
         let (authors, articles) = (min_authors.saturating_mul(times), min_articles.saturating_mul(times));
         let comments = min_comments.saturating_mul(times);
         match mark.key {
+            // Thanks and praise of a few words are everybody's.
+            Key::Text(text) if mark.everyday && text.size < SAID_ALIKE => Need::never(),
             // A few words, or a link and little else, are soon said by several people who answer the same article.
             Key::Text(text) if text.size < SAID_ALIKE => Need { comments, authors: 0, articles, either: false },
             Key::Text(_) => Need { comments, authors, articles, either: true },
-            Key::Short(_) if short_authors == 0 => Need { comments: u32::MAX, authors, articles, either: false },
+            Key::Short(_) if short_authors == 0 => Need::never(),
             Key::Short(_) => Need { comments, authors: short_authors, articles, either: false },
             // Under one article, several people who name a thing talk about it.
             Key::Headline(_) | Key::Url(_) => Need { comments, authors: 0, articles, either: false },
