@@ -1,6 +1,7 @@
 //! How many comments of a file would belong to a campaign, with short texts and without:
 //! `DOORWARD_COMMENTS=FILE cargo test --test storage -- --ignored --nocapture comments_that_would_belong`. The file has a JSON object a line
-//! with `id`, `text`, `author`, `date` and `group` (the article). Prints who belongs because of short texts alone, for reading.
+//! with `id`, `text`, `author`, `date` and `group` (the article). Prints who would belong because of short texts alone, from
+//! three authors on, for reading.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,19 +24,21 @@ use serde_json::Value;
 async fn comments_that_would_belong_to_a_campaign() {
     let file = std::env::var_os("DOORWARD_COMMENTS").expect("DOORWARD_COMMENTS names a file");
     let comments = read(&std::fs::read_to_string(file).unwrap());
-    let without = belonging(&comments, campaign::Config { short_authors: 0, ..campaign::Config::default() }).await;
-    let with = belonging(&comments, campaign::Config::default()).await;
+    let by = |short_authors| belonging(&comments, campaign::Config { short_authors, ..campaign::Config::default() });
+    let (without, with) = (by(0).await, by(campaign::Config::default().short_authors).await);
+    let by_three = by(3).await;
     println!(
         "{} comments, {} with a short fingerprint",
         comments.len(),
         comments.iter().filter(|(_, one)| one.trace.short.is_some()).count()
     );
-    for (name, all) in [("without short texts", &without), ("with", &with)] {
+    for (name, all) in [("without short texts", &without), ("with", &with), ("with, from three authors on", &by_three)]
+    {
         let campaigns: BTreeSet<_> = all.values().collect();
         println!("{name}: {} comments in {} campaigns", all.len(), campaigns.len());
     }
     let mut new: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (id, campaign) in with.iter().filter(|(id, _)| !without.contains_key(*id)) {
+    for (id, campaign) in by_three.iter().filter(|(id, _)| !without.contains_key(*id)) {
         let said =
             comments.iter().find(|(_, one)| one.sent.id.as_str() == id).map_or("", |(_, one)| one.sent.body.as_str());
         new.entry(campaign).or_default().push(said);
