@@ -22,7 +22,7 @@ pub(super) struct Mark<'a> {
     pub(super) at: usize,
     pub(super) popular: bool,
     pub(super) front_page: bool,
-    /// Whether all that it says is what people write under anything: it has no fingerprint as a short text.
+    /// Whether it is a whole text of a few words that people write under anything: such a one has no fingerprint as a short text.
     pub(super) everyday: bool,
 }
 

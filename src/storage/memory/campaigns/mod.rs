@@ -15,6 +15,7 @@ use uuid::Uuid;
 use self::live::{DISTINCT_MAX, Live};
 pub(super) use self::mark::Shown;
 use self::mark::{Mark, name_of, text_of};
+use self::recognise::SAID_ALIKE;
 use super::likeness::{are_alike, band_keys};
 use super::recall::{Noted, Recall};
 use super::ring::ByHash;
@@ -282,13 +283,14 @@ impl Campaigns {
 
     fn marks<'a>(&self, trace: &Trace, shown: Shown<'a>) -> Vec<Mark<'a>> {
         let past = shown.past;
+        let everyday = trace.text.filter(|text| trace.short.is_none() && text.size < SAID_ALIKE);
         let mark = |key, past: &'a Sightings, at| Mark {
+            everyday: everyday.is_some_and(|text| text_of(&key).is_some_and(|(_, of)| of.exact == text.exact)),
             key,
             past,
             at,
             popular: false,
             front_page: false,
-            everyday: trace.short.is_none(),
         };
         let mut marks = Vec::new();
         if let (Some(text), Some(past)) = (&trace.text, past.text.get()) {
