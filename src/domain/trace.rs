@@ -41,6 +41,8 @@ pub struct Trace {
     pub text: Option<TextTrace>,
     /// Parts of the body that read like headlines, at most [`Trace::MAX_HEADLINES`].
     pub headlines: Vec<TextTrace>,
+    /// The author's own words, or all where there are none, when they are few ([`super::short`]). Campaigns alone know a comment by them.
+    pub short: Option<TextTrace>,
 }
 
 impl Trace {
@@ -92,7 +94,9 @@ impl TextTrace {
         Self::of_hashes(exact, features.map(|feature| xxh3_64(feature.as_bytes())).collect())
     }
 
-    fn of_hashes(exact: u64, mut hashes: Vec<u64>) -> Option<Self> {
+    /// The same of hashes of features, in any order.
+    #[must_use]
+    pub(super) fn of_hashes(exact: u64, mut hashes: Vec<u64>) -> Option<Self> {
         hashes.sort_unstable();
         hashes.dedup();
         if hashes.is_empty() {
@@ -142,6 +146,12 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, headlines: &[Candidate],
             links.push(link);
         }
     }
+    let own = own_words(body);
+    let short = if own.is_empty() {
+        super::short::fingerprint(&words_but(body, |range| in_address(body, range)))
+    } else {
+        super::short::fingerprint(&own)
+    };
     Trace {
         site,
         comment: scoped(site, "comment", sent.id.as_str()),
@@ -151,8 +161,9 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, headlines: &[Candidate],
         author_known,
         staff,
         links,
-        text: text(body),
+        text: text(body, own),
         headlines: headlines.iter().take(Trace::MAX_HEADLINES).map(|candidate| candidate.trace.clone()).collect(),
+        short,
     }
 }
 
@@ -187,8 +198,7 @@ fn author(site: SiteId, sent: &NewComment) -> (u64, bool) {
 /// Fingerprints of the author's own words, or of everything where those are too few: a comment that is nothing but quotation says what it
 /// quotes. Features are word pairs, and single words when the text is short, so that a word replaced or a name appended leaves most of them as
 /// they were.
-fn text(body: &Body) -> Option<TextTrace> {
-    let own = own_words(body);
+fn text(body: &Body, own: Vec<&str>) -> Option<TextTrace> {
     let kept = if mean_something(&own) { own } else { words_but(body, |range| in_address(body, range)) };
     if !mean_something(&kept) {
         return None;
@@ -216,7 +226,8 @@ pub fn text_is_quoted(body: &Body) -> bool {
 
 /// The folded words that are not quoted, and no part of an address: a link is known by where it leads, and several people who paste it say
 /// nothing alike by that.
-fn own_words(body: &Body) -> Vec<&str> {
+#[must_use]
+pub fn own_words(body: &Body) -> Vec<&str> {
     words_but(body, |range| body.is_quoted(range) || in_address(body, range))
 }
 

@@ -9,8 +9,10 @@ use crate::domain::decision::{Action, Adjustment, Cause, DecidedBy, Status, Verd
 use crate::domain::model::ModelOutput;
 use crate::domain::scores::{LogOdds, Score};
 use crate::domain::signal::Evaluated;
+use crate::domain::site::SiteId;
 use crate::domain::store::ContentHash;
 use crate::domain::time::Timestamp;
+use crate::domain::trace::{LinkTrace, TextTrace, Trace};
 
 /// What a revision was in version 1: adjustments had no sentence and named no signals.
 #[derive(Deserialize)]
@@ -72,5 +74,28 @@ impl From<VerdictV1> for Verdict {
             causes: before.causes,
             policy: before.policy,
         }
+    }
+}
+
+/// What a trace was in version 1: short texts had no fingerprint.
+#[derive(Deserialize)]
+pub(super) struct TraceV1 {
+    site: SiteId,
+    comment: u64,
+    comment_id: Box<str>,
+    article: u64,
+    author: u64,
+    author_known: bool,
+    staff: bool,
+    links: Vec<LinkTrace>,
+    text: Option<TextTrace>,
+    headlines: Vec<TextTrace>,
+}
+
+impl From<TraceV1> for Trace {
+    fn from(before: TraceV1) -> Self {
+        let TraceV1 { site, comment, comment_id, article, author, author_known, staff, links, text, headlines } =
+            before;
+        Self { site, comment, comment_id, article, author, author_known, staff, links, text, headlines, short: None }
     }
 }

@@ -7,15 +7,18 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::before::ContentV1;
+use super::before::{ContentV1, TraceV1};
 use crate::domain::comment::NewComment;
 use crate::domain::decision::{Action, Actor, DecidedBy, Status, Verdict};
 use crate::domain::store::{ContentHash, HappeningKind, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
+use crate::domain::trace::Trace;
 
 const VERSION: u8 = 1;
 /// The version of what holds a verdict: its adjustments say more than those of version 1.
 const VERDICT_VERSION: u8 = 2;
+/// The version of traces: those of version 1 had no fingerprint of short texts.
+const TRACE_VERSION: u8 = 2;
 
 /// What a comment says and what was concluded from it: one revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,11 +63,30 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
 
 /// Writes what holds a verdict.
 pub(super) fn encode_judged<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    encode_as(VERDICT_VERSION, value)
+}
+
+/// Writes a trace.
+pub(super) fn encode_trace(trace: &Trace) -> Result<Vec<u8>, StoreError> {
+    encode_as(TRACE_VERSION, trace)
+}
+
+fn encode_as<T: Serialize>(written: u8, value: &T) -> Result<Vec<u8>, StoreError> {
     let mut bytes = encode(value)?;
     if let Some(version) = bytes.first_mut() {
-        *version = VERDICT_VERSION;
+        *version = written;
     }
     Ok(bytes)
+}
+
+/// Reads a trace, whichever version wrote it.
+pub(super) fn decode_trace(what: &str, bytes: &[u8]) -> Result<Trace, StoreError> {
+    match bytes.split_first() {
+        Some((&TRACE_VERSION, rest)) => {
+            postcard::from_bytes(rest).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+        }
+        _ => decode::<TraceV1>(what, bytes).map(Trace::from),
+    }
 }
 
 /// Reads what holds a verdict, whichever version wrote it; `Before` is what it was in version 1, and `what` names it when that fails.
@@ -182,7 +204,8 @@ mod tests {
             let versioned = [&[VERSION][..], &bytes].concat();
             let _ = decode_content("a comment", &versioned);
             let _ = decode_content("a comment", &[&[VERDICT_VERSION][..], &bytes].concat());
-            let _ = decode::<crate::domain::trace::Trace>("a trace", &versioned);
+            let _ = decode_trace("a trace", &versioned);
+            let _ = decode_trace("a trace", &[&[TRACE_VERSION][..], &bytes].concat());
             let _ = decode::<RulingText>("a ruling", &versioned);
         }
     }

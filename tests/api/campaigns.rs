@@ -93,6 +93,53 @@ async fn five_forms_of_one_story_are_one_campaign() {
 }
 
 #[tokio::test]
+async fn a_short_advert_in_five_disguises_is_one_campaign() {
+    let app = TestApp::spawn().await;
+    let disguises = [
+        "Cheap concert tickets on my profile",
+        "CHEAP concert tickets, on my profile!!! 4711",
+        "C h e a p concert tickets on my profile \u{1f525}",
+        "cheap\u{1f39f}concert\u{1f39f}tickets on my profil",
+        "Cheeeap c0ncert tick\u{200b}ets on my profile Dave",
+    ];
+    for (at, body) in disguises.iter().enumerate() {
+        app.comment(&under(&format!("s-{at}"), body)).await;
+        app.clock.advance_ms(60_000);
+    }
+    let campaign = only(&app).await;
+    assert_eq!(
+        (&campaign["state"], &campaign["size"], &campaign["kinds"]),
+        (&json!("open"), &json!(5), &json!(["text"]))
+    );
+    assert_eq!(campaign["text"], disguises[0]);
+    let later = app.comment(&under("later", "cheap concert tickets on my profile :) 12")).await;
+    assert!(signal(&later, "campaign").is_some(), "{}", later["verdict"]);
+    // Rejected once, the seventh is held whatever it looks like.
+    decide(&app, &campaign, json!({"action": "reject", "category": "spam", "seen_size": 6})).await;
+    let seventh = app.comment(&under("seventh", "Cheap concert ticketz on my profile")).await;
+    let causes = seventh["verdict"]["causes"].as_array().unwrap();
+    assert!(causes.iter().any(|cause| cause["id"] == "campaign:rejected"), "{}", seventh["verdict"]);
+}
+
+#[tokio::test]
+async fn thirty_people_who_say_thanks_are_none() {
+    let app = TestApp::spawn().await;
+    let thanks = [
+        "Great article, thanks!",
+        "Thanks for sharing this",
+        "first!",
+        "lol",
+        "me too",
+        "Thank you so much, well written",
+    ];
+    for at in 0..30 {
+        app.comment(&under(&format!("t-{at}"), thanks[at % thanks.len()])).await;
+        app.clock.advance_ms(60_000);
+    }
+    assert!(campaigns(&app, "").await.is_empty());
+}
+
+#[tokio::test]
 async fn members_that_stand_approved_are_brought_up_and_stay_as_they_are() {
     let app = unsuspecting(|_| {}).await;
     let answers = tell_the_story(&app).await;

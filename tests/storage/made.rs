@@ -178,6 +178,7 @@ fn trace(site: SiteId, comment: &NewComment) -> Trace {
         links: vec![LinkTrace { url: hash("l", &comment.body), domain: 7 }],
         text: Some(TextTrace { exact: hash("t", &comment.body), sketch: [1 << 31; 16], size: 40 }),
         headlines: Vec::new(),
+        short: None,
     }
 }
 

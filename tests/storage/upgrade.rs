@@ -60,6 +60,10 @@ async fn databases_of_every_schema_so_far_are_read() {
         assert_eq!(store.audit_list(&AuditFilter::default(), &first_page(9)).await.unwrap().items.len(), 3);
         let trace = Made::new(&news, "new").author("u-1").0.trace;
         assert_eq!(store.author_past(&trace, at(9), 9).await.unwrap().rejected_by_person, 1);
+        let (tell, told) = std::sync::mpsc::channel();
+        store.remembered(at(-9), 9, Box::new(move |earlier| tell.send(earlier.trace).unwrap())).await.unwrap();
+        let known: Vec<_> = told.iter().map(|trace| (trace.text.is_some(), trace.short.is_some())).collect();
+        assert_eq!(known, [(true, false); 2], "traces of before have no fingerprint of short texts");
         Made::new(&news, "c-3").store(&store).await;
     }
 }

@@ -39,6 +39,8 @@ pub struct Config {
     pub min_authors: u32,
     /// Articles from which a text that comes again is one; links and headlines always need as many.
     pub min_articles: u32,
+    /// Authors from which a short text that comes again is one, under as many articles as any other; zero for never.
+    pub short_authors: u32,
     /// What the three are multiplied by for addresses on domains that everybody links to.
     pub popular_factor: u32,
     /// Comments from which a domain may be one, whatever the addresses, when people or the policy rejected a quarter of them.
@@ -61,6 +63,7 @@ impl Default for Config {
             min_comments: 3,
             min_authors: 3,
             min_articles: 3,
+            short_authors: 5,
             popular_factor: 3,
             domain_comments: 6,
             max_campaigns: 1_000,
@@ -113,6 +116,9 @@ impl Config {
                 return bad(key, "must be at least 1".to_owned());
             }
         }
+        if self.short_authors == 1 {
+            return bad("short_authors", "must be 0 (never) or at least 2".to_owned());
+        }
         if self.max_campaigns == 0 {
             return bad("max_campaigns", "must be at least 1".to_owned());
         }
@@ -143,6 +149,8 @@ pub enum Key {
     Url(u64),
     /// A registrable domain.
     Domain(u64),
+    /// A short text.
+    Short(TextTrace),
 }
 
 impl Key {
@@ -150,7 +158,7 @@ impl Key {
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self {
-            Self::Text(_) => Kind::Text,
+            Self::Text(_) | Self::Short(_) => Kind::Text,
             Self::Headline(_) => Kind::Headline,
             Self::Url(_) | Self::Domain(_) => Kind::Link,
         }
@@ -162,7 +170,7 @@ impl Key {
         match self {
             Self::Url(url) => *url == link.url,
             Self::Domain(domain) => *domain == link.domain,
-            Self::Text(_) | Self::Headline(_) => false,
+            Self::Text(_) | Self::Short(_) | Self::Headline(_) => false,
         }
     }
 }

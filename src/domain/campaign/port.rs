@@ -241,7 +241,7 @@ impl Sample {
                 let alike = |key: &Key| matches!(key, Key::Headline(of) if of.similarity(&candidate.trace) >= 0.4);
                 keys.iter().any(alike)
             };
-            let whole = keys.iter().any(|key| matches!(key, Key::Text(_)));
+            let whole = keys.iter().any(|key| matches!(key, Key::Text(_) | Key::Short(_)));
             let part = headline::candidates(body).into_iter().find(is_shared).filter(|_| !whole);
             let text = part.map_or_else(|| body.plain.text().trim().to_owned(), |candidate| candidate.words.join(" "));
             self.text = text.chars().take(Self::MAX_TEXT).collect();

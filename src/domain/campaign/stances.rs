@@ -4,7 +4,7 @@ use crate::domain::comment::Comment;
 use crate::domain::headline::{Candidate, is_common};
 use crate::domain::normalise::registrable;
 use crate::domain::relevance::Page;
-use crate::domain::trace::{LinkTrace, text_is_quoted};
+use crate::domain::trace::{LinkTrace, own_words, text_is_quoted};
 
 /// How a comment carries something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Stances {
     pub links: Vec<Stance>,
     /// The headlines.
     pub headlines: Vec<Stance>,
+    /// The short text; as the author's own words where nothing is said.
+    pub short: Option<Stance>,
 }
 
 impl Stances {
@@ -60,10 +62,19 @@ impl Stances {
         } else {
             Stance::Says
         };
+        let own = own_words(body);
+        let short = if own.is_empty() && !body.quotes.is_empty() {
+            Stance::Quotes
+        } else if trace.short.is_some() && stands_on(page, own.into_iter()) {
+            Stance::OnPage
+        } else {
+            Stance::Says
+        };
         Self {
             text: Some(text),
             links: trace.links.iter().map(link).collect(),
             headlines: comment.headlines.iter().take(trace.headlines.len()).map(headline).collect(),
+            short: Some(short),
         }
     }
 }

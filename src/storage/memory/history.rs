@@ -1,7 +1,7 @@
 //! The history of one node: in memory over the store, bounded, rebuilt on start.
 //!
 //! Links and texts are remembered here alone (what left the window is forgotten); authors are a cache over the store. At the default sizes
-//! a full memory takes about 150 MB: some 90 bytes a comment, 70 a link and 250 a text.
+//! a full memory takes about 150 MB: some 90 bytes a comment, 70 a link and 250 a text (a short text is one, beside or in place of the whole).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::campaigns::Campaigns;
+use super::campaigns::{Campaigns, Shown};
 use super::pace::Paces;
 use super::recall::{Before, Recall, Window};
 use crate::domain::campaign::{self, LazyStances, Membership, Stances, Turn};
@@ -187,6 +187,7 @@ impl MemoryHistory {
             readers: Known::NotApplicable,
             campaign: Known::Known(None),
         };
+        let short = recall.short_past(trace, within);
         let mut left = None;
         if note {
             let State { recall, campaigns, .. } = &mut *state;
@@ -203,10 +204,11 @@ impl MemoryHistory {
             }
         }
         let State { recall, campaigns, .. } = &mut *state;
+        let shown = Shown { past: &past, short: short.as_ref() };
         let campaign = match asked {
-            Asked::Only => campaigns.about(recall, trace, &past, now),
-            Asked::Noting => campaigns.join(recall, trace, &Stances::default, &past, now, false),
-            Asked::Joining(stances) => campaigns.join(recall, trace, stances, &past, now, true),
+            Asked::Only => campaigns.about(recall, trace, shown, now),
+            Asked::Noting => campaigns.join(recall, trace, &Stances::default, shown, now, false),
+            Asked::Joining(stances) => campaigns.join(recall, trace, stances, shown, now, true),
         };
         campaigns.drop_empty(left);
         if campaign.is_some() {

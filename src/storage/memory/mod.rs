@@ -2,6 +2,7 @@
 
 mod campaigns;
 pub mod history;
+mod likeness;
 mod pace;
 mod recall;
 mod ring;

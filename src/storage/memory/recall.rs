@@ -9,9 +9,8 @@
 
 use std::collections::BTreeSet;
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
-use super::ring::{ByHash, Chains, END, Ring};
+use super::likeness::{BANDS, TextKind, are_alike, band_keys, exact_key};
+use super::ring::{ByHash, Chains, END, Head, Ring};
 use crate::domain::campaign::Key;
 use crate::domain::decision::Status;
 use crate::domain::history::{LinkPast, Sighting, Sightings, Standing};
@@ -19,22 +18,16 @@ use crate::domain::site::SiteId;
 use crate::domain::time::Timestamp;
 use crate::domain::trace::{LinkTrace, TextTrace, Trace};
 
-/// Items of one chain that a look-up reads: enough to tell a wave, and a bound on what a popular domain costs.
-const EXAMINED: usize = 256;
+/// Copies of one text that a look-up reads, the latest: enough to tell a wave. Each is a miss of the cache or two.
+const EXAMINED: usize = 64;
+/// Other texts that share a band with one, and are compared with it at most. They are read only where there are few copies.
+const COMPARED: usize = 128;
+/// Links that one comment's look-up reads, for all addresses and domains that it names together.
+const LINKS_EXAMINED: usize = 256;
+/// Links read for each address or domain at least, however many a comment names: more than any of the counts that settings ask for by default.
+const LINKS_EACH: usize = 16;
 /// Earlier comments named as evidence.
 const NAMED: usize = 5;
-/// Estimated similarity from which whole texts count as nearly the same.
-pub(super) const SAME_TEXT: f64 = 0.6;
-/// Estimated similarity from which headlines of that many content words count as the same or reworded. Short ones share words by chance, and the
-/// estimate of a small set is coarse.
-pub(super) fn same_headline(words: u16) -> f64 {
-    match words {
-        0..=5 => 0.8,
-        6..=7 => 0.55,
-        _ => 0.43,
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Noted {
     comment: u64,
@@ -71,15 +64,6 @@ struct TextNote {
     next: [u64; BANDS],
     next_exact: u64,
 }
-
-/// What a fingerprint is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextKind {
-    Whole,
-    Headline,
-}
-
-const BANDS: usize = 8;
 
 /// Everything remembered of links and texts.
 #[derive(Debug)]
@@ -205,7 +189,9 @@ impl Recall {
             }
         }
         let whole = trace.text.iter().map(|text| (TextKind::Whole, text));
-        for (kind, text) in whole.chain(trace.headlines.iter().map(|text| (TextKind::Headline, text))) {
+        let headlines = trace.headlines.iter().map(|text| (TextKind::Headline, text));
+        let short = trace.short.iter().map(|text| (TextKind::Short, text));
+        for (kind, text) in whole.chain(headlines).chain(short) {
             self.note_text(of, kind, text);
         }
         earlier
@@ -248,43 +234,44 @@ impl Recall {
     }
 
     pub(super) fn link_past(&self, trace: &Trace, link: LinkTrace, within: Window) -> LinkPast {
-        let urls = self.urls.head(link.url);
-        let domains = self.domains.head(link.domain);
+        let most = (LINKS_EXAMINED / (2 * trace.links.len().max(1))).clamp(LINKS_EACH, EXAMINED);
         LinkPast {
-            url: self.sum(
-                trace,
-                within,
-                self.chain(urls.map(|head| head.newest), |note| note.next_url, |note| note.link.url == link.url),
-            ),
-            domain: self.sum(
-                trace,
-                within,
-                self.chain(
-                    domains.map(|head| head.newest),
-                    |note| note.next_domain,
-                    |note| note.link.domain == link.domain,
-                ),
-            ),
+            url: self.sum(trace, within, self.by_url(link.url, most)),
+            domain: self.sum(trace, within, self.by_domain(link.domain, most)),
         }
     }
 
+    fn by_url(&self, url: u64, most: usize) -> Vec<u64> {
+        self.chain(self.urls.head(url), most, |note| note.next_url, |note| note.link.url == url)
+    }
+
+    fn by_domain(&self, domain: u64, most: usize) -> Vec<u64> {
+        self.chain(self.domains.head(domain), most, |note| note.next_domain, |note| note.link.domain == domain)
+    }
+
     pub(super) fn text_past(&self, trace: &Trace, text: &TextTrace, within: Window) -> Sightings {
-        self.similar(trace, TextKind::Whole, text, SAME_TEXT, within)
+        self.similar(trace, TextKind::Whole, text, within)
     }
 
     pub(super) fn headline_past(&self, trace: &Trace, headline: &TextTrace, within: Window) -> Sightings {
-        self.similar(trace, TextKind::Headline, headline, same_headline(headline.size), within)
+        self.similar(trace, TextKind::Headline, headline, within)
+    }
+
+    /// Earlier comments with the same or nearly the same few words. No check sees them; campaigns do.
+    pub(super) fn short_past(&self, trace: &Trace, within: Window) -> Option<Sightings> {
+        trace.short.as_ref().map(|short| self.similar(trace, TextKind::Short, short, within))
     }
 
     fn chain(
         &self,
-        newest: Option<u64>,
+        head: Option<Head>,
+        most: usize,
         next: impl Fn(&LinkNote) -> u64,
         matches: impl Fn(&LinkNote) -> bool,
     ) -> Vec<u64> {
         let mut found = Vec::new();
-        let mut number = newest.unwrap_or(END);
-        for _ in 0..EXAMINED {
+        let mut number = head.map_or(END, |head| head.newest);
+        for _ in 0..most {
             let Some(note) = self.links.get(number) else { break };
             if matches(note) {
                 found.push(note.of);
@@ -294,14 +281,14 @@ impl Recall {
         found
     }
 
-    fn similar(&self, trace: &Trace, kind: TextKind, text: &TextTrace, same: f64, within: Window) -> Sightings {
-        let found = self.alike(kind, text, same);
-        self.sum(trace, within, found.into_iter().rev().map(|note| note.of).take(EXAMINED).collect())
+    fn similar(&self, trace: &Trace, kind: TextKind, text: &TextTrace, within: Window) -> Sightings {
+        let found = self.alike(kind, text);
+        self.sum(trace, within, found.into_iter().rev().map(|note| note.of).collect())
     }
 
     /// The latest comments with the same or a similar text, in the order of their numbers, one text of each. At most [`EXAMINED`] of the same
-    /// text are read, and where there are fewer, as many that share a band: each once, though copies share all bands.
-    fn alike(&self, kind: TextKind, text: &TextTrace, same: f64) -> Vec<&TextNote> {
+    /// text are read, and where there are fewer, [`COMPARED`] that share a band: each once, though copies share all bands.
+    fn alike(&self, kind: TextKind, text: &TextTrace) -> Vec<&TextNote> {
         let mut found: Vec<&TextNote> = Vec::new();
         let mut number = self.exact.head(exact_key(kind, text)).map_or(END, |head| head.newest);
         for _ in 0..EXAMINED {
@@ -313,14 +300,15 @@ impl Recall {
         }
         if found.len() < EXAMINED {
             let mut next = band_keys(kind, text).map(|key| self.bands.head(key).map_or(END, |head| head.newest));
-            for _ in 0..EXAMINED {
+            let oldest = self.texts.base();
+            for _ in 0..COMPARED {
                 // The newest that is left of all bands.
-                let known = next.iter().copied().filter(|number| self.texts.get(*number).is_some());
-                let Some((newest, note)) = known.max().and_then(|number| Some((number, self.texts.get(number)?)))
+                let Some(newest) = next.iter().copied().filter(|number| *number != END && *number >= oldest).max()
                 else {
                     break;
                 };
-                if note.kind == kind && note.text.exact != text.exact && note.text.similarity(text) >= same {
+                let Some(note) = self.texts.get(newest) else { break };
+                if note.kind == kind && note.text.exact != text.exact && are_alike(kind, &note.text, text) {
                     found.push(note);
                 }
                 for (next, after) in next.iter_mut().zip(note.next).filter(|(next, _)| **next == newest) {
@@ -333,8 +321,8 @@ impl Recall {
         found
     }
 
-    fn numbers_alike(&self, kind: TextKind, text: &TextTrace, same: f64) -> Vec<u64> {
-        self.alike(kind, text, same).into_iter().map(|note| note.of).collect()
+    fn numbers_alike(&self, kind: TextKind, text: &TextTrace) -> Vec<u64> {
+        self.alike(kind, text).into_iter().map(|note| note.of).collect()
     }
 
     /// A comment's number, while it is remembered.
@@ -355,17 +343,12 @@ impl Recall {
 
     /// The comments since `from` that share `key`, oldest first, but for that one.
     pub(super) fn members(&self, key: &Key, but: u64, from: Timestamp) -> Vec<u64> {
-        let newest = |head: Option<super::ring::Head>| head.map(|head| head.newest);
         let mut found: Vec<u64> = match key {
-            Key::Url(url) => {
-                self.chain(newest(self.urls.head(*url)), |note| note.next_url, |note| note.link.url == *url)
-            }
-            Key::Domain(domain) => {
-                let head = newest(self.domains.head(*domain));
-                self.chain(head, |note| note.next_domain, |note| note.link.domain == *domain)
-            }
-            Key::Text(text) => self.numbers_alike(TextKind::Whole, text, SAME_TEXT),
-            Key::Headline(text) => self.numbers_alike(TextKind::Headline, text, same_headline(text.size)),
+            Key::Url(url) => self.by_url(*url, EXAMINED),
+            Key::Domain(domain) => self.by_domain(*domain, EXAMINED),
+            Key::Text(text) => self.numbers_alike(TextKind::Whole, text),
+            Key::Headline(text) => self.numbers_alike(TextKind::Headline, text),
+            Key::Short(text) => self.numbers_alike(TextKind::Short, text),
         };
         found.sort_unstable();
         found.dedup();
@@ -376,15 +359,14 @@ impl Recall {
 
     /// Other wordings of a text that is known, a few.
     pub(super) fn variants(&self, key: &Key, most: usize) -> Vec<Key> {
-        let (kind, text, same) = match key {
-            Key::Text(text) => (TextKind::Whole, text, SAME_TEXT),
-            Key::Headline(text) => (TextKind::Headline, text, same_headline(text.size)),
+        let (kind, text, of): (_, _, fn(TextTrace) -> Key) = match key {
+            Key::Text(text) => (TextKind::Whole, text, Key::Text),
+            Key::Headline(text) => (TextKind::Headline, text, Key::Headline),
+            Key::Short(text) => (TextKind::Short, text, Key::Short),
             Key::Url(_) | Key::Domain(_) => return Vec::new(),
         };
         let mut seen = BTreeSet::from([text.exact]);
-        let others =
-            self.alike(kind, text, same).into_iter().map(|note| note.text).filter(|other| seen.insert(other.exact));
-        let of = |text| if kind == TextKind::Whole { Key::Text(text) } else { Key::Headline(text) };
+        let others = self.alike(kind, text).into_iter().map(|note| note.text).filter(|other| seen.insert(other.exact));
         others.take(most).map(of).collect()
     }
 
@@ -472,17 +454,6 @@ fn distinct<T: Ord>(mut all: Vec<T>) -> u32 {
     all.sort_unstable();
     all.dedup();
     u32::try_from(all.len()).unwrap_or(u32::MAX)
-}
-
-pub(super) fn band_keys(kind: TextKind, text: &TextTrace) -> [u64; BANDS] {
-    std::array::from_fn(|band| {
-        let two = u64::from(text.sketch[2 * band]) << 32 | u64::from(text.sketch[2 * band + 1]);
-        xxh3_64_with_seed(&two.to_le_bytes(), (band as u64) << 1 | u64::from(kind == TextKind::Headline))
-    })
-}
-
-pub(super) fn exact_key(kind: TextKind, text: &TextTrace) -> u64 {
-    text.exact ^ if kind == TextKind::Headline { 0x5bd1_e995_9d1f_3c27 } else { 0 }
 }
 
 #[cfg(test)]

@@ -256,7 +256,11 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
         trace.author_known = false;
         let write = "UPDATE comment SET trace = ?2, keys = ?3 WHERE id = ?1";
         let keys = super::index::Keys { author: 0, ..row.keys };
-        work.connection.prepare_cached(write)?.execute(params![row.id, codec::encode(&trace)?, keys.to_bytes()])?;
+        work.connection.prepare_cached(write)?.execute(params![
+            row.id,
+            codec::encode_trace(&trace)?,
+            keys.to_bytes()
+        ])?;
         start::replace_keys(work.connection, row.id, keys)?;
     }
     Ok(any)

@@ -54,7 +54,7 @@ impl Row {
     }
 
     pub(super) fn trace(&self) -> Result<Trace> {
-        codec::decode("a comment's trace", &self.trace)
+        codec::decode_trace("a comment's trace", &self.trace)
     }
 
     pub(super) fn uid(&self, shared: &Shared) -> Uuid {

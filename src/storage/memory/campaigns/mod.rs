@@ -5,6 +5,7 @@
 //! to see whether they are enough.
 
 mod live;
+mod mark;
 mod recognise;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -12,10 +13,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 use self::live::{DISTINCT_MAX, Live};
-use super::recall::{Noted, Recall, SAME_TEXT, TextKind, band_keys, exact_key, same_headline};
+pub(super) use self::mark::Shown;
+use self::mark::{Mark, name_of, text_of};
+use self::recognise::SAID_ALIKE;
+use super::likeness::{are_alike, band_keys};
+use super::recall::{Noted, Recall};
 use super::ring::ByHash;
 use crate::domain::campaign::{
-    CampaignPast, CampaignState, Config, KeptCampaign, Key, LazyStances, Membership, News, Stance, Stances, Turn,
+    CampaignPast, CampaignState, Config, KeptCampaign, Key, Kind, LazyStances, Membership, News, Stances, Turn,
 };
 use crate::domain::decision::Action;
 use crate::domain::history::{LinkPast, PastOf, Sightings, Standing};
@@ -24,12 +29,14 @@ use crate::domain::signal::repeated_link::POPULAR;
 use crate::domain::site::SiteId;
 use crate::domain::store::Remembered;
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{LinkTrace, TextTrace, Trace};
+use crate::domain::trace::{LinkTrace, Trace};
 
 /// Fingerprints of one campaign at most.
 const KEYS_MAX: usize = 32;
 /// Campaigns that share one band of a sketch and are compared.
 const SHARED_BAND_MAX: usize = 16;
+/// Marks of one comment whose earlier appearances are walked at most: it may carry eighty.
+const WALKED: usize = 8;
 /// Earlier comments that one campaign keeps for the next commit at most.
 const PENDING_MAX: usize = 2_048;
 
@@ -51,32 +58,6 @@ pub(super) struct Campaigns {
     bridges: HashMap<(Slot, Slot), u32>,
     popular: HashSet<u64>,
     last: Slot,
-}
-
-/// Something of a comment by which it might belong.
-struct Mark<'a> {
-    key: Key,
-    past: &'a Sightings,
-    /// Its place in its list of the trace.
-    at: usize,
-    popular: bool,
-    front_page: bool,
-}
-
-impl Mark<'_> {
-    /// Whether it may be a mark of a campaign at all.
-    fn counts(&self, stances: &Stances) -> bool {
-        let stance = match self.key {
-            Key::Text(_) => stances.text,
-            Key::Headline(_) => stances.headlines.get(self.at).copied(),
-            Key::Url(_) | Key::Domain(_) => stances.links.get(self.at).copied(),
-        };
-        match stance.unwrap_or(Stance::Says) {
-            Stance::Says => true,
-            Stance::Quotes => self.past.approved_here == 0,
-            Stance::OnPage => false,
-        }
-    }
 }
 
 impl Campaigns {
@@ -101,7 +82,7 @@ impl Campaigns {
         recall: &mut Recall,
         trace: &Trace,
         stances: &LazyStances<'_>,
-        past: &PastOf,
+        past: Shown<'_>,
         now: Timestamp,
         recognise: bool,
     ) -> Option<CampaignPast> {
@@ -115,8 +96,15 @@ impl Campaigns {
             return None; // the usual case: nothing of it was seen before
         }
         let stances = stances();
-        let (matched, fresh): (Vec<_>, Vec<_>) =
+        let (matched, mut fresh): (Vec<_>, Vec<_>) =
             marks.into_iter().filter(|(_, mark)| mark.counts(&stances)).partition(|(slot, _)| slot.is_some());
+        let is_let_pass = |(slot, mark): &(Option<Slot>, Mark<'_>)| {
+            mark.key.kind() != Kind::Link && slot.is_some_and(|slot| self.shelters(slot, trace.site))
+        };
+        if matched.iter().any(is_let_pass) {
+            // The same few words, told by their letters, are nothing else than what people let pass.
+            fresh.retain(|(_, mark)| !matches!(mark.key, Key::Short(_)));
+        }
         let matched: BTreeSet<Slot> = matched.into_iter().filter_map(|(slot, _)| slot).collect();
         let mut target = matched.iter().copied().min_by_key(|slot| (self.precedence(*slot, trace.site), *slot));
         let shelter = target.filter(|slot| self.shelters(*slot, trace.site));
@@ -124,7 +112,9 @@ impl Campaigns {
             target = None; // what else it carries is judged as ever: or what people let pass would carry anything along
         }
         if recognise && target.is_none_or(|slot| self.is_open(slot)) {
-            for (_, mark) in fresh {
+            let likely: Vec<Mark<'_>> =
+                fresh.into_iter().map(|(_, mark)| mark).filter(|mark| self.may_be_enough(mark)).take(WALKED).collect();
+            for mark in likely {
                 if let Some(members) = self.enough(recall, trace, &mark, now) {
                     target = self.extend(recall, target, &mark, &members, now);
                 }
@@ -147,7 +137,13 @@ impl Campaigns {
     }
 
     /// The campaign that a comment would join.
-    pub(super) fn about(&self, recall: &Recall, trace: &Trace, past: &PastOf, now: Timestamp) -> Option<CampaignPast> {
+    pub(super) fn about(
+        &self,
+        recall: &Recall,
+        trace: &Trace,
+        past: Shown<'_>,
+        now: Timestamp,
+    ) -> Option<CampaignPast> {
         if !self.config.enabled || trace.staff {
             return None;
         }
@@ -173,7 +169,7 @@ impl Campaigns {
             live.is_some_and(|live| live.seen_from(trace.site).1 == Some(Action::Approve))
         };
         if let (Some(text), Known::Known(seen)) = (&trace.text, &mut past.text)
-            && approved(&Key::Text(*text))
+            && (approved(&Key::Text(*text)) || trace.short.is_some_and(|short| approved(&Key::Short(short))))
         {
             *seen = Sightings::default();
         }
@@ -285,11 +281,23 @@ impl Campaigns {
         self.make_room(slot);
     }
 
-    fn marks<'a>(&self, trace: &Trace, past: &'a PastOf) -> Vec<Mark<'a>> {
-        let mark = |key, past: &'a Sightings, at| Mark { key, past, at, popular: false, front_page: false };
+    fn marks<'a>(&self, trace: &Trace, shown: Shown<'a>) -> Vec<Mark<'a>> {
+        let past = shown.past;
+        let everyday = trace.text.filter(|text| trace.short.is_none() && text.size < SAID_ALIKE);
+        let mark = |key, past: &'a Sightings, at| Mark {
+            everyday: everyday.is_some_and(|text| text_of(&key).is_some_and(|(_, of)| of.exact == text.exact)),
+            key,
+            past,
+            at,
+            popular: false,
+            front_page: false,
+        };
         let mut marks = Vec::new();
         if let (Some(text), Some(past)) = (&trace.text, past.text.get()) {
             marks.push(mark(Key::Text(*text), past, 0));
+        }
+        if let (Some(short), Some(past)) = (&trace.short, shown.short) {
+            marks.push(mark(Key::Short(*short), past, 0));
         }
         let headlines = past.headlines.get().into_iter().flatten();
         for (at, (headline, past)) in trace.headlines.iter().zip(headlines).enumerate() {
@@ -310,11 +318,10 @@ impl Campaigns {
             return Some(*slot);
         }
         let (kind, text) = text_of(key)?;
-        let same = likeness(kind, &text);
         let near = band_keys(kind, &text).into_iter().filter_map(|band| self.bands.get(&band)).flatten();
         let alike = |slot: &&Slot| {
             let keys = self.live.get(slot).map(|live| live.keys.as_slice()).unwrap_or_default();
-            keys.iter().filter_map(text_of).any(|(of, known)| of == kind && known.similarity(&text) >= same)
+            keys.iter().filter_map(text_of).any(|(of, known)| of == kind && are_alike(kind, &known, &text))
         };
         near.filter(|slot| takes(slot)).find(alike).copied()
     }
@@ -465,31 +472,6 @@ impl Campaigns {
 
 fn days_before(now: Timestamp, days: u32) -> Timestamp {
     now.plus_millis(-i64::from(days) * 86_400_000)
-}
-
-fn text_of(key: &Key) -> Option<(TextKind, TextTrace)> {
-    match key {
-        Key::Text(text) => Some((TextKind::Whole, *text)),
-        Key::Headline(text) => Some((TextKind::Headline, *text)),
-        Key::Url(_) | Key::Domain(_) => None,
-    }
-}
-
-fn likeness(kind: TextKind, text: &TextTrace) -> f64 {
-    match kind {
-        TextKind::Whole => SAME_TEXT,
-        TextKind::Headline => same_headline(text.size),
-    }
-}
-
-/// What stands for a fingerprint, its kind included.
-fn name_of(key: &Key) -> u64 {
-    match key {
-        Key::Text(text) => exact_key(TextKind::Whole, text),
-        Key::Headline(text) => exact_key(TextKind::Headline, text),
-        Key::Url(url) => url ^ 0x1f83_d9ab_fb41_bd6b,
-        Key::Domain(domain) => domain ^ 0x9b05_688c_2b3e_6c1f,
-    }
 }
 
 #[cfg(test)]

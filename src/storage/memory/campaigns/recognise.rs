@@ -14,23 +14,65 @@ const VARIANTS: usize = 8;
 /// Pairs of campaigns of which it is counted how many comments belong to both.
 const BRIDGES_MAX: usize = 10_000;
 /// Features (words and pairs of words) from which a text is not said alike by several people under one article: about eight words.
-const SAID_ALIKE: u16 = 16;
+pub(super) const SAID_ALIKE: u16 = 16;
+
+/// What is enough for a campaign.
+struct Need {
+    comments: u32,
+    authors: u32,
+    articles: u32,
+    /// Whether enough articles will do as well as enough authors; else there must be both.
+    either: bool,
+}
+
+impl Need {
+    const fn never() -> Self {
+        Self { comments: u32::MAX, authors: u32::MAX, articles: u32::MAX, either: false }
+    }
+
+    const fn spread(&self, authors: u32, articles: u32) -> bool {
+        let (authors, articles) = (authors >= self.authors, articles >= self.articles);
+        if self.either { authors || articles } else { authors && articles }
+    }
+}
 
 impl Campaigns {
-    /// The earlier comments that carry a mark, when with this one they are enough for a campaign.
-    pub(super) fn enough(&self, recall: &Recall, trace: &Trace, mark: &Mark<'_>, now: Timestamp) -> Option<Vec<u64>> {
-        let Config { min_comments, min_authors, min_articles, domain_comments, popular_factor, .. } = self.config;
+    /// Whether what is known of a mark's past allows for a campaign, before anything is walked.
+    pub(super) fn may_be_enough(&self, mark: &Mark<'_>) -> bool {
         let past = mark.past;
-        let times = if mark.popular { popular_factor } else { 1 };
-        let is_domain = matches!(mark.key, Key::Domain(_));
-        let enough_comments = if is_domain { domain_comments } else { min_comments.saturating_mul(times) };
+        let need = self.need(mark);
         let approved = past.approved_by_person * 2 > past.comments;
+        let is_domain = matches!(mark.key, Key::Domain(_));
         let everybodys = mark.popular && (is_domain || mark.front_page);
         // A domain alone is a campaign only where what leads there is mostly unwanted: newspapers have many addresses, too.
         let welcome = is_domain && (past.rejected * 4 < past.comments || past.approved_by_person > 0);
-        if past.comments.saturating_add(1) < enough_comments || approved || everybodys || welcome {
-            return None;
+        let spread = need.spread(past.authors.saturating_add(1), past.articles.saturating_add(1));
+        past.comments.saturating_add(1) >= need.comments && spread && !approved && !everybodys && !welcome
+    }
+
+    fn need(&self, mark: &Mark<'_>) -> Need {
+        let Config { min_comments, min_authors, min_articles, domain_comments, popular_factor, short_authors, .. } =
+            self.config;
+        let times = if mark.popular { popular_factor } else { 1 };
+        let (authors, articles) = (min_authors.saturating_mul(times), min_articles.saturating_mul(times));
+        let comments = min_comments.saturating_mul(times);
+        match mark.key {
+            // Thanks and praise of a few words are everybody's.
+            _ if mark.everyday => Need::never(),
+            // A few words, or a link and little else, are soon said by several people who answer the same article.
+            Key::Text(text) if text.size < SAID_ALIKE => Need { comments, authors: 0, articles, either: false },
+            Key::Text(_) => Need { comments, authors, articles, either: true },
+            Key::Short(_) if short_authors == 0 => Need::never(),
+            Key::Short(_) => Need { comments, authors: short_authors, articles, either: false },
+            // Under one article, several people who name a thing talk about it.
+            Key::Headline(_) | Key::Url(_) => Need { comments, authors: 0, articles, either: false },
+            Key::Domain(_) => Need { comments: domain_comments, authors, articles, either: false },
         }
+    }
+
+    /// The earlier comments that carry a mark, when with this one they are enough for a campaign.
+    pub(super) fn enough(&self, recall: &Recall, trace: &Trace, mark: &Mark<'_>, now: Timestamp) -> Option<Vec<u64>> {
+        let need = self.need(mark);
         let members = recall.members(&mark.key, trace.comment, self.oldest(now));
         let (mut authors, mut articles) = (HashSet::from([trace.author]), HashSet::from([trace.article]));
         for noted in members.iter().filter_map(|number| recall.noted(*number)) {
@@ -38,16 +80,8 @@ impl Campaigns {
             articles.insert(noted.article);
         }
         let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
-        let many_authors = count(authors.len()) >= min_authors.saturating_mul(times);
-        let many_articles = count(articles.len()) >= min_articles.saturating_mul(times);
-        let spread = match mark.key {
-            // A few words, or a link and little else, are soon said by several people who answer the same article.
-            Key::Text(text) => many_articles || many_authors && text.size >= SAID_ALIKE,
-            // Under one article, several people who name a thing talk about it.
-            Key::Headline(_) | Key::Url(_) => many_articles,
-            Key::Domain(_) => many_articles && many_authors,
-        };
-        (count(members.len()).saturating_add(1) >= enough_comments && spread).then_some(members)
+        let spread = need.spread(count(authors.len()), count(articles.len()));
+        (count(members.len()).saturating_add(1) >= need.comments && spread).then_some(members)
     }
 
     /// Puts a fingerprint that is enough for a campaign, with its comments, into the one that most of them belong to, or into a new one.

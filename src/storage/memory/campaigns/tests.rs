@@ -45,9 +45,11 @@ impl World {
     fn sight(&mut self, trace: &Trace) -> Option<CampaignPast> {
         self.second += 1;
         let (now, past) = (self.now(), self.past(trace));
+        let short = self.recall.short_past(trace, Window { from: Timestamp::EPOCH, to: None });
         self.campaigns.leave(&self.recall, trace.comment);
         self.recall.note(trace, now, None);
-        self.campaigns.join(&mut self.recall, trace, &Stances::default, &past, now, true)
+        let shown = Shown { past: &past, short: short.as_ref() };
+        self.campaigns.join(&mut self.recall, trace, &Stances::default, shown, now, true)
     }
 
     fn stand(&mut self, trace: &Trace, standing: Standing) {
@@ -307,4 +309,47 @@ fn what_people_let_pass_is_no_shelter_for_what_rides_on_it() {
         let plain = world.post("e", "z", "c", HEADLINE);
         assert_eq!(plain.and_then(|told| told.action), action, "the rest of it stays excused");
     }
+}
+
+#[test]
+fn few_words_are_one_by_many_authors_under_many_articles() {
+    let advert = "check my channel for cheats";
+    let post = |config: Config, bodies: &[&str], authors: usize, articles: usize| {
+        let mut world = World::new(config);
+        for (at, body) in bodies.iter().enumerate() {
+            world.post(&format!("c{at}"), &format!("x{}", at % articles), &format!("a{}", at % authors), body);
+        }
+        world.sizes()
+    };
+    let disguised = [
+        advert,
+        "CHECK my channel for cheats!!!",
+        "c h e c k my channel for cheats \u{1f525}",
+        "check my chanel for cheats",
+        "check my channel for cheats 4711",
+    ];
+    assert_eq!(post(Config::default(), &disguised, 5, 5), [5]);
+    assert_eq!(post(Config::default(), &disguised, 5, 3), [5]);
+    let none: [u32; 0] = [];
+    assert_eq!(post(Config::default(), &disguised[..4], 4, 4), none, "too few say it");
+    assert_eq!(post(Config { short_authors: 0, ..Config::default() }, &disguised, 5, 5), none, "switched off");
+    assert_eq!(post(Config::default(), &["check my channel"; 9], 9, 1), none, "one article talks about it");
+    assert_eq!(post(Config::default(), &["check my channel"; 9], 2, 9), none, "two people repeat themselves");
+    assert_eq!(post(Config::default(), &["great article, thanks"; 40], 40, 40), none);
+}
+
+#[test]
+fn a_comment_of_many_links_is_known_by_each() {
+    let mut world = World::new(Config::default());
+    let links = |word: &str| {
+        let all: Vec<String> = (0..32).map(|at| format!("http://h{at}.example/x")).collect();
+        format!("{word} {}", all.join(" "))
+    };
+    for at in 0..40 {
+        let body = links(&format!("w{at}"));
+        world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), &body);
+    }
+    assert_eq!(world.sizes(), [40]);
+    let told = world.post("d", "y", "b", "see http://h31.example/x").map(|told| told.comments);
+    assert_eq!(told, Some(40), "and the last of them leads to the others");
 }
