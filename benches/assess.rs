@@ -102,7 +102,7 @@ fn costs(criterion: &mut Criterion) {
         bench.iter(|| house.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
     });
     criterion.bench_function("whole assessment", |bench| bench.iter(|| assess(&house, &page, black_box(&request))));
-    let taught = taught(&house, &classifier.version().to_owned());
+    let taught = taught(&house, classifier.version());
     criterion.bench_function("features + model, with what a site taught", |bench| {
         let learned = taught.learned.get(&SiteId(1)).map(AsRef::as_ref);
         bench.iter(|| classifier.assess(black_box(&one), Some(black_box(page.as_ref())), black_box(&gist), learned));

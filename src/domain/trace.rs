@@ -162,7 +162,7 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, headlines: &[Candidate],
         staff,
         links,
         text: text(body, own),
-        headlines: headlines.iter().take(Trace::MAX_HEADLINES).map(|candidate| candidate.trace.clone()).collect(),
+        headlines: headlines.iter().take(Trace::MAX_HEADLINES).map(|candidate| candidate.trace).collect(),
         short,
     }
 }
