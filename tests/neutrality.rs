@@ -56,7 +56,6 @@ async fn sentences_that_name_a_group_are_held_no_more_often() {
 }
 
 #[tokio::test]
-#[ignore = "the shipped model takes \"gay\" and \"homosexual\" for abuse: .019 on average with the model of now, .028 with the first"]
 async fn naming_a_group_hardly_moves_the_score_for_abuse() {
     let [named, other] = judged().await;
     let difference = mean_abuse(&named) - mean_abuse(&other);
