@@ -10,7 +10,7 @@
 use std::cell::RefCell;
 
 use super::handmade::{self, ALL, HAND};
-use super::lists::names_group;
+use super::lists::{lists_of, names_group};
 use crate::domain::comment::Comment;
 use crate::domain::relevance::Page;
 
@@ -50,7 +50,8 @@ struct Buffers {
     /// Which buckets were met: 8 KiB, which stay in the nearest cache; sorting the n-grams took longer than everything else together.
     met: Box<[u64; BUCKETS / 64]>,
     found: Vec<(u32, Owner)>,
-    words: Vec<u64>,
+    /// The words' hashes, and the lists that each stands in: looked up once, for the n-grams and for what is made by hand.
+    words: Vec<(u64, u64)>,
 }
 
 thread_local! {
@@ -111,10 +112,13 @@ pub fn features(comment: &Comment, page: Option<&Page>) -> Features {
 
 fn ngrams(comment: &Comment, buffers: &mut Buffers) {
     let mut before: Option<u64> = None;
+    buffers.words.clear();
     for (at, word) in comment.body.words().take(MAX_WORDS).enumerate() {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         let hash = word_hash(word);
-        if names_group(hash) {
+        let lists = lists_of(hash);
+        buffers.words.push((hash, lists));
+        if names_group(lists) {
             // Nothing is read over it, either: a pair across the gap would tell that somebody was named.
             before = None;
             continue;

@@ -4,11 +4,10 @@
 //! a list that was read off one set of spam would look well on that set and nowhere else. A property of a field that the training sets
 //! lack (the author's homepage, say) has no place here: it could only tell the sets apart.
 
-use super::features::{MAX_WORDS, word_hash};
 use super::lists::{
     ACT, ARGUES, BEGS, BEST, CHAT, COINS, GAIN, GAMBLING, HERE, INSULT, JOBS, LENDING, MAGIC, ME, OFFER, OURS, PAGE,
     PAPERS, PRAISE, RANKING, REASONS, REFERS, REMEDY, SALE, SERVICES, SEX, STREAMS, STUDY, SUPPORT, SWEARS, THREAT,
-    TRADES, TRICKS, WARES, YOU, lists_of,
+    TRADES, TRICKS, WARES, YOU,
 };
 use super::manner::{self, Manner};
 use crate::domain::comment::Comment;
@@ -153,17 +152,17 @@ impl Found {
 
 const _: () = assert!(HAND.len() <= 128, "what was found is one word of bits");
 
-/// Looks at one comment. `seen` is a buffer for the hashes of its words; what it held is dropped.
-pub(super) fn look(comment: &Comment, page: Option<&Page>, seen: &mut Vec<u64>) -> Found {
+/// Looks at one comment. `heard` holds its words, each by hash and the lists that it stands in; their order is lost.
+pub(super) fn look(comment: &Comment, page: Option<&Page>, heard: &mut Vec<(u64, u64)>) -> Found {
     let mut found = Found::default();
     let body = &comment.body;
-    let words = Words::read(body, seen);
+    let words = Words::read(body, heard);
     links(body, page, words.count, &mut found);
     characters(body, words.count, &mut found);
     intents(&words, body, &mut found);
     words.manner.tell(words.count, words.lists, &mut found);
     manner::shape(body, words.count, words.manner.is_english(words.count), &mut found);
-    shape(&words, seen, &mut found);
+    shape(&words, heard, &mut found);
     found
 }
 
@@ -183,16 +182,11 @@ struct Words {
 }
 
 impl Words {
-    fn read(body: &Body, seen: &mut Vec<u64>) -> Self {
-        let mut words = Self::default();
-        seen.clear();
+    fn read(body: &Body, heard: &[(u64, u64)]) -> Self {
+        let mut words = Self { count: heard.len(), ..Self::default() };
         // How many words ago something was read; far away at first.
         let [mut act, mut ours, mut praise, mut you, mut insult] = [usize::MAX / 2; 5];
-        for word in body.words().take(MAX_WORDS) {
-            words.count += 1;
-            let hash = word_hash(word);
-            seen.push(hash);
-            let lists = lists_of(hash);
+        for (word, &(hash, lists)) in body.words().zip(heard) {
             words.lists |= lists;
             words.manner.hear(word, hash, lists);
             for (list, ago) in [
@@ -344,7 +338,7 @@ fn intents(words: &Words, body: &Body, found: &mut Found) {
     }
 }
 
-fn shape(words: &Words, seen: &mut Vec<u64>, found: &mut Found) {
+fn shape(words: &Words, seen: &mut Vec<(u64, u64)>, found: &mut Found) {
     match words.count {
         0..=3 => found.when(Hand::VeryShort, true),
         4..=8 => found.when(Hand::Short, true),

@@ -283,9 +283,9 @@ pub(super) fn lists_of(hash: u64) -> u64 {
     0
 }
 
-/// Whether a word, by its hash, names a group of people.
-pub(super) fn names_group(hash: u64) -> bool {
-    lists_of(hash) & GROUP != 0
+/// Whether a word that stands in these lists names a group of people.
+pub(super) const fn names_group(lists: u64) -> bool {
+    lists & GROUP != 0
 }
 
 /// Whether a word is one of those that English sentences are held together by.

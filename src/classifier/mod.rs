@@ -22,7 +22,8 @@ pub mod online;
 pub mod relevance_pairs;
 pub mod scene;
 mod shares;
-pub mod stream;
+#[cfg(test)]
+mod stream;
 pub mod train;
 pub mod unseen;
 pub mod voice;

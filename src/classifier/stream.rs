@@ -15,7 +15,7 @@ use super::online::{Lesson, Pace};
 
 /// How a stream is run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Protocol {
+pub(super) struct Protocol {
     /// Decisions after which the rest is measured.
     pub decisions: usize,
     /// Share of the stream that is used for decisions at most, when there are fewer.
@@ -43,7 +43,7 @@ impl Default for Protocol {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Streamed {
+pub(super) struct Streamed {
     /// Comments before the rest.
     pub read: usize,
     /// Decisions among them.
@@ -62,7 +62,7 @@ pub struct Streamed {
 
 /// Runs `comments`, oldest first (labels as they are true; what has no date keeps its place in the file), as a new site. Pure: the same stream gives the same answer.
 #[must_use]
-pub fn stream(comments: &[Lesson], pace: Pace, rules: &Rules, protocol: &Protocol) -> Streamed {
+pub(super) fn stream(comments: &[Lesson], pace: Pace, rules: &Rules, protocol: &Protocol) -> Streamed {
     let draw = |at: usize, purpose: u64| {
         #[expect(clippy::cast_precision_loss, reason = "a share")]
         let share = xxh3_64_with_seed(&at.to_le_bytes(), protocol.seed.wrapping_add(purpose)) as f64 / u64::MAX as f64;

@@ -99,7 +99,7 @@ const ENDINGS: &[&str] = &[".com", ".net", ".org", ".co.uk", ".de", ".info"];
 #[cfg(test)]
 mod tests {
     use super::super::features::word_hash;
-    use super::super::lists::names_group;
+    use super::super::lists::{lists_of, names_group};
     use super::*;
 
     #[test]
@@ -123,7 +123,7 @@ mod tests {
         // What people are called anywhere; here so that the templates speak of more than the groups that abuse is aimed at.
         let plain = ["tall", "local", "retired", "young"];
         for (one, many) in GROUPS.lines().filter_map(|line| line.split_once('|')) {
-            let has = |text: &str| text.to_lowercase().split(' ').any(|word| names_group(word_hash(word)));
+            let has = |text: &str| text.to_lowercase().split(' ').any(|word| names_group(lists_of(word_hash(word))));
             assert_eq!(has(one) && has(many), !plain.contains(&one), "{one} {many}");
         }
     }
