@@ -21,7 +21,9 @@ pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
 }
 
 async fn principal(state: &State, request: &HttpRequest) -> Result<Principal, Problem> {
-    let bearer = bearer(request).ok_or_else(|| Problem::unauthorized("send Authorization: Bearer and a key"))?;
+    let cookie = request.cookie("doorward_session");
+    let bearer = bearer(request).or_else(|| cookie.as_ref().map(|cookie| cookie.value()));
+    let bearer = bearer.ok_or_else(|| Problem::unauthorized("send Authorization: Bearer and a key"))?;
     let found = state.access.principal(bearer, state.clock.now()).await?;
     found.ok_or_else(|| Problem::unauthorized("this key is not known here"))
 }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use actix_web::Error;
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 
 use super::State;
+use super::console::{Asked, shown_as_page};
 
 tokio::task_local! {
     static REQUEST_ID: String;
@@ -27,17 +28,19 @@ pub(super) async fn on_behalf_of<T>(id: String, work: impl Future<Output = T>) -
     REQUEST_ID.scope(id, work).await
 }
 
-pub(super) async fn around<B: MessageBody>(
+pub(super) async fn around<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let id = sane(request.headers().get(&HEADER)).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let clock = request.app_data::<actix_web::web::Data<State>>().map(|state| std::sync::Arc::clone(&state.clock));
     let started = clock.as_ref().map(|clock| clock.now());
     let method = method_label(request.method());
+    let asked = Asked::of(request.request());
     REQUEST_ID
         .scope(id.clone(), async move {
-            let mut response = next.call(request).await?;
+            let response = next.call(request).await?.map_into_boxed_body();
+            let mut response = shown_as_page(asked, response, &id);
             if let Ok(value) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert(HEADER, value);
             }

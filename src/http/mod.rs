@@ -4,6 +4,7 @@ pub mod api;
 mod auth;
 mod body;
 mod client;
+pub mod console;
 mod middleware;
 mod objects;
 pub mod openapi;

@@ -26,7 +26,7 @@ use super::problem::Problem;
         campaigns::list, campaigns::find, campaigns::decide, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
         learning::models, learning::quality, learning::rollback, learning::reset,
-        operations::healthz, operations::readyz, operations::metrics, operations::problem_page, operations::index,
+        operations::healthz, operations::readyz, operations::metrics, operations::problem_page,
     ),
     components(schemas(telling::Told)),
     tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations")),

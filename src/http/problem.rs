@@ -92,6 +92,21 @@ impl Problem {
         self
     }
 
+    /// The kind in words.
+    pub(super) const fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What is wrong with this request.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Headers of its own.
+    pub(super) const fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
     /// With a further member in the body.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
@@ -154,7 +169,8 @@ impl Problem {
             .header("retry-after", "5")
     }
 
-    fn internal() -> Self {
+    /// 500.
+    pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "/problems/internal",
@@ -193,7 +209,9 @@ impl ResponseError for Problem {
             response.insert_header((name.clone(), value.clone()));
         }
         response.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        response.body(serde_json::to_vec(&self.body()).unwrap_or_default())
+        let mut response = response.body(serde_json::to_vec(&self.body()).unwrap_or_default());
+        response.extensions_mut().insert(self.clone()); // for whoever shows it as a page
+        response
     }
 }
 

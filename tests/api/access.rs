@@ -350,7 +350,18 @@ fn rows() -> Vec<Row> {
         row("GET", "/problems/{name}", Nothing, |_| "/problems/invalid".to_owned(), none, 200, Same, Same),
         row("GET", "/docs/{page:.*}", Nothing, |_| "/docs/index.html".to_owned(), none, 200, Same, Same),
         row("GET", "/docs", Nothing, here, none, 302, Same, Same),
-        row("GET", "/", Nothing, here, none, 200, Same, Same),
+        row("GET", "/favicon.ico", Nothing, here, none, 303, Same, Same),
+        row(
+            "GET",
+            "/assets/{version}/{name}",
+            Nothing,
+            |_| "/assets/another/console.css".to_owned(),
+            none,
+            200,
+            Same,
+            Same,
+        ),
+        row("GET", "/", Nothing, here, none, 303, Same, Same),
     ]
 }
 
@@ -486,13 +497,13 @@ impl Callers {
     async fn check(&self, row: &Row, who: Who) {
         let name = format!("{} {}", row.method, row.path);
         let thing = self.make(row.needs).await;
-        if !matches!(who, Who::Anyone | Who::Metrics) {
+        if !matches!(who, Who::Anyone | Who::Browser | Who::Metrics) {
             for bearer in ["", "dw_site_unknown", "dw_user_unknown"] {
                 assert_eq!(self.status(row, &thing, bearer, "").await, 401, "{name}: {bearer:?}");
             }
         }
         match who {
-            Who::Anyone => assert_eq!(self.status(row, &thing, "", "").await, row.right, "{name}"),
+            Who::Anyone | Who::Browser => assert_eq!(self.status(row, &thing, "", "").await, row.right, "{name}"),
             Who::Metrics => {
                 assert_eq!(self.status(row, &thing, "dw_user_unknown", "").await, 401, "{name}");
                 assert_eq!(self.status(row, &thing, "", "").await, row.right, "{name}");
@@ -535,7 +546,7 @@ impl Callers {
                 assert_eq!(self.signed(row, &thing, "news", &self.blog_secret).await, 401, "{name}: another's secret");
                 assert_eq!(self.signed(row, &thing, "news", &self.app.inbound_secret).await, row.right, "{name}");
             }
-            Who::Person(duty) => {
+            Who::Person(duty) | Who::Page(duty) => {
                 for (_, key) in &self.keys {
                     assert_eq!(self.status(row, &thing, key, "").await, 403, "{name}: a site's key");
                 }
@@ -651,7 +662,9 @@ async fn every_route_is_in_the_openapi_document() {
     let app = TestApp::spawn().await;
     let document = read(app.request(Method::GET, "/openapi.json", "").send().await.unwrap(), &[200]).await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    for entry in table().iter().filter(|entry| !entry.path.starts_with("/docs") && entry.path != "/openapi.json") {
+    let is_page = |who| matches!(who, Who::Page(_) | Who::Browser);
+    let described = |path: &str| !path.starts_with("/docs") && path != "/openapi.json";
+    for entry in table().iter().filter(|entry| described(entry.path) && !is_page(entry.who)) {
         let method = entry.method.as_str().to_lowercase();
         assert!(document["paths"][entry.path][&method].is_object(), "{method} {} is not described", entry.path);
     }

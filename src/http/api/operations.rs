@@ -88,15 +88,3 @@ pub async fn problem_page(name: web::Path<String>) -> Result<HttpResponse, Probl
         .insert_header(("Content-Security-Policy", "default-src 'none'"))
         .body(page))
 }
-
-/// Where to go from here.
-#[utoipa::path(get, path = "/", tag = "operations", responses((status = 200, body = String, content_type = "text/html")))]
-pub async fn index() -> HttpResponse {
-    const PAGE: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-        <title>Doorward</title><h1>Doorward</h1><p>Comment moderation. <a href=\"/docs/\">The HTTP interface</a>, \
-        <a href=\"/openapi.json\">its OpenAPI document</a>.</p></html>";
-    HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(("Content-Security-Policy", "default-src 'none'"))
-        .body(PAGE)
-}

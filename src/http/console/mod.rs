@@ -1,0 +1,14 @@
+//! The console: the pages where moderators work, rendered here and served out of the binary.
+//!
+//! A page handler opens a [`Frame`], asks use cases, fills a template and answers with [`page`]. It fails with a `Problem` as every handler does:
+//! whoever asked for a page is shown that problem as one (`problem_page`), or the way to sign in. What changes something goes through `/v1`, with
+//! the session's cookie. Every text stands in one catalogue (`texts`), every file that a browser loads in `assets`. Pages hold no inline script and
+//! no inline style, because the policy that goes with them allows none.
+
+pub mod assets;
+mod frame;
+mod problem_page;
+pub mod texts;
+
+pub(super) use frame::{Frame, page};
+pub(super) use problem_page::{Asked, shown_as_page};
