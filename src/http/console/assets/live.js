@@ -7,7 +7,7 @@ function show(state) {
   const light = document.getElementById("live");
   if (!light) return;
   light.dataset.state = state;
-  light.title = say(`live-${state}`);
+  light.title = say(state === "on" ? "live-on" : "live-off");
   light.firstElementChild.textContent = light.title;
 }
 
