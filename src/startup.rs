@@ -25,6 +25,7 @@ use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
+use crate::app::sign_in::SignIn;
 use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
 use crate::app::webhooks_in::WebhooksIn;
@@ -90,7 +91,9 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         .context("the history could not be read")?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
-    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
+    let seed = u64::from_le_bytes(seed);
+    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, seed)?);
+    let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), config.console.clone(), seed)?;
     let settings = Arc::new(Settings::new(house));
     let history: Arc<dyn History> = history;
     let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
@@ -145,6 +148,8 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         letters: Arc::new(Letters::new(Arc::clone(&store))),
         outbox: deliverer.health(),
         access: Arc::new(Access::new(Arc::clone(&store))),
+        sign_in: Arc::new(sign_in),
+        addresses: http::client::Addresses::default(),
         store: Arc::clone(&store),
         settings,
         clock,

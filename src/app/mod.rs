@@ -25,6 +25,7 @@ pub mod rotation;
 pub mod sampling;
 pub mod sanctions;
 pub mod secrets;
+pub mod sign_in;
 pub mod signature;
 pub mod standing;
 pub mod threads;

@@ -30,6 +30,7 @@ pub mod readers;
 pub mod relevance;
 pub mod sanction;
 pub mod scores;
+pub mod session;
 pub mod short;
 pub mod siblings;
 pub mod signal;

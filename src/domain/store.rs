@@ -22,6 +22,7 @@ use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
 use super::readers::{ReaderView, Readers, ReportSeen};
 use super::sanction::{Effect, Sanction, Sanctions};
+use super::session::Sessions;
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
@@ -625,7 +626,7 @@ pub enum CreateError {
 /// Who remembers.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
-pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Send + Sync {
+pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Sessions + Send + Sync {
     // Comments.
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.
@@ -782,9 +783,9 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning +
     async fn people(&self) -> Result<Vec<Person>>;
     /// Sets an account's role and reach. `false` when there is no such account, or it is closed.
     async fn person_change(&self, email: &str, role: Role, reach: &Reach, at: Timestamp) -> Result<bool>;
-    /// Sets a new password. `false` when there is no such account.
+    /// Sets a new password; sessions and the second factor go with the old one. `false` when there is no such account.
     async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool>;
-    /// Closes an account and its tokens. `false` when there is no such account.
+    /// Closes an account, its tokens and its sessions. `false` when there is no such account.
     async fn person_disable(&self, email: &str, at: Timestamp) -> Result<bool>;
     /// Adds a personal token. `false` when there is no such account, or it is closed.
     async fn token_create(&self, email: &str, token: KeyHash, at: Timestamp) -> Result<bool>;

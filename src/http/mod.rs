@@ -3,7 +3,7 @@
 pub mod api;
 mod auth;
 mod body;
-mod client;
+pub(crate) mod client;
 pub mod console;
 mod middleware;
 mod objects;
@@ -16,6 +16,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::client::Addresses;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use ipnet::IpNet;
@@ -39,6 +40,7 @@ use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
 use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
+use crate::app::sign_in::SignIn;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::domain::store::Store;
 
@@ -148,6 +150,10 @@ pub struct State {
     pub outbox: Arc<Health>,
     /// Who is asking.
     pub access: Arc<Access>,
+    /// Who is signed in.
+    pub sign_in: Arc<SignIn>,
+    /// Whether everybody seems to come from one address.
+    pub addresses: Addresses,
     /// Asked for sites and for readiness only; everything else goes through a use case.
     pub store: Arc<dyn Store>,
     /// The configuration in force.

@@ -8,7 +8,7 @@ use super::api::{
     appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
     review, sanctions, webhooks_in,
 };
-use super::console::assets;
+use super::console::{account, assets, sign_in};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -31,6 +31,8 @@ pub enum Who {
     Person(Duty),
     /// The same, on a page: whoever is not signed in is sent to where one signs in.
     Page(Duty),
+    /// A session about itself, by a form that proves to be ours.
+    Session,
     /// Anyone with a browser: what pages load, and pages for whoever is not signed in.
     Browser,
 }
@@ -50,7 +52,7 @@ pub struct Entry {
 #[must_use]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Operate, Oversee, Read};
-    use Who::{Anyone, Browser, Metrics, Person, Signed, Site, SiteOrPerson};
+    use Who::{Anyone, Browser, Metrics, Page, Person, Session, Signed, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
@@ -102,6 +104,14 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/problems/{name}", Anyone, web::get().to(operations::problem_page)),
         entry(Method::GET, "/docs/{page:.*}", Anyone, web::get().to(openapi::page)),
         entry(Method::GET, "/docs", Anyone, web::get().to(openapi::to_page)),
+        entry(Method::GET, "/sign-in", Browser, web::get().to(sign_in::form)),
+        entry(Method::POST, "/sign-in", Browser, web::post().to(sign_in::sign_in)),
+        entry(Method::POST, "/sign-out", Session, web::post().to(sign_in::sign_out)),
+        entry(Method::GET, "/account", Page(Read), web::get().to(account::account)),
+        entry(Method::POST, "/account/totp", Session, web::post().to(account::totp)),
+        entry(Method::POST, "/account/password", Session, web::post().to(account::password)),
+        entry(Method::POST, "/account/sessions/end", Session, web::post().to(account::revoke)),
+        entry(Method::POST, "/account/look", Session, web::post().to(account::look)),
         entry(Method::GET, "/assets/{version}/{name}", Browser, web::get().to(assets::asset)),
         entry(Method::GET, "/favicon.ico", Browser, web::get().to(assets::icon)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
@@ -126,7 +136,10 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let bad_query =
         web::QueryConfig::default().error_handler(|error, _| Problem::invalid("query", &error.to_string()).into());
     let bad_path = web::PathConfig::default().error_handler(|error, _| Problem::not_found(error.to_string()).into());
-    config.app_data(bad_query).app_data(bad_path);
+    let bad_form = web::FormConfig::default()
+        .limit(16_384)
+        .error_handler(|error, _| Problem::malformed(format!("the form cannot be read: {error}")).into());
+    config.app_data(bad_query).app_data(bad_path).app_data(bad_form);
     config.default_service(web::to(nothing_there));
 }
 

@@ -350,6 +350,14 @@ fn rows() -> Vec<Row> {
         row("GET", "/problems/{name}", Nothing, |_| "/problems/invalid".to_owned(), none, 200, Same, Same),
         row("GET", "/docs/{page:.*}", Nothing, |_| "/docs/index.html".to_owned(), none, 200, Same, Same),
         row("GET", "/docs", Nothing, here, none, 302, Same, Same),
+        row("GET", "/sign-in", Nothing, here, none, 200, Same, Same),
+        row("POST", "/sign-in", Nothing, here, none, 400, Same, Same),
+        row("GET", "/account", Nothing, here, none, 200, Same, Same),
+        row("POST", "/sign-out", Nothing, here, none, 401, Same, Same),
+        row("POST", "/account/totp", Nothing, here, none, 401, Same, Same),
+        row("POST", "/account/password", Nothing, here, none, 401, Same, Same),
+        row("POST", "/account/sessions/end", Nothing, here, none, 401, Same, Same),
+        row("POST", "/account/look", Nothing, here, none, 401, Same, Same),
         row("GET", "/favicon.ico", Nothing, here, none, 303, Same, Same),
         row(
             "GET",
@@ -497,7 +505,7 @@ impl Callers {
     async fn check(&self, row: &Row, who: Who) {
         let name = format!("{} {}", row.method, row.path);
         let thing = self.make(row.needs).await;
-        if !matches!(who, Who::Anyone | Who::Browser | Who::Metrics) {
+        if !matches!(who, Who::Anyone | Who::Browser | Who::Metrics | Who::Session) {
             for bearer in ["", "dw_site_unknown", "dw_user_unknown"] {
                 assert_eq!(self.status(row, &thing, bearer, "").await, 401, "{name}: {bearer:?}");
             }
@@ -545,6 +553,16 @@ impl Callers {
                 );
                 assert_eq!(self.signed(row, &thing, "news", &self.blog_secret).await, 401, "{name}: another's secret");
                 assert_eq!(self.signed(row, &thing, "news", &self.app.inbound_secret).await, row.right, "{name}");
+            }
+            Who::Session => {
+                // What a session may do is tested in `sign_in`; here: a bearer is none, and neither is anybody.
+                let people = self.people.iter().map(|(_, token)| token.as_str());
+                for bearer in people.chain(["", &self.foreign]) {
+                    let request = self.app.request(Method::POST, row.path, bearer);
+                    let form = request.header("content-type", "application/x-www-form-urlencoded");
+                    let form = form.body("csrf=x&old=x&new=x&id=x&lang=en&theme=dark");
+                    assert_eq!(form.send().await.unwrap().status().as_u16(), row.right, "{name}: {bearer:?}");
+                }
             }
             Who::Person(duty) | Who::Page(duty) => {
                 for (_, key) in &self.keys {
@@ -662,7 +680,7 @@ async fn every_route_is_in_the_openapi_document() {
     let app = TestApp::spawn().await;
     let document = read(app.request(Method::GET, "/openapi.json", "").send().await.unwrap(), &[200]).await;
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    let is_page = |who| matches!(who, Who::Page(_) | Who::Browser);
+    let is_page = |who| matches!(who, Who::Page(_) | Who::Browser | Who::Session);
     let described = |path: &str| !path.starts_with("/docs") && path != "/openapi.json";
     for entry in table().iter().filter(|entry| described(entry.path) && !is_page(entry.who)) {
         let method = entry.method.as_str().to_lowercase();

@@ -12,6 +12,7 @@ mod model;
 mod outbox;
 mod people;
 mod sanctions_reports_appeals;
+mod sessions;
 mod short_campaigns;
 mod sqlite;
 mod suite;

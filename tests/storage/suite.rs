@@ -76,6 +76,10 @@ macro_rules! run_on {
             ids_are_found_across_the_edge_of_a_run_after_opening_again,
             closed_store_says_so,
             any_course_of_events_agrees_with_a_simple_model,
+            sessions_end_by_age_and_by_idleness,
+            sessions_are_listed_and_ended_by_whose_they_are,
+            sessions_end_with_what_opened_them,
+            a_code_opens_once,
             list_keeps_within_reach,
             tokens_are_listed_without_themselves_and_revoked_by_name,
             changed_person_has_the_new_role_and_reach,
@@ -199,6 +203,7 @@ pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
+pub(crate) use crate::sessions::*;
 
 // Recording.
 

@@ -28,6 +28,9 @@ pub enum Route {
     Appeal,
     /// A comment that came by signed webhook, or its edit. Policies that count `comment` count it too.
     Webhook,
+    /// An attempt to sign in to the console; its limits are not settings.
+    #[serde(skip)]
+    SignIn,
 }
 
 impl Route {

@@ -31,6 +31,7 @@ mod rulings;
 mod samples;
 mod sanctions;
 mod secrets;
+mod sessions;
 mod shared;
 mod start;
 mod uid;
