@@ -27,6 +27,7 @@ pub mod people;
 pub mod phrases;
 pub mod policy;
 pub mod readers;
+pub mod reads;
 pub mod relevance;
 pub mod sanction;
 pub mod scores;

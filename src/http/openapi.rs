@@ -9,7 +9,7 @@ use utoipa_swagger_ui::Config;
 
 use super::api::{
     appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
-    review, sanctions, telling, webhooks_in,
+    reads, review, sanctions, telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -20,6 +20,7 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
+        reads::context, reads::author, reads::note, reads::note_remove,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,

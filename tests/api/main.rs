@@ -4,10 +4,12 @@
 
 mod access;
 mod appeals;
+mod author_page;
 mod bad_input;
 mod batch;
 mod campaign;
 mod campaigns;
+mod card;
 mod first_comment;
 mod helpers;
 mod in_flight;

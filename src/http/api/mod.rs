@@ -18,6 +18,7 @@ pub mod operations;
 pub mod outbox;
 pub mod oversight;
 pub mod readers;
+pub mod reads;
 pub mod review;
 pub mod sanctions;
 pub mod telling;
