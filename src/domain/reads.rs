@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::category::Category;
 use super::comment::ExternalId;
 use super::decision::{Action, DecidedBy, Record, Status};
+use super::explain::WhatIf;
 use super::history::{AuthorPast, Standing};
 use super::learning::wilson;
 use super::people::Reach;
@@ -302,6 +303,28 @@ pub struct AuthorProfile {
     pub linked: LinkedAccounts,
 }
 
+/// What else a change would let through, of the latest comments that policy held or rejected.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct AlsoLetsThrough {
+    /// Comments that were looked at, latest first: those within the reach that policy did not approve, at most 5,000.
+    pub looked_at: u32,
+    /// How many of them the same change would have let through.
+    pub comments: u32,
+    /// Of those, how many a person rejected: letting them through would have been a mistake.
+    pub rejected_by_people: u32,
+    /// How many a person approved.
+    pub approved_by_people: u32,
+    /// The latest of them.
+    pub examples: Vec<Glimpse>,
+}
+
+impl AlsoLetsThrough {
+    /// Examples at most.
+    pub const EXAMPLES: usize = 10;
+    /// Verdicts that are looked at.
+    pub const LOOKED_AT: u32 = 5_000;
+}
+
 /// Who reads for people.
 #[async_trait]
 pub trait Reads: Send + Sync {
@@ -315,6 +338,8 @@ pub trait Reads: Send + Sync {
         reach: &Reach,
         now: Timestamp,
     ) -> Result<AuthorProfile>;
+    /// What else a change would let through than `but`, told from frozen verdicts.
+    async fn also_lets_through(&self, what_if: &WhatIf, but: Uuid, reach: &Reach) -> Result<AlsoLetsThrough>;
     /// Notes something about an author, on record without the author's name.
     async fn author_note_add(
         &self,

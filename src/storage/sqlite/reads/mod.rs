@@ -1,5 +1,6 @@
 //! What people read beside the queue. Nothing here writes to a comment, and every way through rows is bounded.
 
+mod also;
 mod author;
 mod card;
 pub(super) mod notes;
@@ -17,9 +18,10 @@ use super::shared::Shared;
 use super::{SqliteStore, rulings, samples};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{DecidedBy, Status};
+use crate::domain::explain::WhatIf;
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
-use crate::domain::reads::{AuthorNote, AuthorNumbers, AuthorProfile, Glimpse, NoteRemoval, Reads, Surroundings};
+use crate::domain::reads::{AlsoLetsThrough, AuthorNote, AuthorNumbers, AuthorProfile, Glimpse, NoteRemoval, Reads, Surroundings};
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
@@ -110,5 +112,10 @@ impl Reads for SqliteStore {
     ) -> Result<NoteRemoval> {
         let (author, by) = (author.clone(), by.to_owned());
         self.writer.run(move |work| notes::remove(work, (site, &author), note, &by, any, at)).await
+    }
+
+    async fn also_lets_through(&self, what_if: &WhatIf, but: Uuid, reach: &Reach) -> Result<AlsoLetsThrough> {
+        let (shared, what_if, reach) = (Arc::clone(&self.shared), what_if.clone(), reach.clone());
+        self.readers.ask(move |connection| also::lets_through(connection, &shared, &what_if, but, &reach)).await
     }
 }
