@@ -107,7 +107,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), config.privacy.clone());
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
-    let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings));
+    let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), Arc::clone(&limits));
     let review = Review::new(its_store(), listeners, webhooks.clone());
     let intake = Intake::new(
         Arc::clone(&settings),

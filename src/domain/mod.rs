@@ -13,6 +13,7 @@ pub mod contacts;
 pub mod decision;
 pub mod embedding;
 pub mod explain;
+pub mod figures;
 pub mod fit;
 pub mod fitted;
 pub mod headline;

@@ -12,6 +12,7 @@ use super::category::Category;
 use super::comment::ExternalId;
 use super::decision::{Action, DecidedBy, Record, Status};
 use super::explain::WhatIf;
+use super::figures::Figures;
 use super::history::{AuthorPast, Standing};
 use super::learning::wilson;
 use super::people::Reach;
@@ -338,6 +339,8 @@ pub trait Reads: Send + Sync {
         reach: &Reach,
         now: Timestamp,
     ) -> Result<AuthorProfile>;
+    /// How moderation goes on these sites (all, for `None`): comments received since `since`, and what people decided.
+    async fn figures(&self, sites: Option<&[String]>, since: Timestamp, now: Timestamp) -> Result<Figures>;
     /// What else a change would let through than `but`, told from frozen verdicts.
     async fn also_lets_through(&self, what_if: &WhatIf, but: Uuid, reach: &Reach) -> Result<AlsoLetsThrough>;
     /// Notes something about an author, on record without the author's name.

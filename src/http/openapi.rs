@@ -20,7 +20,7 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
-        reads::context, reads::author, reads::note, reads::note_remove,
+        reads::context, reads::author, reads::note, reads::note_remove, reads::figures,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,

@@ -68,6 +68,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/authors/{id}", Person(Read), web::get().to(reads::author)),
         entry(Method::POST, "/v1/authors/{id}/notes", Person(Decide), web::post().to(reads::note)),
         entry(Method::DELETE, "/v1/authors/{id}/notes/{note}", Person(Decide), web::delete().to(reads::note_remove)),
+        entry(Method::GET, "/v1/figures", Person(Oversee), web::get().to(reads::figures)),
         entry(Method::GET, "/v1/me", Person(Read), web::get().to(oversight::me)),
         entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
         entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),

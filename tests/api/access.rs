@@ -185,6 +185,10 @@ fn rows() -> Vec<Row> {
             Status(404),
             Same,
         ),
+        Row {
+            part: Some(Status(403)),
+            ..row("GET", "/v1/figures", Comment, here, none, 200, Sees::Nothing(200), Same)
+        },
         row("GET", "/v1/me", Nothing, here, none, 200, Same, Same),
         row("GET", "/v1/people", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/v1/audit", Nothing, here, none, 200, Status(403), Same),

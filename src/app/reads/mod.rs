@@ -3,10 +3,12 @@
 pub mod also;
 pub mod author;
 pub mod card;
+pub mod figures;
 
 use std::sync::Arc;
 
 use crate::app::house::Settings;
+use crate::app::limits::Limiter;
 use crate::domain::history::History;
 use crate::domain::store::{ListError, Store, StoreError};
 
@@ -33,12 +35,18 @@ pub struct Desk {
     store: Arc<dyn Store>,
     history: Arc<dyn History>,
     settings: Arc<Settings>,
+    limits: Arc<dyn Limiter>,
 }
 
 impl Desk {
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, history: Arc<dyn History>, settings: Arc<Settings>) -> Self {
-        Self { store, history, settings }
+    pub fn new(
+        store: Arc<dyn Store>,
+        history: Arc<dyn History>,
+        settings: Arc<Settings>,
+        limits: Arc<dyn Limiter>,
+    ) -> Self {
+        Self { store, history, settings, limits }
     }
 }

@@ -12,7 +12,9 @@ use super::sanctions::SanctionOut;
 use crate::app::limits::Tier;
 use crate::app::reads::author::{AuthorPage, REJECTION_IN_WORDS};
 use crate::app::reads::card::{Context, LinkChip};
+use crate::app::reads::figures::{HOURS_MAX, ServiceFigures};
 use crate::domain::comment::ExternalId;
+use crate::domain::figures::Figures;
 use crate::domain::people::{Duty, Person};
 use crate::domain::reads::{AuthorNote, AuthorNumbers, Glimpse, LinkedAccounts, NameUsed, ReportsGiven, Share};
 use crate::domain::site::Site;
@@ -210,4 +212,42 @@ pub async fn note_remove(
     let author = ExternalId::parse("id", id)?;
     state.desk.note_remove(&site, &author, note, &person, state.clock.now()).await?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Over how many hours.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct FiguresQuery {
+    /// 1 to 336 hours; 48 when not said.
+    pub hours: Option<String>,
+}
+
+/// How moderation goes.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FiguresOut {
+    /// How moderation goes on your sites.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// How the service goes; null for whoever does not work on everything.
+    pub service: Option<ServiceFigures>,
+}
+
+/// How moderation goes on your sites: comments by hour, the queue's age, times to a decision, signals that people overrule, whether people agree.
+/// `GET /v1/quality` says how often automatic verdicts are wrong.
+#[utoipa::path(get, path = "/v1/figures", tag = "operators", security(("personal_token" = [])), params(FiguresQuery),
+    responses((status = 200, body = FiguresOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 422, body = ProblemBody),
+        (status = 503, body = ProblemBody)))]
+pub async fn figures(
+    state: web::Data<State>,
+    request: HttpRequest,
+    query: web::Query<FiguresQuery>,
+) -> Result<HttpResponse, Problem> {
+    let person = auth::person_of_whole_sites(&state, &request, Duty::Oversee).await?;
+    let hours = match query.hours.as_deref() {
+        None | Some("") => 48,
+        Some(hours) => hours.parse().ok().filter(|hours| (1..=HOURS_MAX).contains(hours)).ok_or_else(|| {
+            Problem::invalid("hours", &format!("must be a number from 1 to {HOURS_MAX}"))
+        })?,
+    };
+    let (figures, service) = state.desk.figures(hours, &person, state.clock.now()).await?;
+    Ok(HttpResponse::Ok().json(FiguresOut { figures, service }))
 }

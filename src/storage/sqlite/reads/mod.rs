@@ -3,6 +3,7 @@
 mod also;
 mod author;
 mod card;
+mod figures;
 pub(super) mod notes;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::{SqliteStore, rulings, samples};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{DecidedBy, Status};
 use crate::domain::explain::WhatIf;
+use crate::domain::figures::Figures;
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
 use crate::domain::reads::{AlsoLetsThrough, AuthorNote, AuthorNumbers, AuthorProfile, Glimpse, NoteRemoval, Reads, Surroundings};
@@ -117,5 +119,10 @@ impl Reads for SqliteStore {
     async fn also_lets_through(&self, what_if: &WhatIf, but: Uuid, reach: &Reach) -> Result<AlsoLetsThrough> {
         let (shared, what_if, reach) = (Arc::clone(&self.shared), what_if.clone(), reach.clone());
         self.readers.ask(move |connection| also::lets_through(connection, &shared, &what_if, but, &reach)).await
+    }
+
+    async fn figures(&self, sites: Option<&[String]>, since: Timestamp, now: Timestamp) -> Result<Figures> {
+        let sites = sites.map(<[String]>::to_vec);
+        self.readers.ask(move |connection| figures::figures(connection, sites.as_deref(), since, now)).await
     }
 }
