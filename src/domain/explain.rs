@@ -289,8 +289,11 @@ mod tests {
         let what_if = WhatIf::of(&held, hold).expect("one cause did it");
         assert!(what_if.lets_through(&held) && !what_if.lets_through(&one));
         let scored = verdict(vec![], scored(1.0));
-        let up_to = WhatIf { change: Change { kind: ChangeKind::Threshold, id: "spam".to_owned(), text: String::new() }, hold,
-            up_to: scored.scores[Category::Spam].get() };
+        let up_to = WhatIf {
+            change: Change { kind: ChangeKind::Threshold, id: "spam".to_owned(), text: String::new() },
+            hold,
+            up_to: scored.scores[Category::Spam].get(),
+        };
         assert!(up_to.lets_through(&scored));
         assert!(!up_to.lets_through(&verdict(vec![hit("shouting", 1.0)], super::tests::scored(1.0))));
     }

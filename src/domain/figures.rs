@@ -120,7 +120,12 @@ impl PeopleAgree {
 
 /// The value below which a share of `values` lies, 0.0 to 1.0; `None` of none. Sorts them.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a list")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a place in a list"
+)]
 pub fn quantile(values: &mut [u64], share: f64) -> Option<u64> {
     values.sort_unstable();
     let place = (share * values.len() as f64).ceil() as usize;
@@ -144,7 +149,12 @@ mod tests {
         use Action::{Approve, Reject};
         let times = |pair: (Action, Action), n: usize| vec![pair; n];
         // The example of Cohen's paper's kind: 20 + 15 agree, 5 + 10 do not; kappa 0.4.
-        let pairs = [times((Approve, Approve), 20), times((Approve, Reject), 5), times((Reject, Approve), 10), times((Reject, Reject), 15)];
+        let pairs = [
+            times((Approve, Approve), 20),
+            times((Approve, Reject), 5),
+            times((Reject, Approve), 10),
+            times((Reject, Reject), 15),
+        ];
         let agree = PeopleAgree::of(&pairs.concat());
         assert_eq!((agree.pairs, agree.agreed, agree.rate), (50, 35, Some(0.7)));
         assert!((agree.kappa.unwrap() - 0.4).abs() < 1e-9);

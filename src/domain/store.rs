@@ -401,6 +401,10 @@ pub struct AuditFilter {
     pub subject: Option<String>,
     /// At or after that moment.
     pub since: Option<Timestamp>,
+    /// Before that moment.
+    pub until: Option<Timestamp>,
+    /// In whose subject or detail that stands; ASCII letters of either case.
+    pub q: Option<String>,
 }
 
 /// Everything that is kept of one comment, for its author.

@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
-    reads, review, sanctions, webhooks_in,
+    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
+    oversight, readers, reads, review, sanctions, webhooks_in,
 };
 use super::console::assets;
 use super::openapi;
@@ -72,6 +72,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/me", Person(Read), web::get().to(oversight::me)),
         entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
         entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),
+        entry(Method::GET, "/v1/audit/export", Person(Oversee), web::get().to(audit_export::export)),
         entry(Method::GET, "/v1/events", Person(Read), web::get().to(events::listen)),
         entry(Method::POST, "/v1/sites/{site}/webhook", Signed, web::post().to(webhooks_in::receive)),
         entry(Method::GET, "/v1/queue", Person(Read), web::get().to(review::queue)),

@@ -192,6 +192,7 @@ fn rows() -> Vec<Row> {
         row("GET", "/v1/me", Nothing, here, none, 200, Same, Same),
         row("GET", "/v1/people", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/v1/audit", Nothing, here, none, 200, Status(403), Same),
+        row("GET", "/v1/audit/export", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/v1/events", Nothing, here, none, 200, Same, Same),
         row("GET", "/v1/queue", Held, here, none, 200, Sees::Nothing(200), Same),
         row("POST", "/v1/queue/claims", Held, here, uids, 200, Sees::Nothing(200), Same),

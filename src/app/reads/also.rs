@@ -13,11 +13,7 @@ impl Desk {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn also_lets_through(
-        &self,
-        record: &Record,
-        by: &Person,
-    ) -> Result<Option<AlsoLetsThrough>, ReadError> {
+    pub async fn also_lets_through(&self, record: &Record, by: &Person) -> Result<Option<AlsoLetsThrough>, ReadError> {
         let house = self.settings.current();
         let config = house.policy.config();
         let hold = PerCategory::from_fn(|category| config.category(category).hold.get());

@@ -7,6 +7,7 @@
 
 pub mod appeals;
 pub mod articles;
+pub mod audit_export;
 pub mod authors;
 pub mod batch;
 pub mod campaigns;

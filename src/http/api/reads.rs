@@ -244,9 +244,11 @@ pub async fn figures(
     let person = auth::person_of_whole_sites(&state, &request, Duty::Oversee).await?;
     let hours = match query.hours.as_deref() {
         None | Some("") => 48,
-        Some(hours) => hours.parse().ok().filter(|hours| (1..=HOURS_MAX).contains(hours)).ok_or_else(|| {
-            Problem::invalid("hours", &format!("must be a number from 1 to {HOURS_MAX}"))
-        })?,
+        Some(hours) => hours
+            .parse()
+            .ok()
+            .filter(|hours| (1..=HOURS_MAX).contains(hours))
+            .ok_or_else(|| Problem::invalid("hours", &format!("must be a number from 1 to {HOURS_MAX}")))?,
     };
     let (figures, service) = state.desk.figures(hours, &person, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(FiguresOut { figures, service }))

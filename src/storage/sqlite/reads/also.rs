@@ -4,8 +4,8 @@ use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::super::rows::{self, Row};
-use super::super::shared::Shared;
 use super::super::rulings;
+use super::super::shared::Shared;
 use super::standing;
 use crate::domain::decision::{Action, Status};
 use crate::domain::explain::WhatIf;

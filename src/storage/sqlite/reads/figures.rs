@@ -73,7 +73,8 @@ fn covers(sites: &Sites, site: u32) -> bool {
 }
 
 fn hours(connection: &Connection, sites: &Sites, since: Timestamp) -> Result<(Vec<Hour>, bool)> {
-    let last: i64 = connection.prepare_cached("SELECT coalesce(max(id), 0) FROM comment")?.query_row([], |row| row.get(0))?;
+    let last: i64 =
+        connection.prepare_cached("SELECT coalesce(max(id), 0) FROM comment")?.query_row([], |row| row.get(0))?;
     let since_row = i64::from(start::first_row_since(connection, since.as_millis())?);
     let first = since_row.max(last - COUNTED + 1);
     let mut before = HashMap::new();
@@ -101,7 +102,8 @@ fn hours(connection: &Connection, sites: &Sites, since: Timestamp) -> Result<(Ve
         let id: i64 = row.get(0)?;
         let status = if drawn.contains(&id) { codec::status_code(Status::Held) } else { row.get(2)? };
         let begins = row.get::<_, i64>(3)?.div_euclid(HOUR_MS) * HOUR_MS;
-        let hour = hours.entry(begins).or_insert_with(|| Hour { at: Timestamp::from_millis(begins), ..Hour::default() });
+        let hour =
+            hours.entry(begins).or_insert_with(|| Hour { at: Timestamp::from_millis(begins), ..Hour::default() });
         count(&mut hour.now, status)?;
         count(&mut hour.first, before.get(&id).copied().unwrap_or(status))?;
     }

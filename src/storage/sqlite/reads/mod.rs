@@ -23,7 +23,9 @@ use crate::domain::explain::WhatIf;
 use crate::domain::figures::Figures;
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
-use crate::domain::reads::{AlsoLetsThrough, AuthorNote, AuthorNumbers, AuthorProfile, Glimpse, NoteRemoval, Reads, Surroundings};
+use crate::domain::reads::{
+    AlsoLetsThrough, AuthorNote, AuthorNumbers, AuthorProfile, Glimpse, NoteRemoval, Reads, Surroundings,
+};
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
