@@ -24,7 +24,7 @@ const ITEMS: u32 = 10_000;
 const VERDICTS: usize = 1_000;
 
 /// Which sites are asked about, by number.
-type Sites = Option<HashSet<u32>>;
+type Sites<'a> = Option<&'a HashSet<u32>>;
 
 pub(super) fn figures(
     connection: &Connection,
@@ -33,8 +33,9 @@ pub(super) fn figures(
     now: Timestamp,
 ) -> Result<Figures> {
     let sites = sites.map(|names| numbers(connection, names)).transpose()?;
-    let (hours, is_cut) = hours(connection, &sites, since)?;
-    let items = items(connection, &sites)?;
+    let sites = sites.as_ref();
+    let (hours, is_cut) = hours(connection, sites, since)?;
+    let items = items(connection, sites)?;
     let mut waits: Vec<u64> = Vec::new();
     for item in items.iter().filter(|item| item.stands && now.as_millis() - item.at <= WEEK_MS) {
         waits.extend(item.held_at.map(|held| u64::try_from(item.at - held).unwrap_or(0) / 1_000));
@@ -43,7 +44,7 @@ pub(super) fn figures(
     Ok(Figures {
         hours,
         is_cut,
-        queue: queue(connection, &sites, now)?,
+        queue: queue(connection, sites, now)?,
         time_to_verdict: Waits {
             comments: u32::try_from(waits.len()).unwrap_or(u32::MAX),
             median_s: quantile(&mut waits, 0.5),
@@ -68,11 +69,11 @@ fn numbers(connection: &Connection, names: &[String]) -> Result<HashSet<u32>> {
     Ok(found)
 }
 
-fn covers(sites: &Sites, site: u32) -> bool {
-    sites.as_ref().is_none_or(|sites| sites.contains(&site))
+fn covers(sites: Sites<'_>, site: u32) -> bool {
+    sites.is_none_or(|sites| sites.contains(&site))
 }
 
-fn hours(connection: &Connection, sites: &Sites, since: Timestamp) -> Result<(Vec<Hour>, bool)> {
+fn hours(connection: &Connection, sites: Sites<'_>, since: Timestamp) -> Result<(Vec<Hour>, bool)> {
     let last: i64 =
         connection.prepare_cached("SELECT coalesce(max(id), 0) FROM comment")?.query_row([], |row| row.get(0))?;
     let since_row = i64::from(start::first_row_since(connection, since.as_millis())?);
@@ -120,7 +121,7 @@ fn count(of: &mut ByStatus, code: i64) -> Result<()> {
     Ok(())
 }
 
-fn queue(connection: &Connection, sites: &Sites, now: Timestamp) -> Result<QueueAges> {
+fn queue(connection: &Connection, sites: Sites<'_>, now: Timestamp) -> Result<QueueAges> {
     let mut query = connection.prepare_cached("SELECT site, held_at FROM queue")?;
     let mut waiting = query.query([])?;
     let mut ages = Vec::new();
@@ -149,7 +150,7 @@ struct Item {
 }
 
 /// The latest items of rulings, latest first.
-fn items(connection: &Connection, sites: &Sites) -> Result<Vec<Item>> {
+fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item>> {
     let read = "SELECT item.comment, item.held_at_before, ruling.id, ruling.at, ruling.undone_at IS NULL, ruling.b, comment.site \
                 FROM ruling_item item JOIN ruling ON ruling.id = item.ruling JOIN comment ON comment.id = item.comment \
                 ORDER BY item.ruling DESC LIMIT ?1";
