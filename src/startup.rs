@@ -21,6 +21,7 @@ use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
+use crate::app::reads::Desk;
 use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
@@ -98,7 +99,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let history: Arc<dyn History> = history;
     let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
     let threads = Arc::new(Threads::new(Arc::clone(&store)));
-    let listeners = Listeners { history, events: Arc::clone(&events), threads };
+    let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
     let its_listeners = listeners.clone();
     let its_store = || Arc::clone(&store);
     let webhooks = config.webhooks.clone();
@@ -109,6 +110,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), config.privacy.clone());
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
+    let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), Arc::clone(&limits));
     let review = Review::new(its_store(), listeners, webhooks.clone());
     let intake = Intake::new(
         Arc::clone(&settings),
@@ -141,6 +143,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         appeals: Arc::new(appeals),
         campaigns: Arc::new(campaigns),
         review: Arc::new(review),
+        desk: Arc::new(desk),
         learning,
         authors: Arc::new(authors),
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),

@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod oversight;
 pub mod pages;
 pub mod readers;
+pub mod reads;
 pub mod review;
 pub mod rotation;
 pub mod sampling;

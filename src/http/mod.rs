@@ -38,6 +38,7 @@ use crate::app::outbox::deliver::Health;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
+use crate::app::reads::Desk;
 use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
 use crate::app::sign_in::SignIn;
@@ -126,6 +127,8 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// Taking signed webhooks in.
     pub webhooks_in: Arc<WebhooksIn>,
+    /// What people read beside the queue.
+    pub desk: Arc<Desk>,
     /// People's decisions.
     pub review: Arc<Review>,
     /// What they teach.

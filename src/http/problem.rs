@@ -14,6 +14,8 @@ use crate::app::intake::IntakeError;
 use crate::app::learning::LearningError;
 use crate::app::limits::RateLimited;
 use crate::app::readers::ReaderError;
+use crate::app::reads::ReadError;
+use crate::app::reads::author::NoteError;
 use crate::app::review::ReviewError;
 use crate::app::sanctions::SanctionError;
 use crate::app::sign_in::SignInError;
@@ -325,6 +327,24 @@ impl From<ListError> for Problem {
         match error {
             ListError::BadCursor => Self::invalid("cursor", "is not one that this service gave out"),
             ListError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound(_) => Self::not_found(error.to_string()),
+            ReadError::List(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoteError> for Problem {
+    fn from(error: NoteError) -> Self {
+        match error {
+            NoteError::NotYours => Self::forbidden(error.to_string()),
+            NoteError::Read(error) => error.into(),
         }
     }
 }

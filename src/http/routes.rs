@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
-    review, sanctions, webhooks_in,
+    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
+    oversight, readers, reads, review, sanctions, webhooks_in,
 };
 use super::console::{account, assets, sign_in};
 use super::openapi;
@@ -59,6 +59,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/comments", SiteOrPerson(Scope::Read), web::get().to(comments::list)),
         entry(Method::POST, "/v1/comments/batch", Site(Scope::Post), web::post().to(batch::submit)),
         entry(Method::GET, "/v1/comments/by-uid/{uid}/explanation", Person(Read), web::get().to(review::explanation)),
+        entry(Method::GET, "/v1/comments/by-uid/{uid}/context", Person(Read), web::get().to(reads::context)),
         entry(Method::GET, "/v1/comments/{id}", SiteOrPerson(Scope::Read), web::get().to(comments::find)),
         entry(Method::PUT, "/v1/comments/{id}", Site(Scope::Post), web::put().to(comments::edit)),
         entry(Method::DELETE, "/v1/comments/{id}", SiteOrPerson(Scope::Erase), web::delete().to(comments::erase)),
@@ -66,9 +67,14 @@ pub fn table() -> Vec<Entry> {
         entry(Method::PUT, "/v1/articles/{id}", Site(Scope::Post), web::put().to(articles::put)),
         entry(Method::GET, "/v1/authors/{id}/export", SiteOrPerson(Scope::Read), web::get().to(authors::export)),
         entry(Method::DELETE, "/v1/authors/{id}", SiteOrPerson(Scope::Erase), web::delete().to(authors::erase)),
+        entry(Method::GET, "/v1/authors/{id}", Person(Read), web::get().to(reads::author)),
+        entry(Method::POST, "/v1/authors/{id}/notes", Person(Decide), web::post().to(reads::note)),
+        entry(Method::DELETE, "/v1/authors/{id}/notes/{note}", Person(Decide), web::delete().to(reads::note_remove)),
+        entry(Method::GET, "/v1/figures", Person(Oversee), web::get().to(reads::figures)),
         entry(Method::GET, "/v1/me", Person(Read), web::get().to(oversight::me)),
         entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
         entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),
+        entry(Method::GET, "/v1/audit/export", Person(Oversee), web::get().to(audit_export::export)),
         entry(Method::GET, "/v1/events", Person(Read), web::get().to(events::listen)),
         entry(Method::POST, "/v1/sites/{site}/webhook", Signed, web::post().to(webhooks_in::receive)),
         entry(Method::GET, "/v1/queue", Person(Read), web::get().to(review::queue)),

@@ -4,10 +4,14 @@
 
 mod access;
 mod appeals;
+mod audit;
+mod author_page;
 mod bad_input;
 mod batch;
 mod campaign;
 mod campaigns;
+mod card;
+mod figures;
 mod first_comment;
 mod helpers;
 mod in_flight;

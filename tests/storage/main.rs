@@ -11,6 +11,7 @@ mod made;
 mod model;
 mod outbox;
 mod people;
+mod reads;
 mod sanctions_reports_appeals;
 mod sessions;
 mod short_campaigns;

@@ -48,6 +48,8 @@ macro_rules! run_on {
             erased_comment_is_gone_and_its_id_is_free,
             erasing_keeps_the_rest_of_every_chain,
             article_keeps_what_is_not_sent_again,
+            note_goes_with_its_author_and_is_taken_away_by_whoever_may,
+            surroundings_lie_within_the_reach_or_are_none,
             queue_counts_under_every_filter,
             queue_sorts_and_pages_without_gap_or_repeat,
             queue_shows_the_article_as_known_now,
@@ -202,6 +204,7 @@ pub(crate) use crate::learning::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
+pub(crate) use crate::reads::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
 pub(crate) use crate::sessions::*;
 

@@ -115,6 +115,7 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         "delivery",
         "appeal",
         "sanction",
+        "author_note",
         "label",
         "learner",
         "site_model",

@@ -25,6 +25,7 @@ mod outbox;
 mod privacy;
 mod queue;
 mod readers;
+mod reads;
 mod reports;
 mod rows;
 mod rulings;
