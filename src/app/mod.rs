@@ -24,6 +24,7 @@ pub mod review;
 pub mod rotation;
 pub mod sampling;
 pub mod sanctions;
+pub mod searching;
 pub mod secrets;
 pub mod signature;
 pub mod standing;

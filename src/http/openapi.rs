@@ -9,7 +9,7 @@ use utoipa_swagger_ui::Config;
 
 use super::api::{
     appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
-    review, sanctions, telling, webhooks_in,
+    review, sanctions, search, telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -19,7 +19,7 @@ use super::problem::Problem;
     paths(
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
-        review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
+        review::queue, review::claim, review::release, review::decide, review::undo, review::explanation, search::comments,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,

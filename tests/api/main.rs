@@ -24,6 +24,7 @@ mod receiver;
 mod review;
 mod sampling;
 mod sanctions;
+mod search;
 mod siblings;
 mod unavailable;
 mod webhooks_in;

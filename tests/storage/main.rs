@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
+mod big;
 mod campaigns;
 mod erased;
 mod figures;
@@ -12,6 +13,7 @@ mod model;
 mod outbox;
 mod people;
 mod sanctions_reports_appeals;
+mod search;
 mod short_campaigns;
 mod sqlite;
 mod suite;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
+use doorward::domain::search::Search as _;
 use doorward::domain::store::{Store, StoreError};
 use doorward::storage::Config;
 use doorward::storage::sqlite::{OpenError, SqliteStore};
@@ -30,7 +31,12 @@ impl Folder {
     }
 
     fn config(&self) -> Config {
-        Config { busy_timeout_ms: 50, ..Config::sqlite(&self.path()) }
+        Config::sqlite(&self.path())
+    }
+
+    /// For tests about locks that are never let go: the default would only make them slow.
+    fn impatient(&self) -> Config {
+        Config { busy_timeout_ms: 50, ..self.config() }
     }
 
     fn serve(&self) -> SqliteStore {
@@ -158,7 +164,7 @@ fn locked_file_is_refused_after_the_timeout() {
     let folder = Folder::new();
     let other = raw(&folder.path());
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
-    let error = failure(&folder.config());
+    let error = failure(&folder.impatient());
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
 }
 
@@ -199,7 +205,7 @@ async fn commands_work_beside_the_service_but_take_no_comments_in() {
 #[tokio::test]
 async fn locked_database_acknowledges_nothing_and_recovers() {
     let folder = Folder::new();
-    let store = folder.serve();
+    let store = SqliteStore::open_serving(&folder.impatient()).unwrap();
     let news = site(&store, "news").await;
     let other = raw(&folder.path());
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -245,7 +251,9 @@ async fn erased_words_are_nowhere_in_the_file() {
     let store = folder.serve();
     let news = site(&store, "news").await;
     Made::new(&news, "c-1").body("hippopotamus one").store(&store).await;
+    while store.search_index(100).await.unwrap().more {}
     Made::new(&news, "c-1").body("hippopotamus two").revise(&store).await.unwrap();
+    while store.search_index(100).await.unwrap().more {}
     store.comment_erase(news.id, &id("c-1"), doorward::domain::decision::Actor::Console, at(1)).await.unwrap();
     store.close().await;
     drop(store);

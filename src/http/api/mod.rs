@@ -20,5 +20,6 @@ pub mod oversight;
 pub mod readers;
 pub mod review;
 pub mod sanctions;
+pub mod search;
 pub mod telling;
 pub mod webhooks_in;

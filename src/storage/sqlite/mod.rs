@@ -30,6 +30,7 @@ mod rows;
 mod rulings;
 mod samples;
 mod sanctions;
+mod search;
 mod secrets;
 mod shared;
 mod start;
