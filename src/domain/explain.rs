@@ -262,4 +262,23 @@ mod tests {
         let neither = change(vec![hit("one", 2.0), hit("two", 2.0)], scored(-9.0), 1.0);
         assert_eq!(neither, (ChangeKind::Threshold, "spam".to_owned()));
     }
+
+    #[test]
+    fn a_place_is_told_in_one_sentence() {
+        let standing = |priority, category, reports, weight, minutes: i64| Standing {
+            priority,
+            category,
+            readers: ReaderView { reports, weight, up: 0, down: 0 },
+            held_at: Timestamp::from_millis(-minutes * 60_000),
+        };
+        let spam = Some(Category::Spam);
+        for (standing, told) in [
+            (standing(0.48, spam, 3, 0.5, 125), "at 0.48 for spam, 0.18 above the threshold; 3 reports; waits 2 h"),
+            (standing(0.25, spam, 0, 0.0, 5), "at 0.25 for spam; waits 5 min"),
+            (standing(0.75, None, 1, 3.0, 2_880), "at 0.75 by readers' reports; 1 report; waits 2 days"),
+            (standing(0.0, None, 0, 0.0, 0), "at 0.00, held for another cause than a score; waits 0 min"),
+        ] {
+            assert_eq!(place(&standing, |_| 0.3, Timestamp::EPOCH), told);
+        }
+    }
 }

@@ -114,7 +114,7 @@ fn rows() -> Vec<Row> {
             "GET",
             "/v1/comments/search",
             Comment,
-            |_| "/v1/comments/search?q=the".to_owned(),
+            |_| "/v1/comments/search?q=lanes".to_owned(),
             none,
             200,
             Sees::Nothing(200),
