@@ -51,6 +51,7 @@ pub struct Standing {
 /// Why a comment stands where it stands in the queue, in one short sentence. A place is the highest of its scores, or how urgent readers' reports
 /// make it, whichever is more. `hold` is the threshold of a category now. Nothing here looks at the scores themselves: what was drawn to check on
 /// the machine has a place by lot, and must read like everything else.
+#[must_use]
 pub fn place(standing: &Standing, hold: impl Fn(Category) -> f64, now: Timestamp) -> String {
     let Standing { priority, category, readers, held_at } = *standing;
     let mut parts = Vec::with_capacity(3);

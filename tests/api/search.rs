@@ -1,6 +1,7 @@
 //! Finding comments by their words, and the chips of the queue: what a moderator would notice.
 
 use doorward::domain::people::{Reach, Role};
+use doorward::domain::site::Scope;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -72,7 +73,8 @@ async fn comments_of_any_status_are_found_by_what_they_say_now() {
         assert!(ids(&search(&app, "q=harbour").await).is_empty());
         indexed(&app).await;
     }
-    let erased = app.request(Method::DELETE, "/v1/comments/c-1", &app.key).send().await.unwrap();
+    let eraser = app.another_key(&[Scope::Erase]).await;
+    let erased = app.request(Method::DELETE, "/v1/comments/c-1", &eraser).send().await.unwrap();
     assert_eq!(erased.status(), StatusCode::NO_CONTENT);
     assert!(ids(&search(&app, "q=lighthouse").await).is_empty());
     let left: i64 = app
