@@ -198,7 +198,8 @@ impl Reader<'_> {
         let page = self.get(STORY).await;
         let (_, rest) = page.split_once(r#"name="id" value=""#).unwrap();
         let id = rest.split('"').next().unwrap();
-        let fields = [("id", id), ("name", name), ("body", body), ("notify", notify), ("typing_ms", "9000")];
+        let opened = (SystemClock.now().as_millis() - 9_000).to_string();
+        let fields = [("id", id), ("name", name), ("body", body), ("notify", notify), ("opened", opened.as_str())];
         assert_eq!(self.send(&format!("{STORY}/comments"), &fields).await, StatusCode::SEE_OTHER);
         format!("c-{id}")
     }

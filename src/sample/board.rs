@@ -316,7 +316,7 @@ mod tests {
     #[test]
     fn no_more_is_kept_than_fits() {
         let mut board = Board::default();
-        for n in 0..MAX_COMMENTS + 1 {
+        for n in 0..=MAX_COMMENTS {
             board.add(comment(&format!("c{n}"), None, 1));
         }
         assert!(board.find("c0").is_none() && board.find("c1").is_some());

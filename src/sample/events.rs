@@ -74,7 +74,7 @@ async fn next(events: &mut Receiver<Event>, story: &str, reader: &str) -> Option
     loop {
         let event = match timeout(QUIET, events.recv()).await {
             Err(_) => return Some(Bytes::from_static(b": still here\n\n")),
-            Ok(Err(RecvError::Closed)) | Ok(Ok(Event::End)) => return None,
+            Ok(Err(RecvError::Closed) | Ok(Event::End)) => return None,
             Ok(Err(RecvError::Lagged(_))) => return Some(Bytes::from_static(b"event: hello\ndata: {}\n\n")),
             Ok(Ok(event)) => event,
         };

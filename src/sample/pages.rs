@@ -29,7 +29,7 @@ pub(super) struct Frame {
 pub(super) struct Headline {
     pub(super) id: String,
     pub(super) section: String,
-    pub(super) headline: String,
+    pub(super) title: String,
     pub(super) summary: String,
     pub(super) by: String,
     pub(super) when: String,
@@ -98,6 +98,8 @@ pub(super) struct Front {
 pub(super) struct Form {
     /// The comment's name-to-be, so that a form sent twice is one comment.
     pub(super) id: String,
+    /// When it was opened, in milliseconds since 1970.
+    pub(super) opened_ms: i64,
     pub(super) name: String,
     pub(super) body: String,
     /// The comment that it answers, and whose that is.
@@ -252,7 +254,7 @@ fn headline(site: &Site, story: &Story) -> Headline {
     Headline {
         id: story.id.clone(),
         section: story.section.clone(),
-        headline: story.headline.clone(),
+        title: story.headline.clone(),
         summary: story.summary.clone(),
         by: story.by.clone(),
         when: views::when(site.opened_ms - story.hours_ago * HOUR_MS),

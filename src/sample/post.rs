@@ -25,7 +25,7 @@ pub(super) struct Written {
     pub(super) author: Author,
     /// What was in the field that people do not see.
     pub(super) honeypot: String,
-    /// Milliseconds spent typing, where the page's script could tell.
+    /// Milliseconds from the form's opening to its sending, if it says when it was opened.
     pub(super) typing_ms: Option<u64>,
     pub(super) referrer: Option<String>,
 }

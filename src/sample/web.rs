@@ -167,21 +167,21 @@ async fn article(
 ) -> HttpResponse {
     let Some(story) = site.story(&id) else { return not_found() };
     let asking = Asking::of(&request);
-    let (parent, paragraph) = (query.reply.clone(), query.paragraph);
-    let form = form(&site, story, &asking.reader, parent, paragraph);
+    let form = form(&site, story, &asking.reader, query.reply.as_deref(), query.paragraph);
     let page = Article::new(&site, story, &asking.reader, query.all.is_some(), form, query.note());
     asking.show(StatusCode::OK, &page)
 }
 
 /// An empty form, for whoever asks.
-fn form(site: &Site, story: &Story, reader: &str, parent: Option<String>, paragraph: Option<usize>) -> Form {
+fn form(site: &Site, story: &Story, reader: &str, parent: Option<&str>, paragraph: Option<usize>) -> Form {
     let room = site.room();
     let known = room.readers.find(reader);
     let wishes = known.and_then(|known| known.wants.get(&story.id).copied()).unwrap_or_default();
-    let parent = parent.as_deref().and_then(|parent| room.board.find(parent));
+    let parent = parent.and_then(|parent| room.board.find(parent));
     let parent = parent.filter(|parent| parent.story == story.id && parent.shows_to(reader));
     let form = Form {
         id: Uuid::new_v4().to_string(),
+        opened_ms: (site.now)(),
         name: known.map(|known| known.name.clone()).unwrap_or_default(),
         parent: parent.map(|parent| (parent.id.clone(), parent.name.clone())),
         paragraph: paragraph.and_then(|at| Some((at, views::quote(story.paragraphs.get(at)?)))),
@@ -202,7 +202,7 @@ struct CommentForm {
     #[serde(default)]
     notify: Notify,
     #[serde(default)]
-    typing_ms: String,
+    opened: String,
     #[serde(default)]
     website: String,
 }
@@ -216,10 +216,17 @@ async fn comment(
     let Some(asking) = acting(&request) else { return forbidden() };
     let Some(story) = site.story(&id) else { return not_found() };
     let (name, body) = (sent.name.trim(), sent.body.trim());
-    let asked = form(&site, story, &asking.reader, Some(sent.parent_id.clone()), sent.paragraph.parse().ok());
+    let asked = form(&site, story, &asking.reader, Some(&sent.parent_id), sent.paragraph.parse().ok());
     let (parent, paragraph) = (asked.parent.clone().map(|(id, _)| id), asked.paragraph.clone().map(|(at, _)| at));
+    let opened_ms = sent.opened.parse::<i64>().ok().filter(|opened| (1..=asked.opened_ms).contains(opened));
     let again = |status, error| {
-        let filled = Form { name: name.to_owned(), body: body.to_owned(), error: Some(error), ..asked };
+        let filled = Form {
+            name: name.to_owned(),
+            body: body.to_owned(),
+            opened_ms: opened_ms.unwrap_or(asked.opened_ms),
+            error: Some(error),
+            ..asked
+        };
         let page = Article::new(&site, story, &asking.reader, false, filled.with_wishes(sent.notify), None);
         asking.show(status, &page)
     };
@@ -253,7 +260,7 @@ async fn comment(
     let written = Written {
         author,
         honeypot: sent.website.chars().take(MAX_WORDS).collect(),
-        typing_ms: sent.typing_ms.parse().ok(),
+        typing_ms: opened_ms.and_then(|opened| u64::try_from((site.now)() - opened).ok()),
         referrer: head(header::REFERER),
     };
     let mut comment = Comment::new(

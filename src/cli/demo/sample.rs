@@ -97,7 +97,6 @@ fn articles() -> anyhow::Result<Vec<ArticleDraft>> {
         lang: Some("en".to_owned()),
         id: story.id,
         tags: Some(story.tags),
-        ..ArticleDraft::default()
     };
     Ok(stories.into_iter().map(article).collect())
 }

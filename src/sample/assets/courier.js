@@ -104,7 +104,7 @@ if (write) {
   const about = (nodes, parent, paragraph) => {
     field("parent_id").value = parent;
     field("paragraph").value = paragraph;
-    const away = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: "Rather not" });
+    const away = Object.assign(document.createElement("button"), { type: "button", className: "plain", textContent: "Cancel" });
     away.addEventListener("click", () => {
       about([], "", "");
       context.replaceChildren();
@@ -122,16 +122,5 @@ if (write) {
     const { reply, name, paragraph } = link.dataset;
     if (reply) return about([element("p", `In answer to ${name}.`)], reply, "");
     about([element("blockquote", link.parentElement.querySelector("p").textContent)], "", paragraph);
-  });
-
-  // How long somebody typed: pauses of more than five seconds are thinking, and do not count.
-  let typed = 0;
-  let last = 0;
-  field("body").addEventListener("input", (event) => {
-    if (last) typed += Math.min(event.timeStamp - last, 5000);
-    last = event.timeStamp;
-  });
-  write.addEventListener("submit", () => {
-    field("typing_ms").value = last ? Math.round(typed) : "";
   });
 }
