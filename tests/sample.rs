@@ -1,5 +1,7 @@
 //! The sample site of `doorward demo`, as readers and as Doorward meet it: the real site beside the real service, each on a free port.
 
+#![allow(clippy::unwrap_used, reason = "a test may end at any line")]
+
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -21,7 +23,7 @@ use tokio::sync::oneshot;
 
 const SITE: &str = "courier";
 /// Long enough for a busy machine; nothing waits for it but a test that fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const STORY: &str = "/articles/storm-ingrid";
 
 /// Something that serves on a thread of its own until it is dropped.
