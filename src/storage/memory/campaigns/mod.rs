@@ -266,6 +266,7 @@ impl Campaigns {
         let mut live = Live::new(kept.uid, kept.at);
         (live.state, live.action, live.version, live.saved) = (kept.state, kept.action, kept.version, kept.version);
         live.decided_on = kept.sites;
+        live.last_at = live.last_at.max(kept.last_at); // beyond `max_members` nobody is recorded, and it goes on
         self.insert(slot, live);
         for key in kept.keys.into_iter().take(KEYS_MAX) {
             self.attach(slot, key);
