@@ -200,6 +200,29 @@ pub(crate) async fn campaigns_are_there_after_a_restart(engine: &dyn Engine) {
     assert_eq!((known.campaign, known.action, known.comments, known.rejected), (uid, Some(Action::Reject), 4, 4));
 }
 
+pub(crate) async fn campaign_that_goes_on_beyond_its_recorded_members_is_there_after_a_restart(engine: &dyn Engine) {
+    const DAY: i64 = 86_400;
+    let world = World::new(engine).await;
+    world.paste(0..3).await;
+    let uid = world.only().await;
+    world.reject(uid, 3, &Reach::ALL).await.unwrap();
+    // As many as are recorded are there; it goes on all the same, for half a year and longer.
+    for day in [100, 200] {
+        let next = world.pasted(day * DAY);
+        let membership = world.sight(&next).await.map(|membership| Membership { most: 3, ..membership });
+        assert_eq!(membership.as_ref().map(|membership| membership.campaign), Some(uid));
+        world.record(next, membership).await;
+    }
+    assert_eq!(world.members(uid, &all()).await.len(), 3);
+    world.store.close().await;
+    let store = engine.open().await;
+    let (config, now) = (history::Config::default(), at(210 * DAY));
+    let history = MemoryHistory::rebuild_with(config, Config::default(), Arc::clone(&store), now).await.unwrap();
+    let past = history.about(&world.pasted(210 * DAY).0.trace, now).await;
+    let known = past.campaign.get().unwrap().as_ref().expect("what people rejected is not forgotten while it comes");
+    assert_eq!((known.campaign, known.action), (uid, Some(Action::Reject)));
+}
+
 pub(crate) async fn erased_member_leaves_and_the_last_takes_the_campaign_along(engine: &dyn Engine) {
     let world = World::new(engine).await;
     let records = world.paste(0..3).await;

@@ -150,6 +150,7 @@ macro_rules! run_on {
             two_at_once_make_one_campaign,
             campaign_that_was_not_stored_is_stored_with_the_next_comment,
             campaigns_are_there_after_a_restart,
+            campaign_that_goes_on_beyond_its_recorded_members_is_there_after_a_restart,
             erased_member_leaves_and_the_last_takes_the_campaign_along,
             edit_takes_a_comment_out_of_its_campaign,
             last_member_may_be_edited_and_still_belong,

@@ -310,6 +310,8 @@ pub struct KeptCampaign {
     pub version: u32,
     /// When it was recognised.
     pub at: Timestamp,
+    /// When the last of it arrived, whether or not that one is recorded as a member.
+    pub last_at: Timestamp,
     /// Its latest members.
     pub members: Vec<Remembered>,
 }

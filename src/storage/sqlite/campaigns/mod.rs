@@ -352,8 +352,8 @@ fn remembered(
             let standing = Standing { status: row.live()?, by_person: row.decided_by == DecidedBy::Person };
             members.push(Remembered { trace: row.trace()?, received_at: row.received_at, standing });
         }
-        let Found { uid, state, action, sites, keys, version, at, .. } = found;
-        kept.push(KeptCampaign { uid, state, action, sites, keys, version, at, members });
+        let Found { uid, state, action, sites, keys, version, at, last_at, .. } = found;
+        kept.push(KeptCampaign { uid, state, action, sites, keys, version, at, last_at, members });
     }
     kept.sort_by_key(|campaign| (campaign.at, campaign.uid)); // the oldest first, as they were recognised
     Ok(kept)
