@@ -171,6 +171,8 @@ pub struct QueueFilter {
     pub campaign: Option<Uuid>,
     /// Claimed by that person (e-mail), or `none`.
     pub assigned: Option<String>,
+    /// That readers have reported, and nobody has answered them.
+    pub reported: bool,
     /// Whose body holds these words, case folded.
     pub q: Option<String>,
     /// On which this person works.

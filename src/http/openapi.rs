@@ -23,7 +23,7 @@ use super::problem::Problem;
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,
-        campaigns::list, campaigns::find, campaigns::decide, campaigns::close, campaigns::merge,
+        campaigns::list, campaigns::find, campaigns::decide, campaigns::rule, campaigns::end_rule, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
         learning::models, learning::quality, learning::rollback, learning::reset,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page,

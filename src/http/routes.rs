@@ -87,6 +87,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/campaigns", Person(Read), web::get().to(campaigns::list)),
         entry(Method::GET, "/v1/campaigns/{id}", Person(Read), web::get().to(campaigns::find)),
         entry(Method::POST, "/v1/campaigns/{id}/decisions", Person(Decide), web::post().to(campaigns::decide)),
+        entry(Method::PUT, "/v1/campaigns/{id}/rule", Person(Decide), web::put().to(campaigns::rule)),
+        entry(Method::DELETE, "/v1/campaigns/{id}/rule", Person(Decide), web::delete().to(campaigns::end_rule)),
         entry(Method::POST, "/v1/campaigns/{id}/close", Person(Decide), web::post().to(campaigns::close)),
         entry(Method::POST, "/v1/campaigns/{id}/merge", Person(Decide), web::post().to(campaigns::merge)),
         entry(Method::GET, "/v1/outbox", Person(Oversee), web::get().to(outbox::list)),

@@ -244,6 +244,26 @@ fn rows() -> Vec<Row> {
             Same,
         ),
         row(
+            "PUT",
+            "/v1/campaigns/{id}/rule",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}/rule", thing.uid),
+            |_| Some(json!({"until": "2026-11-25T10:00:00Z"})),
+            409, // nobody has rejected it; what it does is tested by itself
+            Status(404),
+            Same,
+        ),
+        row(
+            "DELETE",
+            "/v1/campaigns/{id}/rule",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}/rule", thing.uid),
+            none,
+            409,
+            Status(404),
+            Same,
+        ),
+        row(
             "POST",
             "/v1/campaigns/{id}/close",
             Needs::Campaign,

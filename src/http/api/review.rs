@@ -44,6 +44,8 @@ pub struct QueueQuery {
     pub author: Option<String>,
     /// Of that campaign.
     pub campaign: Option<String>,
+    /// `true`: only what readers reported, while nobody has answered them.
+    pub reported: Option<bool>,
     /// Claimed by that person (e-mail), `me`, or `none`.
     pub assigned: Option<String>,
     /// Whose text holds these words. Counts then stop after 20,000 comments searched, and say at least so many.
@@ -90,6 +92,7 @@ pub async fn queue(
         author: given(query.author),
         campaign: given(query.campaign).map(|name| Uuid::parse_str(&name).unwrap_or_default()), // none has another name
         assigned: given(query.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
+        reported: query.reported == Some(true),
         q: given(query.q),
         reach: Reach::ALL, // the use case puts the person's own
     };

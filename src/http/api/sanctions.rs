@@ -235,7 +235,7 @@ pub async fn list(
     let page = page_request(query.limit.as_deref(), query.cursor)?;
     let site = query.site.filter(|site| !site.is_empty());
     let now = state.clock.now();
-    let page = state.sanctions.list(site, active, &page, &person, now).await?;
+    let page = state.sanctions.list(site, active.then_some(true), &page, &person, now).await?;
     let items = page.items.iter().map(|sanction| SanctionOut::new(sanction, &person.reach, now)).collect();
     Ok(HttpResponse::Ok().json(SanctionPage { items, next_cursor: page.next_cursor }))
 }

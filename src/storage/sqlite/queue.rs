@@ -262,6 +262,7 @@ struct Sieve<'a> {
     article: Option<i64>,
     author: Option<i64>,
     campaign: Option<HashSet<u32>>,
+    reported: Option<HashSet<u32>>,
     words: Vec<String>,
 }
 
@@ -276,6 +277,7 @@ impl<'a> Sieve<'a> {
             article: filter.article.as_deref().map(|id| article_key(shared, id)),
             author: filter.author.as_deref().map(|id| author_key(shared, id)),
             campaign: filter.campaign.map(|uid| campaigns::rows_of(connection, uid)).transpose()?,
+            reported: filter.reported.then(|| reports::waiting(connection)).transpose()?,
             words,
         })
     }
@@ -292,6 +294,7 @@ impl<'a> Sieve<'a> {
             && self.article.is_none_or(|article| article == waiting.article)
             && self.author.is_none_or(|author| author == waiting.author)
             && self.campaign.as_ref().is_none_or(|members| members.contains(&waiting.id))
+            && self.reported.as_ref().is_none_or(|reported| reported.contains(&waiting.id))
             && match filter.assigned.as_deref() {
                 None => true,
                 Some("none") => claimed.is_none(),
