@@ -8,7 +8,7 @@ use super::api::{
     appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
     review, sanctions, webhooks_in,
 };
-use super::console::assets;
+use super::console::{self, assets};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -50,7 +50,7 @@ pub struct Entry {
 #[must_use]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Operate, Oversee, Read};
-    use Who::{Anyone, Browser, Metrics, Person, Signed, Site, SiteOrPerson};
+    use Who::{Anyone, Browser, Metrics, Page, Person, Signed, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
@@ -106,6 +106,10 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/docs", Anyone, web::get().to(openapi::to_page)),
         entry(Method::GET, "/assets/{version}/{name}", Browser, web::get().to(assets::asset)),
         entry(Method::GET, "/favicon.ico", Browser, web::get().to(assets::icon)),
+        entry(Method::GET, "/campaigns", Page(Read), web::get().to(console::campaigns::list)),
+        entry(Method::GET, "/campaigns/{uid}", Page(Read), web::get().to(console::campaigns::one)),
+        entry(Method::GET, "/sanctions", Page(Read), web::get().to(console::sanctions::list)),
+        entry(Method::GET, "/appeals", Page(Read), web::get().to(console::appeals::list)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]
 }

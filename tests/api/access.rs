@@ -381,6 +381,22 @@ fn rows() -> Vec<Row> {
             Same,
             Same,
         ),
+        row("GET", "/campaigns", Needs::Campaign, here, none, 200, Sees::Nothing(200), Same),
+        row(
+            "GET",
+            "/campaigns/{uid}",
+            Needs::Campaign,
+            |thing| format!("/campaigns/{}", thing.uid),
+            none,
+            200,
+            Status(404),
+            Same,
+        ),
+        Row {
+            part: Some(Status(200)),
+            ..row("GET", "/sanctions", Needs::Sanction, here, none, 200, Sees::Nothing(200), Same)
+        },
+        row("GET", "/appeals", Needs::Appeal, here, none, 200, Sees::Nothing(200), Same),
         row("GET", "/", Nothing, here, none, 303, Same, Same),
     ]
 }

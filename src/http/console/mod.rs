@@ -5,10 +5,16 @@
 //! the session's cookie. Every text stands in one catalogue (`texts`), every file that a browser loads in `assets`. Pages hold no inline script and
 //! no inline style, because the policy that goes with them allows none.
 
+pub mod appeals;
 pub mod assets;
+pub mod campaigns;
+mod comment;
 mod frame;
+mod links;
 mod problem_page;
+pub mod sanctions;
 pub mod texts;
+mod timeline;
 
 pub(super) use frame::{Frame, page};
 pub(super) use problem_page::{Asked, shown_as_page};
