@@ -15,6 +15,7 @@ async fn page(app: &TestApp, token: &str, path: &str) -> String {
     assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
     let text = answer.text().await.unwrap();
     assert_allowed(&text);
+    assert!(!text.contains('\u{202e}'), "what turns the text round does not reach a page");
     text
 }
 
@@ -48,7 +49,7 @@ async fn unsuspecting() -> TestApp {
 /// A campaign of four, and its name.
 async fn campaign(app: &TestApp) -> String {
     for at in 0..4 {
-        let body = format!("{HEADLINE} http://battery-news.example/story");
+        let body = format!("{HEADLINE}\u{202e} http://battery-news.example/story");
         app.comment(&under(&format!("c-{at}"), &body)).await;
     }
     let found = app.review(Method::GET, "/v1/campaigns", None).await;
@@ -237,7 +238,6 @@ async fn an_appeal_shows_words_reasons_history_and_how_to_answer() {
     ] {
         assert!(shown.contains(part), "{part} is missing: {shown}");
     }
-    assert!(!shown.contains('\u{202e}'), "what turns the text round does not reach the page");
     let auditor = app.person("auditor@example.org", Role::Auditor).await;
     let read_only = page(&app, &auditor, "/appeals").await;
     assert!(read_only.contains(&uid) && !read_only.contains("data-action"));

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::State;
 use super::super::problem::Problem;
 use super::campaigns::sites_of;
-use super::comment::CommentView;
+use super::comment::{CommentView, revealed};
 use super::links::{Choice, link};
 use super::texts::Texts;
 use super::{Frame, page};
@@ -116,7 +116,7 @@ impl AppealView {
     fn new(appeal: &Appeal, email: &str, t: &'static Texts) -> Self {
         let earlier = appeal.earlier.iter().map(|one| Earlier {
             state: word_of_state(t, one.state),
-            text: one.text.clone(),
+            text: one.text.as_deref().map(revealed),
             answer: one.answer.clone(),
             at: one.at,
         });
@@ -124,7 +124,7 @@ impl AppealView {
             uid: appeal.uid,
             is_open: appeal.state == AppealState::Open,
             state: word_of_state(t, appeal.state),
-            text: appeal.text.clone(),
+            text: appeal.text.as_deref().map(revealed),
             at: appeal.at,
             comment: CommentView::of(&appeal.record, Some(&appeal.article), &appeal.verdict, t),
             history: appeal.history.iter().map(|one| Line::new(one, t)).collect(),
@@ -158,7 +158,7 @@ impl ReportedView {
     fn new(item: &QueueItem, t: &'static Texts) -> Self {
         let report = |one: &ReportSeen| ReportView {
             category: one.category.map(|category| word_of(t, category)),
-            text: one.text.clone(),
+            text: one.text.as_deref().map(revealed),
             weight: t.decimal(one.weight, 1),
             at: one.at,
         };

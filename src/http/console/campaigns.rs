@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::super::State;
 use super::super::problem::Problem;
-use super::comment::CommentView;
-use super::links::{Choice, link};
+use super::comment::{CommentView, revealed};
+use super::links::{Choice, lasts, link};
 use super::texts::Texts;
 use super::timeline::{Chart, chart};
 use super::{Frame, page};
@@ -68,8 +68,8 @@ impl Card {
             uid: campaign.uid,
             state: campaign.state,
             state_text,
-            headline: sample.text,
-            targets: sample.targets,
+            headline: revealed(&sample.text),
+            targets: sample.targets.iter().map(|target| revealed(target)).collect(),
             kinds: kinds.collect(),
             counts: campaign.counts,
             size: campaign.size,
@@ -77,7 +77,7 @@ impl Card {
             last_at: campaign.last_at,
             decision: campaign.decision,
             is_rejected: campaign.action == Some(Action::Reject),
-            rule: rule.map(|until| (until, t.span(until.millis_since(now) / 1_000))),
+            rule: rule.map(|until| (until, lasts(t, until, now))),
             merged_into: campaign.into,
             chart,
         }
@@ -269,6 +269,7 @@ async fn others(state: &State, uid: Uuid, frame: &Frame) -> Result<Vec<(Uuid, St
     let open = state.campaigns.list(filter, &asked, &frame.person).await?.items.into_iter();
     let label = |shown: Shown| {
         let words: String = shown.sample.text.chars().take(60).collect();
+        let words = revealed(&words);
         (shown.campaign.uid, format!("{words} ({})", frame.t.number(shown.campaign.counts.comments)))
     };
     Ok(open.filter(|shown| shown.campaign.uid != uid).map(label).collect())

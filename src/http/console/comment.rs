@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::texts::Texts;
 use crate::domain::category::Category;
-use crate::domain::comment::Article;
+use crate::domain::comment::{Article, ExternalId};
 use crate::domain::decision::{Record, Verdict};
 use crate::domain::model::ModelOutput;
 use crate::domain::signal::{Field, Mode, Outcome};
@@ -83,6 +83,11 @@ fn reveal(piece: &str, reason: Option<&str>, segments: &mut Vec<Segment>) {
         at += times;
     }
     add(seen, false);
+}
+
+/// A text in one piece, with the characters that nobody would see named.
+pub(super) fn revealed(text: &str) -> String {
+    segments(text, &[]).into_iter().map(|segment| segment.text).collect()
 }
 
 /// Whether nobody sees a character, or it turns round what stands beside it. Joiners that scripts and emoji need are no trick there.
@@ -176,8 +181,8 @@ impl CommentView {
             uid: record.uid,
             version: record.version,
             site: record.site.to_string(),
-            author: author.name.clone().or_else(|| author.id.as_ref().map(ToString::to_string)),
-            article: article.title.clone().unwrap_or_else(|| article.id.to_string()),
+            author: author.name.as_deref().or(author.id.as_ref().map(ExternalId::as_str)).map(revealed),
+            article: revealed(article.title.as_deref().unwrap_or(article.id.as_str())),
             place: article.url.as_deref().and_then(place_of),
             status: record.status.name(),
             status_text: t.say(match record.status.name() {
@@ -206,7 +211,7 @@ fn place_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let host = url.host_str()?;
     let text = format!("{host}{}", url.path());
-    Some(text.chars().take(120).collect())
+    Some(revealed(&text.chars().take(120).collect::<String>()))
 }
 
 fn reasons(verdict: &Verdict, t: &Texts) -> Vec<Reason> {
@@ -286,6 +291,7 @@ mod tests {
             let found: Vec<String> = segments(text, &[]).into_iter().map(|it| it.text).collect();
             assert_eq!(found, expected, "{text:?}");
         }
+        assert_eq!(revealed("a\u{202e}b"), "aU+202Eb");
         assert!(segments("a\u{202e}", &[(0, 4, "x")]).iter().all(|it| it.reason.is_some()));
     }
 }

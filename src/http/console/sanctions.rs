@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::super::State;
 use super::super::problem::Problem;
 use super::campaigns::sites_of;
-use super::links::{Choice, link};
+use super::comment::revealed;
+use super::links::{Choice, lasts, link};
 use super::{Frame, page};
 use crate::app::sanctions::may_sanction;
 use crate::domain::people::Duty;
@@ -74,11 +75,11 @@ impl Row {
             kind,
             hint: shows.then_some(sanction.hint),
             shadow: sanction.shadow,
-            cause: tells.then_some(sanction.cause),
+            cause: tells.then(|| revealed(&sanction.cause)),
             by: tells.then_some(sanction.by),
             at: sanction.at,
             expires_at: sanction.expires_at,
-            ends_in: ends.map(|until| t.span(until.millis_since(now) / 1_000)),
+            ends_in: ends.map(|until| lasts(t, until, now)),
             lifted: sanction.lifted.map(|(at, by)| (at, tells.then_some(by))),
             is_active,
             decided,
@@ -97,7 +98,7 @@ pub struct Query {
     site: Option<String>,
     cursor: Option<String>,
     /// A comment whose author a new one aims at.
-    of: Option<Uuid>,
+    of: Option<String>,
     /// What kind of thing it aims at.
     kind: Option<String>,
 }
@@ -130,6 +131,7 @@ pub async fn list(
 ) -> Result<HttpResponse, Problem> {
     let frame = Frame::open(&state, &request, "sanctions", Duty::Read).await?;
     let Query { show, site, cursor, of, kind } = query.into_inner();
+    let of = of.as_deref().and_then(|of| Uuid::parse_str(of).ok());
     let show = show.filter(|show| !show.is_empty()).unwrap_or_else(|| "active".to_owned());
     let in_force = match show.as_str() {
         "active" => Some(true),

@@ -16,7 +16,7 @@ const STEPS_MS: [i64; 9] = [
     364 * 86_400_000,
 ];
 /// Columns at least, so that what came within an hour is not one broad wall.
-const COLUMNS_MIN: usize = 12;
+const COLUMNS_MIN: usize = 24;
 
 /// A part of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
