@@ -283,6 +283,26 @@ impl Sanctions {
         .await
     }
 
+    /// Puts a sanction that was lifted in force again, until it would have ended anyway: the way back from lifting it.
+    ///
+    /// # Errors
+    /// `NotFound`, `BeyondReach`, `Full`, `Store`.
+    pub async fn resume(self: &Arc<Self>, uid: Uuid, by: &Person, now: Timestamp) -> Result<Sanction, SanctionError> {
+        let sanction = self.find(uid, by).await?;
+        may_sanction(by, sanction.site_name.as_deref())?;
+        let active = self.in_force(now).await?.count;
+        if active >= self.config.max_active {
+            return Err(SanctionError::Full(active));
+        }
+        let (this, actor) = (Arc::clone(self), Actor::Person(by.email.clone()));
+        to_its_end(async move {
+            let resumed = this.store.sanction_resume(uid, actor, now).await?.ok_or(SanctionError::NotFound)?;
+            this.renew(now).await;
+            Ok(resumed)
+        })
+        .await
+    }
+
     /// One sanction.
     ///
     /// # Errors

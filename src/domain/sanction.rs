@@ -486,6 +486,9 @@ pub trait Sanctions: Send + Sync {
         filter: &SanctionFilter,
         page: &PageRequest,
     ) -> std::result::Result<Page<Sanction>, ListError>;
+    /// Puts a sanction that was lifted in force again, until it would have ended anyway; what lifting it did stays. `None` when there is none.
+    /// One that is in force is left as it is.
+    async fn sanction_resume(&self, uid: Uuid, by: Actor, at: Timestamp) -> Result<Option<Sanction>>;
     /// How many comments each of these sanctions, by number, has decided and still answers for: what lifting one with `undo` would look at,
     /// without its ruling.
     async fn sanction_effects(&self, numbers: &[i64]) -> Result<Vec<u64>>;

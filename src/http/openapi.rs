@@ -21,7 +21,7 @@ use super::problem::Problem;
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
-        sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
+        sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, sanctions::resume, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,
         campaigns::list, campaigns::find, campaigns::decide, campaigns::rule, campaigns::end_rule, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,

@@ -78,6 +78,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/sanctions", Person(Read), web::get().to(sanctions::list)),
         entry(Method::GET, "/v1/sanctions/{id}", Person(Read), web::get().to(sanctions::find)),
         entry(Method::DELETE, "/v1/sanctions/{id}", Person(Decide), web::delete().to(sanctions::lift)),
+        entry(Method::POST, "/v1/sanctions/{id}/resume", Person(Decide), web::post().to(sanctions::resume)),
         entry(Method::POST, "/v1/comments/{id}/reports", Site(Scope::Post), web::post().to(readers::report)),
         entry(Method::POST, "/v1/comments/{id}/votes", Site(Scope::Post), web::post().to(readers::vote)),
         entry(Method::POST, "/v1/comments/{id}/appeals", Site(Scope::Post), web::post().to(appeals::open)),

@@ -314,6 +314,19 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
+        Row {
+            part: Some(Status(403)),
+            ..row(
+                "POST",
+                "/v1/sanctions/{id}/resume",
+                Needs::Sanction,
+                |thing| format!("/v1/sanctions/{}/resume", thing.uid),
+                none,
+                200,
+                Status(404),
+                Same,
+            )
+        },
         Row { part: Some(Status(403)), ..row("GET", "/v1/outbox", Nothing, here, none, 200, Same, Same) },
         Row {
             part: Some(Status(403)),

@@ -180,6 +180,10 @@ async fn sanctions_show_what_they_decided_and_never_whom_they_aim_at() {
     assert!(!page(&app, &app.token, "/sanctions").await.contains(&on_author), "it is not in force");
     let past = page(&app, &app.token, "/sanctions?show=past").await;
     assert!(past.contains(&on_author) && !past.contains(&on_host) && past.contains("lifted"));
+    app.review(Method::POST, &format!("/v1/sanctions/{on_author}/resume"), None).await;
+    assert!(page(&app, &app.token, "/sanctions").await.contains(&on_author), "the way back from lifting it");
+    comment["id"] = json!("c-3");
+    assert_eq!(app.comment(&comment).await["status"], "rejected");
     app.clock.advance_ms(5 * 3_600_000);
     let past = page(&app, &app.token, "/sanctions?show=past").await;
     assert!(past.contains(&on_network) && past.contains("ended"), "what has ended by itself is past, too");

@@ -110,6 +110,18 @@ pub(crate) async fn sanction_is_in_force_until_it_expires_or_is_lifted(engine: &
     assert!(active(19).await.contains(&other.number) && !active(19).await.contains(&one.number));
     assert!(store.sanction_lift(one.uid, false, moderator(), at(31), at(31)).await.unwrap().is_none(), "once");
     assert_eq!(store.sanction_find(one.uid).await.unwrap(), Some(lifted.sanction));
+    let resumed = store.sanction_resume(one.uid, moderator(), at(32)).await.unwrap().unwrap();
+    assert_eq!(
+        (&resumed, store.sanctions_active(at(32)).await.unwrap()),
+        (&one, vec![one.clone()]),
+        "as it was before"
+    );
+    assert_eq!(
+        store.sanction_resume(one.uid, moderator(), at(33)).await.unwrap(),
+        Some(one.clone()),
+        "again is harmless"
+    );
+    store.sanction_lift(one.uid, false, moderator(), at(34), at(34)).await.unwrap().unwrap();
     store.close().await;
     drop(store);
     let store = engine.open().await;

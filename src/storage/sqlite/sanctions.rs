@@ -277,6 +277,17 @@ fn effects(connection: &Connection, sanction: i64) -> Result<Vec<(u32, u32, Stat
     found.into_iter().map(|(comment, version, code)| Ok((comment, version, status(code)?))).collect()
 }
 
+/// Puts one that was lifted in force again.
+fn resume(work: &Work<'_>, uid: Uuid, by: &Actor, at: Timestamp) -> Result<Option<Sanction>> {
+    let Some(sanction) = find(work.connection, uid)? else { return Ok(None) };
+    if sanction.lifted.is_some() {
+        let write = "UPDATE sanction SET lifted_at = NULL, lifted_by = NULL WHERE id = ?1";
+        work.connection.prepare_cached(write)?.execute([sanction.number])?;
+        audit::add(work.connection, by, "sanction.resume", &uid.to_string(), "", at)?;
+    }
+    by_number(work.connection, sanction.number)
+}
+
 /// How many comments each has decided.
 fn count_effects(connection: &Connection, numbers: &[i64]) -> Result<Vec<u64>> {
     let mut query = connection.prepare_cached("SELECT count(*) FROM sanction_effect WHERE sanction = ?1")?;
@@ -315,6 +326,10 @@ impl Sanctions for SqliteStore {
     ) -> std::result::Result<Page<Sanction>, ListError> {
         let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
         self.readers.ask(move |connection| list(connection, &shared, &filter, &page)).await
+    }
+
+    async fn sanction_resume(&self, uid: Uuid, by: Actor, at: Timestamp) -> Result<Option<Sanction>> {
+        self.writer.run(move |work| resume(work, uid, &by, at)).await
     }
 
     async fn sanction_effects(&self, numbers: &[i64]) -> Result<Vec<u64>> {

@@ -10,7 +10,10 @@ async function lift(row, undo) {
   const said = [say("sanctions.lifted")];
   if (undo) said.push(count("sanctions.restored", data.restored.length));
   if (data.left_alone.length) said.push(count("sanctions.left-alone", data.left_alone.length));
-  toast(said.join(" "));
+  toast(said.join(" "), async () => {
+    if ((await ask("POST", `/v1/sanctions/${row.dataset.sanction}/resume`)).ok) toast(say("sanctions.resumed"));
+    await renew();
+  });
   (await renew())?.querySelector("[data-item]")?.focus();
 }
 
