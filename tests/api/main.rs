@@ -12,6 +12,7 @@ mod campaign;
 mod campaigns;
 mod card;
 mod figures;
+mod console_cases;
 mod first_comment;
 mod helpers;
 mod in_flight;

@@ -257,6 +257,7 @@ impl Campaigns {
             self.drop_slot(slot);
         } else if let Some(live) = self.live.get_mut(&slot) {
             (live.state, live.action, live.decided_on) = (turn.state, turn.action, turn.sites);
+            live.rule_until = turn.rule_until;
         }
     }
 
@@ -265,7 +266,7 @@ impl Campaigns {
         let slot = self.next_slot();
         let mut live = Live::new(kept.uid, kept.at);
         (live.state, live.action, live.version, live.saved) = (kept.state, kept.action, kept.version, kept.version);
-        live.decided_on = kept.sites;
+        (live.decided_on, live.rule_until) = (kept.sites, kept.rule_until);
         live.last_at = live.last_at.max(kept.last_at); // beyond `max_members` nobody is recorded, and it goes on
         self.insert(slot, live);
         for key in kept.keys.into_iter().take(KEYS_MAX) {

@@ -241,7 +241,14 @@ fn what_is_closed_is_not_recognised_again() {
         world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
     }
     let uid = world.campaigns.live.values().next().expect("recognised").uid;
-    world.campaigns.turned(Turn { uid, state: CampaignState::Closed, action: None, sites: None, into: None });
+    world.campaigns.turned(Turn {
+        uid,
+        state: CampaignState::Closed,
+        action: None,
+        sites: None,
+        rule_until: None,
+        into: None,
+    });
     for at in 0..5 {
         assert_eq!(world.post(&format!("d{at}"), &format!("y{at}"), &format!("b{at}"), TEXT), None);
     }
@@ -272,7 +279,14 @@ fn what_has_been_quiet_for_long_takes_nobody_any_more() {
     world.second += 31 * 86_400;
     assert_eq!(world.post("d", "y", "b", TEXT), None);
     let uid = world.campaigns.live.values().next().expect("recognised").uid;
-    let rejected = Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), sites: None, into: None };
+    let rejected = Turn {
+        uid,
+        state: CampaignState::Decided,
+        action: Some(Action::Reject),
+        sites: None,
+        rule_until: None,
+        into: None,
+    };
     world.campaigns.turned(rejected);
     let told = world.post("e", "z", "c", TEXT).expect("what people decided counts for longer");
     assert_eq!(told.action, Some(Action::Reject));
@@ -315,8 +329,14 @@ fn what_became_part_of_another_goes_along_when_that_one_does() {
     let uids: Vec<Uuid> = world.campaigns.live.values().map(|live| live.uid).collect();
     assert_eq!(uids.len(), 3);
     for (from, into) in [(0, 1), (1, 2)] {
-        let turn =
-            Turn { uid: uids[from], state: CampaignState::Merged, action: None, sites: None, into: Some(uids[into]) };
+        let turn = Turn {
+            uid: uids[from],
+            state: CampaignState::Merged,
+            action: None,
+            sites: None,
+            rule_until: None,
+            into: Some(uids[into]),
+        };
         world.campaigns.turned(turn);
     }
     world.stand(&members[0], Standing { status: Status::Rejected, by_person: true });
@@ -337,7 +357,7 @@ fn what_people_let_pass_is_no_shelter_for_what_rides_on_it() {
             world.stand(&trace, Standing { status: Status::Approved, by_person: true });
         }
         let let_pass = world.campaigns.live.values().next().expect("recognised").uid;
-        world.campaigns.turned(Turn { uid: let_pass, state, action, sites: None, into: None });
+        world.campaigns.turned(Turn { uid: let_pass, state, action, sites: None, rule_until: None, into: None });
         let mut told = None;
         for at in 0..4 {
             let (id, article, author) = (format!("d{at}"), format!("y{at}"), format!("b{at}"));
