@@ -8,7 +8,7 @@ use super::api::{
     appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
     review, sanctions, webhooks_in,
 };
-use super::console::assets;
+use super::console::{assets, queue};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -50,7 +50,7 @@ pub struct Entry {
 #[must_use]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Operate, Oversee, Read};
-    use Who::{Anyone, Browser, Metrics, Person, Signed, Site, SiteOrPerson};
+    use Who::{Anyone, Browser, Metrics, Page, Person, Signed, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
@@ -102,6 +102,9 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/problems/{name}", Anyone, web::get().to(operations::problem_page)),
         entry(Method::GET, "/docs/{page:.*}", Anyone, web::get().to(openapi::page)),
         entry(Method::GET, "/docs", Anyone, web::get().to(openapi::to_page)),
+        entry(Method::GET, "/queue", Page(Read), web::get().to(queue::page)),
+        entry(Method::GET, "/queue/cards", Page(Read), web::get().to(queue::cards)),
+        entry(Method::GET, "/queue/cards/{uid}/history", Page(Read), web::get().to(queue::history)),
         entry(Method::GET, "/assets/{version}/{name}", Browser, web::get().to(assets::asset)),
         entry(Method::GET, "/favicon.ico", Browser, web::get().to(assets::icon)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),

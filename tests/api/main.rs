@@ -8,6 +8,7 @@ mod bad_input;
 mod batch;
 mod campaign;
 mod campaigns;
+mod console_queue;
 mod first_comment;
 mod helpers;
 mod in_flight;

@@ -22,11 +22,27 @@ macro_rules! scripts {
 }
 
 static ALL: LazyLock<(String, Vec<Asset>)> = LazyLock::new(|| {
-    let files =
-        scripts!["console.js", "api.js", "html.js", "keys.js", "live.js", "say.js", "toast.js"].into_iter().chain([
-            ("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
-            ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
-        ]);
+    let files = scripts![
+        "console.js",
+        "api.js",
+        "html.js",
+        "keys.js",
+        "live.js",
+        "say.js",
+        "toast.js",
+        "queue.js",
+        "cards.js",
+        "claim.js",
+        "decide.js",
+        "filter.js",
+        "sanction.js",
+        "select.js"
+    ]
+    .into_iter()
+    .chain([
+        ("console.css", "text/css; charset=utf-8", include_str!("assets/console.css")),
+        ("icon.svg", "image/svg+xml", include_str!("assets/icon.svg")),
+    ]);
     let files = files.map(|(name, kind, text)| Asset { name: name.to_owned(), kind, text: text.to_owned() });
     let texts = Texts::all().iter().map(|texts| Asset {
         name: format!("texts-{}.js", texts.lang),

@@ -8,6 +8,7 @@
 pub mod assets;
 mod frame;
 mod problem_page;
+pub mod queue;
 pub mod texts;
 
 pub(super) use frame::{Frame, page};
