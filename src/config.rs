@@ -41,6 +41,8 @@ pub struct Config {
     pub privacy: app::authors::Config,
     /// `[events]`.
     pub events: app::events::Config,
+    /// `[console]`.
+    pub console: app::sign_in::Config,
     /// `[sanctions]`.
     pub sanctions: app::sanctions::Config,
     /// `[reports]`.
@@ -239,6 +241,7 @@ impl Config {
         self.learning.check().map_err(|error| value(&error))?;
         self.sampling.check().map_err(|error| value(&error))?;
         self.events.check().map_err(|error| value(&error))?;
+        self.console.check().map_err(|error| value(&error))?;
         self.webhooks.check().map_err(|error| value(&error))?;
         net::guard::Guard::new(&self.webhooks.allow_hosts).map_err(|error| value(&error))?;
         self.webhooks_in.check().map_err(|error| value(&error))?;

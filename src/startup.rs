@@ -21,10 +21,12 @@ use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
+use crate::app::reads::Desk;
 use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
+use crate::app::sign_in::SignIn;
 use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
 use crate::app::webhooks_in::WebhooksIn;
@@ -90,12 +92,14 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         .context("the history could not be read")?;
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
-    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, u64::from_le_bytes(seed))?);
+    let seed = u64::from_le_bytes(seed);
+    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, seed)?);
+    let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), config.console.clone(), seed)?;
     let settings = Arc::new(Settings::new(house));
     let history: Arc<dyn History> = history;
     let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
     let threads = Arc::new(Threads::new(Arc::clone(&store)));
-    let listeners = Listeners { history, events: Arc::clone(&events), threads };
+    let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
     let its_listeners = listeners.clone();
     let its_store = || Arc::clone(&store);
     let webhooks = config.webhooks.clone();
@@ -106,6 +110,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), config.privacy.clone());
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
+    let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), Arc::clone(&limits));
     let review = Review::new(its_store(), listeners, webhooks.clone());
     let intake = Intake::new(
         Arc::clone(&settings),
@@ -138,6 +143,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         appeals: Arc::new(appeals),
         campaigns: Arc::new(campaigns),
         review: Arc::new(review),
+        desk: Arc::new(desk),
         learning,
         authors: Arc::new(authors),
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
@@ -145,6 +151,8 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         letters: Arc::new(Letters::new(Arc::clone(&store))),
         outbox: deliverer.health(),
         access: Arc::new(Access::new(Arc::clone(&store))),
+        sign_in: Arc::new(sign_in),
+        addresses: http::client::Addresses::default(),
         store: Arc::clone(&store),
         settings,
         clock,

@@ -425,7 +425,7 @@ fn random_text(characters: usize) -> Result<String, getrandom::Error> {
 }
 
 /// The password as an argon2id PHC string with its own salt.
-fn hash_password(password: &str) -> Result<String, AdminError> {
+pub(super) fn hash_password(password: &str) -> Result<String, AdminError> {
     let hash: argon2::password_hash::phc::PasswordHash =
         Argon2::default().hash_password(password.as_bytes()).map_err(AdminError::Password)?;
     Ok(hash.to_string())

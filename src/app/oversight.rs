@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::domain::decision::Actor;
 use crate::domain::people::Person;
-use crate::domain::store::{AuditFilter, AuditLine, ListError, Page, PageRequest, Result, Store};
+use crate::domain::store::{AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, Store};
+use crate::domain::time::Timestamp;
 
 /// The way for whoever oversees.
 pub struct Oversight {
@@ -27,6 +29,16 @@ impl Oversight {
         page: &PageRequest,
     ) -> std::result::Result<Page<AuditLine>, ListError> {
         self.store.audit_list(filter, page).await
+    }
+
+    /// Puts on record that the record is read as a whole.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn note_export(&self, by: &Person, format: &str, now: Timestamp) -> Result<()> {
+        let (action, subject) = ("audit.export".to_owned(), format.to_owned());
+        let by = Actor::Person(by.email.clone());
+        self.store.audit_note(AuditEntry { by, action, subject, detail: String::new(), at: now }).await
     }
 
     /// All open accounts.

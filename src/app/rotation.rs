@@ -4,6 +4,7 @@
 //! seals meanwhile is found by looking again until everything is sealed with the new key.
 
 use super::secrets::{Sealer, SecretError};
+use super::sign_in::SEED;
 use crate::domain::store::{Store, StoreError, StoredSecrets};
 use crate::domain::time::Timestamp;
 
@@ -49,6 +50,9 @@ pub async fn rotate(store: &dyn Store, sealer: &Sealer, now: Timestamp) -> Resul
     for secrets in store.all_secrets().await? {
         each(&secrets, |field, sealed| sealer.is_current(&secrets.site, field, sealed).map(|_| ()))?; // before anything is changed
     }
+    for (email, sealed) in store.totp_seeds().await? {
+        sealer.is_current(&email, SEED, &sealed).map_err(|error| lost(&email, SEED, error))?;
+    }
     let rotation = sealer.begin_rotation()?;
     let mut sites = reseal(store, sealer, now, true).await?;
     sealer.end_rotation()?;
@@ -68,12 +72,28 @@ async fn reseal(store: &dyn Store, sealer: &Sealer, now: Timestamp, note: bool) 
                 due.push((from, to));
             }
         }
-        if due.is_empty() && (look > 0 || !note) {
+        let seeds = reseal_seeds(store, sealer).await?;
+        if due.is_empty() && seeds == 0 && (look > 0 || !note) {
             return Ok(written);
         }
         written += store.secrets_reseal(due, now).await?; // the first time even when there is nothing: it is on record
     }
     Err(RotationError::Unfinished)
+}
+
+/// Seals seeds of second factors anew; says how many needed it.
+async fn reseal_seeds(store: &dyn Store, sealer: &Sealer) -> Result<u64, RotationError> {
+    let mut due = 0;
+    for (email, from) in store.totp_seeds().await? {
+        let again = |error| lost(&email, SEED, error);
+        if sealer.is_current(&email, SEED, &from).map_err(again)? {
+            continue;
+        }
+        due += 1;
+        let seed = sealer.unseal(&email, SEED, &from).map_err(again)?;
+        store.totp_reseal(&email, &from, sealer.seal(&email, SEED, &seed)?).await?;
+    }
+    Ok(due)
 }
 
 /// Looks at every secret of a site.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::category::Category;
+use super::category::{Category, PerCategory};
 use super::decision::{Action, Adjustment, Verdict};
 use super::scores::LogOdds;
 use super::signal::{Evaluated, Mode, Outcome};
@@ -110,6 +110,62 @@ pub fn smallest_change(verdict: &Verdict, hold: impl Fn(Category) -> f64) -> Opt
     }
 }
 
+/// A change that would have let one comment through, to be tried on others: on their frozen verdicts, nothing is judged again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WhatIf {
+    change: Change,
+    /// The scores from which policy holds, now.
+    hold: PerCategory<f64>,
+    /// Below and at which the category of a threshold's change would be let through.
+    up_to: f64,
+}
+
+impl WhatIf {
+    /// The smallest change that would have let the comment through; `None` as for [`smallest_change`].
+    #[must_use]
+    pub fn of(verdict: &Verdict, hold: PerCategory<f64>) -> Option<Self> {
+        let change = smallest_change(verdict, |category| hold[category])?;
+        let up_to = Category::from_name(&change.id).map_or(0.0, |category| verdict.scores[category].get());
+        Some(Self { change, hold, up_to })
+    }
+
+    /// The change.
+    #[must_use]
+    pub const fn change(&self) -> &Change {
+        &self.change
+    }
+
+    /// Whether a comment that was held or rejected would have been approved by the same change. What policy approved anyway is none of them.
+    #[must_use]
+    pub fn lets_through(&self, verdict: &Verdict) -> bool {
+        let id = self.change.id.as_str();
+        let held_for_another = match self.change.kind {
+            ChangeKind::Cause => verdict.causes.iter().any(|cause| cause.id != id),
+            ChangeKind::Signal | ChangeKind::Model | ChangeKind::Threshold => !verdict.causes.is_empty(),
+        };
+        // What stands held for a cause alone, and does not have it, is no example of what the change does.
+        let has_it = self.change.kind != ChangeKind::Cause || !verdict.causes.is_empty();
+        let passes = |category: Category| match self.change.kind {
+            ChangeKind::Signal => total(verdict, category, Some(id)).probability().get() < self.hold[category],
+            ChangeKind::Model if category.name() == id => {
+                total(verdict, category, Some("model")).probability().get() < self.hold[category]
+            }
+            ChangeKind::Threshold if category.name() == id => verdict.scores[category].get() <= self.up_to,
+            ChangeKind::Cause | ChangeKind::Model | ChangeKind::Threshold => {
+                verdict.scores[category].get() < self.hold[category]
+            }
+        };
+        // By today's thresholds alone, without the change: that would be credited to what it does not do.
+        let passes_anyway = verdict.causes.is_empty()
+            && Category::ALL.into_iter().all(|category| verdict.scores[category].get() < self.hold[category]);
+        verdict.action != Action::Approve
+            && !held_for_another
+            && has_it
+            && !passes_anyway
+            && Category::ALL.into_iter().all(passes)
+    }
+}
+
 fn of_score(verdict: &Verdict, category: Category, hold: f64) -> Change {
     let passes = |left_out: &str| total(verdict, category, Some(left_out)).probability().get() < hold;
     let counted = verdict.signals.iter().filter(|signal| {
@@ -136,6 +192,7 @@ fn of_score(verdict: &Verdict, category: Category, hold: f64) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::decision::Cause;
     use crate::domain::known::Known;
     use crate::domain::model::ModelOutput;
     use crate::domain::policy::{Circumstances, Config, Moderation, Policy};
@@ -210,5 +267,34 @@ mod tests {
         // The model's cap stays when a signal goes: either of the two holds by itself.
         let neither = change(vec![hit("one", 2.0), hit("two", 2.0)], scored(-9.0), 1.0);
         assert_eq!(neither, (ChangeKind::Threshold, "spam".to_owned()));
+    }
+
+    #[test]
+    fn a_change_is_tried_on_what_others_were_held_for() {
+        let hold = PerCategory { spam: 0.2, off_topic: 0.9, abuse: 0.9 };
+        let one = verdict(vec![hit("too-many-links", 3.0)], ModelOutput::Off);
+        let what_if = WhatIf::of(&one, hold).expect("one signal did it");
+        assert_eq!((what_if.change().kind, what_if.change().id.as_str()), (ChangeKind::Signal, "too-many-links"));
+        let cause = Cause { id: "mode:pre".to_owned(), text: String::new() };
+        for (name, other, passes) in [
+            ("the same signal", verdict(vec![hit("too-many-links", 4.0)], ModelOutput::Off), true),
+            ("another", verdict(vec![hit("shouting", 4.0)], ModelOutput::Off), false),
+            ("both", verdict(vec![hit("too-many-links", 4.0), hit("shouting", 4.0)], ModelOutput::Off), false),
+            ("approved anyway", verdict(vec![], ModelOutput::Off), false),
+            ("for a cause too", Verdict { causes: vec![cause.clone()], ..one.clone() }, false),
+        ] {
+            assert_eq!(what_if.lets_through(&other), passes, "{name}");
+        }
+        let held = Verdict { action: Action::Hold, causes: vec![cause], ..verdict(vec![], ModelOutput::Off) };
+        let what_if = WhatIf::of(&held, hold).expect("one cause did it");
+        assert!(what_if.lets_through(&held) && !what_if.lets_through(&one));
+        let scored = verdict(vec![], scored(1.0));
+        let up_to = WhatIf {
+            change: Change { kind: ChangeKind::Threshold, id: "spam".to_owned(), text: String::new() },
+            hold,
+            up_to: scored.scores[Category::Spam].get(),
+        };
+        assert!(up_to.lets_through(&scored));
+        assert!(!up_to.lets_through(&verdict(vec![hit("shouting", 1.0)], super::tests::scored(1.0))));
     }
 }

@@ -21,7 +21,9 @@ use super::learning::{Learning, Lot};
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
 use super::readers::{ReaderView, Readers, ReportSeen};
+use super::reads::Reads;
 use super::sanction::{Effect, Sanction, Sanctions};
+use super::session::Sessions;
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
@@ -400,6 +402,10 @@ pub struct AuditFilter {
     pub subject: Option<String>,
     /// At or after that moment.
     pub since: Option<Timestamp>,
+    /// Before that moment.
+    pub until: Option<Timestamp>,
+    /// In whose subject or detail that stands; ASCII letters of either case.
+    pub q: Option<String>,
 }
 
 /// Everything that is kept of one comment, for its author.
@@ -441,6 +447,17 @@ pub struct KeptBesides {
     pub votes: Vec<KeptVote>,
     /// Sanctions that aim at them.
     pub sanctions: Vec<Sanction>,
+    /// What moderators noted about them.
+    pub notes: Vec<KeptNote>,
+}
+
+/// A moderator's note about an author, for the author: who noted it is not theirs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptNote {
+    /// In a moderator's words.
+    pub text: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A report, for the reader who made it.
@@ -472,7 +489,7 @@ pub struct KeptVote {
 pub struct ErasedAuthor {
     /// The comments.
     pub comments: Vec<ErasedComment>,
-    /// Reports, votes and sanctions.
+    /// Reports, votes, sanctions and moderators' notes.
     pub others: u64,
 }
 
@@ -625,7 +642,7 @@ pub enum CreateError {
 /// Who remembers.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
-pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Send + Sync {
+pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Sessions + Send + Sync {
     // Comments.
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.
@@ -782,9 +799,9 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning +
     async fn people(&self) -> Result<Vec<Person>>;
     /// Sets an account's role and reach. `false` when there is no such account, or it is closed.
     async fn person_change(&self, email: &str, role: Role, reach: &Reach, at: Timestamp) -> Result<bool>;
-    /// Sets a new password. `false` when there is no such account.
+    /// Sets a new password; sessions and the second factor go with the old one. `false` when there is no such account.
     async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool>;
-    /// Closes an account and its tokens. `false` when there is no such account.
+    /// Closes an account, its tokens and its sessions. `false` when there is no such account.
     async fn person_disable(&self, email: &str, at: Timestamp) -> Result<bool>;
     /// Adds a personal token. `false` when there is no such account, or it is closed.
     async fn token_create(&self, email: &str, token: KeyHash, at: Timestamp) -> Result<bool>;

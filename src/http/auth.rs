@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::AUTHORIZATION;
+use url::Url;
 
 use super::State;
 use super::problem::Problem;
 use crate::app::access::Principal;
+use crate::app::sign_in::csrf_fits;
 use crate::domain::decision::Actor;
 use crate::domain::people::{Duty, Person, Reach};
+use crate::domain::session::LiveSession;
 use crate::domain::site::{Scope, Site};
 
 /// The bearer string.
@@ -20,12 +23,88 @@ pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() && token.len() <= 512).then_some(token)
 }
 
+/// The session's cookie. Where the service is reached by https, its name binds it to this host and to https (RFC 6265bis, 4.1.3.2).
+pub(super) fn cookie_name(config: &super::Config) -> &'static str {
+    if config.public_url.starts_with("https://") { "__Host-doorward_session" } else { "doorward_session" }
+}
+
+/// The cookie of a session.
+pub(super) fn session_cookie(state: &State, request: &HttpRequest) -> Option<String> {
+    let cookie = request.cookie(cookie_name(&state.config))?;
+    let value = cookie.value();
+    (!value.is_empty() && value.len() <= 512).then(|| value.to_owned())
+}
+
+/// What is opened by a cookie.
+#[derive(Debug, Clone)]
+pub(super) struct Session {
+    /// The cookie.
+    pub cookie: String,
+    /// Whose it is.
+    pub live: LiveSession,
+}
+
+/// The session whose cookie came with the request, for reading; `None` for none.
+///
+/// # Errors
+/// 503.
+pub(super) async fn session(state: &State, request: &HttpRequest) -> Result<Option<Session>, Problem> {
+    let Some(cookie) = session_cookie(state, request) else { return Ok(None) };
+    let live = state.sign_in.session(&cookie, state.clock.now()).await?;
+    Ok(live.map(|live| Session { cookie, live }))
+}
+
+/// A session that asks for a change: proven by `token` to come from a page of ours.
+///
+/// # Errors
+/// 401 without a session, 403 without its token, or from another site.
+pub(super) async fn session_with(state: &State, request: &HttpRequest, token: &str) -> Result<Session, Problem> {
+    let found = session(state, request).await?.ok_or_else(|| Problem::unauthorized("sign in first"))?;
+    same_origin(state, request)?;
+    if csrf_fits(&found.cookie, token) { Ok(found) } else { Err(Problem::cross_site()) }
+}
+
+/// Whether the browser says that a page of ours asks: by `Sec-Fetch-Site`, or else by `Origin`.
+///
+/// # Errors
+/// 403: another site's page does.
+pub(super) fn same_origin(state: &State, request: &HttpRequest) -> Result<(), Problem> {
+    let header = |name: &str| request.headers().get(name).map(|value| value.to_str().unwrap_or("?"));
+    match header("sec-fetch-site") {
+        None | Some("same-origin" | "none") => {}
+        Some(_) => return Err(Problem::cross_site()),
+    }
+    let Some(origin) = header("origin") else { return Ok(()) };
+    let host = header("host").unwrap_or_default(); // what a proxy says of it would be anyone's word
+    let ours = Url::parse(&state.config.public_url).map(|url| url.origin().ascii_serialization());
+    let theirs = Url::parse(origin).ok();
+    let authority = theirs.as_ref().and_then(|url| Some((url.host_str()?, url.port())));
+    let same_host = authority.is_some_and(|(name, port)| match port {
+        Some(port) => host.eq_ignore_ascii_case(&format!("{name}:{port}")),
+        None => host.eq_ignore_ascii_case(name),
+    });
+    if same_host || ours.is_ok_and(|ours| ours == origin) { Ok(()) } else { Err(Problem::cross_site()) }
+}
+
+/// Whoever asks: by a bearer, or by a session, which must prove for changes that a page of ours asks.
 async fn principal(state: &State, request: &HttpRequest) -> Result<Principal, Problem> {
-    let cookie = request.cookie("doorward_session");
-    let bearer = bearer(request).or_else(|| cookie.as_ref().map(|cookie| cookie.value()));
-    let bearer = bearer.ok_or_else(|| Problem::unauthorized("send Authorization: Bearer and a key"))?;
-    let found = state.access.principal(bearer, state.clock.now()).await?;
-    found.ok_or_else(|| Problem::unauthorized("this key is not known here"))
+    if let Some(bearer) = bearer(request) {
+        let found = state.access.principal(bearer, state.clock.now()).await?;
+        return found.ok_or_else(|| Problem::unauthorized("this key is not known here"));
+    }
+    let found = if request.method().is_safe() {
+        session(state, request).await?
+    } else if session_cookie(state, request).is_some() {
+        let token = request.headers().get("x-csrf-token").and_then(|value| value.to_str().ok());
+        Some(session_with(state, request, token.unwrap_or_default()).await?)
+    } else {
+        None
+    };
+    let found = found.ok_or_else(|| Problem::unauthorized("send Authorization: Bearer and a key"))?;
+    if state.sign_in.must_enrol(&found.live) {
+        return Err(Problem::forbidden("this service asks for a second factor: set it up at /account first"));
+    }
+    Ok(Principal::Person(found.live.person))
 }
 
 /// The site whose key came with the request.

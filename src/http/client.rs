@@ -1,6 +1,7 @@
 //! Where a request really comes from, behind proxies.
 
 use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 
 use actix_web::HttpRequest;
 use ipnet::IpNet;
@@ -28,11 +29,67 @@ pub(super) fn address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr
     first
 }
 
+/// How many requests of people in a row from one address mean that everybody seems to come from it.
+const SUSPICIOUS: u32 = 100;
+
+/// Whether everybody seems to come from one address, as behind a proxy that is not trusted: then limits and bans would take all for one.
+#[derive(Debug, Default)]
+pub struct Addresses(Mutex<Run>);
+
+#[derive(Debug, Default)]
+struct Run {
+    address: Option<IpAddr>,
+    length: u32,
+    proxied: bool,
+}
+
+impl Addresses {
+    /// Notes where a request of a person came from. Says so in the log when it is the hundredth in a row from one address, through a proxy.
+    pub(super) fn note(&self, request: &HttpRequest) {
+        let Some(peer) = request.peer_addr().map(|peer| peer.ip().to_canonical()) else { return };
+        let proxied = request.headers().contains_key("x-forwarded-for") || request.headers().contains_key("forwarded");
+        let mut run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if run.address != Some(peer) || run.proxied != proxied {
+            *run = Run { address: Some(peer), length: 0, proxied };
+        }
+        run.length = run.length.saturating_add(1);
+        if run.length == SUSPICIOUS && proxied {
+            tracing::warn!(
+                "the last 100 requests of people came from 1 address, {peer}, which is a proxy: set server.trusted_proxies"
+            );
+        }
+    }
+
+    /// The proxy that everybody seems to come from, while it is not trusted.
+    pub(super) fn suspect(&self, trusted: &[IpNet]) -> Option<IpAddr> {
+        let run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let address = run.address.filter(|_| run.proxied && run.length >= SUSPICIOUS)?;
+        (!trusted.iter().any(|net| net.contains(&address))).then_some(address)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
     use actix_web::test::TestRequest;
+
+    #[test]
+    fn a_proxy_that_everybody_comes_through_is_noticed() {
+        let request = |peer: &str, forwarded: bool| {
+            let request = TestRequest::default().peer_addr(format!("{peer}:1").parse().expect("an address"));
+            let request = if forwarded { request.append_header(("X-Forwarded-For", "203.0.113.9")) } else { request };
+            request.to_http_request()
+        };
+        let addresses = Addresses::default();
+        (0..200).for_each(|_| addresses.note(&request("10.0.0.1", false)));
+        assert_eq!(addresses.suspect(&[]), None, "one person without a proxy");
+        (0..100).for_each(|_| addresses.note(&request("10.0.0.1", true)));
+        assert_eq!(addresses.suspect(&[]), Some("10.0.0.1".parse().expect("an address")));
+        assert_eq!(addresses.suspect(&["10.0.0.0/8".parse().expect("a network")]), None, "it is trusted");
+        addresses.note(&request("10.0.0.2", true));
+        assert_eq!(addresses.suspect(&[]), None);
+    }
 
     #[test]
     fn only_trusted_proxies_are_believed() {

@@ -3,7 +3,7 @@
 pub mod api;
 mod auth;
 mod body;
-mod client;
+pub(crate) mod client;
 pub mod console;
 mod middleware;
 mod objects;
@@ -16,6 +16,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::client::Addresses;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
 use ipnet::IpNet;
@@ -37,8 +38,10 @@ use crate::app::outbox::deliver::Health;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
+use crate::app::reads::Desk;
 use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
+use crate::app::sign_in::SignIn;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::domain::store::Store;
 
@@ -124,6 +127,8 @@ pub struct State {
     pub intake: Arc<Intake>,
     /// Taking signed webhooks in.
     pub webhooks_in: Arc<WebhooksIn>,
+    /// What people read beside the queue.
+    pub desk: Arc<Desk>,
     /// People's decisions.
     pub review: Arc<Review>,
     /// What they teach.
@@ -148,6 +153,10 @@ pub struct State {
     pub outbox: Arc<Health>,
     /// Who is asking.
     pub access: Arc<Access>,
+    /// Who is signed in.
+    pub sign_in: Arc<SignIn>,
+    /// Whether everybody seems to come from one address.
+    pub addresses: Addresses,
     /// Asked for sites and for readiness only; everything else goes through a use case.
     pub store: Arc<dyn Store>,
     /// The configuration in force.

@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
-    review, sanctions, telling, webhooks_in,
+    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
+    oversight, readers, reads, review, sanctions, telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -20,7 +20,8 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation,
-        authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, events::listen,
+        reads::context, reads::author, reads::note, reads::note_remove, reads::figures,
+        authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, audit_export::export, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,
         campaigns::list, campaigns::find, campaigns::decide, campaigns::close, campaigns::merge,

@@ -14,8 +14,11 @@ use crate::app::intake::IntakeError;
 use crate::app::learning::LearningError;
 use crate::app::limits::RateLimited;
 use crate::app::readers::ReaderError;
+use crate::app::reads::ReadError;
+use crate::app::reads::author::NoteError;
 use crate::app::review::ReviewError;
 use crate::app::sanctions::SanctionError;
+use crate::app::sign_in::SignInError;
 use crate::app::webhooks_in::{NotRead, WebhookError};
 use crate::domain::campaign::CampaignError;
 use crate::domain::comment::Invalid;
@@ -32,6 +35,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/unsupported-media-type", "The content type is not supported"),
     ("/problems/unauthorized", "A key is missing or unknown"),
     ("/problems/forbidden", "The key does not allow this"),
+    ("/problems/cross-site", "Another site's page asks"),
     ("/problems/not-found", "There is no such thing"),
     ("/problems/method-not-allowed", "The method is not allowed here"),
     ("/problems/comment-exists", "The comment exists with other content"),
@@ -146,6 +150,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "/problems/forbidden", detail)
     }
 
+    /// 403: a session's cookie came, and nothing shows that a page of ours sent it.
+    pub fn cross_site() -> Self {
+        let detail = "changes by a session carry its token in X-CSRF-Token, and come from a page of this service; load the page again";
+        Self::new(StatusCode::FORBIDDEN, "/problems/cross-site", detail)
+    }
+
     /// 404.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "/problems/not-found", detail)
@@ -218,6 +228,22 @@ impl ResponseError for Problem {
 impl From<Invalid> for Problem {
     fn from(error: Invalid) -> Self {
         Self::invalid(error.field, &error.problem)
+    }
+}
+
+impl From<SignInError> for Problem {
+    fn from(error: SignInError) -> Self {
+        match error {
+            SignInError::Wrong | SignInError::WrongCode => Self::forbidden(error.to_string()),
+            SignInError::Late => Self::malformed(error.to_string()),
+            SignInError::Limited(limited) => limited.into(),
+            SignInError::Password => Self::invalid("new", &error.to_string()),
+            SignInError::Secret(ref cause) => {
+                tracing::error!(cause, "signing in failed");
+                Self::internal()
+            }
+            SignInError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -301,6 +327,24 @@ impl From<ListError> for Problem {
         match error {
             ListError::BadCursor => Self::invalid("cursor", "is not one that this service gave out"),
             ListError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::NotFound(_) => Self::not_found(error.to_string()),
+            ReadError::List(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoteError> for Problem {
+    fn from(error: NoteError) -> Self {
+        match error {
+            NoteError::NotYours => Self::forbidden(error.to_string()),
+            NoteError::Read(error) => error.into(),
         }
     }
 }

@@ -5,10 +5,10 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, authors, batch, campaigns, comments, events, learning, operations, outbox, oversight, readers,
-    review, sanctions, webhooks_in,
+    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
+    oversight, readers, reads, review, sanctions, webhooks_in,
 };
-use super::console::{assets, queue};
+use super::console::{account, assets, queue, sign_in};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -31,6 +31,8 @@ pub enum Who {
     Person(Duty),
     /// The same, on a page: whoever is not signed in is sent to where one signs in.
     Page(Duty),
+    /// A session about itself, by a form that proves to be ours.
+    Session,
     /// Anyone with a browser: what pages load, and pages for whoever is not signed in.
     Browser,
 }
@@ -50,13 +52,14 @@ pub struct Entry {
 #[must_use]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Operate, Oversee, Read};
-    use Who::{Anyone, Browser, Metrics, Page, Person, Signed, Site, SiteOrPerson};
+    use Who::{Anyone, Browser, Metrics, Page, Person, Session, Signed, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
         entry(Method::GET, "/v1/comments", SiteOrPerson(Scope::Read), web::get().to(comments::list)),
         entry(Method::POST, "/v1/comments/batch", Site(Scope::Post), web::post().to(batch::submit)),
         entry(Method::GET, "/v1/comments/by-uid/{uid}/explanation", Person(Read), web::get().to(review::explanation)),
+        entry(Method::GET, "/v1/comments/by-uid/{uid}/context", Person(Read), web::get().to(reads::context)),
         entry(Method::GET, "/v1/comments/{id}", SiteOrPerson(Scope::Read), web::get().to(comments::find)),
         entry(Method::PUT, "/v1/comments/{id}", Site(Scope::Post), web::put().to(comments::edit)),
         entry(Method::DELETE, "/v1/comments/{id}", SiteOrPerson(Scope::Erase), web::delete().to(comments::erase)),
@@ -64,9 +67,14 @@ pub fn table() -> Vec<Entry> {
         entry(Method::PUT, "/v1/articles/{id}", Site(Scope::Post), web::put().to(articles::put)),
         entry(Method::GET, "/v1/authors/{id}/export", SiteOrPerson(Scope::Read), web::get().to(authors::export)),
         entry(Method::DELETE, "/v1/authors/{id}", SiteOrPerson(Scope::Erase), web::delete().to(authors::erase)),
+        entry(Method::GET, "/v1/authors/{id}", Person(Read), web::get().to(reads::author)),
+        entry(Method::POST, "/v1/authors/{id}/notes", Person(Decide), web::post().to(reads::note)),
+        entry(Method::DELETE, "/v1/authors/{id}/notes/{note}", Person(Decide), web::delete().to(reads::note_remove)),
+        entry(Method::GET, "/v1/figures", Person(Oversee), web::get().to(reads::figures)),
         entry(Method::GET, "/v1/me", Person(Read), web::get().to(oversight::me)),
         entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
         entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),
+        entry(Method::GET, "/v1/audit/export", Person(Oversee), web::get().to(audit_export::export)),
         entry(Method::GET, "/v1/events", Person(Read), web::get().to(events::listen)),
         entry(Method::POST, "/v1/sites/{site}/webhook", Signed, web::post().to(webhooks_in::receive)),
         entry(Method::GET, "/v1/queue", Person(Read), web::get().to(review::queue)),
@@ -105,6 +113,14 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/queue", Page(Read), web::get().to(queue::page)),
         entry(Method::GET, "/queue/cards", Page(Read), web::get().to(queue::cards)),
         entry(Method::GET, "/queue/cards/{uid}/history", Page(Read), web::get().to(queue::history)),
+        entry(Method::GET, "/sign-in", Browser, web::get().to(sign_in::form)),
+        entry(Method::POST, "/sign-in", Browser, web::post().to(sign_in::sign_in)),
+        entry(Method::POST, "/sign-out", Session, web::post().to(sign_in::sign_out)),
+        entry(Method::GET, "/account", Page(Read), web::get().to(account::account)),
+        entry(Method::POST, "/account/totp", Session, web::post().to(account::totp)),
+        entry(Method::POST, "/account/password", Session, web::post().to(account::password)),
+        entry(Method::POST, "/account/sessions/end", Session, web::post().to(account::revoke)),
+        entry(Method::POST, "/account/look", Session, web::post().to(account::look)),
         entry(Method::GET, "/assets/{version}/{name}", Browser, web::get().to(assets::asset)),
         entry(Method::GET, "/favicon.ico", Browser, web::get().to(assets::icon)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
@@ -129,7 +145,10 @@ pub fn configure(config: &mut web::ServiceConfig) {
     let bad_query =
         web::QueryConfig::default().error_handler(|error, _| Problem::invalid("query", &error.to_string()).into());
     let bad_path = web::PathConfig::default().error_handler(|error, _| Problem::not_found(error.to_string()).into());
-    config.app_data(bad_query).app_data(bad_path);
+    let bad_form = web::FormConfig::default()
+        .limit(16_384)
+        .error_handler(|error, _| Problem::malformed(format!("the form cannot be read: {error}")).into());
+    config.app_data(bad_query).app_data(bad_path).app_data(bad_form);
     config.default_service(web::to(nothing_there));
 }
 

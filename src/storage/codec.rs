@@ -108,6 +108,17 @@ pub(super) fn decode_content(what: &str, bytes: &[u8]) -> Result<Content, StoreE
     decode_judged::<Content, ContentV1>(what, bytes)
 }
 
+/// Reads of a revision what was sent: it stands before the verdict in every version, and verdicts are most of the bytes.
+pub(super) fn decode_sent(what: &str, bytes: &[u8]) -> Result<NewComment, StoreError> {
+    match bytes.split_first() {
+        Some((&(VERSION | VERDICT_VERSION), rest)) => {
+            let read = postcard::take_from_bytes::<(ContentHash, NewComment)>(rest);
+            read.map(|((_, sent), _)| sent).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+        }
+        _ => decode_content(what, bytes).map(|content| content.comment), // says what is wrong
+    }
+}
+
 /// Reads what [`encode`] wrote; `what` names it when that fails.
 pub(super) fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, StoreError> {
     match bytes.split_first() {

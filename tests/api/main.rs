@@ -4,11 +4,15 @@
 
 mod access;
 mod appeals;
+mod audit;
+mod author_page;
 mod bad_input;
 mod batch;
 mod campaign;
 mod campaigns;
+mod card;
 mod console_queue;
+mod figures;
 mod first_comment;
 mod helpers;
 mod in_flight;
@@ -25,6 +29,7 @@ mod receiver;
 mod review;
 mod sampling;
 mod sanctions;
+mod sign_in;
 mod siblings;
 mod unavailable;
 mod webhooks_in;

@@ -200,6 +200,29 @@ async fn an_explanation_adds_up_and_names_the_smallest_change() {
 }
 
 #[tokio::test]
+async fn an_explanation_says_what_else_the_change_would_let_through() {
+    let app = TestApp::spawn().await;
+    let asked = app.comment(&doubtful("c-1")).await;
+    let mut same = doubtful("c-2");
+    same["body"] = json!("buy viagra c-1");
+    let same = app.comment(&same).await;
+    app.review(Method::POST, "/v1/decisions", Some(&decision(std::slice::from_ref(&same), "reject"))).await;
+    app.comment(&crate::helpers::ordinary("c-3")).await;
+    let path = format!("/v1/comments/by-uid/{}/explanation", asked["uid"].as_str().unwrap());
+    let also = &app.review(Method::GET, &path, None).await["also_lets_through"];
+    assert_eq!(
+        (&also["looked_at"], &also["comments"]),
+        (&json!(1), &json!(1)),
+        "what was approved is not asked: {also}"
+    );
+    assert_eq!((&also["rejected_by_people"], &also["approved_by_people"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&also["examples"][0]["uid"], &also["examples"][0]["snippet"]),
+        (&same["uid"], &json!("buy viagra c-1"))
+    );
+}
+
+#[tokio::test]
 async fn decisions_teach_the_authors_record() {
     let app = TestApp::spawn().await;
     let mut first = doubtful("c-1");

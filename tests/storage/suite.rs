@@ -48,6 +48,8 @@ macro_rules! run_on {
             erased_comment_is_gone_and_its_id_is_free,
             erasing_keeps_the_rest_of_every_chain,
             article_keeps_what_is_not_sent_again,
+            note_goes_with_its_author_and_is_taken_away_by_whoever_may,
+            surroundings_lie_within_the_reach_or_are_none,
             queue_counts_under_every_filter,
             queue_sorts_and_pages_without_gap_or_repeat,
             queue_shows_the_article_as_known_now,
@@ -76,6 +78,10 @@ macro_rules! run_on {
             ids_are_found_across_the_edge_of_a_run_after_opening_again,
             closed_store_says_so,
             any_course_of_events_agrees_with_a_simple_model,
+            sessions_end_by_age_and_by_idleness,
+            sessions_are_listed_and_ended_by_whose_they_are,
+            sessions_end_with_what_opened_them,
+            a_code_opens_once,
             list_keeps_within_reach,
             tokens_are_listed_without_themselves_and_revoked_by_name,
             changed_person_has_the_new_role_and_reach,
@@ -198,7 +204,9 @@ pub(crate) use crate::learning::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
+pub(crate) use crate::reads::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
+pub(crate) use crate::sessions::*;
 
 // Recording.
 

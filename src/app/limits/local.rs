@@ -20,7 +20,7 @@ use governor::{Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{Limiter, RateLimited, Route, Subject, Tier};
+use super::{LimitState, Limiter, RateLimited, Route, Subject, Tier};
 use crate::domain::signal::Allowance;
 use crate::domain::time::Timestamp;
 
@@ -239,6 +239,29 @@ impl Limiter for LocalLimiter {
             None => Allowance::Within,
             Some((policy, retry_after_ms)) => Allowance::Hold { policy: policy.name.clone(), retry_after_ms },
         })
+    }
+
+    fn state(&self, now: Timestamp) -> Vec<LimitState> {
+        if !self.enabled {
+            return Vec::new();
+        }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clock.set(now);
+        let of = |(policy, limiter, entries): &(PolicyConfig, Governed, Entries)| {
+            let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+            let moment = state.clock.elapsed();
+            let counted: Vec<u64> = entries.iter().filter(|(_, due)| **due > moment).map(|(key, _)| *key).collect();
+            drop(entries); // the limiter asks for them
+            let is_limited = |key: &&u64| limiter.check_key(&Probe { key: **key, commit: false }).is_err();
+            LimitState {
+                policy: policy.name.clone(),
+                quota: policy.quota.get(),
+                window_s: policy.window_s.get(),
+                counted: counted.len(),
+                limited: counted.iter().filter(is_limited).count(),
+            }
+        };
+        state.policies.iter().map(of).collect()
     }
 }
 

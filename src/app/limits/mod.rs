@@ -28,6 +28,9 @@ pub enum Route {
     Appeal,
     /// A comment that came by signed webhook, or its edit. Policies that count `comment` count it too.
     Webhook,
+    /// An attempt to sign in to the console; its limits are not settings.
+    #[serde(skip)]
+    SignIn,
 }
 
 impl Route {
@@ -87,6 +90,21 @@ pub struct RateLimited {
     pub retry_after_ms: u64,
 }
 
+/// A limit in force, and how many it limits now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
+pub struct LimitState {
+    /// The policy's name.
+    pub policy: String,
+    /// How many it lets through in a window.
+    pub quota: u32,
+    /// The window, in seconds.
+    pub window_s: u32,
+    /// Keys that are counted now.
+    pub counted: usize,
+    /// Keys of which nothing more is let through now.
+    pub limited: usize,
+}
+
 /// Who counts.
 #[async_trait]
 pub trait Limiter: Send + Sync {
@@ -96,4 +114,10 @@ pub trait Limiter: Send + Sync {
     /// # Errors
     /// [`RateLimited`] for the refusing policy with the longest wait; nothing was consumed.
     async fn take(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited>;
+
+    /// The limits in force and how many they limit now; empty when there are none, or that cannot be told.
+    fn state(&self, now: Timestamp) -> Vec<LimitState> {
+        let _ = now;
+        Vec::new()
+    }
 }

@@ -190,6 +190,18 @@ fn composites() -> Vec<Composite> {
     ]
 }
 
+impl Config {
+    /// The settings of a category.
+    #[must_use]
+    pub const fn category(&self, category: Category) -> &CategoryConfig {
+        match category {
+            Category::Spam => &self.spam,
+            Category::OffTopic => &self.off_topic,
+            Category::Abuse => &self.abuse,
+        }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         let of = |prior: f64, hold: f64, reject: f64| CategoryConfig {

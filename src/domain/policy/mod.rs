@@ -100,11 +100,7 @@ impl Policy {
     }
 
     fn of(&self, category: Category) -> &CategoryConfig {
-        match category {
-            Category::Spam => &self.config.spam,
-            Category::OffTopic => &self.config.off_topic,
-            Category::Abuse => &self.config.abuse,
-        }
+        self.config.category(category)
     }
 
     /// The harshest action that a score asks for, and the category furthest over that action's threshold.

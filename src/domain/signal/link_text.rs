@@ -150,7 +150,8 @@ impl Check {
 }
 
 /// The domain that a link's text shows, when all of it is an address.
-fn shown_domain(text: &str) -> Option<String> {
+#[must_use]
+pub fn shown_domain(text: &str) -> Option<String> {
     if !text.contains('.') || text.contains(char::is_whitespace) {
         return None;
     }

@@ -129,6 +129,8 @@ pub struct BesidesOut {
     pub votes: Vec<VoteKeptOut>,
     /// Sanctions that aim at them.
     pub sanctions: Vec<SanctionKeptOut>,
+    /// What moderators noted about them.
+    pub notes: Vec<NoteKeptOut>,
 }
 
 /// A report.
@@ -151,6 +153,15 @@ pub struct VoteKeptOut {
     pub uid: Uuid,
     /// 1 or -1.
     pub value: i8,
+    /// When.
+    pub at: String,
+}
+
+/// A moderator's note about the author.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct NoteKeptOut {
+    /// In a moderator's words.
+    pub text: String,
     /// When.
     pub at: String,
 }
@@ -245,6 +256,11 @@ impl From<KeptBesides> for BesidesOut {
             reports: kept.reports.into_iter().map(report).collect(),
             votes: kept.votes.into_iter().map(vote).collect(),
             sanctions: kept.sanctions.into_iter().map(sanction).collect(),
+            notes: kept
+                .notes
+                .into_iter()
+                .map(|note| NoteKeptOut { text: note.text, at: note.at.to_string() })
+                .collect(),
         }
     }
 }
@@ -287,7 +303,7 @@ pub async fn export(
 pub struct ErasedOut {
     /// Comments.
     pub comments: u64,
-    /// Reports, votes and sanctions.
+    /// Reports, votes, sanctions and moderators' notes.
     pub others: u64,
 }
 

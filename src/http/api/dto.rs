@@ -14,6 +14,7 @@ use crate::domain::decision::{Action, Actor, Adjustment, Cause, DecidedBy, Recor
 use crate::domain::explain::Change;
 use crate::domain::model::{ModelOutput, Term};
 use crate::domain::readers::{ReaderView, ReportSeen};
+use crate::domain::reads::AlsoLetsThrough;
 use crate::domain::sanction::is_shadowed;
 use crate::domain::scores::{LogOdds, Score};
 use crate::domain::signal::{Evaluated, Mode, Outcome, Span};
@@ -405,6 +406,8 @@ pub struct ExplanationOut {
     pub sums: BTreeMap<Category, SumOut>,
     /// The smallest single change that would have let it through, by the thresholds in force now.
     pub smallest_change: Option<Change>,
+    /// What else this change would let through; null when there is none.
+    pub also_lets_through: Option<AlsoLetsThrough>,
     /// Everything that happened to it, oldest first.
     pub history: Vec<HappeningOut>,
 }

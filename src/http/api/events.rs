@@ -42,13 +42,16 @@ pub struct EventOut {
         (status = 503, body = ProblemBody)))]
 pub async fn listen(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Read).await?;
-    let bearer = auth::bearer(&request).unwrap_or_default().to_owned();
+    let opened_by = auth::bearer(&request).map_or_else(
+        || Opener::Session(auth::session_cookie(&state, &request).unwrap_or_default()),
+        |bearer| Opener::Bearer(bearer.to_owned()),
+    );
     let last = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let last = last.map(str::trim).filter(|last| !last.is_empty());
     let subscription = state.events.subscribe(&person, last, state.clock.now())?;
     let mut alive = interval(Duration::from_secs(u64::from(state.events.keep_alive_s())));
     alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let listening = Listening { state: state.into_inner(), subscription, person, bearer, alive, at: At::Start };
+    let listening = Listening { state: state.into_inner(), subscription, person, opened_by, alive, at: At::Start };
     Ok(HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
@@ -60,9 +63,15 @@ struct Listening {
     state: Arc<State>,
     subscription: Subscription,
     person: Person,
-    bearer: String,
+    opened_by: Opener,
     alive: Interval,
     at: At,
+}
+
+/// What opened a stream, and has to open it still.
+enum Opener {
+    Bearer(String),
+    Session(String),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,14 +118,25 @@ impl Listening {
         }
     }
 
-    /// Tokens are withdrawn and people's reach changes while streams are open.
+    /// Tokens are withdrawn, sessions end and people's reach changes while streams are open.
     async fn look_again(&mut self) -> Result<(), &'static str> {
-        match self.state.access.principal(&self.bearer, self.state.clock.now()).await {
-            Ok(Some(Principal::Person(person))) if person.role.may(Duty::Read) => {
+        let now = self.state.clock.now();
+        let found = match &self.opened_by {
+            Opener::Bearer(bearer) => match self.state.access.principal(bearer, now).await {
+                Ok(Some(Principal::Person(person))) => Ok(Some(person)),
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            },
+            Opener::Session(cookie) => {
+                self.state.sign_in.session(cookie, now).await.map(|live| live.map(|live| live.person))
+            }
+        };
+        match found {
+            Ok(Some(person)) if person.role.may(Duty::Read) => {
                 self.person = person;
                 Ok(())
             }
-            Ok(_) => Err("your token opens this no more"),
+            Ok(_) => Err("your token or session opens this no more"),
             Err(_) => Ok(()), // the store is not there now: nobody was sent away
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod appeals;
 pub mod articles;
+pub mod audit_export;
 pub mod authors;
 pub mod batch;
 pub mod campaigns;
@@ -18,6 +19,7 @@ pub mod operations;
 pub mod outbox;
 pub mod oversight;
 pub mod readers;
+pub mod reads;
 pub mod review;
 pub mod sanctions;
 pub mod telling;

@@ -70,10 +70,39 @@ pub struct AuditQuery {
     pub subject: Option<String>,
     /// At or after that moment, RFC 3339.
     pub since: Option<String>,
+    /// Before that moment, RFC 3339.
+    pub until: Option<String>,
+    /// In whose subject or detail that stands, at most 200 bytes.
+    pub q: Option<String>,
     /// At most that many, 1 to 500; 50 when not said.
     pub limit: Option<String>,
     /// Where to go on.
     pub cursor: Option<String>,
+}
+
+/// Bytes of a search at most.
+const MAX_Q: usize = 200;
+
+impl AuditQuery {
+    pub(super) fn filter(&self) -> Result<AuditFilter, Problem> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let moment = |field: &str, text: &Option<String>| {
+            let moment =
+                given(text).map(|text| Timestamp::parse(&text).map_err(|error| Problem::invalid(field, &error)));
+            moment.transpose()
+        };
+        if self.q.as_ref().is_some_and(|q| q.len() > MAX_Q) {
+            return Err(Problem::invalid("q", &format!("must hold at most {MAX_Q} bytes")));
+        }
+        Ok(AuditFilter {
+            action: given(&self.action),
+            by: given(&self.by),
+            subject: given(&self.subject),
+            since: moment("since", &self.since)?,
+            until: moment("until", &self.until)?,
+            q: given(&self.q),
+        })
+    }
 }
 
 /// One line of the record of who did what.
@@ -130,17 +159,11 @@ pub async fn audit(
     query: web::Query<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
     auth::overseer(&state, &request).await?;
-    let query = query.into_inner();
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let since = given(query.since);
-    let since = since.map(|since| Timestamp::parse(&since).map_err(|error| Problem::invalid("since", &error)));
-    let filter = AuditFilter {
-        action: given(query.action),
-        by: given(query.by),
-        subject: given(query.subject),
-        since: since.transpose()?,
-    };
-    let page = state.oversight.audit(&filter, &page_request(query.limit.as_deref(), query.cursor)?).await?;
+    let mut query = query.into_inner();
+    let cursor = query.cursor.take();
+    let filter = query.filter()?;
+    let request = page_request(query.limit.as_deref(), cursor)?;
+    let page = state.oversight.audit(&filter, &request).await?;
     let items = page.items.into_iter().map(AuditLineOut::from).collect();
     Ok(HttpResponse::Ok().json(AuditPage { items, next_cursor: page.next_cursor }))
 }

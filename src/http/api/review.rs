@@ -16,7 +16,7 @@ use crate::domain::category::Category;
 use crate::domain::decision::{Action, Verdict};
 use crate::domain::explain::{smallest_change, total};
 use crate::domain::people::{Duty, Person, Reach};
-use crate::domain::policy::{CategoryConfig, Config as PolicyConfig};
+use crate::domain::policy::Config as PolicyConfig;
 use crate::domain::signal::{Mode, Outcome};
 use crate::domain::store::{QueueFilter, QueueSort, Ruled, RulingCategory, Seen};
 
@@ -252,6 +252,7 @@ pub async fn explanation(
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Read).await?;
     let explained = state.review.explain(uid.into_inner(), &person).await?.as_people_see();
+    let also_lets_through = state.desk.also_lets_through(&explained.record, &person).await?;
     let house = state.settings.current();
     let policy = house.policy.config();
     let verdict = &explained.record.verdict;
@@ -259,19 +260,10 @@ pub async fn explanation(
     Ok(HttpResponse::Ok().json(ExplanationOut {
         comment: CommentOut::from(&explained.record),
         sums: Category::ALL.into_iter().map(|category| (category, sum(verdict, category, policy))).collect(),
-        smallest_change: smallest_change(verdict, |category| thresholds(policy, category).hold.get()),
+        smallest_change: smallest_change(verdict, |category| policy.category(category).hold.get()),
+        also_lets_through,
         history: history.collect(),
     }))
-}
-
-/// What a category holds and rejects from.
-#[must_use]
-pub fn thresholds(policy: &PolicyConfig, category: Category) -> &CategoryConfig {
-    match category {
-        Category::Spam => &policy.spam,
-        Category::OffTopic => &policy.off_topic,
-        Category::Abuse => &policy.abuse,
-    }
 }
 
 fn sum(verdict: &Verdict, category: Category, policy: &PolicyConfig) -> SumOut {
@@ -283,7 +275,7 @@ fn sum(verdict: &Verdict, category: Category, policy: &PolicyConfig) -> SumOut {
     terms.push(term("model".to_owned(), verdict.model.log_odds(category)));
     let adjustments = verdict.adjustments.iter().filter(|adjustment| adjustment.category == category);
     terms.extend(adjustments.map(|adjustment| term(adjustment.id.clone(), adjustment.log_odds)));
-    let config = thresholds(policy, category);
+    let config = policy.category(category);
     SumOut {
         terms,
         log_odds: total(verdict, category, None),

@@ -109,7 +109,7 @@ pub struct TargetOut {
 }
 
 impl SanctionOut {
-    fn new(sanction: &Sanction, reach: &Reach, now: Timestamp) -> Self {
+    pub(super) fn new(sanction: &Sanction, reach: &Reach, now: Timestamp) -> Self {
         // What was said about one site is not for the others.
         let tells = sanction.site.is_some() || reach.is_all();
         Self {

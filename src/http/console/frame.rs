@@ -10,6 +10,7 @@ use super::super::auth;
 use super::super::problem::Problem;
 use super::assets;
 use super::texts::Texts;
+use crate::app::sign_in::csrf_token;
 use crate::domain::people::{Duty, Person};
 use crate::domain::time::Timestamp;
 
@@ -53,7 +54,7 @@ impl Look {
 
 /// What `frame.html` needs of every page for people who are signed in.
 #[derive(Debug, Clone)]
-pub(in super::super) struct Frame {
+pub(super) struct Frame {
     /// The catalogue.
     pub t: &'static Texts,
     /// Language and colours.
@@ -75,30 +76,38 @@ impl Frame {
     ///
     /// # Errors
     /// 401 for nobody, 403 for a role that is not for that.
-    pub(in super::super) async fn open(
+    pub(super) async fn open(
         state: &State,
         request: &HttpRequest,
         here: &'static str,
         duty: Duty,
     ) -> Result<Self, Problem> {
         let person = auth::person(state, request, duty).await?;
+        state.addresses.note(request);
+        Ok(Self::of(state, request, here, person))
+    }
+
+    /// For somebody who was let in already.
+    pub(super) fn of(state: &State, request: &HttpRequest, here: &'static str, person: Person) -> Self {
         let look = Look::of(request);
-        let csrf = String::new();
-        Ok(Self { t: look.t, look, here, person, csrf, now: state.clock.now(), warning: None })
+        let csrf = auth::session_cookie(state, request).map(|cookie| csrf_token(&cookie)).unwrap_or_default();
+        let proxy = state.addresses.suspect(&state.config.trusted_proxies).filter(|_| person.role.may(Duty::Operate));
+        let warning = proxy.map(|proxy| look.t.with("warning.proxy", "address", proxy));
+        Self { t: look.t, look, here, person, csrf, now: state.clock.now(), warning }
     }
 
     /// Whether whoever looks may decide.
-    pub(in super::super) fn may_decide(&self) -> bool {
+    pub(super) fn may_decide(&self) -> bool {
         self.person.role.may(Duty::Decide)
     }
 
     /// Whether whoever looks may see deliveries and the record of who did what.
-    pub(in super::super) fn may_oversee(&self) -> bool {
+    pub(super) fn may_oversee(&self) -> bool {
         self.person.role.may(Duty::Oversee)
     }
 
     /// Whether whoever looks may operate.
-    pub(in super::super) fn may_operate(&self) -> bool {
+    pub(super) fn may_operate(&self) -> bool {
         self.person.role.may(Duty::Operate)
     }
 
@@ -112,7 +121,7 @@ impl Frame {
 ///
 /// # Errors
 /// 500: the template failed.
-pub(in super::super) fn page(template: &impl Template) -> Result<HttpResponse, Problem> {
+pub(super) fn page(template: &impl Template) -> Result<HttpResponse, Problem> {
     page_with(StatusCode::OK, template)
 }
 

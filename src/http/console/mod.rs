@@ -5,11 +5,12 @@
 //! the session's cookie. Every text stands in one catalogue (`texts`), every file that a browser loads in `assets`. Pages hold no inline script and
 //! no inline style, because the policy that goes with them allows none.
 
+pub mod account;
 pub mod assets;
 mod frame;
 mod problem_page;
 pub mod queue;
+pub mod sign_in;
 pub mod texts;
 
-pub(super) use frame::{Frame, page};
 pub(super) use problem_page::{Asked, shown_as_page};

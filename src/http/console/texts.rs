@@ -9,6 +9,54 @@ use std::sync::LazyLock;
 
 use crate::domain::time::Timestamp;
 
+/// A number of things: templates hand fields over by reference.
+pub trait Count {
+    /// How many.
+    fn count(&self) -> u64;
+}
+
+/// A number with decimals.
+pub trait Real {
+    /// Its value.
+    fn real(&self) -> f64;
+}
+
+impl Count for u64 {
+    fn count(&self) -> u64 {
+        *self
+    }
+}
+
+impl Count for u32 {
+    fn count(&self) -> u64 {
+        u64::from(*self)
+    }
+}
+
+impl Count for usize {
+    fn count(&self) -> u64 {
+        *self as u64
+    }
+}
+
+impl<T: Count> Count for &T {
+    fn count(&self) -> u64 {
+        (*self).count()
+    }
+}
+
+impl Real for f64 {
+    fn real(&self) -> f64 {
+        *self
+    }
+}
+
+impl<T: Real> Real for &T {
+    fn real(&self) -> f64 {
+        (*self).real()
+    }
+}
+
 /// One language.
 #[derive(Debug)]
 pub struct Texts {
@@ -86,16 +134,16 @@ impl Texts {
 
     /// The text for that many: under `key.one` or `key.many`, with `{n}` replaced.
     #[must_use]
-    pub fn count(&self, key: &str, n: impl TryInto<u64>) -> String {
-        let n = n.try_into().unwrap_or(u64::MAX);
+    pub fn count(&self, key: &str, n: impl Count) -> String {
+        let n = n.count();
         let form = if n == 1 { "one" } else { "many" };
         self.with(&format!("{key}.{form}"), "n", self.number(n))
     }
 
     /// A number with its digits in groups.
     #[must_use]
-    pub fn number(&self, n: impl TryInto<u64>) -> String {
-        let digits = n.try_into().unwrap_or(u64::MAX).to_string();
+    pub fn number(&self, n: impl Count) -> String {
+        let digits = n.count().to_string();
         let mut text = String::new();
         for (at, digit) in digits.chars().enumerate() {
             if at > 0 && (digits.len() - at) % 3 == 0 {
@@ -108,22 +156,22 @@ impl Texts {
 
     /// A number with `places` decimals.
     #[must_use]
-    pub fn decimal(&self, value: impl Into<f64>, places: usize) -> String {
-        format!("{:.places$}", value.into()).replace('.', self.point)
+    pub fn decimal(&self, value: impl Real, places: usize) -> String {
+        format!("{:.places$}", value.real()).replace('.', self.point)
     }
 
     /// A number with two decimals and its sign: log-odds.
     #[must_use]
-    pub fn signed(&self, value: impl Into<f64>) -> String {
-        let value: f64 = value.into();
+    pub fn signed(&self, value: impl Real) -> String {
+        let value = value.real();
         let text = format!("{value:+.2}").replace('.', self.point);
         text.replace('-', "\u{2212}")
     }
 
     /// A share, in per cent.
     #[must_use]
-    pub fn percent(&self, share: impl Into<f64>) -> String {
-        format!("{}\u{202f}%", self.decimal(share.into() * 100.0, 1))
+    pub fn percent(&self, share: impl Real) -> String {
+        format!("{}\u{202f}%", self.decimal(share.real() * 100.0, 1))
     }
 
     /// How long that is, in its largest unit: `5 min`.

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 
-use super::audit;
 use super::intake::WIPE_ROW;
+use super::{audit, sessions};
 use crate::domain::decision::Actor;
 use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::{Scope, Site, SiteId};
@@ -115,6 +115,7 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         "delivery",
         "appeal",
         "sanction",
+        "author_note",
         "label",
         "learner",
         "site_model",
@@ -186,7 +187,7 @@ pub(super) fn person_change(
     Ok(found)
 }
 
-fn read_person(row: &rusqlite::Row<'_>) -> Result<Person> {
+pub(super) fn read_person(row: &rusqlite::Row<'_>) -> Result<Person> {
     let role: String = row.get(2)?;
     let reach: String = row.get(3)?;
     Ok(Person {
@@ -206,23 +207,26 @@ fn duties(role: Role, reach: &Reach) -> Result<String> {
     Ok(if reach.is_all() { role.name().to_owned() } else { format!("{} {}", role.name(), reach_text(reach)?) })
 }
 
-/// `false` when there is no such account.
+/// Sessions and the second factor go with the old password. `false` when there is no such account.
 pub(super) fn person_reset(connection: &Connection, email: &str, password: &str, at: Timestamp) -> Result<bool> {
     let write = "UPDATE person SET password = ?2 WHERE email = ?1";
     let found = connection.prepare_cached(write)?.execute([email, password])? > 0;
     if found {
+        sessions::end_all(connection, email)?;
+        sessions::clear_totp(connection, email)?;
         audit::add(connection, &Actor::Console, "person.reset", email, "", at)?;
     }
     Ok(found)
 }
 
-/// Closes an account; its tokens and claims go with it. `false` when there is no such account.
+/// Closes an account; its tokens, sessions and claims go with it. `false` when there is no such account.
 pub(super) fn person_disable(connection: &Connection, email: &str, at: Timestamp) -> Result<bool> {
     let write = "UPDATE person SET disabled_at = coalesce(disabled_at, ?2) WHERE email = ?1";
     let found = connection.prepare_cached(write)?.execute(params![email, at.as_millis()])? > 0;
     if found {
         let tokens = "DELETE FROM token WHERE person = (SELECT id FROM person WHERE email = ?1)";
         connection.prepare_cached(tokens)?.execute([email])?;
+        sessions::end_all(connection, email)?;
         let claims = "UPDATE queue SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?1 COLLATE NOCASE";
         connection.prepare_cached(claims)?.execute([email])?;
         audit::add(connection, &Actor::Console, "person.disable", email, "", at)?;

@@ -206,7 +206,14 @@ pub(super) fn list(
     let limit = super::lists::limit(page);
     let read = "SELECT id, at, actor, name, action, subject, detail, chain FROM audit \
                 WHERE id < ?1 AND (?3 IS NULL OR substr(action, 1, length(?3)) = ?3) AND (?4 IS NULL OR name = ?4 COLLATE NOCASE) \
-                AND (?5 IS NULL OR subject = ?5 COLLATE NOCASE) AND (?6 IS NULL OR at >= ?6) ORDER BY id DESC LIMIT ?2";
+                AND (?5 IS NULL OR subject = ?5 COLLATE NOCASE) AND (?6 IS NULL OR at >= ?6) \
+                AND (?7 IS NULL OR at < ?7) AND (?8 IS NULL OR instr(lower(subject), ?8) OR instr(lower(detail), ?8)) AND id > ?9 \
+                ORDER BY id DESC LIMIT ?2";
+    let q = filter.q.as_deref().map(str::to_ascii_lowercase);
+    let floor = match &q {
+        Some(_) => search_floor(connection, below)?,
+        None => 0,
+    };
     let mut query = connection.prepare_cached(read).map_err(StoreError::from)?;
     let mut rows = query
         .query(params![
@@ -216,6 +223,9 @@ pub(super) fn list(
             filter.by,
             filter.subject,
             filter.since.map(Timestamp::as_millis),
+            filter.until.map(Timestamp::as_millis),
+            q,
+            floor,
         ])
         .map_err(StoreError::from)?;
     let (mut items, mut last, mut more) = (Vec::new(), 0_u32, false);
@@ -227,8 +237,20 @@ pub(super) fn list(
         last = row.get(0).map_err(StoreError::from)?;
         items.push(line(row)?);
     }
+    if !more && floor > 0 {
+        (more, last) = (true, u32::try_from(floor + 1).unwrap_or(u32::MAX)); // nothing more among those searched
+    }
     let next_cursor = more.then(|| super::lists::cursor_of_row(shared, last));
     Ok(Page { items, next_cursor })
+}
+
+/// Lines searched for one page.
+const SEARCHED: i64 = 100_000;
+
+/// The line above which a search stays that goes on below `below`.
+fn search_floor(connection: &Connection, below: i64) -> Result<i64> {
+    let top = last(connection)?.map_or(0, |(number, _)| number);
+    Ok((below.min(top + 1) - 1 - SEARCHED).max(0))
 }
 
 /// Oldest first.

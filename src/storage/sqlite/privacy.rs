@@ -11,7 +11,7 @@ use super::lists::{self, Walk};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, audit, intake, reports, rulings, sanctions, start};
+use super::{appeals, audit, intake, reads, reports, rulings, sanctions, start};
 use crate::domain::comment::{Author, ExternalId, NewComment};
 use crate::domain::decision::Actor;
 use crate::domain::sanction::{Target, TargetKind};
@@ -97,7 +97,8 @@ pub(super) fn besides(
         Ok(target) => sanctions::of_hash(connection, &target.hash(&shared.target_key))?,
         Err(_) => Vec::new(),
     };
-    Ok(KeptBesides { reports, votes, sanctions })
+    let notes = reads::notes::kept(connection, &shared.reader(site, author.as_str()))?;
+    Ok(KeptBesides { reports, votes, sanctions, notes })
 }
 
 pub(super) fn erase(
@@ -119,6 +120,7 @@ pub(super) fn erase(
         let trace = intake::wipe(work, &row, &id, by, at)?;
         erased.comments.push(ErasedComment { uid, trace, place, status });
     }
+    erased.others += reads::notes::forget(work.connection, &work.shared.reader(site, author.as_str()))?;
     erased.others += reports::forget_reader(work.connection, &work.shared.reader(site, author.as_str()))?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
         erased.others += sanctions::forget_author(work.connection, &target.hash(&work.shared.target_key))?;

@@ -1,0 +1,52 @@
+//! What people read beside the queue. One use case a thing, each bounded by the reach of whoever asks; none of them decides anything.
+
+pub mod also;
+pub mod author;
+pub mod card;
+pub mod figures;
+
+use std::sync::Arc;
+
+use crate::app::house::Settings;
+use crate::app::limits::Limiter;
+use crate::domain::history::History;
+use crate::domain::store::{ListError, Store, StoreError};
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// There is none, or it lies outside the person's reach.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The cursor is not one of ours, or the store failed.
+    #[error(transparent)]
+    List(#[from] ListError),
+}
+
+impl From<StoreError> for ReadError {
+    fn from(error: StoreError) -> Self {
+        Self::List(ListError::Store(error))
+    }
+}
+
+/// The way for whoever reads.
+#[derive(Clone)]
+pub struct Desk {
+    store: Arc<dyn Store>,
+    history: Arc<dyn History>,
+    settings: Arc<Settings>,
+    limits: Arc<dyn Limiter>,
+}
+
+impl Desk {
+    /// Joins the ports.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        history: Arc<dyn History>,
+        settings: Arc<Settings>,
+        limits: Arc<dyn Limiter>,
+    ) -> Self {
+        Self { store, history, settings, limits }
+    }
+}

@@ -1,0 +1,224 @@
+//! How moderation goes, from narrow rows of the latest comments and decisions.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use rusqlite::{Connection, params};
+
+use super::super::{rows, start};
+use crate::domain::decision::{Action, DecidedBy, Status};
+use crate::domain::figures::{ByStatus, Figures, Hour, Overturned, PeopleAgree, QueueAges, Waits, quantile};
+use crate::domain::reads::Share;
+use crate::domain::scores::LogOdds;
+use crate::domain::signal::{Mode, Outcome};
+use crate::domain::store::Result;
+use crate::domain::time::Timestamp;
+use crate::storage::codec::{self, RulingText};
+
+const HOUR_MS: i64 = 3_600_000;
+const WEEK_MS: i64 = 7 * 86_400_000;
+/// Comments counted by hour, the latest ones.
+const COUNTED: i64 = 400_000;
+/// Items of rulings that are looked at, the latest ones.
+const ITEMS: u32 = 10_000;
+/// Verdicts of comments that people decided, the latest ones, in which signals are counted.
+const VERDICTS: usize = 1_000;
+
+/// Which sites are asked about, by number.
+type Sites<'a> = Option<&'a HashSet<u32>>;
+
+pub(super) fn figures(
+    connection: &Connection,
+    sites: Option<&[String]>,
+    since: Timestamp,
+    now: Timestamp,
+) -> Result<Figures> {
+    let sites = sites.map(|names| numbers(connection, names)).transpose()?;
+    let sites = sites.as_ref();
+    let (hours, is_cut) = hours(connection, sites, since)?;
+    let items = items(connection, sites)?;
+    let mut waits: Vec<u64> = Vec::new();
+    for item in items.iter().filter(|item| item.stands && now.as_millis() - item.at <= WEEK_MS) {
+        waits.extend(item.held_at.map(|held| u64::try_from(item.at - held).unwrap_or(0) / 1_000));
+    }
+    let (signals, decided_looked_at) = signals(connection, &items)?;
+    Ok(Figures {
+        hours,
+        is_cut,
+        queue: queue(connection, sites, now)?,
+        time_to_verdict: Waits {
+            comments: u32::try_from(waits.len()).unwrap_or(u32::MAX),
+            median_s: quantile(&mut waits, 0.5),
+            p90_s: quantile(&mut waits, 0.9),
+        },
+        signals,
+        decided_looked_at,
+        agreement: agreement(&items),
+    })
+}
+
+fn numbers(connection: &Connection, names: &[String]) -> Result<HashSet<u32>> {
+    let mut query = connection.prepare_cached("SELECT id, name FROM site")?;
+    let mut rows = query.query([])?;
+    let mut found = HashSet::new();
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        if names.contains(&name) {
+            found.insert(row.get(0)?);
+        }
+    }
+    Ok(found)
+}
+
+fn covers(sites: Sites<'_>, site: u32) -> bool {
+    sites.is_none_or(|sites| sites.contains(&site))
+}
+
+fn hours(connection: &Connection, sites: Sites<'_>, since: Timestamp) -> Result<(Vec<Hour>, bool)> {
+    let last: i64 =
+        connection.prepare_cached("SELECT coalesce(max(id), 0) FROM comment")?.query_row([], |row| row.get(0))?;
+    let since_row = i64::from(start::first_row_since(connection, since.as_millis())?);
+    let first = since_row.max(last - COUNTED + 1);
+    let mut before = HashMap::new();
+    let read = "SELECT comment, status_before FROM ruling_item WHERE ruling > (SELECT coalesce(max(id), 0) FROM ruling) - ?1 \
+                AND comment >= ?2 ORDER BY ruling DESC";
+    let mut query = connection.prepare_cached(read)?;
+    let mut found = query.query(params![COUNTED, first])?;
+    while let Some(item) = found.next()? {
+        before.insert(item.get::<_, i64>(0)?, item.get::<_, i64>(1)?); // the earliest comes last and stays
+    }
+    let mut drawn = HashSet::new();
+    let mut query = connection.prepare_cached("SELECT id FROM queue WHERE id >= ?1")?;
+    let mut found = query.query([first])?;
+    while let Some(waiting) = found.next()? {
+        drawn.insert(waiting.get::<_, i64>(0)?);
+    }
+    let read = "SELECT id, site, status, received_at FROM comment WHERE id >= ?1 AND received_at >= ?2 AND status <> 0";
+    let mut query = connection.prepare_cached(read)?;
+    let mut found = query.query(params![first, since.as_millis()])?;
+    let mut hours: BTreeMap<i64, Hour> = BTreeMap::new();
+    while let Some(row) = found.next()? {
+        if !covers(sites, row.get(1)?) {
+            continue;
+        }
+        let id: i64 = row.get(0)?;
+        let status = if drawn.contains(&id) { codec::status_code(Status::Held) } else { row.get(2)? };
+        let begins = row.get::<_, i64>(3)?.div_euclid(HOUR_MS) * HOUR_MS;
+        let hour =
+            hours.entry(begins).or_insert_with(|| Hour { at: Timestamp::from_millis(begins), ..Hour::default() });
+        count(&mut hour.now, status)?;
+        count(&mut hour.first, before.get(&id).copied().unwrap_or(status))?;
+    }
+    Ok((hours.into_values().collect(), first > since_row))
+}
+
+fn count(of: &mut ByStatus, code: i64) -> Result<()> {
+    match codec::status_of(code)? {
+        Some(Status::Approved) => of.approved += 1,
+        Some(Status::Held) => of.held += 1,
+        Some(Status::Rejected) => of.rejected += 1,
+        None => {}
+    }
+    Ok(())
+}
+
+fn queue(connection: &Connection, sites: Sites<'_>, now: Timestamp) -> Result<QueueAges> {
+    let mut query = connection.prepare_cached("SELECT site, held_at FROM queue")?;
+    let mut waiting = query.query([])?;
+    let mut ages = Vec::new();
+    while let Some(row) = waiting.next()? {
+        if covers(sites, row.get(0)?) {
+            ages.push(now.millis_since(Timestamp::from_millis(row.get(1)?)) / 1_000);
+        }
+    }
+    Ok(QueueAges {
+        waiting: u32::try_from(ages.len()).unwrap_or(u32::MAX),
+        oldest_s: ages.iter().max().copied(),
+        median_s: quantile(&mut ages, 0.5),
+        p90_s: quantile(&mut ages, 0.9),
+    })
+}
+
+/// A comment in a ruling.
+struct Item {
+    comment: u32,
+    at: i64,
+    action: Action,
+    by: String,
+    /// Whether the ruling was not taken back.
+    stands: bool,
+    held_at: Option<i64>,
+}
+
+/// The latest items of rulings, latest first.
+fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item>> {
+    let read = "SELECT item.comment, item.held_at_before, ruling.id, ruling.at, ruling.undone_at IS NULL, ruling.b, comment.site \
+                FROM ruling_item item JOIN ruling ON ruling.id = item.ruling JOIN comment ON comment.id = item.comment \
+                ORDER BY item.ruling DESC LIMIT ?1";
+    let mut query = connection.prepare_cached(read)?;
+    let mut latest = query.query([ITEMS])?;
+    let (mut items, mut texts) = (Vec::new(), HashMap::new());
+    while let Some(row) = latest.next()? {
+        if !covers(sites, row.get(6)?) {
+            continue;
+        }
+        let ruling: i64 = row.get(2)?;
+        if !texts.contains_key(&ruling) {
+            let text: RulingText = codec::decode("a ruling", row.get_ref(5)?.as_blob().unwrap_or_default())?;
+            texts.insert(ruling, (text.action, format!("{:?}", text.by)));
+        }
+        let Some((action, by)) = texts.get(&ruling).cloned() else { continue };
+        items.push(Item {
+            comment: row.get(0)?,
+            held_at: row.get(1)?,
+            at: row.get(3)?,
+            stands: row.get(4)?,
+            action,
+            by,
+        });
+    }
+    Ok(items)
+}
+
+/// A decision taken back was said all the same.
+fn agreement(items: &[Item]) -> PeopleAgree {
+    let mut later: HashMap<u32, &Item> = HashMap::new();
+    let mut pairs = Vec::new();
+    for item in items {
+        if let Some(after) = later.insert(item.comment, item).filter(|after| after.by != item.by) {
+            pairs.push((item.action, after.action));
+        }
+    }
+    PeopleAgree::of(&pairs)
+}
+
+fn signals(connection: &Connection, items: &[Item]) -> Result<(Vec<Overturned>, u32)> {
+    let (mut seen, mut hits, mut looked_at) = (HashSet::new(), BTreeMap::<String, (u32, u32)>::new(), 0);
+    for item in items.iter().filter(|item| item.stands) {
+        if seen.len() == VERDICTS {
+            break;
+        }
+        if !seen.insert(item.comment) {
+            continue;
+        }
+        let row = rows::row(connection, item.comment)?;
+        let Some(row) = row.filter(|row| row.status.is_some() && row.decided_by == DecidedBy::Person) else { continue };
+        let verdict = rows::content(connection, row.id)?.verdict;
+        looked_at += 1;
+        if verdict.action == Action::Approve {
+            continue;
+        }
+        let against = verdict.signals.iter().filter(|signal| {
+            let is_hit = matches!(signal.outcome, Outcome::Hit { .. });
+            is_hit && signal.mode == Mode::Live && signal.counted() > LogOdds::ZERO
+        });
+        for signal in against {
+            let (approved, of) = hits.entry(signal.id.to_string()).or_default();
+            *of += 1;
+            *approved += u32::from(row.status == Some(Status::Approved));
+        }
+    }
+    let share = |(signal, (approved, of))| Overturned { signal, approved: Share::new(approved, of) };
+    let mut signals: Vec<Overturned> = hits.into_iter().map(share).collect();
+    signals.sort_by(|a, b| b.approved.rate.unwrap_or(0.0).total_cmp(&a.approved.rate.unwrap_or(0.0)));
+    Ok((signals, looked_at))
+}

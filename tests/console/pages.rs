@@ -1,0 +1,49 @@
+//! Every page: no error in the browser's console, nothing that axe-core calls serious, no request to anywhere else, light enough; and its picture.
+
+use serde_json::json;
+
+use crate::browser::{Browser, Driver};
+use crate::desk::Desk;
+
+/// Bytes that a page may weigh with everything that it loads, uncompressed.
+const WEIGHT_MAX: u64 = 150_000;
+
+#[tokio::test]
+async fn every_page_is_sound_light_and_accessible_in_every_look() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_a_morning().await;
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    let mut wrong = Vec::new();
+    for (name, path, signed_in) in desk.pages() {
+        if signed_in {
+            desk.sign_in(&browser).await;
+        } else {
+            browser.client().delete_all_cookies().await.unwrap();
+        }
+        for (look, width, height, dark) in [("light", 1280, 900, false), ("dark", 1280, 900, true), ("phone", 390, 844, false), ("phone-dark", 390, 844, true)] {
+            browser.look(width, height, dark).await;
+            browser.goto(&path).await;
+            browser.until("the page is ready", "document.documentElement.dataset.ready || document.body.classList.contains('plain')").await;
+            let at = format!("{name}, {look}");
+            wrong.extend(browser.axe().await.into_iter().map(|problem| format!("{at}: {problem}")));
+            let wide = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth", vec![]).await;
+            if wide.as_i64().unwrap_or_default() > 0 {
+                wrong.push(format!("{at}: {wide} px too wide"));
+            }
+            browser.picture(&format!("{name}-{look}")).await;
+        }
+        let loaded = "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(e => [e.name, e.decodedBodySize])";
+        let loaded = browser.run(loaded, vec![]).await;
+        let loaded: Vec<(String, u64)> = serde_json::from_value(loaded).unwrap();
+        for (url, _) in loaded.iter().filter(|(url, _)| !url.starts_with(&desk.app.address)) {
+            wrong.push(format!("{name}: reaches out to {url}"));
+        }
+        let weight: u64 = loaded.iter().map(|(_, bytes)| bytes).sum();
+        if weight > WEIGHT_MAX {
+            wrong.push(format!("{name}: weighs {weight} bytes: {}", json!(loaded)));
+        }
+        wrong.extend(browser.errors().await.into_iter().map(|error| format!("{name}: {error}")));
+    }
+    browser.close().await;
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}

@@ -1,0 +1,111 @@
+//! The queue, by keyboard alone.
+
+use serde_json::json;
+
+use crate::browser::{Browser, Driver};
+use crate::desk::Desk;
+
+#[tokio::test]
+async fn twenty_items_are_cleared_by_keyboard_alone() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_held(20).await;
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    desk.sign_in(&browser).await;
+    browser.goto("/queue").await;
+    browser.find("article.card.is-current").await;
+    for n in 0..20 {
+        let key = ["a", "s", "f", "t"][n % 4];
+        browser.press(key).await;
+        browser.until("it is decided", &format!("document.querySelectorAll('article.card.is-decided').length > {n} || !document.querySelector('article.card.is-current')")).await;
+    }
+    let left = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
+    assert_eq!(left["counts"]["held"], json!(0), "nothing waits");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn a_decision_is_taken_back_with_one_key() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_held(3).await;
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    desk.sign_in(&browser).await;
+    browser.goto("/queue").await;
+    let first = browser.find("article.card.is-current").await.attr("data-uid").await.unwrap().unwrap();
+    browser.press("s").await;
+    browser.find(&format!("article.card.is-decided[data-uid='{first}']")).await;
+    browser.press("z").await;
+    browser.until("it waits again", &format!("document.querySelector(\"article.card[data-uid='{first}']:not(.is-decided)\")")).await;
+    let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
+    assert_eq!(waiting["counts"]["held"], json!(3));
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn bulk_acts_on_what_was_on_the_screen_and_is_taken_back_whole() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_held(6).await;
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    desk.sign_in(&browser).await;
+    browser.goto("/queue").await;
+    browser.find("article.card.is-current").await;
+    browser.press("X").await;
+    desk.hold(2).await; // arrives after the page was loaded
+    browser.until("new items wait behind a button", "document.querySelector('#new-items')?.getClientRects().length").await;
+    browser.press("S").await;
+    browser.until("six are decided", "document.querySelectorAll('article.card.is-decided').length === 6").await;
+    let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
+    assert_eq!(waiting["counts"]["held"], json!(2), "what came later is left alone");
+    browser.press("z").await;
+    browser.until("all six wait again", "document.querySelectorAll('article.card.is-decided').length === 0").await;
+    let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
+    assert_eq!(waiting["counts"]["held"], json!(8));
+    browser.click("#new-items").await;
+    browser.until("the new ones are shown", "document.querySelectorAll('article.card').length === 8").await;
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn two_moderators_see_each_other_and_conflicts_show_the_other_verdict() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_held(3).await;
+    let (one, two) = (Browser::open(&driver, &desk.app.address).await, Browser::open(&driver, &desk.app.address).await);
+    desk.sign_in(&one).await;
+    desk.sign_in_as_colleague(&two).await;
+    one.goto("/queue").await;
+    two.goto("/queue").await;
+    let first = one.find("article.card.is-current").await.attr("data-uid").await.unwrap().unwrap();
+    let there = format!("article.card[data-uid='{first}']");
+    two.find(&there).await;
+    one.press("c").await;
+    two.until_text(&there, "mod@example.org").await;
+    one.press("s").await;
+    two.find(&format!("{there}.is-gone")).await;
+    two.until_text(&there, "mod@example.org").await;
+    // Somebody who was not told, because the stream had stopped: the answer says who was faster.
+    let second = one.find("article.card.is-current").await.attr("data-uid").await.unwrap().unwrap();
+    let second = format!("article.card[data-uid='{second}']");
+    two.run("document.dispatchEvent(new CustomEvent('doorward:pause'))", vec![]).await;
+    two.click(second.as_str()).await;
+    one.press("a").await;
+    one.find(&format!("{second}.is-decided")).await;
+    two.press("s").await;
+    two.until_text(&second, "mod@example.org").await;
+    two.find(&format!("{second}.is-gone")).await;
+    one.close().await;
+    two.close().await;
+}
+
+#[tokio::test]
+async fn search_finds_words_and_filters_are_links() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_a_morning().await;
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    desk.sign_in(&browser).await;
+    browser.goto("/queue").await;
+    browser.find("article.card.is-current").await;
+    browser.press("/").await;
+    browser.press("zeppelin\u{e007}").await;
+    browser.until("one is found", "document.querySelectorAll('article.card').length === 1").await;
+    assert!(browser.path().await.contains("q=zeppelin"));
+    browser.close().await;
+}

@@ -1,0 +1,38 @@
+//! What people read beside the queue: what the port promises, whichever engine keeps it.
+
+use doorward::domain::people::Reach;
+use doorward::domain::reads::NoteRemoval;
+use uuid::Uuid;
+
+use crate::made::{Made, at, id, moderator, site};
+use crate::suite::Engine;
+
+pub(crate) async fn note_goes_with_its_author_and_is_taken_away_by_whoever_may(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    let ann = id("ann");
+    let note = async |by: &str| store.author_note_add(news.id, &ann, "loud", by, at(1)).await.unwrap();
+    let (first, second) = (note("a@example.org").await, note("b@example.org").await);
+    let remove = async |site, note: Uuid, by: &str, any| {
+        store.author_note_remove(site, &ann, note, by, any, at(2)).await.unwrap()
+    };
+    assert_eq!(remove(news.id, first.id, "b@example.org", false).await, NoteRemoval::NotYours);
+    assert_eq!(remove(blog.id, first.id, "a@example.org", true).await, NoteRemoval::Missing, "another site's author");
+    assert_eq!(remove(news.id, first.id, "A@example.org", false).await, NoteRemoval::Removed);
+    assert_eq!(remove(news.id, first.id, "a@example.org", false).await, NoteRemoval::Missing);
+    let seen = store.author_profile(news.id, &ann, &Reach::ALL, at(3)).await.unwrap().notes;
+    assert_eq!(seen, [second]);
+    assert_eq!(store.author_besides(news.id, &ann).await.unwrap().notes.len(), 1);
+    assert_eq!(store.author_erase(news.id, &ann, moderator(), at(4)).await.unwrap().others, 1);
+    assert!(store.author_profile(news.id, &ann, &Reach::ALL, at(5)).await.unwrap().notes.is_empty());
+}
+
+pub(crate) async fn surroundings_lie_within_the_reach_or_are_none(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let record = Made::new(&news, "c-1").store(&*store).await;
+    assert!(store.surroundings(record.uid, &Reach::ALL, at(9)).await.unwrap().is_some());
+    let elsewhere = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
+    assert!(store.surroundings(record.uid, &elsewhere, at(9)).await.unwrap().is_none());
+    assert!(store.surroundings(Uuid::nil(), &Reach::ALL, at(9)).await.unwrap().is_none());
+}
