@@ -9,8 +9,7 @@ use crate::helpers::{TestApp, doubtful, ordinary};
 
 /// The page of that person.
 async fn page(app: &TestApp, token: &str, path: &str) -> String {
-    let answer = app.request(Method::GET, path, "").header("cookie", format!("doorward_session={token}"));
-    let answer = answer.header("accept", "text/html").send().await.unwrap();
+    let answer = app.request(Method::GET, path, token).header("accept", "text/html").send().await.unwrap();
     assert_eq!(answer.status(), 200, "{path}");
     answer.text().await.unwrap()
 }
@@ -34,6 +33,7 @@ async fn a_card_shows_who_what_where_and_why() {
     comment["author"] = json!({"id": "u/1 ä", "name": "Anna", "url": "https://anna.example/", "role": "subscriber"});
     comment["body"] = json!("Grüße,\nbuy viagra at https://pills.example/cheap now");
     comment["parent_id"] = json!("c-0");
+    app.comment(&ordinary("c-0")).await;
     let held = held(&app, &comment).await;
     let page = page(&app, &app.token, "/queue").await;
     let cards = cards(&page);
@@ -49,6 +49,9 @@ async fn a_card_shows_who_what_where_and_why() {
         ("the link's host", "<b>pills.example</b>/cheap".to_owned()),
         ("the article", "Council approves cycle lanes".to_owned()),
         ("the article's page", format!("href=\"/articles/news/lanes?at={uid}\"")),
+        ("what is answered", "In reply to <bdi>Anna</bdi>".to_owned()),
+        ("the author's record", "first comment here".to_owned()),
+        ("the link's past", "never seen before".to_owned()),
         ("the section", "news › city".to_owned()),
         ("a reason that filters", "href=\"/queue?signal=blocklist\"".to_owned()),
         ("the way to decide", "data-action=\"approve\" data-key=\"a f\"".to_owned()),
@@ -152,6 +155,15 @@ async fn what_happened_is_fetched_when_somebody_looks_and_long_texts_when_somebo
     let (edits, history) = past.split_once("data-part=\"h\"").unwrap();
     assert!(edits.contains("Edited:") && history.contains("Arrived:") && history.contains("news"), "{past}");
     assert!(page(&app, &app.token, "/queue").await.contains("edited once"));
+    let version = app.review(Method::GET, "/v1/queue", None).await["items"][0]["version"].clone();
+    let decision = json!({"items": [{"uid": uid, "seen_version": version}], "action": "approve"});
+    app.review(Method::POST, "/v1/decisions", Some(&decision)).await;
+    app.clock.advance_ms(300_000);
+    let empty = page(&app, &app.token, "/queue").await;
+    assert!(
+        empty.contains("Nothing waits for you") && empty.contains("The last decision was made 5 min ago"),
+        "{empty}"
+    );
 }
 
 #[tokio::test]

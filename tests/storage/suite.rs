@@ -50,6 +50,7 @@ macro_rules! run_on {
             article_keeps_what_is_not_sent_again,
             note_goes_with_its_author_and_is_taken_away_by_whoever_may,
             surroundings_lie_within_the_reach_or_are_none,
+            last_decision_is_the_latest_that_stands_within_the_reach,
             queue_counts_under_every_filter,
             queue_sorts_and_pages_without_gap_or_repeat,
             queue_shows_the_article_as_known_now,

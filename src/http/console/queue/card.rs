@@ -10,11 +10,13 @@ use uuid::Uuid;
 use super::super::texts::Texts;
 use super::marks::{Segment, cut, plain};
 use super::wish::Wish;
+use crate::app::reads::card::{Context, HostPast};
 use crate::domain::category::Category;
 use crate::domain::comment::{Author, Format};
 use crate::domain::decision::{Record, Verdict};
 use crate::domain::model::ModelOutput;
 use crate::domain::normalise::{Body, LinkKind, host_of};
+use crate::domain::reads::AuthorNumbers;
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Field, LIST, Mode, Outcome, Span};
 use crate::domain::store::QueueItem;
@@ -157,6 +159,59 @@ pub(super) struct Looking<'a> {
     pub whole: bool,
     /// From which score a category holds.
     pub hold: &'a dyn Fn(Category) -> f64,
+}
+
+impl Around {
+    /// What stands around a comment, in words.
+    pub(super) fn of(context: &Context, t: &'static Texts, now: Timestamp) -> Self {
+        let parent = context.around.ancestors.first().map(|parent| {
+            let who = parent.author_name.as_deref().or(parent.author_id.as_deref());
+            let cut = if parent.is_cut { "\u{2026}" } else { "" };
+            words(who, &format!("{}{cut}", parent.snippet))
+        });
+        let links = context.links.iter().take(LINKS).map(|link| {
+            let warning = if link.is_disguised {
+                Some(t.say("queue.disguised").to_owned())
+            } else {
+                link.shows.as_ref().map(|shown| t.with("queue.shows", "host", shown))
+            };
+            link_view(
+                &link.url,
+                &link.host,
+                link.text.as_deref(),
+                warning,
+                link.past.map(|past| host_past(past, t, now)),
+            )
+        });
+        let links = links.collect();
+        Self { record: context.around.author.map(|numbers| record(numbers, t, now)), parent, links: Some(links) }
+    }
+}
+
+/// An author's history in numbers.
+fn record(numbers: AuthorNumbers, t: &'static Texts, now: Timestamp) -> String {
+    let all = numbers.all;
+    let Some(first) = numbers.first_at.filter(|_| all.total() > 0) else {
+        return t.say("queue.first-comment").to_owned();
+    };
+    let decided = t.with2("queue.record", ("approved", &t.number(all.approved)), ("rejected", &t.number(all.rejected)));
+    let waiting = if all.held > 0 { format!(", {}", t.count("queue.record-held", all.held)) } else { String::new() };
+    let age = t.span(now.millis_since(first) / 1_000);
+    let since = match numbers.goes_further_back {
+        true => t.with("queue.record-further", "age", age),
+        false => t.with("queue.record-since", "age", age),
+    };
+    format!("{decided}{waiting}, {since}")
+}
+
+/// What is remembered of where a link leads.
+fn host_past(past: HostPast, t: &'static Texts, now: Timestamp) -> String {
+    let Some(first) = past.first_at.filter(|_| past.uses > 0) else { return t.say("queue.never-seen").to_owned() };
+    let uses = t.count("queue.uses", past.uses);
+    let rejected =
+        if past.rejected > 0 { format!(", {}", t.count("queue.uses-rejected", past.rejected)) } else { String::new() };
+    let since = t.with("queue.first-seen", "age", t.span(now.millis_since(first) / 1_000));
+    format!("{uses}{rejected}, {since}")
 }
 
 impl Card {
@@ -393,13 +448,7 @@ fn seen_links(links: &[crate::domain::normalise::Link], t: &'static Texts) -> Ve
 }
 
 /// A link's parts.
-pub(super) fn link_view(
-    url: &str,
-    host: &str,
-    text: Option<&str>,
-    warning: Option<String>,
-    past: Option<String>,
-) -> LinkView {
+fn link_view(url: &str, host: &str, text: Option<&str>, warning: Option<String>, past: Option<String>) -> LinkView {
     let path = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = path.find('/').map_or("", |at| &path[at..]);
     let path = if path == "/" { "" } else { path };
@@ -413,6 +462,6 @@ pub(super) fn link_view(
 }
 
 /// The comment that is answered.
-pub(super) fn words(who: Option<&str>, text: &str) -> Words {
+fn words(who: Option<&str>, text: &str) -> Words {
     Words { who: plain(who.unwrap_or_default()), text: cut(text, &[], PARENT.0, PARENT.1).segments }
 }

@@ -10,14 +10,16 @@ mod wish;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
+use futures_util::future::join_all;
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::super::State;
-use super::super::api::review::{QueueQuery, thresholds};
+use super::super::api::review::QueueQuery;
 use super::super::problem::Problem;
+use super::frame::{Frame, page as answer};
 use super::texts::Texts;
-use super::{Frame, page as answer};
+use crate::app::reads::ReadError;
 use crate::domain::category::Category;
 use crate::domain::people::Duty;
 use crate::domain::store::{PageRequest, QueuePage};
@@ -42,6 +44,8 @@ struct Page {
     shown: String,
     oldest: Option<String>,
     rechecks: Option<String>,
+    /// When something was last decided, where nothing waits.
+    last: Option<String>,
     wish: Wish,
     sorts: Vec<Chip>,
     groups: Vec<Group>,
@@ -106,8 +110,10 @@ pub async fn page(
     if is_refresh {
         return answer(&Filters { t, shown, oldest, groups });
     }
+    let last = if found.held == 0 { state.desk.last_decided(&frame.person).await? } else { None };
     let cards = cards_of(&state, &frame, &found, false).await;
     answer(&Page {
+        last: last.map(|last| t.with("queue.last-decided", "ago", t.ago(&last, &frame.now))),
         t,
         may_decide: frame.may_decide(),
         held: if is_first { found.held } else { found.held.max(1) },
@@ -164,11 +170,21 @@ fn next(wish: &Wish, cursor: &str) -> String {
 
 async fn cards_of(state: &State, frame: &Frame, found: &QueuePage, whole: bool) -> Vec<Card> {
     let house = state.settings.current();
-    let hold = |category: Category| thresholds(house.policy.config(), category).hold.get();
+    let hold = |category: Category| house.policy.config().category(category).hold.get();
     let looking = Looking { t: frame.t, me: &frame.person.email, now: frame.now, whole, hold: &hold };
-    let mut cards = Vec::with_capacity(found.items.len());
-    for item in &found.items {
-        cards.push(Card::new(item, Around::default(), looking));
+    let around = found.items.iter().map(|item| around(state, frame, item.record.uid));
+    let around = join_all(around).await;
+    found.items.iter().zip(around).map(|(item, around)| Card::new(item, around, looking)).collect()
+}
+
+/// What stands around a comment. A card without it is better than none: what is missing is not shown.
+async fn around(state: &State, frame: &Frame, uid: Uuid) -> Around {
+    match state.desk.context(uid, &frame.person, frame.now).await {
+        Ok(context) => Around::of(&context, frame.t, frame.now),
+        Err(ReadError::NotFound(_)) => Around::default(), // erased a moment ago
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a card is shown without what stands around it");
+            Around::default()
+        }
     }
-    cards
 }

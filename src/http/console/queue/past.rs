@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::super::super::State;
 use super::super::super::problem::Problem;
+use super::super::frame::{Frame, page as answer};
 use super::super::texts::Texts;
-use super::super::{Frame, page as answer};
 use crate::domain::decision::Actor;
 use crate::domain::people::Duty;
 use crate::domain::store::{Happening, HappeningKind};
