@@ -20,6 +20,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod net;
+pub mod sample;
 pub mod startup;
 pub mod storage;
 pub mod telemetry;

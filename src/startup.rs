@@ -25,6 +25,7 @@ use crate::app::reads::Desk;
 use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
+use crate::app::searching;
 use crate::app::secrets::Sealer;
 use crate::app::sign_in::SignIn;
 use crate::app::standing::Listeners;
@@ -337,6 +338,7 @@ impl App {
         chores.spawn(async move { webhooks_in.keep_pruning(&*clock).await });
         let (learning, clock) = (Arc::clone(&self.state.learning), Arc::clone(&self.state.clock));
         chores.spawn(async move { learning.keep_learning(&*clock).await });
+        chores.spawn(searching::keep_indexing(Arc::clone(&self.store)));
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);

@@ -11,6 +11,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("storage", &["domain"]),
     ("http", &["app", "domain"]),
     ("net", &["app"]),
+    ("sample", &[]),
 ];
 
 /// Crates that the domain may not name: it has no clock, no network, no database and no runtime.
@@ -44,6 +45,8 @@ fn a_reversed_arrow_is_found() {
         ("classifier/model.rs", "use crate::{app::intake, domain::model};", "classifier must not name app"),
         ("app/intake.rs", "use crate::startup::App;", "app must not name startup"),
         ("app/outbox/deliver.rs", "use crate::net::post::HttpPost;", "app must not name net"),
+        ("sample/post.rs", "use crate::app::intake::Intake;", "sample must not name app"),
+        ("sample/hook.rs", "use crate::domain::time::Timestamp;", "sample must not name domain"),
         ("unheard_of/mod.rs", "", "src/unheard_of/mod.rs: no layer of that name"),
     ];
     for (file, source, expected) in cases {

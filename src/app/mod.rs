@@ -25,6 +25,7 @@ pub mod review;
 pub mod rotation;
 pub mod sampling;
 pub mod sanctions;
+pub mod searching;
 pub mod secrets;
 pub mod sign_in;
 pub mod signature;

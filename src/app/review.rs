@@ -10,9 +10,10 @@ use crate::app::outbox;
 use crate::app::standing::Listeners;
 use crate::domain::decision::{Action, Actor, Record, Status};
 use crate::domain::people::Person;
+use crate::domain::search::SearchFilter;
 use crate::domain::store::{
-    Happening, ListError, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen, Store,
-    StoreError, UndoError,
+    Happening, ListError, Page, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen,
+    Store, StoreError, UndoError,
 };
 use crate::domain::time::Timestamp;
 
@@ -105,6 +106,20 @@ impl Review {
     ) -> Result<QueuePage, ListError> {
         let filter = QueueFilter { reach: by.reach.clone(), ..filter };
         self.store.queue(&filter, sort, page, now).await
+    }
+
+    /// Comments of any status with these words, within a person's reach, newest first.
+    ///
+    /// # Errors
+    /// [`ListError`].
+    pub async fn search(
+        &self,
+        filter: SearchFilter,
+        page: &PageRequest,
+        by: &Person,
+    ) -> Result<Page<Record>, ListError> {
+        let filter = SearchFilter { reach: by.reach.clone(), ..filter };
+        self.store.comment_search(&filter, page).await
     }
 
     /// Leases items to a person; answers what is theirs now and until when.

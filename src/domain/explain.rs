@@ -5,8 +5,10 @@ use utoipa::ToSchema;
 
 use super::category::{Category, PerCategory};
 use super::decision::{Action, Adjustment, Verdict};
+use super::readers::ReaderView;
 use super::scores::LogOdds;
 use super::signal::{Evaluated, Mode, Outcome};
+use super::time::Timestamp;
 
 /// Kinds of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +33,56 @@ pub struct Change {
     pub id: String,
     /// One sentence.
     pub text: String,
+}
+
+/// What a place in the queue is told from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Standing {
+    /// The place: higher comes first, 0.0 to 1.0.
+    pub priority: f64,
+    /// The category that it waits for, as people see it.
+    pub category: Option<Category>,
+    /// How readers see it.
+    pub readers: ReaderView,
+    /// Since when it waits.
+    pub held_at: Timestamp,
+}
+
+/// Why a comment stands where it stands in the queue, in one short sentence. A place is the highest of its scores, or how urgent readers' reports
+/// make it, whichever is more. `hold` is the threshold of a category now. Nothing here looks at the scores themselves: what was drawn to check on
+/// the machine has a place by lot, and must read like everything else.
+#[must_use]
+pub fn place(standing: &Standing, hold: impl Fn(Category) -> f64, now: Timestamp) -> String {
+    let Standing { priority, category, readers, held_at } = *standing;
+    let mut parts = Vec::with_capacity(3);
+    let reports = match readers.reports {
+        1 => "1 report".to_owned(),
+        reports => format!("{reports} reports"),
+    };
+    let by_reports = readers.reports > 0 && (readers.urgency() - priority).abs() < 1e-9;
+    parts.push(match category {
+        _ if by_reports => format!("at {priority:.2} by readers' reports"),
+        None => format!("at {priority:.2}, held for another cause than a score"),
+        Some(category) => {
+            let over = priority - hold(category);
+            let above = if over > 0.0 { format!(", {over:.2} above the threshold") } else { String::new() };
+            format!("at {priority:.2} for {}{above}", category.name())
+        }
+    });
+    if readers.reports > 0 {
+        parts.push(reports);
+    }
+    parts.push(format!("waits {}", how_long(now.millis_since(held_at))));
+    parts.join("; ")
+}
+
+fn how_long(millis: u64) -> String {
+    let minutes = millis / 60_000;
+    match minutes {
+        0..60 => format!("{minutes} min"),
+        60..2_880 => format!("{} h", minutes / 60),
+        _ => format!("{} days", minutes / 1_440),
+    }
 }
 
 /// The terms of a category, summed, with one of them (a signal's id, or `model`) left out: composite rules that hang on it go with it, and the
@@ -296,5 +348,24 @@ mod tests {
         };
         assert!(up_to.lets_through(&scored));
         assert!(!up_to.lets_through(&verdict(vec![hit("shouting", 1.0)], super::tests::scored(1.0))));
+    }
+
+    #[test]
+    fn a_place_is_told_in_one_sentence() {
+        let standing = |priority, category, reports, weight, minutes: i64| Standing {
+            priority,
+            category,
+            readers: ReaderView { reports, weight, up: 0, down: 0 },
+            held_at: Timestamp::from_millis(-minutes * 60_000),
+        };
+        let spam = Some(Category::Spam);
+        for (standing, told) in [
+            (standing(0.48, spam, 3, 0.5, 125), "at 0.48 for spam, 0.18 above the threshold; 3 reports; waits 2 h"),
+            (standing(0.25, spam, 0, 0.0, 5), "at 0.25 for spam; waits 5 min"),
+            (standing(0.75, None, 1, 3.0, 2_880), "at 0.75 by readers' reports; 1 report; waits 2 days"),
+            (standing(0.0, None, 0, 0.0, 0), "at 0.00, held for another cause than a score; waits 0 min"),
+        ] {
+            assert_eq!(place(&standing, |_| 0.3, Timestamp::EPOCH), told);
+        }
     }
 }

@@ -100,6 +100,14 @@ pub struct ReaderView {
     pub down: u32,
 }
 
+impl ReaderView {
+    /// How early what readers object to is looked at: a place in the queue, 0.0 to 1.0.
+    #[must_use]
+    pub fn urgency(&self) -> f64 {
+        self.weight / (self.weight + 1.0)
+    }
+}
+
 /// What became of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reported {

@@ -13,16 +13,17 @@ use uuid::Uuid;
 
 use super::appeal::{AppealState, Appeals};
 use super::campaign::{Campaigns, Membership};
-use super::category::Category;
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use super::history::{AuthorPast, Standing};
 use super::learning::{Learning, Lot};
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
-use super::readers::{ReaderView, Readers, ReportSeen};
+pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, QueueSort};
+use super::readers::{ReaderView, Readers};
 use super::reads::Reads;
 use super::sanction::{Effect, Sanction, Sanctions};
+use super::search::Search;
 use super::session::Sessions;
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
@@ -137,97 +138,6 @@ pub enum ListError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// The queue's order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum QueueSort {
-    /// Most doubtful first.
-    #[default]
-    Priority,
-    /// Longest waiting first.
-    Oldest,
-    /// Latest first.
-    Newest,
-}
-
-/// Which held comments to show. All given conditions must hold.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct QueueFilter {
-    /// Sites by name; empty for all.
-    pub sites: Vec<String>,
-    /// Whose verdict names that category.
-    pub category: Option<Category>,
-    /// That this signal hit (live or shadow).
-    pub signal: Option<String>,
-    /// Whose article stands in that section.
-    pub section: Option<String>,
-    /// In that language.
-    pub lang: Option<String>,
-    /// Under that article (the site's id).
-    pub article: Option<String>,
-    /// By that author (the site's id).
-    pub author: Option<String>,
-    /// Of that campaign.
-    pub campaign: Option<Uuid>,
-    /// Claimed by that person (e-mail), or `none`.
-    pub assigned: Option<String>,
-    /// Whose body holds these words, case folded.
-    pub q: Option<String>,
-    /// On which this person works.
-    pub reach: Reach,
-}
-
-/// A held comment, as a moderator sees it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueueItem {
-    /// The comment.
-    pub record: Record,
-    /// The article as known now.
-    pub article: Article,
-    /// Since when it waits.
-    pub held_at: Timestamp,
-    /// Its place: higher comes first.
-    pub priority: f64,
-    /// Who works on it, and until when the claim holds.
-    pub claim: Option<Claim>,
-    /// The campaign that it belongs to.
-    pub campaign: Option<Uuid>,
-    /// How readers see it.
-    pub readers: ReaderView,
-    /// What readers said of it and nobody has answered yet, the latest few.
-    pub reports: Vec<ReportSeen>,
-}
-
-/// A lease on a held comment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// Who, by e-mail.
-    pub by: String,
-    /// Until when.
-    pub until: Timestamp,
-}
-
-/// A page of the queue with true counts: derived from the rows, under the same filter except for the page.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct QueuePage {
-    /// The items.
-    pub items: Vec<QueueItem>,
-    /// How many are held.
-    pub held: u64,
-    /// By site name.
-    pub by_site: std::collections::BTreeMap<String, u64>,
-    /// By category; held for another cause than a score counts as `none`.
-    pub by_category: std::collections::BTreeMap<String, u64>,
-    /// By signal that hit; one comment counts for each of its signals.
-    pub by_signal: std::collections::BTreeMap<String, u64>,
-    /// Members of campaigns within reach that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
-    pub rechecks: u64,
-    /// Since when the oldest waits.
-    pub oldest: Option<Timestamp>,
-    /// Where to go on.
-    pub next_cursor: Option<String>,
 }
 
 /// Which version of which comment somebody saw when deciding.
@@ -642,7 +552,9 @@ pub enum CreateError {
 /// Who remembers.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
-pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Sessions + Send + Sync {
+pub trait Store:
+    Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Search + Sessions + Send + Sync
+{
     // Comments.
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.
@@ -710,7 +622,8 @@ pub trait Store: Outbox + Sanctions + Readers + Appeals + Campaigns + Learning +
 
     // Review.
 
-    /// A page of held comments with counts, as of `now` (claims that ran out count as none).
+    /// A page of held comments with counts, as of `now` (claims that ran out count as none). `filter.q` is matched as [`super::search`] says, and
+    /// misses nothing: what was held by the last commit is found.
     async fn queue(
         &self,
         filter: &QueueFilter,

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
-    oversight, readers, reads, review, sanctions, webhooks_in,
+    oversight, readers, reads, review, sanctions, search, webhooks_in,
 };
 use super::console::{account, assets, queue, sign_in};
 use super::openapi;
@@ -60,6 +60,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/v1/comments/batch", Site(Scope::Post), web::post().to(batch::submit)),
         entry(Method::GET, "/v1/comments/by-uid/{uid}/explanation", Person(Read), web::get().to(review::explanation)),
         entry(Method::GET, "/v1/comments/by-uid/{uid}/context", Person(Read), web::get().to(reads::context)),
+        entry(Method::GET, "/v1/comments/search", Person(Read), web::get().to(search::comments)),
         entry(Method::GET, "/v1/comments/{id}", SiteOrPerson(Scope::Read), web::get().to(comments::find)),
         entry(Method::PUT, "/v1/comments/{id}", Site(Scope::Post), web::put().to(comments::edit)),
         entry(Method::DELETE, "/v1/comments/{id}", SiteOrPerson(Scope::Erase), web::delete().to(comments::erase)),

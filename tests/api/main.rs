@@ -30,6 +30,7 @@ mod review;
 mod sampling;
 mod sanctions;
 mod sign_in;
+mod search;
 mod siblings;
 mod unavailable;
 mod webhooks_in;

@@ -11,6 +11,7 @@ use doorward::domain::outbox::{LetterFilter, Outbox as _};
 use doorward::domain::people::Reach;
 use doorward::domain::readers::{Config as Reports, NewReport, Readers as _};
 use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
+use doorward::domain::search::Search as _;
 use doorward::domain::site::{Scope, Site};
 use doorward::domain::store::Store;
 use doorward::storage::Config;
@@ -143,6 +144,9 @@ async fn of_an_erased_author_no_byte_is_left() {
         assert!(planted.contains(marker), "{marker} was planted nowhere: the search would prove nothing");
     }
 
+    while store.search_index(100).await.unwrap().more {}
+    noise(&store, &news, 600).await; // so that the index has more than one part
+    while store.search_index(100).await.unwrap().more {}
     let erased = store.author_erase(news.id, &id("markeraccount"), moderator(), at(7)).await.unwrap();
     assert_eq!((erased.comments.len(), erased.others), (3, 3));
     for _ in 0..4_000 {
@@ -167,6 +171,7 @@ async fn the_log_is_emptied_once_a_reader_of_old_pages_is_gone() {
     let store = SqliteStore::open_serving(&Config::sqlite(&path)).unwrap();
     let news = crate::made::site(&store, "news").await;
     Made::new(&news, "m-1").body("markerbody").author("ann").store(&store).await;
+    store.search_index(100).await.unwrap();
     let reader = rusqlite::Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM comment;").unwrap();
     let _: i64 = reader.query_row("SELECT count(*) FROM comment", [], |row| row.get(0)).unwrap();

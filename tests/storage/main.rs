@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
+mod big;
 mod campaigns;
 mod erased;
 mod figures;
@@ -14,6 +15,7 @@ mod people;
 mod reads;
 mod sanctions_reports_appeals;
 mod sessions;
+mod search;
 mod short_campaigns;
 mod sqlite;
 mod suite;

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use doorward::domain::decision::Action;
+use doorward::domain::people::Reach;
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
-use doorward::domain::store::{Store, StoreError};
+use doorward::domain::search::Search as _;
+use doorward::domain::store::{QueueFilter, QueueSort, Store, StoreError};
 use doorward::storage::Config;
 use doorward::storage::sqlite::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::made::{Made, at, id, moderator, site};
+use crate::made::{Made, at, first_page, id, moderator, ruling, site, worker};
 use crate::suite::Engine;
 
 crate::run_on!(Folder::new());
@@ -30,7 +33,12 @@ impl Folder {
     }
 
     fn config(&self) -> Config {
-        Config { busy_timeout_ms: 50, ..Config::sqlite(&self.path()) }
+        Config::sqlite(&self.path())
+    }
+
+    /// For tests about locks that are never let go: the default would only make them slow.
+    fn impatient(&self) -> Config {
+        Config { busy_timeout_ms: 50, ..self.config() }
     }
 
     fn serve(&self) -> SqliteStore {
@@ -158,7 +166,7 @@ fn locked_file_is_refused_after_the_timeout() {
     let folder = Folder::new();
     let other = raw(&folder.path());
     other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
-    let error = failure(&folder.config());
+    let error = failure(&folder.impatient());
     assert!(matches!(error, OpenError::Locked(_)), "{error}");
 }
 
@@ -197,9 +205,34 @@ async fn commands_work_beside_the_service_but_take_no_comments_in() {
 }
 
 #[tokio::test]
+async fn the_queue_follows_what_another_process_writes() {
+    let folder = Folder::new();
+    let service = folder.serve();
+    let command = SqliteStore::open(&folder.config()).unwrap();
+    let news = site(&service, "news").await;
+    let mut records = Vec::new();
+    for n in 0..5 {
+        records.push(Made::new(&news, &format!("c-{n}")).held(None, &["blocklist"], 0.5).at(n).store(&service).await);
+    }
+    let counted = async |store: &SqliteStore, q: Option<&str>| {
+        let filter = QueueFilter { q: q.map(str::to_owned), ..QueueFilter::default() };
+        let page = store.queue(&filter, QueueSort::Oldest, &first_page(1), at(9)).await.unwrap();
+        (page.held, page.by_assigned.get("ann@example.org").copied().unwrap_or(0))
+    };
+    assert_eq!((counted(&service, None).await, counted(&command, Some("liked")).await), ((5, 0), (5, 0)));
+    let ruled = command.rule(ruling(Action::Approve, &[&records[0], &records[1]], 6)).await.unwrap();
+    service.claim(&[records[2].uid], &worker("ann@example.org"), at(99), at(6)).await.unwrap();
+    assert_eq!((counted(&service, Some("liked")).await, counted(&command, None).await), ((3, 1), (3, 1)));
+    command.unrule(ruled.decision, moderator(), &Reach::ALL, at(7)).await.unwrap();
+    assert_eq!((counted(&service, Some("liked")).await, counted(&command, None).await), ((5, 1), (5, 1)));
+    command.site_delete("news", moderator(), at(8)).await.unwrap();
+    assert_eq!((counted(&service, Some("liked")).await, counted(&service, None).await), ((0, 0), (0, 0)));
+}
+
+#[tokio::test]
 async fn locked_database_acknowledges_nothing_and_recovers() {
     let folder = Folder::new();
-    let store = folder.serve();
+    let store = SqliteStore::open_serving(&folder.impatient()).unwrap();
     let news = site(&store, "news").await;
     let other = raw(&folder.path());
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -245,7 +278,9 @@ async fn erased_words_are_nowhere_in_the_file() {
     let store = folder.serve();
     let news = site(&store, "news").await;
     Made::new(&news, "c-1").body("hippopotamus one").store(&store).await;
+    while store.search_index(100).await.unwrap().more {}
     Made::new(&news, "c-1").body("hippopotamus two").revise(&store).await.unwrap();
+    while store.search_index(100).await.unwrap().more {}
     store.comment_erase(news.id, &id("c-1"), doorward::domain::decision::Actor::Console, at(1)).await.unwrap();
     store.close().await;
     drop(store);

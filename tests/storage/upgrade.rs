@@ -12,6 +12,7 @@ use doorward::domain::category::Category;
 use doorward::domain::comment::Article;
 use doorward::domain::decision::{Action, DecidedBy, Status};
 use doorward::domain::people::{Reach, Role};
+use doorward::domain::search::{Question, Search as _, SearchFilter};
 use doorward::domain::store::{AuditFilter, QueueFilter, QueueSort, Store};
 use doorward::storage::Config;
 use doorward::storage::sqlite::SqliteStore;
@@ -57,6 +58,10 @@ async fn databases_of_every_schema_so_far_are_read() {
         let queue = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
         assert_eq!(queue.items[0].article.title.as_deref(), Some("Bees"));
         assert_eq!(queue.items[0].record, held);
+        while store.search_index(1).await.unwrap().more {}
+        let asked = SearchFilter { question: Question::read("changed"), ..SearchFilter::default() };
+        let found = store.comment_search(&asked, &first_page(9)).await.unwrap();
+        assert_eq!(found.items, [held.clone()], "what is there is entered");
         assert_eq!(store.audit_list(&AuditFilter::default(), &first_page(9)).await.unwrap().items.len(), 3);
         let trace = Made::new(&news, "new").author("u-1").0.trace;
         assert_eq!(store.author_past(&trace, at(9), 9).await.unwrap().rejected_by_person, 1);

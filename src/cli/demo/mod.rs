@@ -1,9 +1,9 @@
 //! `doorward demo`: the whole service on loopback, with a sample site to look around in.
 //!
+//! The site ([`crate::sample`]) has a port of its own and knows Doorward from outside only: its key, and the webhooks that come to it.
 //! The sample comments take the way that every comment takes, at moments in the past; nothing is written to the database
 //! by hand. Running it again in the same folder goes on where it stopped, with new keys.
 
-mod receiver;
 mod sample;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -21,6 +21,8 @@ use crate::app::secrets::Sealer;
 use crate::config::Config;
 use crate::domain::people::{Person, Reach, Role};
 use crate::domain::site::Site;
+use crate::domain::time::Timestamp;
+use crate::sample as courier;
 use crate::startup::{self, App, SystemClock};
 use crate::telemetry;
 
@@ -39,13 +41,22 @@ pub(super) struct Arguments {
     /// The port on loopback [default: 8080 if it is free, else any]
     #[arg(long)]
     port: Option<u16>,
+    /// The port of the sample site on loopback [default: 8081 if it is free, else any]
+    #[arg(long)]
+    sample_port: Option<u16>,
 }
+
+/// Milliseconds between two comments of a morning that the sample site replays.
+const PACE_MS: u64 = 350;
+/// Milliseconds until the sample site sends a comment again that was not answered.
+const AGAIN_MS: u64 = 500;
 
 pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
     std::fs::create_dir_all(&arguments.folder).with_context(|| format!("{}", arguments.folder.display()))?;
-    let listener = listen(arguments.port)?;
-    let hooks = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port on loopback can be opened")?;
-    let hooks_url = format!("http://{}/webhooks", hooks.local_addr()?);
+    let listener = listen(arguments.port, 8080)?;
+    let site_listener = listen(arguments.sample_port, 8081)?;
+    let site_address = format!("http://{}", site_listener.local_addr()?);
+    let hooks_url = format!("{site_address}/doorward");
     let address = format!("http://{}", listener.local_addr()?);
     let config = settings(&arguments.folder, &address);
     telemetry::start_log(&config.log)?;
@@ -53,19 +64,19 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<()> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let app = startup::assemble(&config, Arc::clone(&clock)).await?;
         let demo = Demo::prepare(&app, &config, clock.as_ref(), &hooks_url).await?;
-        demo.greet(&address, &arguments.folder)?;
-        let receiving = receiver::serve(hooks, demo.webhook_secret, clock)?;
+        demo.greet(&address, &site_address, &arguments.folder)?;
+        let site = courier::open(demo.site_settings(&address, clock.now())?, site_listener)?;
         let served = app.serve(listener, startup::stop_signal()).await;
-        receiving.stop(true).await;
+        site.stop().await;
         served
     })
 }
 
-fn listen(port: Option<u16>) -> anyhow::Result<TcpListener> {
+fn listen(port: Option<u16>, usual: u16) -> anyhow::Result<TcpListener> {
     let bind = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     match port {
         Some(port) => bind(port).with_context(|| format!("port {port} on loopback cannot be opened")),
-        None => bind(8080).or_else(|_| bind(0)).context("no port on loopback can be opened"),
+        None => bind(usual).or_else(|_| bind(0)).context("no port on loopback can be opened"),
     }
 }
 
@@ -76,7 +87,7 @@ fn settings(folder: &Path, address: &str) -> Config {
     config.database.url = format!("sqlite:{}", folder.join("doorward.db").display());
     config.secrets.key_file = folder.join("doorward.key");
     config.log.level = "warn".to_owned();
-    // The demo's own receiver is on loopback: an exception that nothing but the demo makes by itself.
+    // The sample site is on loopback: an exception that nothing but the demo makes by itself.
     config.webhooks.allow_hosts = vec![Ipv4Addr::LOCALHOST.to_string()];
     config.webhooks.undo_grace_s = GRACE_S;
     config
@@ -121,8 +132,26 @@ impl Demo {
         Ok(demo)
     }
 
-    fn greet(&self, address: &str, folder: &Path) -> anyhow::Result<()> {
+    /// What the sample site is told: where Doorward is, and its own key and secret. Nothing else.
+    fn site_settings(&self, address: &str, now: Timestamp) -> anyhow::Result<courier::Settings> {
+        Ok(courier::Settings {
+            doorward: address.to_owned(),
+            console: address.to_owned(),
+            key: self.key.clone(),
+            webhook_secret: self.webhook_secret.clone(),
+            pace_ms: PACE_MS,
+            again_ms: AGAIN_MS,
+            earlier: sample::earlier(now)?,
+            now: || SystemClock.now().as_millis(),
+            heard: |line| {
+                let _ = say(format_args!("webhook {line}")); // nobody may be there to read it
+            },
+        })
+    }
+
+    fn greet(&self, address: &str, site_address: &str, folder: &Path) -> anyhow::Result<()> {
         say(format_args!("Doorward runs at {address} (this machine only). Its database is in {}.", folder.display()))?;
+        say(format_args!("The sample site, a newspaper to comment on: {site_address}"))?;
         say(format_args!("Site `{SITE}`: 6 articles, {} comments. Key: {}", sample::count(), self.key))?;
         say(format_args!("Moderator {}. Token: {}", self.person.email, self.token))?;
         say("\nSend three comments, look at the queue, and decide:")?;

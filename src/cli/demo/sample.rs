@@ -16,9 +16,9 @@ use crate::domain::people::Person;
 use crate::domain::site::Site;
 use crate::domain::store::{RulingCategory, Seen};
 use crate::domain::time::Timestamp;
+use crate::sample::{self as courier, Earlier, Story};
 use crate::startup::App;
 
-const ARTICLES: &str = include_str!("articles.json");
 const AUTHORS: &str = include_str!("authors.json");
 const COMMENTS: &str = include_str!("comments.json");
 
@@ -86,8 +86,19 @@ impl SampleComment {
     }
 }
 
+/// The stories of the sample site, as it tells Doorward of them.
 fn articles() -> anyhow::Result<Vec<ArticleDraft>> {
-    serde_json::from_str(ARTICLES).context("the sample articles")
+    let stories = courier::stories().context("the sample stories")?;
+    let article = |story: Story| ArticleDraft {
+        url: Some(story.url()),
+        title: Some(story.headline.clone()),
+        text: Some(story.text()),
+        section: Some(story.section_id()),
+        lang: Some("en".to_owned()),
+        id: story.id,
+        tags: Some(story.tags),
+    };
+    Ok(stories.into_iter().map(article).collect())
 }
 
 fn authors() -> anyhow::Result<BTreeMap<String, SampleAuthor>> {
@@ -104,6 +115,21 @@ fn comments() -> anyhow::Result<Vec<SampleComment>> {
 /// How many comments the sample holds.
 pub(super) fn count() -> usize {
     comments().map_or(0, |comments| comments.len())
+}
+
+/// The sample comments, as the sample site had them before.
+pub(super) fn earlier(now: Timestamp) -> anyhow::Result<Vec<Earlier>> {
+    let authors = authors()?;
+    let name = |key: &str| authors.get(key).map(|author| author.name.clone()).unwrap_or_default();
+    let earlier = |sample: SampleComment| Earlier {
+        at_ms: sample.at(now).as_millis(),
+        name: name(&sample.author),
+        id: sample.id,
+        story: sample.article,
+        parent: sample.parent_id,
+        body: sample.body,
+    };
+    Ok(comments()?.into_iter().map(earlier).collect())
 }
 
 /// Sends the sample through the house as if it had come over the last ten days. What is there already is left alone.

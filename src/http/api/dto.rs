@@ -18,7 +18,7 @@ use crate::domain::reads::AlsoLetsThrough;
 use crate::domain::sanction::is_shadowed;
 use crate::domain::scores::{LogOdds, Score};
 use crate::domain::signal::{Evaluated, Mode, Outcome, Span};
-use crate::domain::store::{Happening, HappeningKind, PageRequest, QueueItem, RulingCategory};
+use crate::domain::store::{AuthorKind, Happening, HappeningKind, PageRequest, QueueItem, RulingCategory};
 
 /// A comment with its verdict.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -260,6 +260,10 @@ pub struct QueueItemOut {
     pub held_at: String,
     /// Its place: higher comes first.
     pub priority: f64,
+    /// Why it stands there, in one sentence.
+    pub place: String,
+    /// What was known of its author when it came into the queue.
+    pub author_kind: AuthorKind,
     /// Who works on it.
     pub claimed_by: Option<String>,
     /// Until when.
@@ -311,8 +315,10 @@ impl From<&Author> for AuthorOut {
     }
 }
 
-impl From<&QueueItem> for QueueItemOut {
-    fn from(item: &QueueItem) -> Self {
+impl QueueItemOut {
+    /// With the sentence about its place.
+    #[must_use]
+    pub fn new(item: &QueueItem, place: String) -> Self {
         let record = &item.record.as_people_see();
         Self {
             id: record.comment.id.to_string(),
@@ -329,6 +335,8 @@ impl From<&QueueItem> for QueueItemOut {
             campaign: item.campaign.map(|uid| uid.to_string()),
             held_at: item.held_at.to_string(),
             priority: item.priority,
+            place,
+            author_kind: item.author_kind,
             claimed_by: item.claim.as_ref().map(|claim| claim.by.clone()),
             claimed_until: item.claim.as_ref().map(|claim| claim.until.to_string()),
             readers: item.readers,
@@ -337,7 +345,8 @@ impl From<&QueueItem> for QueueItemOut {
     }
 }
 
-/// True counts under the filter.
+/// True counts. `held` is under the whole filter; each of the others under all of the filter but the condition that it is a choice of, so that with
+/// `category=spam` chosen `by_category` goes on to say how many there are of the others.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct QueueCounts {
     /// How many are held.
@@ -348,6 +357,16 @@ pub struct QueueCounts {
     pub by_category: BTreeMap<String, u64>,
     /// By signal that hit.
     pub by_signal: BTreeMap<String, u64>,
+    /// By the article's section; what has none is left out.
+    pub by_section: BTreeMap<String, u64>,
+    /// By language; what has none that is known is left out.
+    pub by_lang: BTreeMap<String, u64>,
+    /// By whether the author was `new` or `known`.
+    pub by_author_kind: BTreeMap<AuthorKind, u64>,
+    /// By who claims it, by e-mail; `none` for what is free.
+    pub by_assigned: BTreeMap<String, u64>,
+    /// By campaign: the fifty of which most wait.
+    pub by_campaign: BTreeMap<Uuid, u64>,
     /// Comments of campaigns that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
     pub rechecks: u64,
 }

@@ -22,5 +22,6 @@ pub mod readers;
 pub mod reads;
 pub mod review;
 pub mod sanctions;
+pub mod search;
 pub mod telling;
 pub mod webhooks_in;

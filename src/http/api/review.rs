@@ -8,17 +8,17 @@ use uuid::Uuid;
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body};
 use super::dto::{
-    ClaimsOut, CommentOut, ConflictOut, DecisionOut, ExplanationOut, HappeningOut, QueueCounts, QueueOut, SumOut,
-    SumTerm, page_request,
+    ClaimsOut, CommentOut, ConflictOut, DecisionOut, ExplanationOut, HappeningOut, QueueCounts, QueueItemOut, QueueOut,
+    SumOut, SumTerm, page_request,
 };
 use crate::app::review::Ask;
 use crate::domain::category::Category;
 use crate::domain::decision::{Action, Verdict};
-use crate::domain::explain::{smallest_change, total};
+use crate::domain::explain::{Standing, place, smallest_change, total};
 use crate::domain::people::{Duty, Person, Reach};
 use crate::domain::policy::Config as PolicyConfig;
 use crate::domain::signal::{Mode, Outcome};
-use crate::domain::store::{QueueFilter, QueueSort, Ruled, RulingCategory, Seen};
+use crate::domain::store::{AuthorKind, QueueFilter, QueueItem, QueueSort, Ruled, RulingCategory, Seen};
 
 /// Items of one request at most.
 const MAX_ITEMS: usize = 1_000;
@@ -42,11 +42,13 @@ pub struct QueueQuery {
     pub article: Option<String>,
     /// By that author (the site's id).
     pub author: Option<String>,
+    /// `new` for authors none of whose last 64 comments there stood approved when this one came into the queue; `known` for the others.
+    pub author_kind: Option<String>,
     /// Of that campaign.
     pub campaign: Option<String>,
     /// Claimed by that person (e-mail), `me`, or `none`.
     pub assigned: Option<String>,
-    /// Whose text holds these words. Counts then stop after 20,000 comments searched, and say at least so many.
+    /// Whose text, author's name or article's title holds all of these words; the last may be the beginning of one (three letters or more).
     pub q: Option<String>,
     /// `priority` (most doubtful first), `oldest` or `newest`.
     pub sort: Option<String>,
@@ -69,6 +71,11 @@ impl QueueQuery {
                     .ok_or_else(|| Problem::invalid("category", "must be spam, off-topic or abuse"))
             })
             .transpose()?;
+        let author_kind = given(self.author_kind)
+            .map(|name| {
+                AuthorKind::from_name(&name).ok_or_else(|| Problem::invalid("author_kind", "must be new or known"))
+            })
+            .transpose()?;
         let sort = match given(self.sort).as_deref() {
             None | Some("priority") => QueueSort::Priority,
             Some("oldest") => QueueSort::Oldest,
@@ -84,9 +91,11 @@ impl QueueQuery {
             lang: given(self.lang),
             article: given(self.article),
             author: given(self.author),
+            author_kind,
             campaign: given(self.campaign).map(|name| Uuid::parse_str(&name).unwrap_or_default()), // none has another name
             assigned: given(self.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
-            q: given(self.q),
+            q: given(self.q).filter(|q| !q.trim().is_empty()),
+            uids: None,
             reach: Reach::ALL, // the use case puts the person's own
         };
         Ok((filter, sort))
@@ -108,18 +117,35 @@ pub async fn queue(
     let (filter, sort) = query.asked(&person)?;
     let now = state.clock.now();
     let page = state.review.queue(filter, sort, &page, &person, now).await?;
+    let house = state.settings.current();
+    let hold = |category| house.policy.config().category(category).hold.get();
     Ok(HttpResponse::Ok().json(QueueOut {
-        items: page.items.iter().map(Into::into).collect(),
+        items: page.items.iter().map(|item| QueueItemOut::new(item, place(&seen(item), hold, now))).collect(),
         counts: QueueCounts {
             held: page.held,
             by_site: page.by_site,
             by_category: page.by_category,
             by_signal: page.by_signal,
+            by_section: page.by_section,
+            by_lang: page.by_lang,
+            by_author_kind: page.by_author_kind,
+            by_assigned: page.by_assigned,
+            by_campaign: page.by_campaign,
             rechecks: page.rechecks,
         },
         oldest_s: page.oldest.map(|oldest| now.millis_since(oldest) / 1_000),
         next_cursor: page.next_cursor,
     }))
+}
+
+/// What the sentence about an item's place is made of: only what is the same for all that waits, whatever put it there.
+fn seen(item: &QueueItem) -> Standing {
+    Standing {
+        priority: item.priority,
+        category: item.record.as_people_see().verdict.category,
+        readers: item.readers,
+        held_at: item.held_at,
+    }
 }
 
 /// Which items to lease, or to give back.

@@ -93,6 +93,8 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
     for (table, column) in [
         ("content", "id"),
         ("queue", "id"),
+        ("search", "rowid"),
+        ("search_due", "id"),
         ("revision", "comment"),
         ("happening", "comment"),
         ("moved", "comment"),

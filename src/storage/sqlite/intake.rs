@@ -169,6 +169,8 @@ pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, 
     for table in [
         "DELETE FROM content WHERE id = ?1",
         "DELETE FROM queue WHERE id = ?1",
+        "DELETE FROM search WHERE rowid = ?1",
+        "DELETE FROM search_due WHERE id = ?1",
         "DELETE FROM revision WHERE comment = ?1",
         "DELETE FROM happening WHERE comment = ?1",
         "DELETE FROM moved WHERE comment = ?1",

@@ -31,6 +31,7 @@ mod rows;
 mod rulings;
 mod samples;
 mod sanctions;
+mod search;
 mod secrets;
 mod sessions;
 mod shared;

@@ -279,12 +279,12 @@ fn without_addresses(content: Content) -> Content {
     Content { comment: NewComment { author, referrer: None, ..content.comment }, ..content }
 }
 
-fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
+pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
     let mut query = connection.prepare_cached("SELECT value FROM meta WHERE name = ?1")?;
     Ok(query.query_row([name], |row| row.get(0)).optional()?)
 }
 
-fn meta_set(connection: &Connection, name: &str, value: &[u8]) -> Result<()> {
+pub(super) fn meta_set(connection: &Connection, name: &str, value: &[u8]) -> Result<()> {
     let write =
         "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     connection.prepare_cached(write)?.execute(params![name, value])?;

@@ -86,7 +86,7 @@ fn hold(
 ) -> Result<(Box<crate::domain::decision::Record>, Box<crate::domain::trace::Trace>)> {
     intake::update_row(work.connection, &mut row, Status::Held, DecidedBy::Rule, at)?;
     let mut content = rows::content(work.connection, row.id)?;
-    content.priority = content.priority.max(urgency(view));
+    content.priority = content.priority.max(view.urgency());
     queue::replace(work, &row, &content, at)?;
     let by = Actor::Site(work.shared.site_name(work.connection, row.site)?.to_string());
     let happened = Happened { kind: HappeningKind::Reported, status: Status::Held, decided_by: DecidedBy::Rule, by };
@@ -95,18 +95,13 @@ fn hold(
     Ok((Box::new(rows::load(work.connection, work.shared, &row)?), Box::new(row.trace()?)))
 }
 
-/// What several readers object to is looked at early.
-fn urgency(view: &ReaderView) -> f64 {
-    view.weight / (view.weight + 1.0)
-}
-
 /// The place in the queue of a comment that waits because readers reported it; `None` when that is not why. An edit is no answer to them.
 pub(super) fn waits_for_answer(connection: &Connection, row: &Row) -> Result<Option<f64>> {
     if row.status != Some(Status::Held) || row.decided_by != DecidedBy::Rule {
         return Ok(None);
     }
     let view = view(connection, row.id)?;
-    Ok((view.reports > 0).then(|| urgency(&view)))
+    Ok((view.reports > 0).then(|| view.urgency()))
 }
 
 pub(super) fn vote(

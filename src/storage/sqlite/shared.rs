@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, OptionalExtension};
@@ -10,6 +10,7 @@ use sha2::Sha256;
 use tokio::sync::Notify;
 
 use super::index::{Hasher, Index};
+use super::queue::{HeldWords, Kept};
 use super::uid::Seal;
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, StoreError};
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     reader_key: [u8; 32],
     lot_key: [u8; 32],
     names: RwLock<HashMap<SiteId, Arc<str>>>,
+    kept: Mutex<Kept>,
+    held_words: Mutex<HeldWords>,
     /// That there is something to be told.
     pub news: News,
 }
@@ -69,8 +72,20 @@ impl Shared {
             reader_key: derive("reader"),
             lot_key: derive("lot"),
             names: RwLock::default(),
+            kept: Mutex::default(),
+            held_words: Mutex::default(),
             news: News::default(),
         }
+    }
+
+    /// What is kept of the queue. Whoever takes it must not have read anything in its transaction yet.
+    pub(super) fn kept(&self) -> MutexGuard<'_, Kept> {
+        locked(&self.kept)
+    }
+
+    /// The words of what waits; to be taken before [`Self::kept`], and before anything is read.
+    pub(super) fn held_words(&self) -> MutexGuard<'_, HeldWords> {
+        locked(&self.held_words)
     }
 
     /// What stands for a site's reader, or for a message that it sent.
@@ -101,4 +116,14 @@ impl Shared {
         self.names.write().unwrap_or_else(PoisonError::into_inner).insert(site, Arc::clone(&name));
         Ok(name)
     }
+}
+
+/// The lock; what a panic left half done is forgotten, and read anew.
+fn locked<T: Default>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(|poisoned| {
+        lock.clear_poison();
+        let mut left = poisoned.into_inner();
+        *left = T::default();
+        left
+    })
 }

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -25,6 +25,8 @@ use crate::domain::store::{Result, StoreError};
 const WAITING_MAX: usize = 4_096;
 /// Jobs in one commit: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 512;
+/// Jobs in one commit from which on upkeep waits longer.
+const BUSY_JOBS: usize = 4;
 
 /// What a job works with: the transaction, and what the batch has changed so far.
 pub(super) struct Work<'a> {
@@ -147,6 +149,8 @@ pub(super) struct Writer {
     ended: watch::Receiver<bool>,
     /// Whether anything in the last batch was denied by the database: then `/readyz` tries a real write.
     troubled: Arc<AtomicBool>,
+    /// Jobs of the last batch.
+    last_batch: Arc<AtomicUsize>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -165,12 +169,14 @@ impl Writer {
         let (jobs, queue) = mpsc::channel(WAITING_MAX);
         let (end, ended) = watch::channel(false);
         let troubled = Arc::new(AtomicBool::new(false));
+        let last_batch = Arc::new(AtomicUsize::new(0));
         let checkpoints = Checkpoints::start(checkpointer)?;
         let state = Loop {
             connection,
             shared,
             checkpoints,
             troubled: Arc::clone(&troubled),
+            last_batch: Arc::clone(&last_batch),
             pending: Pending { last_row, ..Pending::default() },
             committed: last_row,
         };
@@ -179,7 +185,7 @@ impl Writer {
             state.run(queue);
             let _ = end.send(true);
         })?;
-        Ok(Self { jobs: RwLock::new(Some(jobs)), ended, troubled, thread: Mutex::new(Some(thread)) })
+        Ok(Self { jobs: RwLock::new(Some(jobs)), ended, troubled, last_batch, thread: Mutex::new(Some(thread)) })
     }
 
     /// Does `job` in the next transaction; answers when that is committed.
@@ -197,6 +203,11 @@ impl Writer {
     /// Whether the database lately denied something.
     pub(super) fn is_troubled(&self) -> bool {
         self.troubled.load(Ordering::Relaxed)
+    }
+
+    /// Whether so much came lately that the last commit held several jobs.
+    pub(super) fn is_busy(&self) -> bool {
+        self.last_batch.load(Ordering::Relaxed) >= BUSY_JOBS
     }
 
     /// Takes nothing more, does what waits, and ends.
@@ -232,6 +243,7 @@ struct Loop {
     shared: Arc<Shared>,
     checkpoints: Checkpoints,
     troubled: Arc<AtomicBool>,
+    last_batch: Arc<AtomicUsize>,
     pending: Pending,
     /// The last row that is committed.
     committed: u32,
@@ -248,6 +260,7 @@ impl Loop {
                 batch.push(next);
             }
             let jobs = batch.len();
+            self.last_batch.store(jobs, Ordering::Relaxed);
             let erased = self.commit(&mut batch);
             self.checkpoints.after(jobs, erased, &self.connection);
         }

@@ -19,7 +19,7 @@ use crate::domain::normalise::{Body, LinkKind, host_of};
 use crate::domain::reads::AuthorNumbers;
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Field, LIST, Mode, Outcome, Span};
-use crate::domain::store::QueueItem;
+use crate::domain::store::{AuthorKind, QueueItem};
 use crate::domain::time::Timestamp;
 
 /// Of a text that much stands on a card until somebody asks for all of it.
@@ -250,7 +250,7 @@ impl Card {
             category: t.say(&format!("category.{}", category.map_or("none", Category::name))).to_owned(),
             name: marked(Field::AuthorName, name.unwrap_or_default(), (200, 1)).segments,
             is_named: name.is_some(),
-            badges: badges(&record, t),
+            badges: badges(&record, item.author_kind, t),
             author_page: author_id.as_deref().map(|id| format!("/authors/{}/{}", segment(&site), segment(id))),
             author_only: author_id.map(|id| Wish::of(&[("site", &site), ("author", &id)]).href()),
             aims: aims(author),
@@ -387,9 +387,10 @@ fn terms(verdict: &Verdict, t: &'static Texts) -> Vec<Term> {
     terms.iter().take(TERMS).map(term).collect()
 }
 
-fn badges(record: &Record, t: &'static Texts) -> Vec<String> {
+fn badges(record: &Record, kind: AuthorKind, t: &'static Texts) -> Vec<String> {
     let comment = &record.comment;
     let mut badges: Vec<String> = comment.author.role.iter().cloned().collect();
+    badges.push(t.say(if kind == AuthorKind::New { "queue.author-new" } else { "queue.author-known" }).to_owned());
     match comment.format {
         Format::Text => {}
         Format::Html => badges.push("HTML".to_owned()),
@@ -414,6 +415,9 @@ fn aims(author: &Author) -> String {
 fn place(item: &QueueItem, category: Option<Category>, looking: Looking<'_>) -> String {
     let t = looking.t;
     let score = t.decimal(item.priority, 2);
+    if item.readers.reports > 0 && (item.readers.urgency() - item.priority).abs() < 1e-9 {
+        return t.with("queue.place-reports", "score", score);
+    }
     let Some(category) = category else { return t.with("queue.place-other", "score", score) };
     let name = t.say(&format!("category.{}", category.name())).to_owned();
     let over = item.priority - (looking.hold)(category);

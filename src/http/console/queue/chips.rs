@@ -58,15 +58,32 @@ pub(super) fn groups(found: &QueuePage, wish: &Wish, me: &Person, t: &'static Te
     let signal = |name: &str| signal_title(name, t);
     let by_category = found.by_category.iter().filter(|(name, _)| *name != "none");
     let by_category: BTreeMap<_, _> = by_category.map(|(name, n)| (name.clone(), *n)).collect();
+    let by_author = found.by_author_kind.iter().map(|(kind, n)| (kind.name().to_owned(), *n)).collect();
+    let author = |name: &str| t.say(if name == "new" { "queue.author-new" } else { "queue.author-known" }).to_owned();
+    let mine = |by: &String| if *by == me.email { "me".to_owned() } else { by.clone() };
+    let mut by_assigned: BTreeMap<_, _> = found.by_assigned.iter().map(|(by, n)| (mine(by), *n)).collect();
+    by_assigned.entry("me".to_owned()).or_insert(0);
+    let assigned = |by: &str| match by {
+        "me" => t.say("queue.mine").to_owned(),
+        "none" => t.say("queue.free").to_owned(),
+        other => other.to_owned(),
+    };
+    // Campaigns have no names: the end of ours tells them apart.
+    let by_campaign = found.by_campaign.iter().map(|(uid, n)| (uid.to_string(), *n)).collect();
+    let campaign = |uid: &str| format!("\u{2026}{}", uid.get(uid.len().saturating_sub(6)..).unwrap_or(uid));
     let maker = Maker { wish, t };
     let mut groups = vec![
         maker.group("category", "queue.category", &by_category, category),
         maker.group("site", "queue.site", &found.by_site, plain),
-        maker.assigned(me),
+        maker.group("section", "queue.section", &found.by_section, plain),
+        maker.group("lang", "queue.language", &found.by_lang, plain),
+        maker.group("author_kind", "queue.author", &by_author, author),
+        maker.group("assigned", "queue.assigned", &by_assigned, assigned),
+        maker.group("campaign", "queue.campaign", &by_campaign, campaign),
         maker.group("signal", "queue.signal", &found.by_signal, signal),
     ];
     // What is in force and not counted is shown all the same, as the way back from it.
-    for (key, label) in [("author", "queue.author"), ("article", "queue.article"), ("campaign", "queue.campaign")] {
+    for (key, label) in [("author", "queue.author"), ("article", "queue.article")] {
         if let Some(value) = wish.get(key) {
             groups.push(Group {
                 label: t.say(label),
@@ -75,7 +92,8 @@ pub(super) fn groups(found: &QueuePage, wish: &Wish, me: &Person, t: &'static Te
             });
         }
     }
-    groups.retain(|group| group.chips.len() > 1 || group.chips.iter().any(|chip| chip.chosen));
+    let is_choice = |chips: &[Chip]| chips.len() > 1 || chips.iter().any(|chip| chip.chosen || !chip.tone.is_empty());
+    groups.retain(|group| is_choice(&group.chips));
     groups
 }
 
@@ -113,16 +131,5 @@ impl Maker<'_> {
         let mut chips: Vec<Chip> = chips.collect();
         let more = chips.split_off(chips.len().min(OPEN));
         Group { label: self.t.say(label), chips, more }
-    }
-
-    fn assigned(&self, me: &Person) -> Group {
-        let mut chips = vec![
-            self.chip("assigned", "me", self.t.say("queue.mine").to_owned(), None),
-            self.chip("assigned", "none", self.t.say("queue.free").to_owned(), None),
-        ];
-        if let Some(other) = self.wish.get("assigned").filter(|by| !["me", "none", &me.email].contains(by)) {
-            chips.push(self.chip("assigned", other, other.to_owned(), None));
-        }
-        Group { label: self.t.say("queue.assigned"), chips, more: Vec::new() }
     }
 }

@@ -22,7 +22,7 @@ use super::texts::Texts;
 use crate::app::reads::ReadError;
 use crate::domain::category::Category;
 use crate::domain::people::Duty;
-use crate::domain::store::{PageRequest, QueuePage};
+use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
 use card::{Around, Card, Looking};
 use chips::{Chip, Group};
 use marks::Piece;
@@ -149,13 +149,10 @@ pub async fn cards(
     let named =
         named.collect::<Result<Vec<_>, _>>().map_err(|_| Problem::invalid("uid", "must be one of our names"))?;
     let (filter, sort) = query.asked(&frame.person)?;
-    let limit = if named.is_empty() { CARDS } else { 500 };
-    let ask = PageRequest { limit, cursor };
-    let mut found = state.review.queue(filter, sort, &ask, &frame.person, frame.now).await?;
-    if !named.is_empty() {
-        found.items.retain(|item| named.contains(&item.record.uid));
-        found.next_cursor = None;
-    }
+    let uids = (!named.is_empty()).then_some(named);
+    let ask = PageRequest { limit: if uids.is_some() { NAMED } else { CARDS }, cursor };
+    let filter = QueueFilter { uids, ..filter };
+    let found = state.review.queue(filter, sort, &ask, &frame.person, frame.now).await?;
     let cards = cards_of(&state, &frame, &found, whole).await;
     let next = found.next_cursor.map(|cursor| next(&wish, &cursor));
     answer(&Cards { t: frame.t, may_decide: frame.may_decide(), cards, next })

@@ -4,7 +4,6 @@
 mod change;
 mod joining;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -108,10 +107,16 @@ pub(super) fn of_comment(connection: &Connection, comment: u32) -> Result<Option
     Ok(uid.map(Uuid::from_bytes))
 }
 
-/// The rows of a campaign's members.
-pub(super) fn rows_of(connection: &Connection, uid: Uuid) -> Result<HashSet<u32>> {
-    let Some(found) = by_uid(connection, uid)? else { return Ok(HashSet::new()) };
-    Ok(members(connection, found.id, 0)?.into_iter().map(|(comment, ..)| comment).collect())
+/// The number of a campaign in rows; one that none has when there is no such campaign.
+pub(super) fn number_of(connection: &Connection, uid: Uuid) -> Result<i64> {
+    Ok(by_uid(connection, uid)?.map_or(-1, |found| found.id))
+}
+
+/// The campaign of that number.
+pub(super) fn uid_of(connection: &Connection, number: i64) -> Result<Option<Uuid>> {
+    let mut query = connection.prepare_cached("SELECT uid FROM campaign WHERE id = ?1")?;
+    let uid: Option<[u8; 16]> = query.query_row([number], |row| row.get(0)).optional()?;
+    Ok(uid.map(Uuid::from_bytes))
 }
 
 /// How many members within reach stand approved and are to be looked at.

@@ -1,0 +1,389 @@
+//! One page of the queue, and counts of everything under the filter.
+//!
+//! All is of one moment: what is kept in memory is brought to the commit that this reader sees, under a lock that was taken before it began to see.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
+
+use super::super::rows;
+use super::super::shared::Shared;
+use super::super::{articles, campaigns, lists, reports};
+use super::kept::{Entry, Kept, NONE};
+use super::{article_key, author_key, category_code, category_name};
+use crate::domain::comment::Article;
+use crate::domain::search::Question;
+use crate::domain::site::SiteId;
+use crate::domain::store::{
+    AuthorKind, Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, Result, StoreError,
+};
+use crate::domain::time::Timestamp;
+
+/// Readers' reports that an item shows.
+const REPORTS_SHOWN: u32 = 5;
+
+/// Stands for a name that nothing in the queue has.
+const UNKNOWN: u32 = u32::MAX;
+
+/// A held comment's place in the chosen order: smaller comes first.
+type Place = (u64, u32);
+
+/// A page of the queue, with counts of everything under the filter.
+pub(in super::super) fn page(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &QueueFilter,
+    sort: QueueSort,
+    page: &PageRequest,
+    now: Timestamp,
+) -> std::result::Result<QueuePage, ListError> {
+    let after = page.cursor.as_deref().map(|cursor| place_of_cursor(shared, sort, cursor)).transpose()?;
+    let mut found = count(connection, shared, filter, sort, now)?;
+    found.places.retain(|place| after.is_none_or(|after| *place > after));
+    let limit = lists::limit(page);
+    let more = found.places.len() > limit;
+    if more {
+        found.places.select_nth_unstable(limit);
+        found.places.truncate(limit);
+    }
+    found.places.sort_unstable();
+    let next_cursor = found.places.last().filter(|_| more).map(|place| cursor_of_place(shared, sort, *place));
+    let items = found
+        .places
+        .iter()
+        .map(|place| item(connection, shared, row_of(*place, sort), now))
+        .collect::<Result<Vec<_>>>()?;
+    let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
+    Ok(QueuePage { items, rechecks, next_cursor, ..found.page })
+}
+
+struct Found {
+    places: Vec<Place>,
+    page: QueuePage,
+}
+
+fn count(
+    connection: &Connection,
+    shared: &Shared,
+    filter: &QueueFilter,
+    sort: QueueSort,
+    now: Timestamp,
+) -> Result<Found> {
+    // Nothing may be read before the locks are held: what is kept must never be of a later commit than what this reader sees.
+    let question = filter.q.as_deref().map(Question::read);
+    let mut words = None;
+    if question.is_some() {
+        let mut held = shared.held_words();
+        if !held.is_loaded() {
+            held.follow(connection)?; // takes seconds, and is not to keep other pages waiting
+            connection.execute_batch("COMMIT; BEGIN")?;
+        }
+        words = Some(held);
+    }
+    let mut kept = shared.kept();
+    let answers = match (&question, &mut words) {
+        (Some(question), Some(words)) => {
+            words.follow(connection)?;
+            Some(words.find(question))
+        }
+        _ => None,
+    };
+    drop(words);
+    kept.follow(connection)?;
+    let mut sieve = Sieve::new(connection, shared, &kept, filter, answers)?;
+    let mut tally = Tally::new(&kept);
+    let now = now.as_millis();
+    let (mut places, mut oldest) = (Vec::new(), None::<i64>);
+    for entry in kept.entries() {
+        let claimed = if entry.claimed_until > now { entry.claimed_by } else { NONE };
+        let missed = sieve.missed(&kept, entry, claimed);
+        if missed == 0 {
+            places.push(place(entry, sort));
+            oldest = Some(oldest.map_or(entry.held_at, |oldest| oldest.min(entry.held_at)));
+        }
+        tally.add(entry, claimed, missed);
+    }
+    let held = places.len() as u64;
+    let oldest = oldest.map(Timestamp::from_millis);
+    Ok(Found { places, page: QueuePage { held, oldest, ..tally.named(connection, shared, &kept)? } })
+}
+
+/// The rows of comments by name; names that are none are left out.
+fn rows_of(connection: &Connection, shared: &Shared, uids: &[Uuid]) -> Result<HashSet<u32>> {
+    let found = uids.iter().filter_map(|uid| rows::by_uid(connection, shared, *uid).transpose());
+    found.map(|row| Ok(row?.id)).collect()
+}
+
+/// Conditions of a filter that the page offers a choice of; and all the others.
+mod of {
+    pub(super) const SITE: u16 = 1;
+    pub(super) const CATEGORY: u16 = 1 << 1;
+    pub(super) const SIGNAL: u16 = 1 << 2;
+    pub(super) const SECTION: u16 = 1 << 3;
+    pub(super) const LANG: u16 = 1 << 4;
+    pub(super) const AUTHOR_KIND: u16 = 1 << 5;
+    pub(super) const ASSIGNED: u16 = 1 << 6;
+    pub(super) const CAMPAIGN: u16 = 1 << 7;
+    pub(super) const OTHER: u16 = 1 << 8;
+}
+
+/// A filter, with its names looked up.
+struct Sieve<'a> {
+    filter: &'a QueueFilter,
+    sites: Option<Vec<bool>>,
+    /// Names of sites, where the reach depends on them, and what it covers, as it is met.
+    names: Option<Vec<String>>,
+    covered: HashMap<(u32, u32, u32), bool>,
+    category: Option<u8>,
+    /// Which of the sets of signals hold the one asked for.
+    signals: Option<Vec<bool>>,
+    section: Option<u32>,
+    lang: Option<u32>,
+    known: Option<bool>,
+    assigned: Option<u32>,
+    article: Option<i64>,
+    author: Option<i64>,
+    campaign: Option<i64>,
+    answers: Option<HashSet<u32>>,
+    /// Rows that are asked for by name.
+    rows: Option<HashSet<u32>>,
+}
+
+impl<'a> Sieve<'a> {
+    fn new(
+        connection: &Connection,
+        shared: &Shared,
+        kept: &Kept,
+        filter: &'a QueueFilter,
+        answers: Option<HashSet<u32>>,
+    ) -> Result<Self> {
+        let named = |slot: Option<u32>| slot.unwrap_or(UNKNOWN);
+        let sites = if filter.sites.is_empty() { None } else { Some(site_ids(connection, &filter.sites)?) };
+        let names = kept.sites().map(|site| Ok(shared.site_name(connection, site)?.to_string()));
+        Ok(Self {
+            filter,
+            sites: sites.map(|sites| kept.sites().map(|site| sites.contains(&site)).collect()),
+            names: if filter.reach.is_all() { None } else { Some(names.collect::<Result<_>>()?) },
+            covered: HashMap::new(),
+            category: filter.category.map(|category| category_code(Some(category))),
+            signals: filter.signal.as_deref().map(|id| kept.signal_sets_with(id)),
+            section: filter.section.as_deref().map(|section| named(kept.sections.find(section))),
+            lang: filter.lang.as_deref().map(|lang| named(kept.langs.find(lang))),
+            known: filter.author_kind.map(|kind| kind == AuthorKind::Known),
+            assigned: filter
+                .assigned
+                .as_deref()
+                .map(|by| if by == "none" { NONE } else { named(kept.people.find(by)) }),
+            article: filter.article.as_deref().map(|id| article_key(shared, id)),
+            author: filter.author.as_deref().map(|id| author_key(shared, id)),
+            campaign: filter.campaign.map(|uid| campaigns::number_of(connection, uid)).transpose()?,
+            answers,
+            rows: filter.uids.as_deref().map(|uids| rows_of(connection, shared, uids)).transpose()?,
+        })
+    }
+
+    /// The conditions that do not hold.
+    fn missed(&mut self, kept: &Kept, entry: &Entry, claimed: u32) -> u16 {
+        let other = self.is_within_reach(kept, entry)
+            && self.answers.as_ref().is_none_or(|answers| answers.contains(&entry.id))
+            && self.rows.as_ref().is_none_or(|rows| rows.contains(&entry.id))
+            && self.article.is_none_or(|article| article == entry.article)
+            && self.author.is_none_or(|author| author == entry.author);
+        if !other {
+            return of::OTHER;
+        }
+        let is = |holds: bool, condition: u16| if holds { 0 } else { condition };
+        let at = |list: &Option<Vec<bool>>, slot: u32| list.as_ref().is_none_or(|list| list[slot as usize]);
+        is(at(&self.sites, entry.site), of::SITE)
+            | is(self.category.is_none_or(|category| category == entry.category), of::CATEGORY)
+            | is(at(&self.signals, entry.signals), of::SIGNAL)
+            | is(self.section.is_none_or(|section| section == entry.section), of::SECTION)
+            | is(self.lang.is_none_or(|lang| lang == entry.lang), of::LANG)
+            | is(self.known.is_none_or(|known| known == entry.author_known), of::AUTHOR_KIND)
+            | is(self.assigned.is_none_or(|by| by == claimed), of::ASSIGNED)
+            | is(self.campaign.is_none_or(|campaign| campaign == entry.campaign), of::CAMPAIGN)
+    }
+
+    fn is_within_reach(&mut self, kept: &Kept, entry: &Entry) -> bool {
+        let Some(names) = &self.names else { return true };
+        let reach = &self.filter.reach;
+        *self.covered.entry((entry.site, entry.section, entry.lang)).or_insert_with(|| {
+            let name = names.get(entry.site as usize);
+            name.is_some_and(|name| reach.covers(name, kept.sections.name(entry.section), kept.langs.name(entry.lang)))
+        })
+    }
+}
+
+/// Counts by everything that the page offers a choice of.
+struct Tally {
+    site: Vec<u64>,
+    category: [u64; 4],
+    signals: Vec<u64>,
+    section: Vec<u64>,
+    lang: Vec<u64>,
+    known: [u64; 2],
+    assigned: Vec<u64>,
+    campaign: HashMap<i64, u64>,
+}
+
+impl Tally {
+    fn new(kept: &Kept) -> Self {
+        Self {
+            site: vec![0; kept.sites().count()],
+            category: [0; 4],
+            signals: vec![0; kept.signals.len()],
+            section: vec![0; kept.sections.len()],
+            lang: vec![0; kept.langs.len()],
+            known: [0; 2],
+            assigned: vec![0; kept.people.len()],
+            campaign: HashMap::new(),
+        }
+    }
+
+    /// Counts a comment wherever all conditions hold but the one that is counted by.
+    fn add(&mut self, entry: &Entry, claimed: u32, missed: u16) {
+        let counts = |condition: u16| u64::from(missed & !condition == 0);
+        if missed == of::OTHER {
+            return;
+        }
+        self.site[entry.site as usize] += counts(of::SITE);
+        self.category[usize::from(entry.category & 3)] += counts(of::CATEGORY);
+        self.signals[entry.signals as usize] += counts(of::SIGNAL);
+        self.section[entry.section as usize] += counts(of::SECTION);
+        self.lang[entry.lang as usize] += counts(of::LANG);
+        self.known[usize::from(entry.author_known)] += counts(of::AUTHOR_KIND);
+        self.assigned[claimed as usize] += counts(of::ASSIGNED);
+        if entry.campaign != 0 && counts(of::CAMPAIGN) > 0 {
+            *self.campaign.entry(entry.campaign).or_insert(0) += 1;
+        }
+    }
+
+    fn named(self, connection: &Connection, shared: &Shared, kept: &Kept) -> Result<QueuePage> {
+        let mut by_site = BTreeMap::new();
+        for (site, count) in kept.sites().zip(self.site).filter(|(_, count)| *count > 0) {
+            by_site.insert(shared.site_name(connection, site)?.to_string(), count);
+        }
+        let mut by_signal = BTreeMap::new();
+        for (set, count) in kept.signals.names().zip(&self.signals).filter(|(_, count)| **count > 0) {
+            for signal in set.split_ascii_whitespace() {
+                add_to(&mut by_signal, signal, *count);
+            }
+        }
+        let mut by_assigned = counted(kept.people.names(), &self.assigned);
+        if self.assigned[NONE as usize] > 0 {
+            by_assigned.insert("none".to_owned(), self.assigned[NONE as usize]);
+        }
+        let categories = (0_u8..).zip(self.category).filter(|(_, count)| *count > 0);
+        let kinds = [false, true].into_iter().zip(self.known).filter(|(_, count)| *count > 0);
+        let mut campaigns: Vec<(i64, u64)> = self.campaign.into_iter().collect();
+        campaigns.sort_unstable_by_key(|(number, count)| (std::cmp::Reverse(*count), *number));
+        let mut by_campaign = BTreeMap::new();
+        for (number, count) in campaigns.into_iter().take(QueuePage::CAMPAIGNS) {
+            if let Some(uid) = campaigns::uid_of(connection, number)? {
+                by_campaign.insert(uid, count);
+            }
+        }
+        Ok(QueuePage {
+            by_site,
+            by_category: categories.map(|(code, count)| (category_name(code).to_owned(), count)).collect(),
+            by_signal,
+            by_section: counted(kept.sections.names(), &self.section),
+            by_lang: counted(kept.langs.names(), &self.lang),
+            by_author_kind: kinds.map(|(known, count)| (kind_of(known), count)).collect(),
+            by_assigned,
+            by_campaign,
+            ..QueuePage::default()
+        })
+    }
+}
+
+/// What was counted, by name; what has none (the first) is left out.
+fn counted<'a>(names: impl Iterator<Item = &'a str>, counts: &[u64]) -> BTreeMap<String, u64> {
+    let named = names.zip(counts).skip(1).filter(|(_, count)| **count > 0);
+    named.map(|(name, count)| (name.to_owned(), *count)).collect()
+}
+
+fn add_to(counts: &mut BTreeMap<String, u64>, name: &str, count: u64) {
+    match counts.get_mut(name) {
+        Some(known) => *known += count,
+        None => drop(counts.insert(name.to_owned(), count)),
+    }
+}
+
+const fn kind_of(known: bool) -> AuthorKind {
+    if known { AuthorKind::Known } else { AuthorKind::New }
+}
+
+fn site_ids(connection: &Connection, names: &[String]) -> Result<HashSet<SiteId>> {
+    let mut query = connection.prepare_cached("SELECT id FROM site WHERE name = ?1")?;
+    let mut ids = HashSet::new();
+    for name in names {
+        ids.extend(query.query_row([name], |row| row.get(0)).optional()?.map(SiteId));
+    }
+    Ok(ids)
+}
+
+fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Result<QueueItem> {
+    let gone = || StoreError::Corrupt(format!("comment row {id} is in the queue, and missing"));
+    let row = rows::row(connection, id)?.ok_or_else(gone)?;
+    let record = rows::load(connection, shared, &row)?;
+    let read =
+        "SELECT priority, held_at, claimed_by, claimed_until, coalesce(author_known, 0) FROM queue WHERE id = ?1";
+    let (priority, held_at, by, until, known): (f64, i64, Option<String>, Option<i64>, bool) = connection
+        .prepare_cached(read)?
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
+    let claim = by.zip(until).map(|(by, until)| Claim { by, until: Timestamp::from_millis(until) });
+    let sent = &record.comment.article;
+    let article: Article = match articles::find(connection, row.site, &sent.id)? {
+        Some(known) => known,
+        None => sent.clone(),
+    };
+    Ok(QueueItem {
+        article,
+        record,
+        held_at: Timestamp::from_millis(held_at),
+        priority,
+        author_kind: kind_of(known),
+        claim: claim.filter(|claim| claim.until > now),
+        campaign: campaigns::of_comment(connection, id)?,
+        readers: reports::view(connection, id)?,
+        reports: reports::open(connection, id, REPORTS_SHOWN)?,
+    })
+}
+
+fn place(waiting: &Entry, sort: QueueSort) -> Place {
+    // Moments as unsigned numbers in the same order; positive doubles are in the order of their bits.
+    let moment = waiting.held_at.cast_unsigned() ^ (1 << 63);
+    match sort {
+        QueueSort::Priority => (u64::MAX - waiting.priority.max(0.0).to_bits(), waiting.id),
+        QueueSort::Oldest => (moment, waiting.id),
+        QueueSort::Newest => (u64::MAX - moment, u32::MAX - waiting.id),
+    }
+}
+
+const fn row_of(place: Place, sort: QueueSort) -> u32 {
+    match sort {
+        QueueSort::Priority | QueueSort::Oldest => place.1,
+        QueueSort::Newest => u32::MAX - place.1,
+    }
+}
+
+const fn letter(sort: QueueSort) -> char {
+    match sort {
+        QueueSort::Priority => 'p',
+        QueueSort::Oldest => 'o',
+        QueueSort::Newest => 'n',
+    }
+}
+
+fn cursor_of_place(shared: &Shared, sort: QueueSort, place: Place) -> String {
+    format!("{}{:016x}{}", letter(sort), place.0, lists::cursor_of_row(shared, place.1))
+}
+
+fn place_of_cursor(shared: &Shared, sort: QueueSort, cursor: &str) -> std::result::Result<Place, ListError> {
+    let rest = cursor.strip_prefix(letter(sort)).ok_or(ListError::BadCursor)?;
+    let (first, row) = rest.split_at_checked(16).ok_or(ListError::BadCursor)?;
+    let first = u64::from_str_radix(first, 16).map_err(|_| ListError::BadCursor)?;
+    Ok((first, lists::row_of_cursor(shared, row)?))
+}
