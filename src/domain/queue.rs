@@ -85,6 +85,8 @@ pub struct QueueFilter {
     pub reported: bool,
     /// Whose body, author's name or article's title holds these words, as [`super::search::Words`] cuts them.
     pub q: Option<String>,
+    /// One of these, at most a few hundred.
+    pub uids: Option<Vec<Uuid>>,
     /// On which this person works.
     pub reach: Reach,
 }

@@ -341,6 +341,8 @@ pub trait Reads: Send + Sync {
     ) -> Result<AuthorProfile>;
     /// How moderation goes on these sites (all, for `None`): comments received since `since`, and what people decided.
     async fn figures(&self, sites: Option<&[String]>, since: Timestamp, now: Timestamp) -> Result<Figures>;
+    /// When a person last decided about something within that reach, of the latest hundred decisions that stand; `None` when that cannot be told.
+    async fn last_decided(&self, reach: &Reach) -> Result<Option<Timestamp>>;
     /// What else a change would let through than `but`, told from frozen verdicts.
     async fn also_lets_through(&self, what_if: &WhatIf, but: Uuid, reach: &Reach) -> Result<AlsoLetsThrough>;
     /// Notes something about an author, on record without the author's name.

@@ -8,7 +8,7 @@ use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
     oversight, readers, reads, review, sanctions, search, webhooks_in,
 };
-use super::console::{self, account, assets, sign_in};
+use super::console::{self, account, assets, queue, sign_in};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -114,6 +114,9 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/problems/{name}", Anyone, web::get().to(operations::problem_page)),
         entry(Method::GET, "/docs/{page:.*}", Anyone, web::get().to(openapi::page)),
         entry(Method::GET, "/docs", Anyone, web::get().to(openapi::to_page)),
+        entry(Method::GET, "/queue", Page(Read), web::get().to(queue::page)),
+        entry(Method::GET, "/queue/cards", Page(Read), web::get().to(queue::cards)),
+        entry(Method::GET, "/queue/cards/{uid}/history", Page(Read), web::get().to(queue::history)),
         entry(Method::GET, "/sign-in", Browser, web::get().to(sign_in::form)),
         entry(Method::POST, "/sign-in", Browser, web::post().to(sign_in::sign_in)),
         entry(Method::POST, "/sign-out", Session, web::post().to(sign_in::sign_out)),

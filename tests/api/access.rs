@@ -432,6 +432,18 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
+        row("GET", "/queue", Held, here, none, 200, Sees::Nothing(200), Same),
+        row("GET", "/queue/cards", Held, here, none, 200, Sees::Nothing(200), Same),
+        row(
+            "GET",
+            "/queue/cards/{uid}/history",
+            Comment,
+            |thing| format!("/queue/cards/{}/history", thing.uid),
+            none,
+            200,
+            Status(404),
+            Same,
+        ),
         row("GET", "/healthz", Nothing, here, none, 200, Same, Same),
         row("GET", "/readyz", Nothing, here, none, 200, Same, Same),
         row("GET", "/metrics", Nothing, here, none, 200, Same, Same),

@@ -11,6 +11,7 @@ mod batch;
 mod campaign;
 mod campaigns;
 mod card;
+mod console_queue;
 mod figures;
 mod console_cases;
 mod first_comment;

@@ -1,10 +1,11 @@
 //! What people read beside the queue: what the port promises, whichever engine keeps it.
 
+use doorward::domain::decision::Action;
 use doorward::domain::people::Reach;
 use doorward::domain::reads::NoteRemoval;
 use uuid::Uuid;
 
-use crate::made::{Made, at, id, moderator, site};
+use crate::made::{Made, at, id, moderator, ruling, site};
 use crate::suite::Engine;
 
 pub(crate) async fn note_goes_with_its_author_and_is_taken_away_by_whoever_may(engine: &dyn Engine) {
@@ -35,4 +36,20 @@ pub(crate) async fn surroundings_lie_within_the_reach_or_are_none(engine: &dyn E
     let elsewhere = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
     assert!(store.surroundings(record.uid, &elsewhere, at(9)).await.unwrap().is_none());
     assert!(store.surroundings(Uuid::nil(), &Reach::ALL, at(9)).await.unwrap().is_none());
+}
+
+pub(crate) async fn last_decision_is_the_latest_that_stands_within_the_reach(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    let on = |name: &str| Reach { sites: Some(vec![name.to_owned()]), ..Reach::ALL };
+    assert_eq!(store.last_decided(&Reach::ALL).await.unwrap(), None);
+    let here = Made::new(&news, "c-1").store(&*store).await;
+    let there = Made::new(&blog, "c-1").store(&*store).await;
+    store.rule(ruling(Action::Reject, &[&here], 10)).await.unwrap();
+    let second = store.rule(ruling(Action::Reject, &[&there], 20)).await.unwrap();
+    let last = async |reach: &Reach| store.last_decided(reach).await.unwrap();
+    assert_eq!((last(&Reach::ALL).await, last(&on("news")).await), (Some(at(20)), Some(at(10))));
+    assert_eq!((last(&on("blog")).await, last(&on("other")).await), (Some(at(20)), None));
+    store.unrule(second.decision, moderator(), &Reach::ALL, at(30)).await.unwrap();
+    assert_eq!((last(&Reach::ALL).await, last(&on("blog")).await), (Some(at(10)), None), "taken back");
 }

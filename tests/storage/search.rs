@@ -242,6 +242,7 @@ fn joined(one: &QueueFilter, other: &QueueFilter) -> QueueFilter {
         campaign: None,
         assigned: other.assigned.or(one.assigned),
         q: other.q.or(one.q),
+        uids: None,
         reach: if other.reach.is_all() { one.reach } else { other.reach },
     }
 }
@@ -369,4 +370,21 @@ pub(crate) async fn every_filter_counts_what_a_simple_model_counts(engine: &dyn 
     // Claims that ran out count as none.
     let page = store.queue(&filters[0], QueueSort::Oldest, &first_page(1), at(20_000)).await.unwrap();
     assert_eq!(page.by_assigned, BTreeMap::from([("none".to_owned(), waiting.len() as u64)]));
+}
+
+pub(crate) async fn queue_finds_what_is_named_wherever_it_stands(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    let low = Made::new(&news, "c-1").held(None, &[], 0.1).store(&*store).await;
+    Made::new(&news, "c-2").held(None, &[], 0.9).store(&*store).await;
+    let there = Made::new(&blog, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let named = QueueFilter { uids: Some(vec![low.uid, there.uid, uuid::Uuid::nil()]), ..QueueFilter::default() };
+    let found = async |filter: QueueFilter| {
+        let page = store.queue(&filter, QueueSort::Priority, &first_page(9), at(9)).await.unwrap();
+        (page.items.iter().map(|item| item.record.uid).collect::<Vec<_>>(), page.held)
+    };
+    assert_eq!(found(named.clone()).await, (vec![there.uid, low.uid], 2));
+    assert_eq!(found(QueueFilter { sites: vec!["news".to_owned()], ..named.clone() }).await, (vec![low.uid], 1));
+    let reach = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
+    assert_eq!(found(QueueFilter { reach, ..named }).await, (vec![there.uid], 1), "a name opens nothing");
 }

@@ -50,6 +50,8 @@ macro_rules! run_on {
             article_keeps_what_is_not_sent_again,
             note_goes_with_its_author_and_is_taken_away_by_whoever_may,
             surroundings_lie_within_the_reach_or_are_none,
+            last_decision_is_the_latest_that_stands_within_the_reach,
+            queue_finds_what_is_named_wherever_it_stands,
             queue_counts_under_every_filter,
             search_finds_words_wherever_the_index_has_got,
             search_stays_within_reach_and_conditions,
@@ -213,11 +215,12 @@ pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::reads::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
-pub(crate) use crate::sessions::*;
 pub(crate) use crate::search::{
-    every_filter_counts_what_a_simple_model_counts, search_finds_words_wherever_the_index_has_got,
-    search_pages_without_gap_or_repeat, search_stays_within_reach_and_conditions,
+    every_filter_counts_what_a_simple_model_counts, queue_finds_what_is_named_wherever_it_stands,
+    search_finds_words_wherever_the_index_has_got, search_pages_without_gap_or_repeat,
+    search_stays_within_reach_and_conditions,
 };
+pub(crate) use crate::sessions::*;
 
 // Recording.
 

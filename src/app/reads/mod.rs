@@ -10,7 +10,9 @@ use std::sync::Arc;
 use crate::app::house::Settings;
 use crate::app::limits::Limiter;
 use crate::domain::history::History;
+use crate::domain::people::Person;
 use crate::domain::store::{ListError, Store, StoreError};
+use crate::domain::time::Timestamp;
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -48,5 +50,13 @@ impl Desk {
         limits: Arc<dyn Limiter>,
     ) -> Self {
         Self { store, history, settings, limits }
+    }
+
+    /// When a person last decided about something within this person's reach, as far back as is looked; `None` when that cannot be told.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn last_decided(&self, by: &Person) -> Result<Option<Timestamp>, ReadError> {
+        Ok(self.store.last_decided(&by.reach).await?)
     }
 }

@@ -15,7 +15,7 @@ use crate::app::review::Ask;
 use crate::domain::category::Category;
 use crate::domain::decision::{Action, Verdict};
 use crate::domain::explain::{Standing, place, smallest_change, total};
-use crate::domain::people::{Duty, Reach};
+use crate::domain::people::{Duty, Person, Reach};
 use crate::domain::policy::Config as PolicyConfig;
 use crate::domain::signal::{Mode, Outcome};
 use crate::domain::store::{AuthorKind, QueueFilter, QueueItem, QueueSort, Ruled, RulingCategory, Seen};
@@ -60,6 +60,51 @@ pub struct QueueQuery {
     pub cursor: Option<String>,
 }
 
+impl QueueQuery {
+    /// What is asked for, and in which order; the use case bounds it by the person's reach.
+    ///
+    /// # Errors
+    /// 422 for a category or an order that there is not.
+    pub fn asked(self, person: &Person) -> Result<(QueueFilter, QueueSort), Problem> {
+        let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let category = given(self.category)
+            .map(|name| {
+                Category::from_name(&name)
+                    .ok_or_else(|| Problem::invalid("category", "must be spam, off-topic or abuse"))
+            })
+            .transpose()?;
+        let author_kind = given(self.author_kind)
+            .map(|name| {
+                AuthorKind::from_name(&name).ok_or_else(|| Problem::invalid("author_kind", "must be new or known"))
+            })
+            .transpose()?;
+        let sort = match given(self.sort).as_deref() {
+            None | Some("priority") => QueueSort::Priority,
+            Some("oldest") => QueueSort::Oldest,
+            Some("newest") => QueueSort::Newest,
+            Some(_) => return Err(Problem::invalid("sort", "must be priority, oldest or newest")),
+        };
+        let sites = given(self.site).unwrap_or_default();
+        let filter = QueueFilter {
+            sites: sites.split(',').map(str::trim).filter(|site| !site.is_empty()).map(str::to_owned).collect(),
+            category,
+            signal: given(self.signal),
+            section: given(self.section),
+            lang: given(self.lang),
+            article: given(self.article),
+            author: given(self.author),
+            author_kind,
+            campaign: given(self.campaign).map(|name| Uuid::parse_str(&name).unwrap_or_default()), // none has another name
+            assigned: given(self.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
+            reported: self.reported == Some(true),
+            q: given(self.q).filter(|q| !q.trim().is_empty()),
+            uids: None,
+            reach: Reach::ALL, // the use case puts the person's own
+        };
+        Ok((filter, sort))
+    }
+}
+
 /// What waits for a person, with true counts.
 #[utoipa::path(get, path = "/v1/queue", tag = "moderators", security(("personal_token" = [])), params(QueueQuery),
     responses((status = 200, body = QueueOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 422, body = ProblemBody),
@@ -71,38 +116,8 @@ pub async fn queue(
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Read).await?;
     let query = query.into_inner();
-    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
-    let category = given(query.category)
-        .map(|name| {
-            Category::from_name(&name).ok_or_else(|| Problem::invalid("category", "must be spam, off-topic or abuse"))
-        })
-        .transpose()?;
-    let author_kind = given(query.author_kind)
-        .map(|name| AuthorKind::from_name(&name).ok_or_else(|| Problem::invalid("author_kind", "must be new or known")))
-        .transpose()?;
-    let sort = match given(query.sort).as_deref() {
-        None | Some("priority") => QueueSort::Priority,
-        Some("oldest") => QueueSort::Oldest,
-        Some("newest") => QueueSort::Newest,
-        Some(_) => return Err(Problem::invalid("sort", "must be priority, oldest or newest")),
-    };
-    let sites = given(query.site).unwrap_or_default();
-    let filter = QueueFilter {
-        sites: sites.split(',').map(str::trim).filter(|site| !site.is_empty()).map(str::to_owned).collect(),
-        category,
-        signal: given(query.signal),
-        section: given(query.section),
-        lang: given(query.lang),
-        article: given(query.article),
-        author: given(query.author),
-        author_kind,
-        campaign: given(query.campaign).map(|name| Uuid::parse_str(&name).unwrap_or_default()), // none has another name
-        assigned: given(query.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
-        reported: query.reported == Some(true),
-        q: given(query.q).filter(|q| !q.trim().is_empty()),
-        reach: Reach::ALL, // the use case puts the person's own
-    };
-    let page = page_request(query.limit.as_deref(), query.cursor)?;
+    let page = page_request(query.limit.as_deref(), query.cursor.clone())?;
+    let (filter, sort) = query.asked(&person)?;
     let now = state.clock.now();
     let page = state.review.queue(filter, sort, &page, &person, now).await?;
     let house = state.settings.current();

@@ -33,7 +33,14 @@ static ALL: LazyLock<(String, Vec<Asset>)> = LazyLock::new(|| {
         "cases.js",
         "campaigns.js",
         "sanctions.js",
-        "appeals.js"
+        "appeals.js",
+        "queue.js",
+        "cards.js",
+        "claim.js",
+        "decide.js",
+        "filter.js",
+        "sanction.js",
+        "select.js"
     ]
     .into_iter()
     .chain([

@@ -13,6 +13,7 @@ mod comment;
 mod frame;
 mod links;
 mod problem_page;
+pub mod queue;
 pub mod sign_in;
 pub mod sanctions;
 pub mod texts;

@@ -4,13 +4,14 @@ import { say } from "./say.js";
 
 const csrf = document.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
-/** What an answer was: `ok`, `status`, and `data` (an object; a problem's members when it is one). Never throws: no network is status 0. */
-export async function call(method, path, body) {
+/** What an answer was: `ok`, `status`, and `data` (an object; a problem's members when it is one). Never throws: no network is status 0.
+ * With `keepalive` it is sent although the page is left. */
+export async function call(method, path, body, { keepalive = false } = {}) {
   const headers = { accept: "application/json", "x-csrf-token": csrf };
   if (body !== undefined) headers["content-type"] = "application/json";
   let response;
   try {
-    response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(path, { method, headers, keepalive, body: body === undefined ? undefined : JSON.stringify(body) });
   } catch {
     return { ok: false, status: 0, data: { title: say("offline"), detail: say("offline") } };
   }

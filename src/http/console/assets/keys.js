@@ -1,5 +1,6 @@
 // Keys: every element with `data-key` is pressed by that key. The key is written on it, so that nobody has to learn them.
-// What lies inside `.is-current` comes first. Nothing happens with a modifier (but shift), in a field, or while a dialog is open.
+// What lies inside `.is-current` comes first, and inside `data-keys="current"` nothing else is pressed. Nothing happens with a modifier (but
+// shift), in a field, or while a dialog is open; a key held down presses once.
 import { make } from "./html.js";
 
 const runs = new Map();
@@ -11,18 +12,22 @@ export function on(key, help, action) {
 
 const inField = (target) => target.closest?.('input:not([type="checkbox"]):not([type="radio"]), textarea, select, [contenteditable]');
 const shown = (element) => !element.disabled && element.getClientRects().length > 0;
-const bound = (key, root) => [...root.querySelectorAll("[data-key]")].find((element) => element.dataset.key.split(" ").includes(key) && shown(element));
+const another = (element) => element.closest('[data-keys="current"]') && !element.closest(".is-current");
+const bound = (key, root) => [...root.querySelectorAll("[data-key]")].find((element) => element.dataset.key.split(" ").includes(key) && shown(element) && !another(element));
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
   const open = document.querySelector("dialog[open]");
   if (open || inField(event.target)) return;
-  const key = event.key.length === 1 && event.shiftKey && /\p{L}/u.test(event.key) ? event.key.toUpperCase() : event.key;
+  // Shift makes a key another one; caps lock does not, or whoever left it on would decide about many.
+  const letter = event.key.length === 1 && /\p{L}/u.test(event.key);
+  const key = !letter ? event.key : event.shiftKey ? event.key.toUpperCase() : event.key.toLowerCase();
   const current = document.querySelector(".is-current");
   const element = (current && bound(key, current)) ?? bound(key, document);
   if (element) {
     event.preventDefault();
-    if (element.matches("input:not([type=checkbox]), textarea, select")) element.focus();
+    if (event.repeat) return;
+    if (element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select")) element.focus();
     else element.click();
     return;
   }

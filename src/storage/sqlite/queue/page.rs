@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension};
+use uuid::Uuid;
 
 use super::super::rows;
 use super::super::shared::Shared;
@@ -108,6 +109,12 @@ fn count(
     Ok(Found { places, page: QueuePage { held, oldest, ..tally.named(connection, shared, &kept)? } })
 }
 
+/// The rows of comments by name; names that are none are left out.
+fn rows_of(connection: &Connection, shared: &Shared, uids: &[Uuid]) -> Result<HashSet<u32>> {
+    let found = uids.iter().filter_map(|uid| rows::by_uid(connection, shared, *uid).transpose());
+    found.map(|row| Ok(row?.id)).collect()
+}
+
 /// Conditions of a filter that the page offers a choice of; and all the others.
 mod of {
     pub(super) const SITE: u16 = 1;
@@ -140,6 +147,8 @@ struct Sieve<'a> {
     campaign: Option<i64>,
     reported: Option<HashSet<u32>>,
     answers: Option<HashSet<u32>>,
+    /// Rows that are asked for by name.
+    rows: Option<HashSet<u32>>,
 }
 
 impl<'a> Sieve<'a> {
@@ -172,6 +181,7 @@ impl<'a> Sieve<'a> {
             campaign: filter.campaign.map(|uid| campaigns::number_of(connection, uid)).transpose()?,
             reported: filter.reported.then(|| reports::waiting(connection)).transpose()?,
             answers,
+            rows: filter.uids.as_deref().map(|uids| rows_of(connection, shared, uids)).transpose()?,
         })
     }
 
@@ -180,6 +190,7 @@ impl<'a> Sieve<'a> {
         let other = self.is_within_reach(kept, entry)
             && self.answers.as_ref().is_none_or(|answers| answers.contains(&entry.id))
             && self.reported.as_ref().is_none_or(|reported| reported.contains(&entry.id))
+            && self.rows.as_ref().is_none_or(|rows| rows.contains(&entry.id))
             && self.article.is_none_or(|article| article == entry.article)
             && self.author.is_none_or(|author| author == entry.author);
         if !other {

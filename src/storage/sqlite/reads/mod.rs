@@ -48,6 +48,26 @@ fn glimpse(connection: &Connection, shared: &Shared, row: &Row, reach: &Reach) -
     Ok(Some(Glimpse::of(&rows::record(connection, shared, row, content)?)))
 }
 
+/// When a person last decided within a reach, told by the first comment of each decision.
+fn last_decided(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<Option<Timestamp>> {
+    let read = "SELECT at, (SELECT MIN(comment) FROM ruling_item WHERE ruling = ruling.id) FROM ruling \
+                WHERE undone_at IS NULL ORDER BY id DESC LIMIT 100";
+    let mut query = connection.prepare_cached(read)?;
+    let mut found = query.query([])?;
+    while let Some(ruling) = found.next()? {
+        let at = Timestamp::from_millis(ruling.get(0)?);
+        if reach.is_all() {
+            return Ok(Some(at));
+        }
+        let Some(id) = ruling.get::<_, Option<u32>>(1)? else { continue };
+        let Some(row) = rows::row(connection, id)?.filter(|row| row.status.is_some()) else { continue };
+        if rulings::place(connection, shared, &row)?.lies_within(reach) {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
 /// What became of the comments in a chain of one author, but `except`; looks at `most` rows.
 fn numbers(
     connection: &Connection,
@@ -79,6 +99,12 @@ impl Reads for SqliteStore {
         self.must_serve()?;
         let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
         self.readers.ask(move |connection| card::surroundings(connection, &shared, uid, &reach, now)).await
+    }
+
+    async fn last_decided(&self, reach: &Reach) -> Result<Option<Timestamp>> {
+        self.must_serve()?;
+        let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
+        self.readers.ask(move |connection| last_decided(connection, &shared, &reach)).await
     }
 
     async fn author_profile(
