@@ -19,4 +19,5 @@ pub mod sanctions;
 pub mod texts;
 mod timeline;
 
+use frame::{Frame, page};
 pub(super) use problem_page::{Asked, shown_as_page};
