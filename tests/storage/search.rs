@@ -242,6 +242,7 @@ fn joined(one: &QueueFilter, other: &QueueFilter) -> QueueFilter {
         campaign: None,
         reported: false,
         assigned: other.assigned.or(one.assigned),
+        reported: other.reported || one.reported,
         q: other.q.or(one.q),
         uids: None,
         reach: if other.reach.is_all() { one.reach } else { other.reach },

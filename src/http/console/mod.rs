@@ -14,8 +14,8 @@ mod frame;
 mod links;
 mod problem_page;
 pub mod queue;
-pub mod sign_in;
 pub mod sanctions;
+pub mod sign_in;
 pub mod texts;
 mod timeline;
 
