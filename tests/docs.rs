@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use doorward::classifier::Classifier;
 use doorward::domain::signal::{LIST, Meta};
 
 #[test]
@@ -24,6 +25,22 @@ fn settings_file_carries_fitted_weights() {
         text.push('\n');
     }
     compare("config.toml", &text);
+}
+
+#[test]
+fn model_card_says_what_the_shipped_model_says_of_itself() {
+    let card = std::fs::read_to_string(root().join("models/MODEL_CARD.md")).expect("the card is readable");
+    let model = std::fs::read(root().join("models/model.dwm")).expect("the model is readable");
+    let model = Classifier::load(&model).expect("the shipped model is sound");
+    let header = model.header();
+    let (before, after) = card.split_once("| what | value |\n| --- | ---: |\n").expect("the card has figures");
+    let told: Vec<&str> = after.lines().take_while(|line| line.starts_with('|')).collect();
+    let measured: Vec<String> =
+        header.measured.iter().map(|(name, value)| format!("| {name} | {value:.4} |")).collect();
+    assert_eq!(told, measured);
+    assert!(before.contains(&header.training) && before.contains(&header.features));
+    let missing = header.sources.iter().find(|(name, count)| !before.contains(&format!("| {name} | {count} |")));
+    assert_eq!(missing, None);
 }
 
 #[test]

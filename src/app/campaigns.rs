@@ -9,10 +9,10 @@ use crate::app::in_flight::to_its_end;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
 use crate::domain::campaign::{
-    Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, Member, MemberFilter, Membership, Sample,
-    Turn,
+    Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, Member, MemberFilter, Membership, RULE_MS,
+    RULE_MS_MAX, Sample, Turn,
 };
-use crate::domain::decision::{Action, Actor, Record};
+use crate::domain::decision::{Action, Actor, Record, Status};
 use crate::domain::normalise::Body;
 use crate::domain::people::{Person, Reach};
 use crate::domain::store::{ListError, Page, PageRequest, RulingCategory, Store};
@@ -25,6 +25,8 @@ pub struct Ask {
     pub seen_size: u32,
     /// Whether who joined since is decided about too.
     pub future: bool,
+    /// With a rejection and `future`: until when whoever joins is rejected unseen; for a day when left out.
+    pub future_until: Option<Timestamp>,
     /// Members that are left alone.
     pub except: Vec<Uuid>,
     /// Approve or reject.
@@ -35,6 +37,29 @@ pub struct Ask {
     pub reason: Option<String>,
     /// A note for colleagues.
     pub note: Option<String>,
+}
+
+impl Ask {
+    /// Until when whoever joins is rejected unseen: such a rule always ends.
+    fn rule(&self, now: Timestamp) -> Result<Option<Timestamp>, CampaignError> {
+        match (self.future_until, self.action) {
+            (None, Action::Reject) if self.future => Ok(Some(now.plus_millis(RULE_MS))),
+            (None, _) => Ok(None),
+            (Some(_), _) if !self.future => Err(CampaignError::Until("goes with `future`")),
+            (Some(_), Action::Approve | Action::Hold) => Err(CampaignError::Until(
+                "goes with `reject`: what an approved campaign shares is excused, and everything else in a comment is judged as ever",
+            )),
+            (Some(until), Action::Reject) => in_time(until, now).map(|()| Some(until)),
+        }
+    }
+}
+
+fn in_time(until: Timestamp, now: Timestamp) -> Result<(), CampaignError> {
+    if now < until && until <= now.plus_millis(RULE_MS_MAX) {
+        Ok(())
+    } else {
+        Err(CampaignError::Until("must lie within the next 30 days"))
+    }
 }
 
 /// A campaign with what it shows of itself within somebody's reach.
@@ -102,7 +127,7 @@ impl Campaigns {
     /// Decides about every member within reach that was there when the campaign was seen, as one decision.
     ///
     /// # Errors
-    /// `NoRuling`, `NotFound`, `Over`, `Store`.
+    /// `NoRuling`, `Until`, `NotFound`, `Over`, `Store`.
     pub async fn decide(
         &self,
         campaign: Uuid,
@@ -113,13 +138,15 @@ impl Campaigns {
         if ask.action == Action::Hold {
             return Err(CampaignError::NoRuling);
         }
-        let Ask { seen_size, future, except, action, category, reason, note } = ask;
+        let rule_until = ask.rule(now)?;
+        let Ask { seen_size, future, except, action, category, reason, note, .. } = ask;
         let (reach, tell_at) = (by.reach.clone(), self.webhooks.tell_at(now));
         let actor = Actor::Person(by.email.clone());
         let ruling = CampaignRuling {
             campaign,
             seen_size,
             future,
+            rule_until,
             except,
             action,
             category,
@@ -138,6 +165,38 @@ impl Campaigns {
             Ok(ruled)
         })
         .await
+    }
+
+    /// Says until when whoever joins a rejected campaign is rejected unseen; `None` ends that.
+    ///
+    /// # Errors
+    /// `Until`, `NotRejected`, `NotFound`, `Outside`, `Store`.
+    pub async fn rule_until(
+        &self,
+        uid: Uuid,
+        until: Option<Timestamp>,
+        by: &Person,
+        now: Timestamp,
+    ) -> Result<Turn, CampaignError> {
+        if let Some(until) = until {
+            in_time(until, now)?;
+        }
+        let (this, by) = (self.clone(), by.clone());
+        to_its_end(async move {
+            let actor = Actor::Person(by.email);
+            let turn = this.store.campaign_rule_until(uid, until, actor, &by.reach, now).await?;
+            this.changed(&turn, &by.reach, now).await;
+            Ok(turn)
+        })
+        .await
+    }
+
+    /// When its members within a person's reach arrived, oldest first, and how each stands.
+    ///
+    /// # Errors
+    /// `Store`.
+    pub async fn arrivals(&self, uid: Uuid, by: &Person) -> Result<Vec<(Timestamp, Status)>, CampaignError> {
+        Ok(self.store.campaign_arrivals(uid, &by.reach).await?)
     }
 
     /// Closes a campaign that is none.

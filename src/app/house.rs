@@ -222,7 +222,7 @@ impl House {
                 hash: &self.hash,
             },
         );
-        campaign::pronounce(verdict, &scene.past.campaign, self.rejected_campaigns)
+        campaign::pronounce(verdict, &scene.past.campaign, self.rejected_campaigns, now)
     }
 }
 

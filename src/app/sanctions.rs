@@ -283,6 +283,26 @@ impl Sanctions {
         .await
     }
 
+    /// Puts a sanction that was lifted in force again, until it would have ended anyway: the way back from lifting it.
+    ///
+    /// # Errors
+    /// `NotFound`, `BeyondReach`, `Full`, `Store`.
+    pub async fn resume(self: &Arc<Self>, uid: Uuid, by: &Person, now: Timestamp) -> Result<Sanction, SanctionError> {
+        let sanction = self.find(uid, by).await?;
+        may_sanction(by, sanction.site_name.as_deref())?;
+        let active = self.in_force(now).await?.count;
+        if active >= self.config.max_active {
+            return Err(SanctionError::Full(active));
+        }
+        let (this, actor) = (Arc::clone(self), Actor::Person(by.email.clone()));
+        to_its_end(async move {
+            let resumed = this.store.sanction_resume(uid, actor, now).await?.ok_or(SanctionError::NotFound)?;
+            this.renew(now).await;
+            Ok(resumed)
+        })
+        .await
+    }
+
     /// One sanction.
     ///
     /// # Errors
@@ -293,20 +313,30 @@ impl Sanctions {
         if is_seen { Ok(sanction) } else { Err(SanctionError::NotFound) }
     }
 
-    /// Sanctions on a person's sites and on all, newest first.
+    /// Sanctions on a person's sites and on all, newest first; with `in_force` only those that are, or are not any more.
     ///
     /// # Errors
     /// [`ListError`].
     pub async fn list(
         &self,
         site: Option<String>,
-        only_active: bool,
+        in_force: Option<bool>,
         page: &PageRequest,
         by: &Person,
         now: Timestamp,
     ) -> Result<Page<Sanction>, ListError> {
-        let active_at = only_active.then_some(now);
-        self.store.sanction_list(&SanctionFilter { reach: by.reach.clone(), site, active_at }, page).await
+        let (active_at, over_at) = (in_force == Some(true), in_force == Some(false));
+        let (active_at, over_at) = (active_at.then_some(now), over_at.then_some(now));
+        self.store.sanction_list(&SanctionFilter { reach: by.reach.clone(), site, active_at, over_at }, page).await
+    }
+
+    /// How many comments each of these has decided, and still answers for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn effects(&self, sanctions: &[Sanction]) -> Result<Vec<u64>, StoreError> {
+        let numbers: Vec<i64> = sanctions.iter().map(|sanction| sanction.number).collect();
+        self.store.sanction_effects(&numbers).await
     }
 
     /// What of a comment's author a sanction of that kind aims at, in words that [`Target::parse`] reads.
@@ -482,7 +512,10 @@ fn site_of<'a>(order: &Order, sites: &'a [Site], by: &Person) -> Result<Option<&
 }
 
 /// Whether a person may sanction on a whole site, or (without one) on all.
-fn may_sanction(by: &Person, site: Option<&str>) -> Result<(), SanctionError> {
+///
+/// # Errors
+/// `BeyondReach`.
+pub fn may_sanction(by: &Person, site: Option<&str>) -> Result<(), SanctionError> {
     match site {
         None if by.role.may(Duty::Operate) && by.reach.is_all() => Ok(()),
         None => Err(SanctionError::BeyondReach(

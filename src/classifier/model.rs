@@ -296,10 +296,17 @@ fn unsure(output: usize, text: &str, log_odds: f64) -> Term {
     Term { category: CATEGORIES[output], text: text.to_owned(), log_odds: LogOdds::of(log_odds) }
 }
 
+/// Letters of one word that a term tells: it is stored with every verdict, and a word may be as long as a body.
+const TOLD: usize = 60;
+
 /// What a feature was made of, in words.
 pub(super) fn words_of(comment: &Comment, owner: Owner) -> String {
-    let text =
-        |from: u32, count: usize| comment.body.words().skip(from as usize).take(count).collect::<Vec<_>>().join(" ");
+    let cut = |word: &str| {
+        word.char_indices().nth(TOLD).map_or_else(|| word.to_owned(), |(end, _)| format!("{}…", &word[..end]))
+    };
+    let text = |from: u32, count: usize| {
+        comment.body.words().skip(from as usize).take(count).map(cut).collect::<Vec<_>>().join(" ")
+    };
     match owner {
         Owner::Word(at) => text(at, 1),
         Owner::Pair(at) => text(at, 2),
@@ -378,6 +385,17 @@ mod tests {
             );
             assert!(!strange || (spam.get().abs() <= STRANGE_MAX && abuse.get().abs() <= STRANGE_MAX), "{body}");
         }
+    }
+
+    #[test]
+    fn a_word_as_long_as_a_body_is_told_by_its_beginning() {
+        let shipped = Classifier::shipped().expect("the shipped model is good");
+        let text = format!("{} {}", "subscribe".repeat(3_500), "channel".repeat(4_500));
+        let comment = data::comment(&Row { text, ..written::rows().swap_remove(0) }).expect("a comment");
+        let output = shipped.assess(&comment, None, &Embedding::default().gist(comment.body.words()), None);
+        let ModelOutput::Scored { terms, .. } = output else { panic!("{output:?}") };
+        assert!(terms.iter().any(|term| term.text.starts_with("subscribesub")), "{terms:?}");
+        assert!(terms.iter().all(|term| term.text.chars().count() < 150), "stored and sent with every verdict");
     }
 
     #[test]

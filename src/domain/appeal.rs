@@ -9,7 +9,7 @@ use super::comment::{Article, ExternalId};
 use super::decision::{Actor, Record, Verdict};
 use super::people::Reach;
 use super::site::SiteId;
-use super::store::{Happening, ListError, Page, PageRequest, Ruled, StoreError};
+use super::store::{Happening, KeptAppeal, ListError, Page, PageRequest, Ruled, StoreError};
 use super::time::Timestamp;
 
 /// What an appeal is.
@@ -67,6 +67,8 @@ pub struct Appeal {
     pub article: Article,
     /// What had happened to the comment when the appeal was opened, and since.
     pub history: Vec<Happening>,
+    /// Appeals on the same comment before this one, oldest first.
+    pub earlier: Vec<KeptAppeal>,
     /// What the author may be told.
     pub answer: Option<String>,
     /// Who answered, by e-mail.

@@ -81,6 +81,8 @@ pub struct QueueFilter {
     pub campaign: Option<Uuid>,
     /// Claimed by that person (e-mail), or `none`.
     pub assigned: Option<String>,
+    /// That readers have reported, and nobody has answered them.
+    pub reported: bool,
     /// Whose body, author's name or article's title holds these words, as [`super::search::Words`] cuts them.
     pub q: Option<String>,
     /// One of these, at most a few hundred.

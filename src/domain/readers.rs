@@ -126,12 +126,14 @@ pub struct Reported {
 }
 
 /// A report as moderators see it: not by whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReportSeen {
     /// What the reader finds wrong.
     pub category: Option<RulingCategory>,
     /// In the reader's words.
     pub text: Option<String>,
+    /// What it weighs, by the reader's record.
+    pub weight: f64,
     /// When.
     pub at: Timestamp,
 }

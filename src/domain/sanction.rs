@@ -456,6 +456,8 @@ pub struct SanctionFilter {
     pub site: Option<String>,
     /// In force at that moment.
     pub active_at: Option<Timestamp>,
+    /// Lifted, or ended by that moment.
+    pub over_at: Option<Timestamp>,
 }
 
 /// What became of a wish to lift a sanction.
@@ -484,6 +486,12 @@ pub trait Sanctions: Send + Sync {
         filter: &SanctionFilter,
         page: &PageRequest,
     ) -> std::result::Result<Page<Sanction>, ListError>;
+    /// Puts a sanction that was lifted in force again, until it would have ended anyway; what lifting it did stays. `None` when there is none.
+    /// One that is in force is left as it is.
+    async fn sanction_resume(&self, uid: Uuid, by: Actor, at: Timestamp) -> Result<Option<Sanction>>;
+    /// How many comments each of these sanctions, by number, has decided and still answers for: what lifting one with `undo` would look at,
+    /// without its ruling.
+    async fn sanction_effects(&self, numbers: &[i64]) -> Result<Vec<u64>>;
     /// Ends a sanction; with `undo`, each comment that it decided and that nothing else has happened to since becomes what it would have been
     /// under the sanctions that are in force `at` that moment, and its ruling is taken back where that still stands.
     /// `None` when there is no such sanction, or it was lifted before.

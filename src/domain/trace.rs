@@ -6,6 +6,8 @@
 //! Quoted parts leave their marks like all others: whoever could hide behind a `>` would. Whether a comment only quotes what stands there
 //! already is for the checks to say, which know the past.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -148,7 +150,7 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, headlines: &[Candidate],
     }
     let own = own_words(body);
     let short = if own.is_empty() {
-        super::short::fingerprint(&words_but(body, |range| in_address(body, range)))
+        super::short::fingerprint(&words_but_addresses(body, |_| false))
     } else {
         super::short::fingerprint(&own)
     };
@@ -199,7 +201,7 @@ fn author(site: SiteId, sent: &NewComment) -> (u64, bool) {
 /// quotes. Features are word pairs, and single words when the text is short, so that a word replaced or a name appended leaves most of them as
 /// they were.
 fn text(body: &Body, own: Vec<&str>) -> Option<TextTrace> {
-    let kept = if mean_something(&own) { own } else { words_but(body, |range| in_address(body, range)) };
+    let kept = words_of_text(body, own);
     if !mean_something(&kept) {
         return None;
     }
@@ -218,6 +220,17 @@ fn text(body: &Body, own: Vec<&str>) -> Option<TextTrace> {
     TextTrace::of_hashes(exact(kept.iter().copied()), hashes)
 }
 
+/// The words that a text is known by.
+fn words_of_text<'a>(body: &'a Body, own: Vec<&'a str>) -> Vec<&'a str> {
+    if mean_something(&own) { own } else { words_but_addresses(body, |_| false) }
+}
+
+/// Whether a text says nothing but what people write under anything.
+#[must_use]
+pub fn text_is_everyday(body: &Body) -> bool {
+    super::short::is_everyday(&words_of_text(body, own_words(body)))
+}
+
 /// Whether a text's fingerprints had to be made of what it quotes.
 #[must_use]
 pub fn text_is_quoted(body: &Body) -> bool {
@@ -228,22 +241,45 @@ pub fn text_is_quoted(body: &Body) -> bool {
 /// nothing alike by that.
 #[must_use]
 pub fn own_words(body: &Body) -> Vec<&str> {
-    words_but(body, |range| body.is_quoted(range) || in_address(body, range))
+    words_but_addresses(body, |range| body.is_quoted(range))
 }
 
-/// The folded words but those that stand, in bytes as sent, where `left_out` says.
-fn words_but(body: &Body, left_out: impl Fn(&std::ops::Range<usize>) -> bool) -> Vec<&str> {
+/// The folded words outside addresses, but those that stand, in bytes as sent, where `left_out` says.
+fn words_but_addresses(body: &Body, left_out: impl Fn(&Range<usize>) -> bool) -> Vec<&str> {
     if body.quotes.is_empty() && body.links.is_empty() {
         return body.words().collect();
     }
-    let word = |word: &std::ops::Range<u32>| word.start as usize..word.end as usize;
-    let kept = body.words.iter().filter(|range| !left_out(&body.folded.original(word(range))));
+    let addresses = Addresses::of(body);
+    let word = |word: &Range<u32>| word.start as usize..word.end as usize;
+    let kept = body.words.iter().filter(|range| {
+        let range = body.folded.original(word(range));
+        !left_out(&range) && !addresses.hold(&range)
+    });
     kept.map(|range| &body.folded.text()[word(range)]).collect()
 }
 
-fn in_address(body: &Body, range: &std::ops::Range<usize>) -> bool {
-    let mut written = body.links.iter().filter(|link| link.kind != LinkKind::Anchor);
-    written.any(|link| link.span.start <= range.start && range.end <= link.span.end)
+/// Where addresses are written, to be asked about every word: a body may hold five hundred of them among thirty thousand words.
+struct Addresses(Vec<Range<usize>>);
+
+impl Addresses {
+    fn of(body: &Body) -> Self {
+        let written = body.links.iter().filter(|link| link.kind != LinkKind::Anchor);
+        let mut spans: Vec<Range<usize>> = written.map(|link| link.span.clone()).collect();
+        spans.sort_unstable_by_key(|span| span.start);
+        let mut furthest = 0;
+        for span in &mut spans {
+            // The furthest end of all that begin so early: one of them holds a range if and only if that one does.
+            furthest = furthest.max(span.end);
+            span.end = furthest;
+        }
+        Self(spans)
+    }
+
+    /// Whether one of them holds all of `range`.
+    fn hold(&self, range: &Range<usize>) -> bool {
+        let after = self.0.partition_point(|span| span.start <= range.start);
+        after.checked_sub(1).is_some_and(|last| range.end <= self.0[last].end)
+    }
 }
 
 /// Whether so many words mean anything when they come again.
@@ -266,7 +302,7 @@ pub fn exact<'a>(words: impl Iterator<Item = &'a str>) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft};
+    use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft, Format};
     use crate::domain::normalise::normalise;
 
     fn trace(site: u32, body: &str, author: AuthorDraft) -> Trace {
@@ -323,6 +359,24 @@ mod tests {
         let with = |link: &str| trace(1, &format!("{said} {link}"), AuthorDraft::default()).text;
         assert_eq!(with("http://a.example/one/two?three=4"), with(""));
         assert_eq!(trace(1, "verse https://www.youtube.com/watch?v=abcdefghijk", AuthorDraft::default()).text, None);
+    }
+
+    #[test]
+    fn each_word_is_asked_about_addresses_as_if_all_were_looked_through() {
+        let parts = ["one", "http://a.example/two/three", "four five", "xyz dot com", "www.b.example", "six"];
+        let body: String = (0..60).map(|at| format!("{} ", parts[at % parts.len()])).collect();
+        let body = Body::read(&format!("{body}<a href='http://c.example/'>seven eight</a>"), Format::Html);
+        assert!(body.links.len() > 20);
+        let addresses = Addresses::of(&body);
+        let (mut inside, mut all) = (0, 0);
+        for word in &body.words {
+            let range = body.folded.original(word.start as usize..word.end as usize);
+            let mut written = body.links.iter().filter(|link| link.kind != LinkKind::Anchor);
+            let holds = written.any(|link| link.span.start <= range.start && range.end <= link.span.end);
+            assert_eq!(addresses.hold(&range), holds, "{range:?}");
+            (inside, all) = (inside + usize::from(holds), all + 1);
+        }
+        assert!(inside > 20 && all > inside + 20, "{inside} of {all}");
     }
 
     #[test]

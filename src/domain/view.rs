@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 
+use aho_corasick::AhoCorasick;
+
 use super::comment::Comment;
 use super::normalise::{Link, words};
 use super::phrases::{Kind, Phrases};
@@ -63,8 +65,13 @@ impl Context<'_> {
     /// article, or in the comment that is answered.
     pub fn links_out(&self) -> impl Iterator<Item = &Link> {
         let links = &self.comment.body.links;
-        let leads_out = |at: &usize| !self.is_own(&links[*at].domain) && !self.only_quotes(&links[*at]);
-        let found = self.view.links_out.get_or_init(|| (0..links.len()).filter(leads_out).collect());
+        let found = self.view.links_out.get_or_init(|| {
+            let quoted = |link: &&Link| self.comment.body.touches_quote(&link.span);
+            let hosts = links.iter().filter(quoted).map(|link| link.host.as_str());
+            let answered = standing_in(self.parent.get().copied().unwrap_or_default(), hosts);
+            let leads_out = |at: &usize| !self.is_own(&links[*at].domain) && !self.only_quotes(&links[*at], &answered);
+            (0..links.len()).filter(leads_out).collect()
+        });
         found.iter().map(|at| &links[*at])
     }
 
@@ -88,7 +95,8 @@ impl Context<'_> {
         Cow::Owned(own)
     }
 
-    fn only_quotes(&self, link: &Link) -> bool {
+    /// Whether a link is one of others' that is quoted; `answered` are the hosts that the comment which is answered names.
+    fn only_quotes(&self, link: &Link, answered: &HashSet<&str>) -> bool {
         let body = &self.comment.body;
         if !body.touches_quote(&link.span) {
             return false;
@@ -96,9 +104,24 @@ impl Context<'_> {
         let trace = LinkTrace::of(link);
         let past = self.past.links.get().into_iter().flatten();
         let seen = self.comment.trace.links.iter().zip(past).find(|(seen, _)| **seen == trace);
-        seen.is_some_and(|(_, past)| past.url.approved_here > 0)
-            || self.parent.get().is_some_and(|parent| parent.contains(&link.host))
+        seen.is_some_and(|(_, past)| past.url.approved_here > 0) || answered.contains(link.host.as_str())
     }
+}
+
+/// Bytes up to which a text is looked through for one thing after the other.
+const SHORT: usize = 32_768;
+
+/// Which of `sought` stand anywhere in `text`. Both are strangers': five hundred hosts, or a thousand phrases, and a text of any length that is
+/// allowed. So a long text is looked through once for all of them.
+pub fn standing_in<'a>(text: &str, sought: impl Iterator<Item = &'a str>) -> HashSet<&'a str> {
+    let mut sought: Vec<&str> = sought.collect();
+    sought.sort_unstable();
+    sought.dedup();
+    let one_by_one = sought.len().saturating_mul(text.len()) <= SHORT;
+    let Some(all) = (!one_by_one).then(|| AhoCorasick::new(&sought).ok()).flatten() else {
+        return sought.into_iter().filter(|one| text.contains(one)).collect();
+    };
+    all.find_overlapping_iter(text).map(|hit| sought[hit.pattern().as_usize()]).collect()
 }
 
 fn own_phrases(comment: &Comment, parent: &str) -> Phrases {
@@ -107,7 +130,25 @@ fn own_phrases(comment: &Comment, parent: &str) -> Phrases {
     let mut phrases = Phrases::of(text);
     if !body.quotes.is_empty() && !parent.is_empty() {
         let is_quoted = |at: &std::ops::Range<usize>| body.is_quoted(&body.folded.original(at.clone()));
-        phrases.retain(|at| !(is_quoted(at) && parent.contains(&text[at.clone()])));
+        let quoted = phrases.all().filter(|found| is_quoted(&found.at)).map(|found| &text[found.at.clone()]);
+        let answered = standing_in(parent, quoted);
+        phrases.retain(|at| !(answered.contains(&text[at.clone()]) && is_quoted(at)));
     }
     phrases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_looked_through_as_a_short_one() {
+        let text = format!("{} no casino at x1.example ", "what about the bus lines ".repeat(3_000));
+        let sought = ["bus", "us", "casino", "asino at", "x1.example", "x2.example", "x1.example", "tram"];
+        let found = standing_in(&text, sought.into_iter());
+        let expected: HashSet<&str> = sought.into_iter().filter(|one| text.contains(one)).collect();
+        assert_eq!((found.len(), found), (5, expected));
+        assert_eq!(standing_in("a bus", sought.into_iter()), HashSet::from(["bus", "us"]));
+        assert_eq!(standing_in("", sought.into_iter()), HashSet::new());
+    }
 }

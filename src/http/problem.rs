@@ -47,6 +47,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/not-rejected", "The comment is not rejected"),
     ("/problems/appeal-answered", "The appeal is answered"),
     ("/problems/campaign-over", "The campaign is over"),
+    ("/problems/campaign-not-rejected", "People have not rejected the campaign"),
     ("/problems/nothing-learned", "Nothing that was learned is in force"),
     ("/problems/unavailable", "The service is unavailable"),
     ("/problems/internal", "Something went wrong here"),
@@ -445,6 +446,8 @@ impl From<CampaignError> for Problem {
         match error {
             CampaignError::NotFound => Self::not_found(detail),
             CampaignError::Over => Self::new(StatusCode::CONFLICT, "/problems/campaign-over", detail),
+            CampaignError::NotRejected => Self::new(StatusCode::CONFLICT, "/problems/campaign-not-rejected", detail),
+            CampaignError::Until(problem) => Self::invalid("future_until", problem),
             CampaignError::Outside => Self::forbidden(detail),
             CampaignError::NoRuling => Self::invalid("action", "must be approve or reject"),
             CampaignError::Store(store) => store.into(),

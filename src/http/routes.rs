@@ -8,7 +8,7 @@ use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
     oversight, readers, reads, review, sanctions, search, webhooks_in,
 };
-use super::console::{account, assets, queue, sign_in};
+use super::console::{self, account, assets, queue, sign_in};
 use super::openapi;
 use super::problem::Problem;
 use crate::domain::people::Duty;
@@ -87,6 +87,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/sanctions", Person(Read), web::get().to(sanctions::list)),
         entry(Method::GET, "/v1/sanctions/{id}", Person(Read), web::get().to(sanctions::find)),
         entry(Method::DELETE, "/v1/sanctions/{id}", Person(Decide), web::delete().to(sanctions::lift)),
+        entry(Method::POST, "/v1/sanctions/{id}/resume", Person(Decide), web::post().to(sanctions::resume)),
         entry(Method::POST, "/v1/comments/{id}/reports", Site(Scope::Post), web::post().to(readers::report)),
         entry(Method::POST, "/v1/comments/{id}/votes", Site(Scope::Post), web::post().to(readers::vote)),
         entry(Method::POST, "/v1/comments/{id}/appeals", Site(Scope::Post), web::post().to(appeals::open)),
@@ -96,6 +97,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/campaigns", Person(Read), web::get().to(campaigns::list)),
         entry(Method::GET, "/v1/campaigns/{id}", Person(Read), web::get().to(campaigns::find)),
         entry(Method::POST, "/v1/campaigns/{id}/decisions", Person(Decide), web::post().to(campaigns::decide)),
+        entry(Method::PUT, "/v1/campaigns/{id}/rule", Person(Decide), web::put().to(campaigns::rule)),
+        entry(Method::DELETE, "/v1/campaigns/{id}/rule", Person(Decide), web::delete().to(campaigns::end_rule)),
         entry(Method::POST, "/v1/campaigns/{id}/close", Person(Decide), web::post().to(campaigns::close)),
         entry(Method::POST, "/v1/campaigns/{id}/merge", Person(Decide), web::post().to(campaigns::merge)),
         entry(Method::GET, "/v1/outbox", Person(Oversee), web::get().to(outbox::list)),
@@ -124,6 +127,10 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/account/look", Session, web::post().to(account::look)),
         entry(Method::GET, "/assets/{version}/{name}", Browser, web::get().to(assets::asset)),
         entry(Method::GET, "/favicon.ico", Browser, web::get().to(assets::icon)),
+        entry(Method::GET, "/campaigns", Page(Read), web::get().to(console::campaigns::list)),
+        entry(Method::GET, "/campaigns/{uid}", Page(Read), web::get().to(console::campaigns::one)),
+        entry(Method::GET, "/sanctions", Page(Read), web::get().to(console::sanctions::list)),
+        entry(Method::GET, "/appeals", Page(Read), web::get().to(console::appeals::list)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]
 }

@@ -300,6 +300,26 @@ fn rows() -> Vec<Row> {
             Same,
         ),
         row(
+            "PUT",
+            "/v1/campaigns/{id}/rule",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}/rule", thing.uid),
+            |_| Some(json!({"until": "2026-11-25T10:00:00Z"})),
+            409, // nobody has rejected it; what it does is tested by itself
+            Status(404),
+            Same,
+        ),
+        row(
+            "DELETE",
+            "/v1/campaigns/{id}/rule",
+            Needs::Campaign,
+            |thing| format!("/v1/campaigns/{}/rule", thing.uid),
+            none,
+            409,
+            Status(404),
+            Same,
+        ),
+        row(
             "POST",
             "/v1/campaigns/{id}/close",
             Needs::Campaign,
@@ -344,6 +364,19 @@ fn rows() -> Vec<Row> {
                 "/v1/sanctions/{id}",
                 Needs::Sanction,
                 |thing| format!("/v1/sanctions/{}", thing.uid),
+                none,
+                200,
+                Status(404),
+                Same,
+            )
+        },
+        Row {
+            part: Some(Status(403)),
+            ..row(
+                "POST",
+                "/v1/sanctions/{id}/resume",
+                Needs::Sanction,
+                |thing| format!("/v1/sanctions/{}/resume", thing.uid),
                 none,
                 200,
                 Status(404),
@@ -437,6 +470,22 @@ fn rows() -> Vec<Row> {
             Same,
             Same,
         ),
+        row("GET", "/campaigns", Needs::Campaign, here, none, 200, Sees::Nothing(200), Same),
+        row(
+            "GET",
+            "/campaigns/{uid}",
+            Needs::Campaign,
+            |thing| format!("/campaigns/{}", thing.uid),
+            none,
+            200,
+            Status(404),
+            Same,
+        ),
+        Row {
+            part: Some(Status(200)),
+            ..row("GET", "/sanctions", Needs::Sanction, here, none, 200, Sees::Nothing(200), Same)
+        },
+        row("GET", "/appeals", Needs::Appeal, here, none, 200, Sees::Nothing(200), Same),
         row("GET", "/", Nothing, here, none, 303, Same, Same),
     ]
 }

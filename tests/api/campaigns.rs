@@ -247,6 +247,56 @@ async fn who_joined_since_is_reported_and_not_decided_about() {
 }
 
 #[tokio::test]
+async fn whatever_joins_is_rejected_for_as_long_as_a_person_said() {
+    let app = unsuspecting(|_| {}).await;
+    tell_the_story(&app).await;
+    let seen = only(&app).await;
+    let hours = |hours: i64| app.now().plus_millis(hours * 3_600_000).to_string();
+    let path = format!("/v1/campaigns/{}/decisions", seen["id"].as_str().unwrap());
+    for (until, future, action) in [
+        (hours(24 * 31), true, "reject"),
+        (hours(-1), true, "reject"),
+        (hours(1), false, "reject"),
+        (hours(1), true, "approve"),
+        ("tomorrow".to_owned(), true, "reject"),
+    ] {
+        let ask = json!({"action": action, "seen_size": seen["size"], "future": future, "future_until": until});
+        let answer = app.request(Method::POST, &path, &app.token).json(&ask).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{ask}");
+    }
+    let ask = json!({"action": "reject", "category": "spam", "seen_size": seen["size"], "future": true, "future_until": hours(2)});
+    let done = decide(&app, &seen, ask).await;
+    assert_eq!((&done["state"], &done["future_until"]), (&json!("decided"), &json!(hours(2))));
+    let causes = |comment: &Value| comment["verdict"]["causes"].to_string();
+    let during = app.comment(&under("during", &forms()[0])).await;
+    assert_eq!(during["status"], "rejected");
+    assert!(causes(&during).contains("campaign:rule"));
+    app.clock.advance_ms(2 * 3_600_000);
+    let after = app.comment(&under("after", &forms()[0])).await;
+    assert_ne!(after["status"], "approved");
+    assert!(!causes(&after).contains("campaign:rule"), "it has ended by itself");
+    let rule = path.replace("/decisions", "/rule");
+    let until = hours(5);
+    let again = app.review(Method::PUT, &rule, Some(&json!({"until": until}))).await;
+    assert_eq!(again["future_until"], json!(until));
+    assert!(causes(&app.comment(&under("more", &forms()[0])).await).contains("campaign:rule"));
+    assert_eq!(app.review(Method::DELETE, &rule, None).await["future_until"], Value::Null);
+    assert!(!causes(&app.comment(&under("last", &forms()[0])).await).contains("campaign:rule"), "ended early");
+    app.review(Method::POST, &format!("/v1/decisions/{}/undo", done["decision"].as_str().unwrap()), None).await;
+    assert_eq!(app.comment(&under("free", &forms()[0])).await["verdict"]["causes"].to_string().find("campaign:"), None);
+}
+
+#[tokio::test]
+async fn a_rule_without_a_moment_holds_for_a_day() {
+    let app = unsuspecting(|_| {}).await;
+    tell_the_story(&app).await;
+    let seen = only(&app).await;
+    let done = decide(&app, &seen, json!({"action": "reject", "seen_size": seen["size"], "future": true})).await;
+    assert_eq!(done["future_until"], json!(app.now().plus_millis(86_400_000).to_string()));
+    assert_eq!(only(&app).await["future_until"], done["future_until"]);
+}
+
+#[tokio::test]
 async fn quotations_standard_replies_and_genuine_links_form_none() {
     let app = TestApp::spawn().await;
     let sentence = "the lanes along the river connect the station with the harbour";

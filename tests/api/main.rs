@@ -13,6 +13,7 @@ mod campaigns;
 mod card;
 mod console_queue;
 mod figures;
+mod console_cases;
 mod first_comment;
 mod helpers;
 mod in_flight;

@@ -103,6 +103,7 @@ fn rejecting(campaign: Uuid, seen_size: u32, reach: &Reach) -> CampaignRuling {
         campaign,
         seen_size,
         future: false,
+        rule_until: None,
         except: Vec::new(),
         action: Action::Reject,
         category: None,
@@ -200,6 +201,29 @@ pub(crate) async fn campaigns_are_there_after_a_restart(engine: &dyn Engine) {
     assert_eq!((known.campaign, known.action, known.comments, known.rejected), (uid, Some(Action::Reject), 4, 4));
 }
 
+pub(crate) async fn campaign_that_goes_on_beyond_its_recorded_members_is_there_after_a_restart(engine: &dyn Engine) {
+    const DAY: i64 = 86_400;
+    let world = World::new(engine).await;
+    world.paste(0..3).await;
+    let uid = world.only().await;
+    world.reject(uid, 3, &Reach::ALL).await.unwrap();
+    // As many as are recorded are there; it goes on all the same, for half a year and longer.
+    for day in [100, 200] {
+        let next = world.pasted(day * DAY);
+        let membership = world.sight(&next).await.map(|membership| Membership { most: 3, ..membership });
+        assert_eq!(membership.as_ref().map(|membership| membership.campaign), Some(uid));
+        world.record(next, membership).await;
+    }
+    assert_eq!(world.members(uid, &all()).await.len(), 3);
+    world.store.close().await;
+    let store = engine.open().await;
+    let (config, now) = (history::Config::default(), at(210 * DAY));
+    let history = MemoryHistory::rebuild_with(config, Config::default(), Arc::clone(&store), now).await.unwrap();
+    let past = history.about(&world.pasted(210 * DAY).0.trace, now).await;
+    let known = past.campaign.get().unwrap().as_ref().expect("what people rejected is not forgotten while it comes");
+    assert_eq!((known.campaign, known.action), (uid, Some(Action::Reject)));
+}
+
 pub(crate) async fn erased_member_leaves_and_the_last_takes_the_campaign_along(engine: &dyn Engine) {
     let world = World::new(engine).await;
     let records = world.paste(0..3).await;
@@ -265,7 +289,14 @@ pub(crate) async fn ruling_on_a_campaign_is_one_decision_and_is_taken_back_as_on
     assert_eq!(names(done.ruled.conflicts.iter().collect()), ["c-1"], "a person has said otherwise");
     assert_eq!(
         done.turn,
-        Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), sites: None, into: None }
+        Turn {
+            uid,
+            state: CampaignState::Decided,
+            action: Some(Action::Reject),
+            sites: None,
+            rule_until: None,
+            into: None
+        }
     );
     let counts = world.campaigns().await[0].3;
     assert_eq!((counts.approved, counts.rejected, counts.rechecks), (2, 2, 0), "what was left out was looked at");
@@ -379,6 +410,62 @@ pub(crate) async fn decision_about_a_campaign_holds_where_its_people_work(engine
         world.store.site_delete("news", moderator(), at(300)).await.unwrap();
         world.store.site_delete("blog", moderator(), at(300)).await.unwrap();
     }
+}
+
+pub(crate) async fn rule_for_who_joins_a_campaign_is_kept_ended_and_taken_back(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    world.paste(0..3).await;
+    let uid = world.only().await;
+    let set =
+        async |until, reach: &Reach| world.store.campaign_rule_until(uid, until, moderator(), reach, at(101)).await;
+    assert!(matches!(set(Some(at(500)), &Reach::ALL).await, Err(CampaignError::NotRejected)), "nobody has decided");
+    let ruling = CampaignRuling { future: true, rule_until: Some(at(400)), ..rejecting(uid, 3, &Reach::ALL) };
+    let approving = CampaignRuling { action: Action::Approve, ..ruling.clone() };
+    let approved = world.store.campaign_rule(approving).await.unwrap();
+    assert_eq!(approved.turn.rule_until, None, "what joins is never approved unseen");
+    world.store.unrule(approved.ruled.decision, moderator(), &Reach::ALL, at(100)).await.unwrap();
+    let done = world.store.campaign_rule(ruling).await.unwrap();
+    assert_eq!(done.turn.rule_until, Some(at(400)));
+    let news = Reach { sites: Some(vec!["news".to_owned()]), ..Reach::ALL };
+    assert!(matches!(set(None, &news).await, Err(CampaignError::Outside)), "it holds on all sites");
+    assert_eq!(set(Some(at(500)), &Reach::ALL).await.unwrap().rule_until, Some(at(500)));
+    world.store.close().await;
+    let store = engine.open().await;
+    let config = history::Config::default();
+    let rebuilt = MemoryHistory::rebuild_with(config, Config::default(), Arc::clone(&store), at(200)).await.unwrap();
+    let past = rebuilt.about(&world.pasted(300).0.trace, at(300)).await;
+    let until = past.campaign.get().unwrap().as_ref().unwrap().rule_until;
+    assert_eq!(until, Some(at(500)), "it is there after a restart");
+    assert_eq!(store.campaign_find(uid, &Reach::ALL).await.unwrap().unwrap().rule_until, until);
+    let turn = store.campaign_rule_until(uid, None, moderator(), &Reach::ALL, at(301)).await.unwrap();
+    assert_eq!((turn.state, turn.rule_until), (CampaignState::Decided, None), "the decision stays");
+    store.campaign_rule_until(uid, Some(at(600)), moderator(), &Reach::ALL, at(302)).await.unwrap();
+    store.unrule(done.ruled.decision, moderator(), &Reach::ALL, at(303)).await.unwrap();
+    let open = store.campaign_find(uid, &Reach::ALL).await.unwrap().unwrap();
+    assert_eq!((open.state, open.rule_until), (CampaignState::Open, None), "undo takes the rule along");
+}
+
+pub(crate) async fn members_arrive_within_reach_and_in_order(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let blog = site(&*world.store, "blog").await;
+    let two = world.paste(0..2).await;
+    let mut there = Made::new(&blog, "b-1")
+        .author("u-9")
+        .under("a-9")
+        .body("the same words again and again")
+        .at(3)
+        .held(None, &[], 0.5);
+    there.0.membership = world.sight(&there).await;
+    there.store(&*world.store).await;
+    let uid = world.only().await;
+    let arrived = async |site: &str| {
+        let reach = Reach { sites: Some(vec![site.to_owned()]), ..Reach::ALL };
+        world.store.campaign_arrivals(uid, &reach).await.unwrap()
+    };
+    assert_eq!(arrived("news").await, two.iter().map(|it| (it.received_at, Status::Approved)).collect::<Vec<_>>());
+    assert_eq!(arrived("blog").await, [(at(3), Status::Held)]);
+    assert!(arrived("nowhere").await.is_empty());
+    assert_eq!(world.store.campaign_arrivals(uid, &Reach::ALL).await.unwrap().len(), 3);
 }
 
 pub(crate) async fn campaigns_merge_and_close(engine: &dyn Engine) {

@@ -166,6 +166,7 @@ async fn campaign_figures() {
         campaign: campaign.uid,
         seen_size: campaign.size,
         future: false,
+        rule_until: None,
         except: Vec::new(),
         action: Action::Reject,
         category: None,

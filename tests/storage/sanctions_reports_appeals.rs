@@ -110,6 +110,18 @@ pub(crate) async fn sanction_is_in_force_until_it_expires_or_is_lifted(engine: &
     assert!(active(19).await.contains(&other.number) && !active(19).await.contains(&one.number));
     assert!(store.sanction_lift(one.uid, false, moderator(), at(31), at(31)).await.unwrap().is_none(), "once");
     assert_eq!(store.sanction_find(one.uid).await.unwrap(), Some(lifted.sanction));
+    let resumed = store.sanction_resume(one.uid, moderator(), at(32)).await.unwrap().unwrap();
+    assert_eq!(
+        (&resumed, store.sanctions_active(at(32)).await.unwrap()),
+        (&one, vec![one.clone()]),
+        "as it was before"
+    );
+    assert_eq!(
+        store.sanction_resume(one.uid, moderator(), at(33)).await.unwrap(),
+        Some(one.clone()),
+        "again is harmless"
+    );
+    store.sanction_lift(one.uid, false, moderator(), at(34), at(34)).await.unwrap().unwrap();
     store.close().await;
     drop(store);
     let store = engine.open().await;
@@ -129,6 +141,7 @@ pub(crate) async fn sanctions_are_listed_newest_first_under_every_filter(engine:
     let all = SanctionFilter::default();
     assert_eq!(list(&all).await, [on_all, on_blog, on_news]);
     assert_eq!(list(&SanctionFilter { active_at: Some(at(21)), ..all.clone() }).await, [on_blog, on_news]);
+    assert_eq!(list(&SanctionFilter { over_at: Some(at(21)), ..all.clone() }).await, [on_all]);
     assert_eq!(list(&SanctionFilter { site: Some("news".to_owned()), ..all.clone() }).await, [on_news]);
     let reach = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
     assert_eq!(
@@ -152,6 +165,7 @@ pub(crate) async fn lifting_with_undo_restores_what_the_sanction_decided(engine:
     let one = banned(Made::new(&news, "c-1"), &sanction, Status::Approved).at(11).store(&*store).await;
     let two = banned(Made::new(&news, "c-2"), &sanction, Status::Held).at(12).store(&*store).await;
     let other = Made::new(&news, "c-3").rejected().store(&*store).await;
+    assert_eq!(store.sanction_effects(&[sanction.number, 99]).await.unwrap(), [2, 0]);
     let lifted = store.sanction_lift(sanction.uid, true, moderator(), at(30), at(40)).await.unwrap().unwrap();
     let restored: Vec<_> = lifted.restored.iter().flat_map(|ruled| &ruled.applied).map(|(it, _)| it.uid).collect();
     assert_eq!(restored, [one.uid, two.uid]);

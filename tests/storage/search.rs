@@ -240,6 +240,7 @@ fn joined(one: &QueueFilter, other: &QueueFilter) -> QueueFilter {
         author: other.author.or(one.author),
         author_kind: other.author_kind.or(one.author_kind),
         campaign: None,
+        reported: false,
         assigned: other.assigned.or(one.assigned),
         q: other.q.or(one.q),
         uids: None,

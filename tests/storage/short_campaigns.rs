@@ -93,7 +93,7 @@ async fn belonging(comments: &[(Timestamp, Comment)], config: campaign::Config) 
     let mut all = BTreeMap::new();
     for (at, comment) in comments {
         let trace = &comment.trace;
-        history.sight_in(trace, &Stances::default, *at).await;
+        history.sight_in(trace, &|| Stances::of(comment, None), *at).await;
         if let Some(membership) = history.membership(trace, *at).await {
             let campaign = membership.campaign.to_string();
             for (_, id) in membership.news.into_iter().flat_map(|news| news.members) {

@@ -152,10 +152,13 @@ macro_rules! run_on {
             two_at_once_make_one_campaign,
             campaign_that_was_not_stored_is_stored_with_the_next_comment,
             campaigns_are_there_after_a_restart,
+            campaign_that_goes_on_beyond_its_recorded_members_is_there_after_a_restart,
             erased_member_leaves_and_the_last_takes_the_campaign_along,
             edit_takes_a_comment_out_of_its_campaign,
             last_member_may_be_edited_and_still_belong,
             decision_about_a_campaign_holds_where_its_people_work,
+            rule_for_who_joins_a_campaign_is_kept_ended_and_taken_back,
+            members_arrive_within_reach_and_in_order,
             campaign_stays_decided_while_a_part_of_its_ruling_stands,
             campaign_that_keeps_no_more_members_goes_on,
             ruling_on_a_campaign_is_one_decision_and_is_taken_back_as_one,
@@ -483,7 +486,7 @@ pub(crate) async fn queue_counts_under_every_filter(engine: &dyn Engine) {
     assert_eq!(all.oldest, Some(at(1)));
     let some = |text: &str| Some(text.to_owned());
     let none = QueueFilter::default;
-    let rows: [(&str, QueueFilter, &[&str]); 14] = [
+    let rows: [(&str, QueueFilter, &[&str]); 15] = [
         ("site", QueueFilter { sites: vec!["news".to_owned()], ..none() }, &["c-1", "c-2"]),
         (
             "two sites",
@@ -498,6 +501,7 @@ pub(crate) async fn queue_counts_under_every_filter(engine: &dyn Engine) {
         ("lang", QueueFilter { lang: some("de"), ..none() }, &["c-3"]),
         ("article", QueueFilter { article: some("a-2"), ..none() }, &["c-2"]),
         ("author", QueueFilter { author: some("u-1"), ..none() }, &["c-1"]),
+        ("not reported", QueueFilter { reported: true, ..none() }, &[]),
         ("unassigned", QueueFilter { assigned: some("none"), ..none() }, &["c-1", "c-2", "c-3"]),
         ("words in any case", QueueFilter { q: some("größe zählt"), ..none() }, &["c-3"]),
         ("words that are not there", QueueFilter { q: some("größe fehlt"), ..none() }, &[]),

@@ -8,12 +8,15 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use doorward::domain::campaign::{CampaignFilter, Campaigns as _, Key, Membership, News};
 use doorward::domain::category::Category;
 use doorward::domain::comment::Article;
 use doorward::domain::decision::{Action, DecidedBy, Status};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::search::{Question, Search as _, SearchFilter};
+use doorward::domain::short;
 use doorward::domain::store::{AuditFilter, QueueFilter, QueueSort, Store};
+use doorward::domain::trace::Trace;
 use doorward::storage::Config;
 use doorward::storage::sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -22,7 +25,7 @@ use tempfile::TempDir;
 
 use crate::made::{Made, at, first_page, id, ruling, site};
 
-const SCHEMAS: [(i64, &str); 1] = [(1, include_str!("made_by/v1.sql"))];
+const SCHEMAS: [(i64, &str); 2] = [(1, include_str!("made_by/v1.sql")), (4, include_str!("made_by/v4.sql"))];
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -68,7 +71,12 @@ async fn databases_of_every_schema_so_far_are_read() {
         let (tell, told) = std::sync::mpsc::channel();
         store.remembered(at(-9), 9, Box::new(move |earlier| tell.send(earlier.trace).unwrap())).await.unwrap();
         let known: Vec<_> = told.iter().map(|trace| (trace.text.is_some(), trace.short.is_some())).collect();
-        assert_eq!(known, [(true, false); 2], "traces of before have no fingerprint of short texts");
+        let campaigns = store.campaign_list(&CampaignFilter::default(), &first_page(9)).await.unwrap().items;
+        let keys = campaigns.iter().flat_map(|campaign| &campaign.keys).count();
+        match schema {
+            1 => assert_eq!(known, [(true, false); 2], "traces of before have no fingerprint of short texts"),
+            _ => assert_eq!((known, keys), (vec![(true, false), (true, true)], 2)),
+        }
         Made::new(&news, "c-3").store(&store).await;
     }
 }
@@ -85,7 +93,10 @@ async fn rows_of_this_version_are_written_down() {
         Made::new(&news, "c-1").author("u-1").with_article(article).held(Some(Category::Spam), &["shouting"], 0.5);
     first.clone().store(&store).await;
     first.body("changed").at(1).revise(&store).await.unwrap();
-    let second = Made::new(&news, "c-2").author("u-1").store(&store).await;
+    let mut second = Made::new(&news, "c-2").author("u-1").body("check my channel for cheats");
+    second.0.trace.short = short::fingerprint(&["check", "my", "channel", "for", "cheats"]);
+    second.0.membership = Some(campaign_of(&second.0.trace));
+    let second = second.store(&store).await;
     store.rule(ruling(Action::Reject, &[&second], 2)).await.unwrap();
     store.person_create("ann@example.org", Role::Moderator, &Reach::ALL, "$argon2id$1", at(3)).await.unwrap();
     store.close().await;
@@ -95,6 +106,14 @@ async fn rows_of_this_version_are_written_down() {
         embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap();
     let name = format!("{}/tests/storage/made_by/v{schema}.sql", env!("CARGO_MANIFEST_DIR"));
     std::fs::write(name, rows).unwrap();
+}
+
+/// What the commit of a comment records of the campaign that it makes one.
+fn campaign_of(trace: &Trace) -> Membership {
+    let keys = vec![Key::Short(trace.short.unwrap()), Key::Url(7)];
+    let (members, absorbs) = (Vec::new(), Vec::new());
+    let news = News { first: true, version: 1, at: at(1), keys, members, absorbs, quiet_before: at(0) };
+    Membership { campaign: uuid::Uuid::from_u128(4), joined: 1, news: Some(news), most: 9 }
 }
 
 /// Every row of our tables, as SQL.

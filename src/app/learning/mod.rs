@@ -414,8 +414,7 @@ impl Learning {
 
     #[expect(clippy::cast_precision_loss, reason = "a count of sites")]
     fn count(&self) {
-        let learned = self.settings.current().learned.len();
-        metrics::gauge!("doorward_site_models").set(learned as f64);
+        metrics::gauge!("doorward_site_models").set(self.settings.current().learned.len() as f64);
     }
 
     fn base(&self) -> Option<String> {
@@ -447,8 +446,7 @@ impl Learning {
         let site = site.ok_or_else(|| LearningError::NoSite(name.to_owned()))?;
         let _alone = self.looking.lock().await; // nothing that is learned just now is to come after it
         let base = self.base().unwrap_or_default();
-        let actor = Actor::Person(by.email.clone());
-        let ended = self.store.site_model_end(site.id, to_before, &base, actor, now).await?;
+        let ended = self.store.site_model_end(site.id, to_before, &base, Actor::Person(by.email.clone()), now).await?;
         let before = ended.ok_or(LearningError::NothingInForce)?;
         let kind = if to_before { ChangeKind::RolledBackByPerson } else { ChangeKind::Reset };
         metrics::counter!("doorward_model_changes_total", "kind" => kind.name()).increment(1);

@@ -85,6 +85,11 @@ pub enum Later {
     Reject,
 }
 
+/// For how long whoever joins a rejected campaign may be rejected unseen, in milliseconds: 30 days. Whoever wants that for longer says so again.
+pub const RULE_MS_MAX: i64 = 30 * 86_400_000;
+/// The same where nobody says until when: a day.
+pub const RULE_MS: i64 = 86_400_000;
+
 /// A setting that cannot work.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("campaigns.{key}: {problem}")]
@@ -222,6 +227,8 @@ pub struct CampaignPast {
     pub state: CampaignState,
     /// What people decided about all of it.
     pub action: Option<Action>,
+    /// Until when whoever joins is rejected unseen, because a person said so.
+    pub rule_until: Option<Timestamp>,
     /// Members besides this comment, on all sites, as far back as is remembered.
     pub comments: u32,
     /// Distinct authors, counted up to a bound.
@@ -304,12 +311,16 @@ pub struct KeptCampaign {
     pub action: Option<Action>,
     /// Where that holds, or where it is closed; `None` for all sites.
     pub sites: Option<Vec<SiteId>>,
+    /// Until when whoever joins is rejected unseen.
+    pub rule_until: Option<Timestamp>,
     /// By what it is known.
     pub keys: Vec<Key>,
     /// Counts what became known.
     pub version: u32,
     /// When it was recognised.
     pub at: Timestamp,
+    /// When the last of it arrived, whether or not that one is recorded as a member.
+    pub last_at: Timestamp,
     /// Its latest members.
     pub members: Vec<Remembered>,
 }
@@ -325,23 +336,37 @@ pub struct Turn {
     pub action: Option<Action>,
     /// Where that holds, or where it is closed, when whoever said so does not work on all sites; `None` for all. Elsewhere it is open.
     pub sites: Option<Vec<SiteId>>,
+    /// Until when whoever joins is rejected unseen.
+    pub rule_until: Option<Timestamp>,
     /// The one that it is part of now.
     pub into: Option<Uuid>,
 }
 
-/// Applies what people decided about a comment's campaign to what policy concluded: a later member of a rejected one is held at least. Pure.
+/// Applies what people decided about a comment's campaign to what policy concluded: a later member of a rejected one is held at least, and
+/// rejected for as long as a person said. Pure.
 #[must_use]
-pub fn pronounce(mut verdict: Verdict, past: &Known<Option<Box<CampaignPast>>>, rejected: Later) -> Verdict {
+pub fn pronounce(
+    mut verdict: Verdict,
+    past: &Known<Option<Box<CampaignPast>>>,
+    rejected: Later,
+    now: Timestamp,
+) -> Verdict {
     let Some(past) = past.get().and_then(Option::as_ref) else { return verdict };
     if past.action != Some(Action::Reject) {
         return verdict;
     }
-    let floor = match rejected {
-        Later::Hold => Action::Hold,
-        Later::Reject => Action::Reject,
+    let campaign = past.campaign;
+    let (floor, id, text) = match (past.rule_until.filter(|until| now < *until), rejected) {
+        (Some(until), _) => {
+            let text = format!("Until {until} whatever joins the campaign {campaign} is rejected, people said.");
+            (Action::Reject, "campaign:rule", text)
+        }
+        (None, rejected) => {
+            let floor = if rejected == Later::Reject { Action::Reject } else { Action::Hold };
+            (floor, "campaign:rejected", format!("People rejected the campaign {campaign} that this belongs to."))
+        }
     };
-    let text = format!("People rejected the campaign {} that this belongs to.", past.campaign);
-    verdict.causes.push(Cause { id: "campaign:rejected".to_owned(), text });
+    verdict.causes.push(Cause { id: id.to_owned(), text });
     if verdict.action < floor {
         verdict.action = floor;
         verdict.category = None;

@@ -25,6 +25,8 @@ pub struct Campaign {
     pub action: Option<Action>,
     /// The decision.
     pub decision: Option<Uuid>,
+    /// Until when whoever joins is rejected unseen; perhaps past.
+    pub rule_until: Option<Timestamp>,
     /// The campaign that it is part of now.
     pub into: Option<Uuid>,
     /// When it was recognised.
@@ -108,6 +110,8 @@ pub struct CampaignRuling {
     pub seen_size: u32,
     /// Whether who joined later is decided about too.
     pub future: bool,
+    /// Until when whoever joins from now on is rejected unseen. Only a rejection of all of it makes such a rule.
+    pub rule_until: Option<Timestamp>,
     /// Members that are left alone.
     pub except: Vec<Uuid>,
     /// Approve or reject.
@@ -153,6 +157,12 @@ pub enum CampaignError {
     /// Some of its members lie outside the person's reach.
     #[error("some of its comments lie outside of what you work on")]
     Outside,
+    /// People have not rejected it: nothing that joins can be.
+    #[error("people have not rejected this campaign: there is nothing to reject later comments for")]
+    NotRejected,
+    /// A rule for who joins that does not end, or not in time.
+    #[error("future_until: {0}")]
+    Until(&'static str),
     /// `hold` is no ruling.
     #[error("action: must be approve or reject")]
     NoRuling,
@@ -209,6 +219,17 @@ pub trait Campaigns: Send + Sync {
         reach: &Reach,
         at: Timestamp,
     ) -> std::result::Result<Turn, CampaignError>;
+    /// Says until when whoever joins a campaign that people rejected is rejected unseen; `None` ends that. The decision stays as it is.
+    async fn campaign_rule_until(
+        &self,
+        uid: Uuid,
+        until: Option<Timestamp>,
+        by: Actor,
+        reach: &Reach,
+        at: Timestamp,
+    ) -> std::result::Result<Turn, CampaignError>;
+    /// When the members within reach arrived, oldest first, and how each stands as people see it.
+    async fn campaign_arrivals(&self, uid: Uuid, reach: &Reach) -> Result<Vec<(Timestamp, Status)>>;
     /// The campaign that a ruling decided, as it is now.
     async fn campaign_of_ruling(&self, decision: Uuid) -> Result<Option<Turn>>;
 }

@@ -1,10 +1,11 @@
 //! How a comment carries what might be the mark of a campaign: what stands on the page, and what quotes what readers see there, is none.
 
 use crate::domain::comment::Comment;
-use crate::domain::headline::{Candidate, is_common};
+use crate::domain::headline::{Candidate, Strength, is_common};
 use crate::domain::normalise::registrable;
 use crate::domain::relevance::Page;
-use crate::domain::trace::{LinkTrace, own_words, text_is_quoted};
+use crate::domain::short::is_everyday;
+use crate::domain::trace::{LinkTrace, own_words, text_is_everyday, text_is_quoted};
 
 /// How a comment carries something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub enum Stance {
     Says,
     /// Quoted (`>`, `<blockquote>`): no mark of a campaign where it stands approved under the same article.
     Quotes,
+    /// Few words that people write under anything: no campaign is recognised by them.
+    Everyday,
     /// It stands on the page itself, or leads there: never a mark of a campaign.
     OnPage,
 }
@@ -39,28 +42,36 @@ impl Stances {
     pub fn of(comment: &Comment, page: Option<&Page>) -> Self {
         let (body, trace) = (&comment.body, &comment.trace);
         let own = page.and_then(|page| page.host.as_deref()).map(|host| LinkTrace::of_host(registrable(host)).domain);
+        let written: Vec<LinkTrace> = body.links.iter().map(LinkTrace::of).collect();
         let link = |link: &LinkTrace| {
             if Some(link.domain) == own {
                 return Stance::OnPage;
             }
-            let mut written = body.links.iter().filter(|written| LinkTrace::of(written) == *link);
-            if written.all(|written| body.is_quoted(&written.span)) { Stance::Quotes } else { Stance::Says }
+            let mut written = body.links.iter().zip(&written).filter(|(_, trace)| *trace == link);
+            if written.all(|(written, _)| body.is_quoted(&written.span)) { Stance::Quotes } else { Stance::Says }
         };
-        let headline = |candidate: &Candidate| {
-            if stands_on(page, candidate.words.iter().map(String::as_str)) {
-                Stance::OnPage
-            } else if body.is_quoted(&candidate.span) {
-                Stance::Quotes
-            } else {
-                Stance::Says
-            }
-        };
-        let text = if text_is_quoted(body) {
+        let text = if trace.text.is_some() && text_is_everyday(body) {
+            Stance::Everyday
+        } else if text_is_quoted(body) {
             Stance::Quotes
         } else if trace.text.is_some() && stands_on(page, body.words()) {
             Stance::OnPage
         } else {
             Stance::Says
+        };
+        let headline = |candidate: &Candidate| {
+            let words = || candidate.words.iter().map(String::as_str);
+            // Stories of countries and wars have few other words; what is written like a title is none of everybody's.
+            let may_be_said = candidate.strength == Strength::Weak || text == Stance::Everyday;
+            if stands_on(page, words()) {
+                Stance::OnPage
+            } else if may_be_said && is_everyday(&words().collect::<Vec<_>>()) {
+                Stance::Everyday
+            } else if body.is_quoted(&candidate.span) {
+                Stance::Quotes
+            } else {
+                Stance::Says
+            }
         };
         let own = own_words(body);
         let short = if own.is_empty() && !body.quotes.is_empty() {

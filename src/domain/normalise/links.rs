@@ -262,8 +262,8 @@ pub(super) fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
     for (at, _) in hidden.match_indices("hxxp").take(MAX_LINKS) {
         // Up to the next one, so that all of them together are read once, however many follow each other without a blank.
         let rest = &text[at + 4..];
-        let end = rest.find(char::is_whitespace).into_iter().chain(rest.find("hxxp")).min();
-        let end = end.map_or(text.len(), |length| at + 4 + length);
+        let rest = &rest[..rest.find("hxxp").unwrap_or(rest.len())];
+        let end = at + 4 + rest.find(char::is_whitespace).unwrap_or(rest.len());
         let written = text[at..end].replacen("hxxp", "http", 1).replace("[.]", ".").replace("[dot]", ".");
         found.push((at..end, written));
     }

@@ -86,6 +86,11 @@ impl Phrases {
         self.0.retain(|found| wanted(&found.at));
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Found> {
+        self.0.iter()
+    }
+
     /// Those of one kind.
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Found> {
         self.0.iter().filter(move |found| found.kind == kind)

@@ -60,6 +60,10 @@ fn disguises_of_one_short_text_are_alike() {
         ("Spanish", "suscríbete a mi canal de recetas", "Suscríbete a mi canal de recetas!!! 5"),
         ("German", "Günstige Kredite ohne Schufa bei mir", "günstige KREDITE ohne Schufa, bei mir ✅"),
         ("Chinese", "加微信领取免费资料", "加微信，领取免费资料！"),
+        ("Korean", "무료 충전 카지노 가입하세요", "무료충전 카지노 가입하세요!!! 77"),
+        ("Indonesian", "daftar situs slot gacor sekarang", "DAFTAR situs slot gacor sekarang \u{1f525}"),
+        ("Arabic", "اشترك في قناتي لربح المال", "اشترك   في قناتي، لربح المال!!!"),
+        ("Greek", "κάνε εγγραφή στο κανάλι μου", "Κάνε εγγραφή στο κανάλι μου!!! 5"),
     ];
     for (name, one, other) in cases {
         assert!(are_alike(one, other), "{name}: {one} / {other}");
@@ -130,6 +134,29 @@ fn what_people_write_under_anything_has_no_fingerprint() {
         "2013",
         "\u{1f44d}\u{1f44d}",
         "Could not have said it better",
+        "Greetings from Argentina, love this song!",
+        "Tack så mycket för en jättebra artikel",
+        "Tusen takk, veldig fint innlegg",
+        "Kiitos paljon, todella hieno kirjoitus",
+        "Děkuji moc za skvělý článek",
+        "Köszönöm szépen, nagyon jó cikk",
+        "Mulțumesc foarte mult pentru articol",
+        "Ευχαριστώ πολύ, υπέροχο άρθρο",
+        "Слава Україні! Героям слава!",
+        "Дуже дякую, цікава стаття",
+        "Terima kasih banyak, sangat bermanfaat",
+        "Cảm ơn bạn rất nhiều, bài viết rất hay",
+        "Maraming salamat po sa video",
+        "شكرا جزيلا لك، موضوع رائع ومفيد",
+        "خیلی ممنون از شما، عالی بود",
+        "תודה רבה, כתבה מעניינת מאוד",
+        "बहुत बहुत धन्यवाद भाई, शानदार",
+        "좋은 글 정말 감사합니다 ㅋㅋㅋ",
+        "새해 복 많이 받으세요",
+        "いつも楽しみにしています",
+        "誕生日おめでとうございます",
+        "非常感谢分享，新年快乐",
+        "ขอบคุณมากครับ สุดยอด",
     ];
     for text in everyday {
         assert_eq!(of(text), None, "{text}");

@@ -131,6 +131,7 @@ mod tests {
             kinds: vec![Kind::Text],
             state: CampaignState::Open,
             action: None,
+            rule_until: None,
             comments,
             authors: comments,
             articles: comments,

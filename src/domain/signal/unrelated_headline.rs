@@ -36,6 +36,7 @@ use crate::domain::known::Known;
 use crate::domain::relevance::Background;
 use crate::domain::scores::LogOdds;
 use crate::domain::terms::Terms;
+use crate::domain::view::standing_in;
 
 /// The check's stable name.
 pub const ID: &str = "unrelated-headline";
@@ -239,8 +240,9 @@ impl Check {
     /// Whether the headline has to do with the page or the parent's folded text; `None` when the page is not known well enough.
     fn related(&self, ctx: &Context<'_>, candidate: &Candidate, parent: &str) -> Option<bool> {
         let page = ctx.page.get().filter(|page| page.can_compare())?;
-        let content: Vec<&String> = candidate.words.iter().filter(|word| !is_common(word)).collect();
-        let carried = content.iter().filter(|word| page.carries(word) || parent.contains(word.as_str())).count();
+        let content: Vec<&str> = candidate.words.iter().map(String::as_str).filter(|word| !is_common(word)).collect();
+        let answered = standing_in(parent, content.iter().copied());
+        let carried = content.iter().filter(|word| page.carries(word) || answered.contains(**word)).count();
         #[expect(clippy::cast_precision_loss, reason = "a headline has few words")]
         Some(carried as f64 >= self.config.related_share * content.len() as f64)
     }

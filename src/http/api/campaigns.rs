@@ -15,6 +15,7 @@ use crate::domain::campaign::{
 use crate::domain::decision::{Action, Record, Status};
 use crate::domain::people::{Duty, Reach};
 use crate::domain::store::RulingCategory;
+use crate::domain::time::Timestamp;
 
 /// Members left out of one decision at most.
 const MAX_EXCEPT: usize = 1_000;
@@ -32,6 +33,9 @@ pub struct CampaignOut {
     pub action: Option<Action>,
     /// That decision, which can be taken back.
     pub decision: Option<Uuid>,
+    /// Until when whoever joins is rejected unseen; null when nobody said so. Perhaps past: then later members are held, as of any rejected one.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub future_until: Option<String>,
     /// The campaign that it is part of now.
     pub merged_into: Option<Uuid>,
     /// What its comments share: `text`, `headline`, `link`.
@@ -66,6 +70,7 @@ impl From<&Shown> for CampaignOut {
             state: campaign.state,
             action: campaign.action,
             decision: campaign.decision,
+            future_until: campaign.rule_until.map(|until| until.to_string()),
             merged_into: campaign.into,
             kinds,
             text: shown.sample.text.clone(),
@@ -216,9 +221,12 @@ pub struct CampaignDecisionIn {
     pub action: Action,
     /// The `size` that you saw: members that joined later are reported, not decided about.
     pub seen_size: u32,
-    /// Whether members that joined later are decided about too.
+    /// Whether members that joined later are decided about too, and those who will: with `reject` whoever joins until `future_until` is rejected.
     #[serde(default)]
     pub future: bool,
+    /// Until when, RFC 3339, within 30 days; left out: for a day. Only with `future` and `reject`.
+    #[serde(default)]
+    pub future_until: Option<String>,
     /// Members that do not belong with the others, by our names: they are left as they are.
     #[serde(default)]
     pub except: Vec<Uuid>,
@@ -248,6 +256,9 @@ pub struct CampaignDecisionOut {
     pub outside: u32,
     /// What the campaign is now.
     pub state: CampaignState,
+    /// Until when whoever joins is rejected unseen; null while it stays open.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub future_until: Option<String>,
 }
 
 impl From<&CampaignRuled> for CampaignDecisionOut {
@@ -260,6 +271,7 @@ impl From<&CampaignRuled> for CampaignDecisionOut {
             later: done.later.clone(),
             outside: done.outside,
             state: done.turn.state,
+            future_until: done.turn.rule_until.map(|until| until.to_string()),
         }
     }
 }
@@ -279,16 +291,63 @@ pub async fn decide(
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
     let asked: CampaignDecisionIn = body::json(&request, payload, state.config.max_body_bytes).await?;
-    let CampaignDecisionIn { action, seen_size, future, except, category, reason, note } = asked;
+    let CampaignDecisionIn { action, seen_size, future, future_until, except, category, reason, note } = asked;
     if except.len() > MAX_EXCEPT {
         let problem = format!("has {} entries, at most {MAX_EXCEPT} are allowed", except.len());
         return Err(Problem::invalid("except", &problem));
     }
     let reason = body::text("reason", reason, MAX_TEXT)?;
     let note = body::text("note", note, MAX_TEXT)?;
-    let ask = Ask { seen_size, future, except, action, category, reason, note };
+    let future_until = moment("future_until", future_until)?;
+    let ask = Ask { seen_size, future, future_until, except, action, category, reason, note };
     let done = state.campaigns.decide(id.into_inner(), ask, &person, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(CampaignDecisionOut::from(&done)))
+}
+
+fn moment(field: &str, text: Option<String>) -> Result<Option<Timestamp>, Problem> {
+    let text = text.filter(|text| !text.is_empty());
+    text.map(|text| Timestamp::parse(&text).map_err(|error| Problem::invalid(field, &error))).transpose()
+}
+
+/// A rule for who joins.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CampaignRuleIn {
+    /// Until when, RFC 3339, within 30 days.
+    pub until: String,
+}
+
+/// Rejects whoever joins a rejected campaign, until then. Again sets another end.
+#[utoipa::path(put, path = "/v1/campaigns/{id}/rule", tag = "moderators", security(("personal_token" = [])), request_body = CampaignRuleIn,
+    params(("id" = Uuid, Path, description = "The campaign")),
+    responses((status = 200, body = CampaignTurnOut), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
+        (status = 404, body = ProblemBody), (status = 409, body = ProblemBody, description = "People have not rejected it"), (status = 413, body = ProblemBody),
+        (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub async fn rule(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<Uuid>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    let person = auth::person(&state, &request, Duty::Decide).await?;
+    let asked: CampaignRuleIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let until = moment("until", Some(asked.until))?.ok_or_else(|| Problem::invalid("until", "must be a moment"))?;
+    let turn = state.campaigns.rule_until(id.into_inner(), Some(until), &person, state.clock.now()).await?;
+    Ok(HttpResponse::Ok().json(CampaignTurnOut::from(turn)))
+}
+
+/// Ends that rule now. What it rejected stays rejected; later members are held, as of any rejected campaign.
+#[utoipa::path(delete, path = "/v1/campaigns/{id}/rule", tag = "moderators", security(("personal_token" = [])), params(("id" = Uuid, Path, description = "The campaign")),
+    responses((status = 200, body = CampaignTurnOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody, description = "People have not rejected it"), (status = 503, body = ProblemBody)))]
+pub async fn end_rule(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let person = auth::person(&state, &request, Duty::Decide).await?;
+    let turn = state.campaigns.rule_until(id.into_inner(), None, &person, state.clock.now()).await?;
+    Ok(HttpResponse::Ok().json(CampaignTurnOut::from(turn)))
 }
 
 /// What a campaign is now.
@@ -300,11 +359,15 @@ pub struct CampaignTurnOut {
     pub state: CampaignState,
     /// The campaign that it is part of now.
     pub merged_into: Option<Uuid>,
+    /// Until when whoever joins is rejected unseen.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub future_until: Option<String>,
 }
 
 impl From<Turn> for CampaignTurnOut {
     fn from(turn: Turn) -> Self {
-        Self { id: turn.uid, state: turn.state, merged_into: turn.into }
+        let future_until = turn.rule_until.map(|until| until.to_string());
+        Self { id: turn.uid, state: turn.state, merged_into: turn.into, future_until }
     }
 }
 

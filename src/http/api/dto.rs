@@ -282,6 +282,8 @@ pub struct ReportSeenOut {
     pub category: Option<RulingCategory>,
     /// In the reader's words.
     pub text: Option<String>,
+    /// What it weighs, by the reader's record; 1.0 without one.
+    pub weight: f64,
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: String,
@@ -289,7 +291,7 @@ pub struct ReportSeenOut {
 
 impl From<&ReportSeen> for ReportSeenOut {
     fn from(report: &ReportSeen) -> Self {
-        Self { category: report.category, text: report.text.clone(), at: report.at.to_string() }
+        Self { category: report.category, text: report.text.clone(), weight: report.weight, at: report.at.to_string() }
     }
 }
 

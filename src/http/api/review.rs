@@ -46,6 +46,8 @@ pub struct QueueQuery {
     pub author_kind: Option<String>,
     /// Of that campaign.
     pub campaign: Option<String>,
+    /// `true`: only what readers reported, while nobody has answered them.
+    pub reported: Option<bool>,
     /// Claimed by that person (e-mail), `me`, or `none`.
     pub assigned: Option<String>,
     /// Whose text, author's name or article's title holds all of these words; the last may be the beginning of one (three letters or more).
@@ -94,6 +96,7 @@ impl QueueQuery {
             author_kind,
             campaign: given(self.campaign).map(|name| Uuid::parse_str(&name).unwrap_or_default()), // none has another name
             assigned: given(self.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
+            reported: self.reported == Some(true),
             q: given(self.q).filter(|q| !q.trim().is_empty()),
             uids: None,
             reach: Reach::ALL, // the use case puts the person's own

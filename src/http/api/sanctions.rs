@@ -235,7 +235,7 @@ pub async fn list(
     let page = page_request(query.limit.as_deref(), query.cursor)?;
     let site = query.site.filter(|site| !site.is_empty());
     let now = state.clock.now();
-    let page = state.sanctions.list(site, active, &page, &person, now).await?;
+    let page = state.sanctions.list(site, active.then_some(true), &page, &person, now).await?;
     let items = page.items.iter().map(|sanction| SanctionOut::new(sanction, &person.reach, now)).collect();
     Ok(HttpResponse::Ok().json(SanctionPage { items, next_cursor: page.next_cursor }))
 }
@@ -278,6 +278,21 @@ pub async fn lift(
         restored: lifted.restored.iter().flat_map(applied).collect(),
         left_alone: conflicts.collect(),
     }))
+}
+
+/// Puts a lifted sanction in force again, until it would have ended anyway. Comments that lifting it put back stay as they are.
+#[utoipa::path(post, path = "/v1/sanctions/{id}/resume", tag = "moderators", security(("personal_token" = [])), params(("id" = Uuid, Path, description = "The sanction")),
+    responses((status = 200, body = SanctionOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 409, body = ProblemBody, description = "As many are in force as may be"), (status = 503, body = ProblemBody)))]
+pub async fn resume(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<Uuid>,
+) -> Result<HttpResponse, Problem> {
+    let person = auth::person(&state, &request, Duty::Decide).await?;
+    let now = state.clock.now();
+    let resumed = state.sanctions.resume(id.into_inner(), &person, now).await?;
+    Ok(HttpResponse::Ok().json(SanctionOut::new(&resumed, &person.reach, now)))
 }
 
 fn yes_or_no(field: &str, text: Option<&str>) -> Result<bool, Problem> {

@@ -6,11 +6,18 @@
 //! no inline style, because the policy that goes with them allows none.
 
 pub mod account;
+pub mod appeals;
 pub mod assets;
+pub mod campaigns;
+mod comment;
 mod frame;
+mod links;
 mod problem_page;
 pub mod queue;
 pub mod sign_in;
+pub mod sanctions;
 pub mod texts;
+mod timeline;
 
+use frame::{Frame, page};
 pub(super) use problem_page::{Asked, shown_as_page};

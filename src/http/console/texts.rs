@@ -274,7 +274,7 @@ mod tests {
             .collect();
         assert!(unused.is_empty(), "nobody says {unused:?}");
         let mut missing = BTreeSet::new();
-        for call in ["say(\"", ".with(\"", ".with2(\"", "count(\""] {
+        for call in ["say(\"", ".with(\"", "with2(\"", "count(\""] {
             for rest in sources.split(call).skip(1) {
                 let key = rest.split('"').next().unwrap_or_default();
                 let plural = [format!("{key}.one"), format!("js.{key}.one")];

@@ -323,7 +323,10 @@ fn whole(connection: &Connection, shared: &Shared, found: Found) -> Result<Appea
     let row = rows::row(connection, found.comment)?.filter(|row| row.status.is_some()).ok_or_else(gone)?;
     let record = rows::load(connection, shared, &row)?;
     let known = articles::find(connection, row.site, &record.comment.article.id)?;
+    let mut earlier = kept(connection, found.comment)?;
+    earlier.truncate(earlier.iter().position(|one| one.uid == found.uid).unwrap_or(0));
     Ok(Appeal {
+        earlier,
         uid: found.uid,
         state: found.state,
         text: found.words.text,

@@ -1,5 +1,6 @@
 //! What readers say: reports and votes, each once per reader. Counts and records are derived from the rows, never kept beside them.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -207,16 +208,24 @@ fn record(connection: &Connection, reader: &[u8; 16], comment: u32) -> Result<(u
 
 /// The latest reports that nobody has answered, at most `most`.
 pub(super) fn open(connection: &Connection, comment: u32, most: u32) -> Result<Vec<ReportSeen>> {
-    let read = "SELECT category, text, at FROM report WHERE comment = ?1 AND outcome = 0 ORDER BY at DESC LIMIT ?2";
+    let read =
+        "SELECT category, text, at, weight FROM report WHERE comment = ?1 AND outcome = 0 ORDER BY at DESC LIMIT ?2";
     let mut query = connection.prepare_cached(read)?;
     let mut rows = query.query([comment, most])?;
     let mut reports = Vec::new();
     while let Some(row) = rows.next()? {
         let category: Option<String> = row.get(0)?;
         let category = category.map(|name| category_of(&name)).transpose()?;
-        reports.push(ReportSeen { category, text: row.get(1)?, at: Timestamp::from_millis(row.get(2)?) });
+        let at = Timestamp::from_millis(row.get(2)?);
+        reports.push(ReportSeen { category, text: row.get(1)?, weight: row.get(3)?, at });
     }
     Ok(reports)
+}
+
+/// What waits and has open reports.
+pub(super) fn waiting(connection: &Connection) -> Result<HashSet<u32>> {
+    let read = "SELECT id FROM queue WHERE EXISTS (SELECT 1 FROM report WHERE comment = queue.id AND outcome = 0)";
+    Ok(connection.prepare_cached(read)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
 pub(super) fn view(connection: &Connection, comment: u32) -> Result<ReaderView> {

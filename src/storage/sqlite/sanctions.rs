@@ -125,6 +125,7 @@ pub(super) fn list(
         if site.is_some_and(|site| !filter.reach.covers_site(site))
             || filter.site.as_deref().is_some_and(|wanted| site != Some(wanted))
             || filter.active_at.is_some_and(|now| !sanction.is_active(now))
+            || filter.over_at.is_some_and(|now| sanction.is_active(now))
         {
             continue;
         }
@@ -276,6 +277,23 @@ fn effects(connection: &Connection, sanction: i64) -> Result<Vec<(u32, u32, Stat
     found.into_iter().map(|(comment, version, code)| Ok((comment, version, status(code)?))).collect()
 }
 
+/// Puts one that was lifted in force again.
+fn resume(work: &Work<'_>, uid: Uuid, by: &Actor, at: Timestamp) -> Result<Option<Sanction>> {
+    let Some(sanction) = find(work.connection, uid)? else { return Ok(None) };
+    if sanction.lifted.is_some() {
+        let write = "UPDATE sanction SET lifted_at = NULL, lifted_by = NULL WHERE id = ?1";
+        work.connection.prepare_cached(write)?.execute([sanction.number])?;
+        audit::add(work.connection, by, "sanction.resume", &uid.to_string(), "", at)?;
+    }
+    by_number(work.connection, sanction.number)
+}
+
+/// How many comments each has decided.
+fn count_effects(connection: &Connection, numbers: &[i64]) -> Result<Vec<u64>> {
+    let mut query = connection.prepare_cached("SELECT count(*) FROM sanction_effect WHERE sanction = ?1")?;
+    numbers.iter().map(|number| Ok(query.query_row([number], |row| row.get(0))?)).collect()
+}
+
 /// Ends and forgets what aims at an author: nothing is left that could be recognised.
 pub(super) fn forget_author(connection: &Connection, hash: &TargetHash) -> Result<u64> {
     let effects = "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = ?1)";
@@ -308,6 +326,15 @@ impl Sanctions for SqliteStore {
     ) -> std::result::Result<Page<Sanction>, ListError> {
         let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
         self.readers.ask(move |connection| list(connection, &shared, &filter, &page)).await
+    }
+
+    async fn sanction_resume(&self, uid: Uuid, by: Actor, at: Timestamp) -> Result<Option<Sanction>> {
+        self.writer.run(move |work| resume(work, uid, &by, at)).await
+    }
+
+    async fn sanction_effects(&self, numbers: &[i64]) -> Result<Vec<u64>> {
+        let numbers = numbers.to_vec();
+        self.readers.ask(move |connection| count_effects(connection, &numbers)).await
     }
 
     async fn sanction_lift(

@@ -21,6 +21,8 @@ pub(super) struct Live {
     pub(super) action: Option<Action>,
     /// Where people decided or closed it; `None` for all sites.
     pub(super) decided_on: Option<Vec<SiteId>>,
+    /// Until when whoever joins is rejected unseen.
+    pub(super) rule_until: Option<Timestamp>,
     pub(super) keys: Vec<Key>,
     pub(super) at: Timestamp,
     pub(super) comments: u32,
@@ -45,6 +47,7 @@ impl Live {
             state: CampaignState::Open,
             action: None,
             decided_on: None,
+            rule_until: None,
             keys: Vec::new(),
             at,
             comments: 0,
@@ -114,6 +117,7 @@ impl Live {
             kinds: kinds.into_iter().collect(),
             state,
             action,
+            rule_until: self.rule_until.filter(|_| action == Some(Action::Reject)),
             comments: self.comments,
             authors: count(self.authors.len()),
             articles: count(self.articles.len()),

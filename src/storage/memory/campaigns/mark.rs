@@ -22,24 +22,31 @@ pub(super) struct Mark<'a> {
     pub(super) at: usize,
     pub(super) popular: bool,
     pub(super) front_page: bool,
-    /// Whether it is a whole text of a few words that people write under anything: such a one has no fingerprint as a short text.
-    pub(super) everyday: bool,
 }
 
 impl Mark<'_> {
     /// Whether it may be a mark of a campaign at all.
     pub(super) fn counts(&self, stances: &Stances) -> bool {
+        match self.stance(stances) {
+            Stance::Says | Stance::Everyday => true,
+            Stance::Quotes => self.past.approved_here == 0,
+            Stance::OnPage => false,
+        }
+    }
+
+    /// Whether a campaign may be recognised by it: thanks and praise of a few words, as a text or as a headline, are everybody's.
+    pub(super) fn makes_one(&self, stances: &Stances) -> bool {
+        self.stance(stances) != Stance::Everyday
+    }
+
+    fn stance(&self, stances: &Stances) -> Stance {
         let stance = match self.key {
             Key::Text(_) => stances.text,
             Key::Short(_) => stances.short,
             Key::Headline(_) => stances.headlines.get(self.at).copied(),
             Key::Url(_) | Key::Domain(_) => stances.links.get(self.at).copied(),
         };
-        match stance.unwrap_or(Stance::Says) {
-            Stance::Says => true,
-            Stance::Quotes => self.past.approved_here == 0,
-            Stance::OnPage => false,
-        }
+        stance.unwrap_or(Stance::Says)
     }
 }
 

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use self::live::{DISTINCT_MAX, Live};
 pub(super) use self::mark::Shown;
 use self::mark::{Mark, name_of, text_of};
-use self::recognise::SAID_ALIKE;
 use super::likeness::{are_alike, band_keys};
 use super::recall::{Noted, Recall};
 use super::ring::ByHash;
@@ -98,6 +97,7 @@ impl Campaigns {
         let stances = stances();
         let (matched, mut fresh): (Vec<_>, Vec<_>) =
             marks.into_iter().filter(|(_, mark)| mark.counts(&stances)).partition(|(slot, _)| slot.is_some());
+        fresh.retain(|(_, mark)| mark.makes_one(&stances));
         let is_let_pass = |(slot, mark): &(Option<Slot>, Mark<'_>)| {
             mark.key.kind() != Kind::Link && slot.is_some_and(|slot| self.shelters(slot, trace.site))
         };
@@ -257,6 +257,7 @@ impl Campaigns {
             self.drop_slot(slot);
         } else if let Some(live) = self.live.get_mut(&slot) {
             (live.state, live.action, live.decided_on) = (turn.state, turn.action, turn.sites);
+            live.rule_until = turn.rule_until;
         }
     }
 
@@ -265,7 +266,8 @@ impl Campaigns {
         let slot = self.next_slot();
         let mut live = Live::new(kept.uid, kept.at);
         (live.state, live.action, live.version, live.saved) = (kept.state, kept.action, kept.version, kept.version);
-        live.decided_on = kept.sites;
+        (live.decided_on, live.rule_until) = (kept.sites, kept.rule_until);
+        live.last_at = live.last_at.max(kept.last_at); // beyond `max_members` nobody is recorded, and it goes on
         self.insert(slot, live);
         for key in kept.keys.into_iter().take(KEYS_MAX) {
             self.attach(slot, key);
@@ -283,15 +285,7 @@ impl Campaigns {
 
     fn marks<'a>(&self, trace: &Trace, shown: Shown<'a>) -> Vec<Mark<'a>> {
         let past = shown.past;
-        let everyday = trace.text.filter(|text| trace.short.is_none() && text.size < SAID_ALIKE);
-        let mark = |key, past: &'a Sightings, at| Mark {
-            everyday: everyday.is_some_and(|text| text_of(&key).is_some_and(|(_, of)| of.exact == text.exact)),
-            key,
-            past,
-            at,
-            popular: false,
-            front_page: false,
-        };
+        let mark = |key, past: &'a Sightings, at| Mark { key, past, at, popular: false, front_page: false };
         let mut marks = Vec::new();
         if let (Some(text), Some(past)) = (&trace.text, past.text.get()) {
             marks.push(mark(Key::Text(*text), past, 0));

@@ -14,7 +14,7 @@ const VARIANTS: usize = 8;
 /// Pairs of campaigns of which it is counted how many comments belong to both.
 const BRIDGES_MAX: usize = 10_000;
 /// Features (words and pairs of words) from which a text is not said alike by several people under one article: about eight words.
-pub(super) const SAID_ALIKE: u16 = 16;
+const SAID_ALIKE: u16 = 16;
 
 /// What is enough for a campaign.
 struct Need {
@@ -57,8 +57,6 @@ impl Campaigns {
         let (authors, articles) = (min_authors.saturating_mul(times), min_articles.saturating_mul(times));
         let comments = min_comments.saturating_mul(times);
         match mark.key {
-            // Thanks and praise of a few words are everybody's.
-            _ if mark.everyday => Need::never(),
             // A few words, or a link and little else, are soon said by several people who answer the same article.
             Key::Text(text) if text.size < SAID_ALIKE => Need { comments, authors: 0, articles, either: false },
             Key::Text(_) => Need { comments, authors, articles, either: true },

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Draft};
+use crate::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Comment, Draft};
 use crate::domain::decision::Status;
 use crate::domain::normalise::normalise;
 use crate::domain::site::SiteId;
@@ -35,21 +35,26 @@ impl World {
 
     /// A comment comes, and its commit is done.
     fn post(&mut self, id: &str, article: &str, author: &str, body: &str) -> Option<CampaignPast> {
-        let trace = trace(1, id, article, author, body);
-        let told = self.sight(&trace);
+        let comment = comment(1, id, article, author, body);
+        let told = self.sight_in(&comment.trace, &|| Stances::of(&comment, None));
+        let trace = comment.trace;
         self.campaigns.membership(&self.recall, trace.comment, self.now());
         self.stand(&trace, Standing { status: Status::Approved, by_person: false });
         told
     }
 
     fn sight(&mut self, trace: &Trace) -> Option<CampaignPast> {
+        self.sight_in(trace, &Stances::default)
+    }
+
+    fn sight_in(&mut self, trace: &Trace, stances: &LazyStances<'_>) -> Option<CampaignPast> {
         self.second += 1;
         let (now, past) = (self.now(), self.past(trace));
         let short = self.recall.short_past(trace, Window { from: Timestamp::EPOCH, to: None });
         self.campaigns.leave(&self.recall, trace.comment);
         self.recall.note(trace, now, None);
         let shown = Shown { past: &past, short: short.as_ref() };
-        self.campaigns.join(&mut self.recall, trace, &Stances::default, shown, now, true)
+        self.campaigns.join(&mut self.recall, trace, stances, shown, now, true)
     }
 
     fn stand(&mut self, trace: &Trace, standing: Standing) {
@@ -64,10 +69,14 @@ impl World {
 }
 
 fn trace(site: u32, id: &str, article: &str, author: &str, body: &str) -> Trace {
+    comment(site, id, article, author, body).trace
+}
+
+fn comment(site: u32, id: &str, article: &str, author: &str, body: &str) -> Comment {
     let article = ArticleDraft { id: article.to_owned(), ..ArticleDraft::default() };
     let author = AuthorDraft { id: Some(author.to_owned()), ..AuthorDraft::default() };
     let draft = Draft { id: id.to_owned(), article, author: Some(author), body: body.to_owned(), ..Draft::default() };
-    normalise(SiteId(site), draft.parse(&Bounds::default()).expect("valid"), false).trace
+    normalise(SiteId(site), draft.parse(&Bounds::default()).expect("valid"), false)
 }
 
 const HEADLINE: &str = "Harbour Museum Opens Its Doors After Ten Years of Building";
@@ -99,6 +108,37 @@ fn what_is_enough_for_a_campaign() {
     for (name, parts, expected) in cases {
         assert_eq!(same(parts), *expected, "{name}");
     }
+}
+
+#[test]
+fn what_repeats_itself_is_one_and_thanks_are_none_however_often_they_are_said() {
+    let said_by_three = |body: &str| {
+        let mut world = World::new(Config::default());
+        for at in 0..3 {
+            world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), body);
+        }
+        world.sizes()
+    };
+    let none: [u32; 0] = [];
+    assert_eq!(said_by_three(&"cheap watches here now ".repeat(12)), [3]);
+    assert_eq!(
+        said_by_three(
+            "Kryptowährungsinvestitionen Kapitalverdopplungsgarantie Vermögensverwaltungsspezialisten beraten unverbindlich"
+        ),
+        [3],
+        "few words, but long ones"
+    );
+    assert_eq!(said_by_three(&"thank you so much ".repeat(12)), none);
+    assert_eq!(said_by_three("Thank you so much for this video"), none);
+    assert_eq!(said_by_three("I really love this song so much, thank you"), none);
+    assert_eq!(
+        said_by_three("Thank you so much. Really love this great song today"),
+        none,
+        "nor a part of it as a headline"
+    );
+    let flattery = "Very good article, I really enjoyed reading it and I hope that you keep writing more like this. \
+                    I will come back to your wonderful website soon, and share it with all my friends and family";
+    assert_eq!(said_by_three(flattery), [3], "nobody says so much by chance");
 }
 
 #[test]
@@ -201,7 +241,14 @@ fn what_is_closed_is_not_recognised_again() {
         world.post(&format!("c{at}"), &format!("x{at}"), &format!("a{at}"), TEXT);
     }
     let uid = world.campaigns.live.values().next().expect("recognised").uid;
-    world.campaigns.turned(Turn { uid, state: CampaignState::Closed, action: None, sites: None, into: None });
+    world.campaigns.turned(Turn {
+        uid,
+        state: CampaignState::Closed,
+        action: None,
+        sites: None,
+        rule_until: None,
+        into: None,
+    });
     for at in 0..5 {
         assert_eq!(world.post(&format!("d{at}"), &format!("y{at}"), &format!("b{at}"), TEXT), None);
     }
@@ -232,7 +279,14 @@ fn what_has_been_quiet_for_long_takes_nobody_any_more() {
     world.second += 31 * 86_400;
     assert_eq!(world.post("d", "y", "b", TEXT), None);
     let uid = world.campaigns.live.values().next().expect("recognised").uid;
-    let rejected = Turn { uid, state: CampaignState::Decided, action: Some(Action::Reject), sites: None, into: None };
+    let rejected = Turn {
+        uid,
+        state: CampaignState::Decided,
+        action: Some(Action::Reject),
+        sites: None,
+        rule_until: None,
+        into: None,
+    };
     world.campaigns.turned(rejected);
     let told = world.post("e", "z", "c", TEXT).expect("what people decided counts for longer");
     assert_eq!(told.action, Some(Action::Reject));
@@ -275,8 +329,14 @@ fn what_became_part_of_another_goes_along_when_that_one_does() {
     let uids: Vec<Uuid> = world.campaigns.live.values().map(|live| live.uid).collect();
     assert_eq!(uids.len(), 3);
     for (from, into) in [(0, 1), (1, 2)] {
-        let turn =
-            Turn { uid: uids[from], state: CampaignState::Merged, action: None, sites: None, into: Some(uids[into]) };
+        let turn = Turn {
+            uid: uids[from],
+            state: CampaignState::Merged,
+            action: None,
+            sites: None,
+            rule_until: None,
+            into: Some(uids[into]),
+        };
         world.campaigns.turned(turn);
     }
     world.stand(&members[0], Standing { status: Status::Rejected, by_person: true });
@@ -297,7 +357,7 @@ fn what_people_let_pass_is_no_shelter_for_what_rides_on_it() {
             world.stand(&trace, Standing { status: Status::Approved, by_person: true });
         }
         let let_pass = world.campaigns.live.values().next().expect("recognised").uid;
-        world.campaigns.turned(Turn { uid: let_pass, state, action, sites: None, into: None });
+        world.campaigns.turned(Turn { uid: let_pass, state, action, sites: None, rule_until: None, into: None });
         let mut told = None;
         for at in 0..4 {
             let (id, article, author) = (format!("d{at}"), format!("y{at}"), format!("b{at}"));

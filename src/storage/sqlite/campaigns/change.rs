@@ -10,7 +10,7 @@ use super::super::writer::Work;
 use super::super::{audit, rulings};
 use super::{Found, Outcome, absorb, action_code, by_uid, live, members, within};
 use crate::domain::campaign::{CampaignError, CampaignRuled, CampaignRuling, CampaignState, Key, Turn};
-use crate::domain::decision::{Actor, DecidedBy};
+use crate::domain::decision::{Action, Actor, DecidedBy};
 use crate::domain::people::Reach;
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, Ruling, Seen};
@@ -19,7 +19,7 @@ use crate::storage::codec;
 
 impl Reached {
     /// Where a decision of whoever has that reach holds: on all sites only when they work on all of them.
-    fn sites(&self, reach: &Reach) -> Option<Vec<SiteId>> {
+    pub(super) fn sites(&self, reach: &Reach) -> Option<Vec<SiteId>> {
         let sites: BTreeSet<SiteId> = self.inside.iter().map(|(row, _)| row.site).collect();
         reach.sites.as_ref().map(|_| sites.into_iter().collect())
     }
@@ -36,13 +36,13 @@ impl Reached {
 }
 
 /// A campaign that may be changed by somebody with that reach, its members within, and how many lie outside.
-struct Reached {
-    found: Found,
+pub(super) struct Reached {
+    pub(super) found: Found,
     inside: Vec<(Row, u32)>,
-    outside: u32,
+    pub(super) outside: u32,
 }
 
-fn reached(work: &Work<'_>, uid: Uuid, reach: &Reach) -> Result<Outcome<Reached>> {
+pub(super) fn reached(work: &Work<'_>, uid: Uuid, reach: &Reach) -> Result<Outcome<Reached>> {
     let Some(found) = by_uid(work.connection, uid)? else { return Ok(Err(CampaignError::NotFound)) };
     let (mut inside, mut outside) = (Vec::new(), 0);
     for (comment, number, _) in members(work.connection, found.id, 0)? {
@@ -113,11 +113,20 @@ pub(super) fn rule(work: &mut Work<'_>, asked: &CampaignRuling) -> Result<Outcom
     if outside == 0 && asked.reach.has_whole_sites() && !narrows {
         let bytes = sites.as_ref().map(codec::encode).transpose()?;
         (turn.state, turn.action, turn.sites) = (CampaignState::Decided, Some(asked.action), sites);
-        let write = "UPDATE campaign SET state = 2, action = ?2, ruling = ?3, sites = ?4 WHERE id = ?1";
+        turn.rule_until = asked.rule_until.filter(|_| asked.action == Action::Reject);
+        let write = "UPDATE campaign SET state = 2, action = ?2, ruling = ?3, sites = ?4, rule_until = ?5 \
+                     WHERE id = ?1";
         let action = action_code(asked.action);
         let decision = ruled.decision.as_bytes();
-        work.connection.prepare_cached(write)?.execute(params![found.id, action, decision, bytes])?;
-        let detail = format!("{} by {}", ruling.action.status().name(), ruled.decision);
+        work.connection.prepare_cached(write)?.execute(params![
+            found.id,
+            action,
+            decision,
+            bytes,
+            turn.rule_until.map(Timestamp::as_millis)
+        ])?;
+        let also = turn.rule_until.map(|until| format!(", and whatever joins until {until}")).unwrap_or_default();
+        let detail = format!("{} by {}{also}", ruling.action.status().name(), ruled.decision);
         audit::add(work.connection, &asked.by, "campaign.decide", &found.uid.to_string(), &detail, asked.at)?;
     }
     Ok(Ok(CampaignRuled { ruled, later, outside, turn }))

@@ -3,6 +3,7 @@
 
 mod change;
 mod joining;
+mod rule;
 
 use std::sync::Arc;
 
@@ -48,9 +49,10 @@ struct Found {
     keys: Vec<Key>,
     /// Where it is decided or closed; `None` for all sites.
     sites: Option<Vec<SiteId>>,
+    rule_until: Option<Timestamp>,
 }
 
-const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b, sites";
+const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b, sites, rule_until";
 
 impl Found {
     fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
@@ -71,11 +73,13 @@ impl Found {
                 .get::<_, Option<Vec<u8>>>(11)?
                 .map(|sites| codec::decode("a campaign's sites", &sites))
                 .transpose()?,
+            rule_until: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_millis),
         })
     }
 
     fn turn(&self) -> Turn {
-        Turn { uid: self.uid, state: self.state, action: self.action, sites: self.sites.clone(), into: self.into }
+        let Self { uid, state, action, rule_until, into, .. } = *self;
+        Turn { uid, state, action, sites: self.sites.clone(), rule_until, into }
     }
 
     /// Whether members that stand approved are for people to look at.
@@ -144,7 +148,9 @@ pub(super) fn reopen(connection: &Connection, decision: Uuid) -> Result<()> {
         connection.prepare_cached(read)?.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
     if let Some(id) = id {
         connection
-            .prepare_cached("UPDATE campaign SET state = 1, action = NULL, sites = NULL WHERE id = ?1")?
+            .prepare_cached(
+                "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE id = ?1",
+            )?
             .execute([id])?;
         connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1")?.execute([id])?;
     }
@@ -224,6 +230,7 @@ fn view(connection: &Connection, shared: &Shared, found: Found, reach: &Reach) -
         state: found.state,
         action: found.action,
         decision: found.ruling.filter(|_| found.state == CampaignState::Decided),
+        rule_until: found.rule_until,
         into: found.into,
         recognised_at: found.at,
         keys: found.keys,
@@ -352,8 +359,8 @@ fn remembered(
             let standing = Standing { status: row.live()?, by_person: row.decided_by == DecidedBy::Person };
             members.push(Remembered { trace: row.trace()?, received_at: row.received_at, standing });
         }
-        let Found { uid, state, action, sites, keys, version, at, .. } = found;
-        kept.push(KeptCampaign { uid, state, action, sites, keys, version, at, members });
+        let Found { uid, state, action, sites, rule_until, keys, version, at, last_at, .. } = found;
+        kept.push(KeptCampaign { uid, state, action, sites, rule_until, keys, version, at, last_at, members });
     }
     kept.sort_by_key(|campaign| (campaign.at, campaign.uid)); // the oldest first, as they were recognised
     Ok(kept)
@@ -455,6 +462,23 @@ impl Campaigns for SqliteStore {
     async fn campaign_merge(&self, uid: Uuid, into: Uuid, by: Actor, reach: &Reach, at: Timestamp) -> Outcome<Turn> {
         let reach = reach.clone();
         self.writer.run(move |work| change::merge(work, uid, into, &by, &reach, at)).await?
+    }
+
+    async fn campaign_rule_until(
+        &self,
+        uid: Uuid,
+        until: Option<Timestamp>,
+        by: Actor,
+        reach: &Reach,
+        at: Timestamp,
+    ) -> Outcome<Turn> {
+        let reach = reach.clone();
+        self.writer.run(move |work| rule::set(work, uid, until, &by, &reach, at)).await?
+    }
+
+    async fn campaign_arrivals(&self, uid: Uuid, reach: &Reach) -> Result<Vec<(Timestamp, Status)>> {
+        let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
+        self.readers.ask(move |connection| rule::arrivals(connection, &shared, uid, &reach)).await
     }
 
     async fn campaign_of_ruling(&self, decision: Uuid) -> Result<Option<Turn>> {

@@ -145,6 +145,7 @@ struct Sieve<'a> {
     article: Option<i64>,
     author: Option<i64>,
     campaign: Option<i64>,
+    reported: Option<HashSet<u32>>,
     answers: Option<HashSet<u32>>,
     /// Rows that are asked for by name.
     rows: Option<HashSet<u32>>,
@@ -178,6 +179,7 @@ impl<'a> Sieve<'a> {
             article: filter.article.as_deref().map(|id| article_key(shared, id)),
             author: filter.author.as_deref().map(|id| author_key(shared, id)),
             campaign: filter.campaign.map(|uid| campaigns::number_of(connection, uid)).transpose()?,
+            reported: filter.reported.then(|| reports::waiting(connection)).transpose()?,
             answers,
             rows: filter.uids.as_deref().map(|uids| rows_of(connection, shared, uids)).transpose()?,
         })
@@ -187,6 +189,7 @@ impl<'a> Sieve<'a> {
     fn missed(&mut self, kept: &Kept, entry: &Entry, claimed: u32) -> u16 {
         let other = self.is_within_reach(kept, entry)
             && self.answers.as_ref().is_none_or(|answers| answers.contains(&entry.id))
+            && self.reported.as_ref().is_none_or(|reported| reported.contains(&entry.id))
             && self.rows.as_ref().is_none_or(|rows| rows.contains(&entry.id))
             && self.article.is_none_or(|article| article == entry.article)
             && self.author.is_none_or(|author| author == entry.author);
