@@ -47,6 +47,7 @@ impl Look {
     }
 
     /// Where this build's assets lie, as in `/assets/0123abcd`.
+    #[expect(clippy::unused_self, reason = "templates have a look, and no paths")]
     pub(super) fn assets(self) -> &'static str {
         assets::folder()
     }

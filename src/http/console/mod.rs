@@ -5,6 +5,8 @@
 //! the session's cookie. Every text stands in one catalogue (`texts`), every file that a browser loads in `assets`. Pages hold no inline script and
 //! no inline style, because the policy that goes with them allows none.
 
+#![expect(clippy::missing_errors_doc, reason = "every handler of a page fails with a Problem only")]
+
 pub mod account;
 pub mod appeals;
 pub mod assets;

@@ -162,11 +162,13 @@ fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item>> {
             continue;
         }
         let ruling: i64 = row.get(2)?;
-        if !texts.contains_key(&ruling) {
-            let text: RulingText = codec::decode("a ruling", row.get_ref(5)?.as_blob().unwrap_or_default())?;
-            texts.insert(ruling, (text.action, format!("{:?}", text.by)));
-        }
-        let Some((action, by)) = texts.get(&ruling).cloned() else { continue };
+        let (action, by) = match texts.entry(ruling) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => {
+                let text: RulingText = codec::decode("a ruling", row.get_ref(5)?.as_blob().unwrap_or_default())?;
+                place.insert((text.action, format!("{:?}", text.by))).clone()
+            }
+        };
         items.push(Item {
             comment: row.get(0)?,
             held_at: row.get(1)?,
