@@ -279,7 +279,7 @@ mod tests {
             let features =
                 vec![(kind, 0.4), (kind + 2, 0.4), (100 + number, 0.4), (super::super::features::CONSTANT, 1.0)];
             let label = (kind == 1) != flip(number);
-            Lesson { features, base: -3.0, label, exact: u64::from(number * 2 + kind), sketch: None }
+            Lesson { features, base: -3.0, prior: -3.0, label, exact: u64::from(number * 2 + kind), sketch: None }
         };
         (0..pairs).flat_map(|number| [lesson(number, 1), lesson(number, 2)]).collect()
     }
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn copies_do_not_count_twice_against_what_is_in_force() {
-        let lesson = |exact| Lesson { features: Vec::new(), base: 0.0, label: true, exact, sketch: None };
+        let lesson = |exact| Lesson { features: Vec::new(), base: 0.0, prior: 0.0, label: true, exact, sketch: None };
         let missed = |lessons: &[Lesson]| falls_behind_on(lessons, &vec![Some(-5.0); lessons.len()], &RULES);
         assert!(!missed(&[7; 30].map(lesson)), "thirty copies of one");
         assert!(missed(&[1, 2, 3, 4].map(lesson)), "four that differ");

@@ -175,7 +175,8 @@ mod tests {
         let mut learner = Learner::new(Pace::default());
         let features = |number| vec![(1, 0.3), (65_535, 0.3), (number, 0.3)];
         for number in 100..120 {
-            let lesson = Lesson { features: features(number), base: -3.0, label: true, exact: 0, sketch: None };
+            let lesson =
+                Lesson { features: features(number), base: -3.0, prior: -3.0, label: true, exact: 0, sketch: None };
             learner.learn(&lesson);
         }
         let delta = Delta::new([&learner.weights(), &[(1, -0.5), (u32::MAX, 1.0), (3, f32::NAN)]], 4.0);

@@ -1,10 +1,10 @@
 //! What one site teaches: a small, bounded correction over the shipped model, learned with linfa-ftrl from people's labels.
 //!
 //! The base stays as it is: to linfa it is one more feature, of weight one, that does not move; what moves are the weights of the site's own
-//! words, which L1 and L2 draw back to nothing, that is to the base. Labels of the rarer class are replayed from a bounded memory, so that a
-//! queue full of spam does not teach that everything is spam. A label moves its own comment by a bounded step, and all of them together any
-//! comment by a bounded sum. The same lessons in the same order give the same weights: a label that is taken back is gone when the rest is
-//! learned anew.
+//! words, which L1 and L2 draw back to nothing, that is to the base. Labels of the rarer class are replayed from a bounded memory, and steps are
+//! taken under the balance that this keeps instead of policy's prior, so that a queue full of spam does not teach that everything is spam. A
+//! label moves its own comment by a bounded step, and all of them together any comment by a bounded sum. The same lessons in the same order
+//! give the same weights: a label that is taken back is gone when the rest is learned anew.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -38,9 +38,19 @@ pub struct Pace {
     pub others: usize,
 }
 
+impl Pace {
+    /// The log-odds at which replays balance the steps, whatever the queue holds and whatever policy expects. Steps are taken under these
+    /// and answers given under policy's prior, or what all comments share would learn the difference, and hold ham (King and Zeng,
+    /// "Logistic Regression in Rare Events Data", 2001, prior correction).
+    #[expect(clippy::cast_precision_loss, reason = "a handful")]
+    fn balance(&self) -> f64 {
+        -(self.others.max(1) as f64).ln()
+    }
+}
+
 impl Default for Pace {
     fn default() -> Self {
-        Self { alpha: 0.15, l1: 0.02, l2: 0.5, step_max: 1.5, sum_max: 4.0, memory: 400, replays: 4, others: 3 }
+        Self { alpha: 0.3, l1: 0.02, l2: 0.5, step_max: 1.5, sum_max: 4.0, memory: 400, replays: 4, others: 3 }
     }
 }
 
@@ -51,6 +61,8 @@ pub struct Lesson {
     pub features: Features,
     /// Log-odds by policy's prior and the base model.
     pub base: f64,
+    /// Policy's prior, in log-odds: how much spam there is where the verdict is made, and no part of what is learned.
+    pub prior: f64,
     /// Whether it is what the output looks for.
     pub label: bool,
     /// Fingerprint of its text: equal for equal texts, whatever the punctuation.
@@ -214,7 +226,7 @@ impl Learner {
         let bytes = postcard::to_stdvec(&Mirror { alpha, beta: BETA, l1_ratio: l1, l2_ratio: l2, z, n }).ok()?;
         let model: Ftrl<f64> = postcard::from_bytes(&bytes).ok()?;
         let params = Ftrl::<f64>::params().alpha(alpha).beta(BETA).l1_ratio(l1).l2_ratio(l2).check().ok()?;
-        let base = lesson.base.clamp(-30.0, 30.0);
+        let base = (lesson.base - lesson.prior + self.pace.balance()).clamp(-30.0, 30.0);
         let row = Array2::from_shape_fn((1, features.len() + 1), |(_, at)| {
             features.get(at).map_or(base, |(_, value)| f64::from(*value))
         });
@@ -243,7 +255,7 @@ mod tests {
     fn lesson(indices: &[u32], label: bool) -> Lesson {
         let features: Features = indices.iter().map(|index| (*index, 0.3)).chain([(CONSTANT, 1.0)]).collect();
         let exact = indices.iter().fold(u64::from(label), |hash, index| hash * 31 + u64::from(*index));
-        Lesson { features, base: -3.0, label, exact, sketch: None }
+        Lesson { features, base: -3.0, prior: -3.0, label, exact, sketch: None }
     }
 
     fn taught(lessons: &[Lesson]) -> Vec<(u32, f32)> {
@@ -273,6 +285,23 @@ mod tests {
         let right = Lesson { base: 8.0, ..lesson(&[1, 2], true) };
         assert!(sure.learn(&right).abs() < 0.01, "what the base says already teaches nothing");
         assert!(unsure.learn(&lesson(&[1, 2], true)) > 0.01);
+    }
+
+    #[test]
+    fn how_much_spam_the_queue_holds_is_not_learned_by_what_all_comments_share() {
+        let everywhere = (7, 1.0);
+        let shared = |number: u32, label: bool| {
+            let features = vec![everywhere, (100 + number, 0.3), (CONSTANT, 1.0)];
+            Lesson { features, base: -2.2, prior: -2.2, exact: u64::from(number), label, sketch: None }
+        };
+        for (spam_in_four, name) in [(1, "little spam"), (2, "half"), (3, "mostly spam")] {
+            let mut learner = Learner::new(Pace::default());
+            for number in 0..160 {
+                learner.learn(&shared(number, number % 4 < spam_in_four));
+            }
+            let said = learner.margin(&vec![everywhere]);
+            assert!(said.abs() < 0.3, "{name}: {said}");
+        }
     }
 
     #[test]
@@ -318,7 +347,7 @@ mod tests {
     prop_compose! {
         fn any_lesson()(indices in prop::collection::btree_set(0_u32..40, 1..12), value in 0.05..1.0_f32, base in -9.0..9.0_f64, label: bool) -> Lesson {
             let features = indices.iter().map(|index| (*index, value)).chain([(CONSTANT, 1.0)]).collect();
-            Lesson { features, base, label, exact: u64::from(value.to_bits()), sketch: None }
+            Lesson { features, base, prior: -3.0, label, exact: u64::from(value.to_bits()), sketch: None }
         }
     }
 

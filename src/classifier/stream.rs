@@ -167,7 +167,7 @@ mod tests {
                 vec![of(1, kind, 6), of(2, kind + 6, 6), of(3, 1_000, 400), of(4, 1_400, 400), (CONSTANT, 1.0)];
             features.dedup_by_key(|feature| feature.0);
             let base = if label && number.is_multiple_of(4) { 0.5 } else { -2.5 };
-            Lesson { features, base, label, exact: u64::from(number), sketch: None }
+            Lesson { features, base, prior: -2.5, label, exact: u64::from(number), sketch: None }
         };
         (0..comments).map(lesson).collect()
     }

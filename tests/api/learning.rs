@@ -116,13 +116,14 @@ async fn forty_decisions_change_what_is_said_of_a_look_alike_there_and_nowhere_e
     let version = before["version"].as_str().unwrap();
     assert_eq!(after["version"], format!("{version}+1"));
     let spam = |model: &Value| model["log_odds"]["spam"].as_f64().unwrap();
-    assert!(spam(&after) > spam(&before) + 1.0, "{before} {after}");
     assert!(spam(&after) <= spam(&before) + 4.0, "within the bound");
     let terms = after["terms"].as_array().unwrap().iter().map(|term| term["text"].as_str().unwrap());
     assert!(terms.clone().any(|term| term.starts_with("learned here: ")), "{:?}", terms.collect::<Vec<_>>());
     let good_after = spam_by_model(&app, &app.key, &ordinary("somebody")).await;
     let risen = |before: &Value, after: &Value| spam(after) - spam(before);
-    assert!(risen(&before, &after) > risen(&good_before, &good_after) + 0.5, "{good_before} {good_after}");
+    let (alike_risen, good_risen) = (risen(&before, &after), risen(&good_before, &good_after));
+    assert!(alike_risen > 0.2 && alike_risen > good_risen + 0.5, "{after} {good_after}");
+    assert!(good_risen < 0.2, "how much spam there was among the decisions is not learned: {good_after}");
     assert!(spam(&good_after) - 2.2 < -1.39, "an ordinary comment is not held for it: {good_after}");
     assert_eq!(spam_by_model(&app, &blog, &alike).await, before, "another site");
     // A verdict keeps the version that gave it.

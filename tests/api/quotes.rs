@@ -30,6 +30,25 @@ async fn an_answer_may_quote_what_stands_above_it() {
 }
 
 #[tokio::test]
+async fn thanks_in_the_same_words_are_no_paste() {
+    let app = TestApp::spawn().await;
+    for (at, body) in
+        ["Thank you so much for this video", "I really love this song so much, thank you"].into_iter().enumerate()
+    {
+        for n in 0..5 {
+            let said = app.comment(&comment(&format!("{at}-{n}"), &format!("page {at}-{n}"), body)).await;
+            assert_eq!(said["status"], "approved", "{body}, the {n}th: {}", said["verdict"]);
+        }
+        let advertised = format!("{body} http://cheap-watches.example/now");
+        for n in 0..3 {
+            app.comment(&comment(&format!("{at}-link-{n}"), &format!("page {at}-{n}"), &advertised)).await;
+        }
+        let held = app.comment(&comment(&format!("{at}-link"), &format!("other page {at}"), &advertised)).await;
+        assert_eq!(held["status"], "held", "{body} with a link: {}", held["verdict"]);
+    }
+}
+
+#[tokio::test]
 async fn quoting_what_nobody_sees_excuses_nothing() {
     let app = TestApp::spawn().await;
     app.comment(&comment("first", "harbour bridge", PASTED)).await;

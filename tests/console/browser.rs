@@ -36,7 +36,8 @@ impl Driver {
         };
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            line.contains("started successfully on port").then(|| line.trim_end_matches('.').rsplit(' ').next().map(str::to_owned))?
+            line.contains("started successfully on port")
+                .then(|| line.trim_end_matches('.').rsplit(' ').next().map(str::to_owned))?
         });
         std::thread::spawn(move || lines.for_each(drop)); // or it would block on a full pipe
         let port = port.expect("chromedriver says its port");
@@ -75,7 +76,14 @@ impl WebDriverCompatibleCommand for DevTools {
 impl Browser {
     /// Opens one that looks at `origin`.
     pub(crate) async fn open(driver: &Driver, origin: &str) -> Self {
-        let arguments = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,900", "--lang=en"];
+        let arguments = [
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--window-size=1280,900",
+            "--lang=en",
+        ];
         let options = json!({"args": arguments, "prefs": {"intl.accept_languages": "en"}});
         let mut capabilities = serde_json::Map::new();
         capabilities.insert("goog:chromeOptions".to_owned(), options);
@@ -174,8 +182,10 @@ impl Browser {
 
     /// Everything of the page, as a picture among the test run's.
     pub(crate) async fn picture(&self, name: &str) {
-        let shot = self.devtools("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
-        let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, shot["data"].as_str().unwrap()).unwrap();
+        let shot =
+            self.devtools("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true})).await;
+        let bytes =
+            base64::Engine::decode(&base64::engine::general_purpose::STANDARD, shot["data"].as_str().unwrap()).unwrap();
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/console-pictures");
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
@@ -188,9 +198,16 @@ impl Browser {
         let script = "const done = arguments[arguments.length - 1]; axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations), e => done([{id: String(e), impact: 'critical', nodes: []}]))";
         let found = self.client.execute_async(script, vec![]).await.expect("axe runs");
         let found = found.as_array().expect("a list").clone();
-        let grave = found.iter().filter(|one| ["serious", "critical"].contains(&one["impact"].as_str().unwrap_or_default()));
+        let grave =
+            found.iter().filter(|one| ["serious", "critical"].contains(&one["impact"].as_str().unwrap_or_default()));
         let line = |one: &Value| {
-            let nodes = one["nodes"].as_array().map(|nodes| nodes.iter().take(4).map(|node| node["html"].as_str().unwrap_or_default().to_owned()).collect::<Vec<_>>());
+            let nodes = one["nodes"].as_array().map(|nodes| {
+                nodes
+                    .iter()
+                    .take(4)
+                    .map(|node| node["html"].as_str().unwrap_or_default().to_owned())
+                    .collect::<Vec<_>>()
+            });
             format!("{}: {} {:?}", one["id"], one["help"], nodes.unwrap_or_default())
         };
         grave.map(line).collect()
@@ -200,7 +217,11 @@ impl Browser {
     pub(crate) async fn errors(&self) -> Vec<String> {
         let log = self.client.issue_cmd(Log).await.unwrap();
         let lines = log.as_array().cloned().unwrap_or_default();
-        lines.iter().filter(|line| line["level"] == "SEVERE").map(|line| line["message"].as_str().unwrap_or_default().to_owned()).collect()
+        lines
+            .iter()
+            .filter(|line| line["level"] == "SEVERE")
+            .map(|line| line["message"].as_str().unwrap_or_default().to_owned())
+            .collect()
     }
 }
 

@@ -45,19 +45,29 @@ impl Desk {
         }
         let mut reply = ordinary("reply-1");
         reply["parent_id"] = json!("talk-1");
-        reply["body"] = json!("You are a stupid idiot, shut up. Nobody needs your zeppelin. See http://cheap-pills.example/buy?x=1");
+        reply["body"] = json!(
+            "You are a stupid idiot, shut up. Nobody needs your zeppelin. See http://cheap-pills.example/buy?x=1"
+        );
         app.comment(&reply).await;
         for n in 0..5 {
             let mut pasted = ordinary(&format!("pasted-{n}"));
             pasted["article"]["id"] = json!(format!("page-{n}"));
-            pasted["body"] = json!(format!("Stars shocked by this one diet trick doctors hate, read now http://headlines-{n}.example/story {}", talk("same")));
+            pasted["body"] = json!(format!(
+                "Stars shocked by this one diet trick doctors hate, read now http://headlines-{n}.example/story {}",
+                talk("same")
+            ));
             app.comment(&pasted).await;
         }
         let made = app.comment(&doubtful("appealed")).await;
         let ask = json!({"items": [{"uid": made["uid"], "seen_version": made["version"]}], "action": "reject", "category": "spam", "reason": "advertising"});
         app.review(reqwest::Method::POST, "/v1/decisions", Some(&ask)).await;
-        app.post("/v1/comments/appealed/appeals", &json!({"text": "I only asked a question, please look again."})).await;
-        app.post("/v1/comments/talk-2/reports", &json!({"reader_id": "r-1", "category": "abuse", "text": "This is rude."})).await;
+        app.post("/v1/comments/appealed/appeals", &json!({"text": "I only asked a question, please look again."}))
+            .await;
+        app.post(
+            "/v1/comments/talk-2/reports",
+            &json!({"reader_id": "r-1", "category": "abuse", "text": "This is rude."}),
+        )
+        .await;
         let ban = json!({"site": "news", "target": {"kind": "author", "value": "u-held-0"}, "measure": "premoderate", "cause": "sells pills"});
         app.request(reqwest::Method::POST, "/v1/sanctions", &app.token).json(&ban).send().await.unwrap();
         desk

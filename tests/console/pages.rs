@@ -20,13 +20,25 @@ async fn every_page_is_sound_light_and_accessible_in_every_look() {
         } else {
             browser.client().delete_all_cookies().await.unwrap();
         }
-        for (look, width, height, dark) in [("light", 1280, 900, false), ("dark", 1280, 900, true), ("phone", 390, 844, false), ("phone-dark", 390, 844, true)] {
+        for (look, width, height, dark) in [
+            ("light", 1280, 900, false),
+            ("dark", 1280, 900, true),
+            ("phone", 390, 844, false),
+            ("phone-dark", 390, 844, true),
+        ] {
             browser.look(width, height, dark).await;
             browser.goto(&path).await;
-            browser.until("the page is ready", "document.documentElement.dataset.ready || document.body.classList.contains('plain')").await;
+            browser
+                .until(
+                    "the page is ready",
+                    "document.documentElement.dataset.ready || document.body.classList.contains('plain')",
+                )
+                .await;
             let at = format!("{name}, {look}");
             wrong.extend(browser.axe().await.into_iter().map(|problem| format!("{at}: {problem}")));
-            let wide = browser.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth", vec![]).await;
+            let wide = browser
+                .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth", vec![])
+                .await;
             if wide.as_i64().unwrap_or_default() > 0 {
                 wrong.push(format!("{at}: {wide} px too wide"));
             }

@@ -34,7 +34,12 @@ async fn a_decision_is_taken_back_with_one_key() {
     browser.press("s").await;
     browser.find(&format!("article.card.is-decided[data-uid='{first}']")).await;
     browser.press("z").await;
-    browser.until("it waits again", &format!("document.querySelector(\"article.card[data-uid='{first}']:not(.is-decided)\")")).await;
+    browser
+        .until(
+            "it waits again",
+            &format!("document.querySelector(\"article.card[data-uid='{first}']:not(.is-decided)\")"),
+        )
+        .await;
     let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
     assert_eq!(waiting["counts"]["held"], json!(3));
     browser.close().await;
@@ -50,7 +55,9 @@ async fn bulk_acts_on_what_was_on_the_screen_and_is_taken_back_whole() {
     browser.find("article.card.is-current").await;
     browser.press("X").await;
     desk.hold(2).await; // arrives after the page was loaded
-    browser.until("new items wait behind a button", "document.querySelector('#new-items')?.getClientRects().length").await;
+    browser
+        .until("new items wait behind a button", "document.querySelector('#new-items')?.getClientRects().length")
+        .await;
     browser.press("S").await;
     browser.until("six are decided", "document.querySelectorAll('article.card.is-decided').length === 6").await;
     let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;

@@ -134,6 +134,7 @@ impl Task {
                 let lesson = Lesson {
                     features: features.clone(),
                     base: priors[output] + base[output],
+                    prior: priors[output],
                     label: said,
                     exact: trace::exact(comment.body.words()),
                     sketch: comment.trace.text,

@@ -2,7 +2,7 @@
 //!
 //! - **Looks at:** earlier comments with the same or nearly the same text, across authors, articles and sites,
 //!   within `history.window_days`. Texts too short to mean anything when repeated, and replies of a site's own people
-//!   are left out; so are quotations (`>`, `<blockquote>`) where there are enough words of the author's own.
+//!   are left out, as is what everybody writes under anything (thanks, congratulations) without a link; so are quotations (`>`, `<blockquote>`) where there are enough words of the author's own.
 //! - **Why:** spam is pasted; people write anew.
 //! - **Wrong when:** somebody posts twice by mistake (weighs little), or a slogan, a poem or a petition makes the
 //!   rounds. What people approved before counts a quarter. A short answer below a quotation of what stands approved
@@ -88,6 +88,9 @@ impl Signal for Check {
             Known::NotApplicable => return Outcome::NotApplicable,
             Known::Unavailable(why) => return Outcome::Unavailable { why: why.clone() },
         };
+        if ctx.comment.body.links.is_empty() && trace::text_is_everyday(&ctx.comment.body) {
+            return Outcome::Clear; // thanks and the like, which people write anew in the same words
+        }
         if past.approved_here > 0 && trace::text_is_quoted(&ctx.comment.body) {
             return Outcome::Clear; // a short answer below a quotation of what readers see under this article
         }

@@ -8,7 +8,7 @@
 //! - **Wrong when:** readers point to a related story (the page's own title and words excuse it), or quote a book
 //!   title. One that was never seen elsewhere counts by how clearly it is foreign to the page and to what stands
 //!   approved around it. What people approved before counts a quarter. An answer that quotes (`>`, `<blockquote>`)
-//!   what stands approved under the same article is not held for it.
+//!   what stands approved under the same article is not held for it. Thanks and the like, without a link, are no headline.
 //! - **Settings:** `[signals.unrelated_headline]`, `mode` (`live`, `shadow` or `off`; default `live`),
 //!   `repeated_weight` (log-odds added to `off-topic` when it was seen under another article, default 3.3),
 //!   `article_weight` (log-odds for each further article, default 0.2), `weak_articles` (other articles under which
@@ -35,6 +35,7 @@ use crate::domain::history::Sightings;
 use crate::domain::known::Known;
 use crate::domain::relevance::Background;
 use crate::domain::scores::LogOdds;
+use crate::domain::short::is_everyday;
 use crate::domain::terms::Terms;
 use crate::domain::view::standing_in;
 
@@ -166,6 +167,11 @@ impl Check {
     fn weigh(&self, ctx: &Context<'_>, candidate: &Candidate, past: &Sightings) -> Option<(f64, String)> {
         let config = &self.config;
         if self.related(ctx, candidate, "") == Some(true) {
+            return None;
+        }
+        // Thanks and the like, which people write anew in the same words.
+        let words = || candidate.words.iter().map(String::as_str).collect::<Vec<_>>();
+        if candidate.strength == Strength::Weak && ctx.comment.body.links.is_empty() && is_everyday(&words()) {
             return None;
         }
         // A quotation of what readers see under this article; a sign in front of anything else excuses nothing.

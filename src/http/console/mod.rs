@@ -14,9 +14,10 @@ mod frame;
 mod links;
 mod problem_page;
 pub mod queue;
-pub mod sign_in;
 pub mod sanctions;
+pub mod sign_in;
 pub mod texts;
 mod timeline;
 
+use frame::{Frame, page};
 pub(super) use problem_page::{Asked, shown_as_page};
