@@ -14,7 +14,7 @@ async fn every_page_is_sound_light_and_accessible_in_every_look() {
     let desk = Desk::with_a_morning().await;
     let browser = Browser::open(&driver, &desk.app.address).await;
     let mut wrong = Vec::new();
-    for (name, path, signed_in) in desk.pages() {
+    for (name, path, signed_in) in desk.pages().await {
         if signed_in {
             desk.sign_in(&browser).await;
         } else {
