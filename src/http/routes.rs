@@ -131,6 +131,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/campaigns/{uid}", Page(Read), web::get().to(console::campaigns::one)),
         entry(Method::GET, "/sanctions", Page(Read), web::get().to(console::sanctions::list)),
         entry(Method::GET, "/appeals", Page(Read), web::get().to(console::appeals::list)),
+        entry(Method::GET, "/health", Page(Oversee), web::get().to(console::health_page::health)),
+        entry(Method::GET, "/audit", Page(Oversee), web::get().to(console::audit_page::record)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]
 }

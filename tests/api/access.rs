@@ -486,6 +486,8 @@ fn rows() -> Vec<Row> {
             ..row("GET", "/sanctions", Needs::Sanction, here, none, 200, Sees::Nothing(200), Same)
         },
         row("GET", "/appeals", Needs::Appeal, here, none, 200, Sees::Nothing(200), Same),
+        Row { part: Some(Status(403)), ..row("GET", "/health", Comment, here, none, 200, Sees::Nothing(200), Same) },
+        row("GET", "/audit", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/", Nothing, here, none, 303, Same, Same),
     ]
 }

@@ -13,6 +13,7 @@ mod campaigns;
 mod card;
 mod console_cases;
 mod console_queue;
+mod console_watch;
 mod figures;
 mod first_comment;
 mod helpers;

@@ -10,9 +10,12 @@
 pub mod account;
 pub mod appeals;
 pub mod assets;
+pub mod audit_page;
 pub mod campaigns;
 mod comment;
 mod frame;
+pub mod health_page;
+mod hours;
 mod links;
 mod problem_page;
 pub mod queue;

@@ -296,7 +296,7 @@ pub(super) fn segment(text: &str) -> String {
 }
 
 /// A signal's name for people.
-pub(super) fn signal_title(id: &str, t: &'static Texts) -> String {
+pub(in super::super) fn signal_title(id: &str, t: &'static Texts) -> String {
     static TITLES: LazyLock<HashMap<&'static str, String>> =
         LazyLock::new(|| LIST.iter().map(|signal| (signal.id, signal.title())).collect());
     let key = format!("signal.{id}");
