@@ -1,5 +1,6 @@
 //! How moderation goes, from narrow rows of the latest comments and decisions.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, params};
@@ -156,7 +157,7 @@ fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item>> {
                 ORDER BY item.ruling DESC LIMIT ?1";
     let mut query = connection.prepare_cached(read)?;
     let mut latest = query.query([ITEMS])?;
-    let (mut items, mut texts) = (Vec::new(), HashMap::new());
+    let (mut items, mut texts) = (Vec::new(), HashMap::<i64, (Action, String)>::new());
     while let Some(row) = latest.next()? {
         if !covers(sites, row.get(6)?) {
             continue;
