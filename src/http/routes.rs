@@ -66,6 +66,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::DELETE, "/v1/comments/{id}", SiteOrPerson(Scope::Erase), web::delete().to(comments::erase)),
         entry(Method::POST, "/v1/assess", Site(Scope::Post), web::post().to(comments::assess)),
         entry(Method::PUT, "/v1/articles/{id}", Site(Scope::Post), web::put().to(articles::put)),
+        entry(Method::GET, "/v1/articles/{id}", Person(Read), web::get().to(reads::article)),
         entry(Method::GET, "/v1/authors/{id}/export", SiteOrPerson(Scope::Read), web::get().to(authors::export)),
         entry(Method::DELETE, "/v1/authors/{id}", SiteOrPerson(Scope::Erase), web::delete().to(authors::erase)),
         entry(Method::GET, "/v1/authors/{id}", Person(Read), web::get().to(reads::author)),
@@ -131,6 +132,10 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/campaigns/{uid}", Page(Read), web::get().to(console::campaigns::one)),
         entry(Method::GET, "/sanctions", Page(Read), web::get().to(console::sanctions::list)),
         entry(Method::GET, "/appeals", Page(Read), web::get().to(console::appeals::list)),
+        entry(Method::GET, "/comments/{uid}", Page(Read), web::get().to(console::comment_page::comment)),
+        entry(Method::GET, "/authors/{site}/{id}", Page(Read), web::get().to(console::author_page::author)),
+        entry(Method::GET, "/articles/{site}/{id}", Page(Read), web::get().to(console::article_page::article)),
+        entry(Method::GET, "/search", Page(Read), web::get().to(console::search_page::search)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]
 }

@@ -7,15 +7,20 @@
 
 pub mod account;
 pub mod appeals;
+pub mod article_page;
 pub mod assets;
+pub mod author_page;
 pub mod campaigns;
 mod comment;
+pub mod comment_page;
 mod frame;
 mod links;
 mod problem_page;
 pub mod queue;
 pub mod sanctions;
+pub mod search_page;
 pub mod sign_in;
+mod sums;
 pub mod texts;
 mod timeline;
 

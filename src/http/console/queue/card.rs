@@ -291,12 +291,12 @@ impl Card {
 }
 
 /// A part of a path, from whatever text.
-pub(super) fn segment(text: &str) -> String {
+pub(in super::super) fn segment(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
 /// A signal's name for people.
-pub(super) fn signal_title(id: &str, t: &'static Texts) -> String {
+pub(in super::super) fn signal_title(id: &str, t: &'static Texts) -> String {
     static TITLES: LazyLock<HashMap<&'static str, String>> =
         LazyLock::new(|| LIST.iter().map(|signal| (signal.id, signal.title())).collect());
     let key = format!("signal.{id}");

@@ -24,6 +24,7 @@ use crate::domain::category::Category;
 use crate::domain::people::Duty;
 use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
 use card::{Around, Card, Looking};
+pub(super) use card::{segment, signal_title};
 use chips::{Chip, Group};
 use marks::Piece;
 pub use past::history;
