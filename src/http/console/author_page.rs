@@ -68,7 +68,7 @@ struct AuthorView {
     rate: String,
     rate_text: String,
     policy_text: String,
-    reports: String,
+    reports: Option<String>,
     sanctions: Vec<InForce>,
     appeals: usize,
     linked: Vec<Linked>,
@@ -143,9 +143,10 @@ pub async fn author(
             let Share { n, of, .. } = found.rejected_by_policy;
             t.with2("author.by-policy", ("n", &t.number(n)), ("of", &t.number(of)))
         },
-        reports: t
-            .with2("author.reports", ("given", &t.number(reports.given)), ("upheld", &t.number(reports.upheld)))
-            .replace("{dismissed}", &t.number(reports.dismissed)),
+        reports: (reports.given > 0).then(|| {
+            t.with2("author.reports", ("given", &t.number(reports.given)), ("upheld", &t.number(reports.upheld)))
+                .replace("{dismissed}", &t.number(reports.dismissed))
+        }),
         sanctions: profile.sanctions.iter().map(|sanction| in_force(sanction, &frame)).collect(),
         appeals: profile.open_appeals.len(),
         linked: linked.collect(),

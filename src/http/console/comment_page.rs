@@ -279,6 +279,9 @@ fn links(context: &Context, frame: &Frame) -> Vec<LinkLine> {
         let past = link.past.map_or_else(
             || t.say("file.past-unknown").to_owned(),
             |past| {
+                if past.uses == 0 {
+                    return t.say("queue.never-seen").to_owned();
+                }
                 let rejected = t.count("queue.uses-rejected", past.rejected);
                 format!("{}, {rejected}", t.count("queue.uses", past.uses))
             },

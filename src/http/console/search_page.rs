@@ -1,6 +1,8 @@
 //! Looking for comments by their words, whatever became of them.
 
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -104,7 +106,9 @@ pub async fn search(
         };
         let asked = PageRequest { limit: FOUND, cursor: given(&cursor) };
         let answer = state.review.search(filter, &asked, &frame.person).await?;
-        found = answer.items.iter().map(|record| row(&record.as_people_see(), &question, &frame)).collect();
+        let titles = titles(&state, &answer.items).await?;
+        let row = |record: &Record| row(&record.as_people_see(), &question, &titles, &frame);
+        found = answer.items.iter().map(row).collect();
         let next = |cursor: String| {
             link(
                 "/search",
@@ -118,7 +122,26 @@ pub async fn search(
     page(&SearchPage { q, site, status, author, sites, statuses, wrong, found, more, frame })
 }
 
-fn row(record: &Record, question: &Question, frame: &Frame) -> Found {
+/// Titles of articles, by site and id: comments are kept without.
+type Titles = HashMap<(Arc<str>, ExternalId), String>;
+
+async fn titles(state: &State, records: &[Record]) -> Result<Titles, Problem> {
+    let sites = state.store.sites().await?;
+    let mut looked_up: HashSet<(Arc<str>, ExternalId)> = HashSet::new();
+    let mut titles = Titles::new();
+    for record in records {
+        let key = (Arc::clone(&record.site), record.comment.article.id.clone());
+        let Some(site) = sites.iter().find(|site| site.name == key.0).filter(|_| looked_up.insert(key.clone())) else {
+            continue;
+        };
+        if let Some(title) = state.store.article_find(site.id, &key.1).await?.and_then(|article| article.title) {
+            titles.insert(key, title);
+        }
+    }
+    Ok(titles)
+}
+
+fn row(record: &Record, question: &Question, titles: &Titles, frame: &Frame) -> Found {
     let comment = &record.comment;
     let body = &comment.body;
     let hits = hits(&body[..body.floor_char_boundary(LOOKED_AT)], question);
@@ -132,7 +155,10 @@ fn row(record: &Record, question: &Question, frame: &Frame) -> Found {
         who: comment.author.name.as_deref().or(comment.author.id.as_ref().map(ExternalId::as_str)).map(revealed),
         author: comment.author.id.as_ref().map(|id| author_href(&record.site, id.as_str())),
         article: format!("{}?at={}", article_href(&record.site, comment.article.id.as_str()), record.uid),
-        article_name: revealed(comment.article.title.as_deref().unwrap_or(comment.article.id.as_str())),
+        article_name: {
+            let title = titles.get(&(Arc::clone(&record.site), comment.article.id.clone()));
+            revealed(title.map_or(comment.article.id.as_str(), String::as_str))
+        },
         site: record.site.to_string(),
         status: record.status.name(),
         status_text: word_of_status(frame.t, record.status),
