@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::decision::Actor;
 use crate::domain::people::Person;
-use crate::domain::store::{AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, Store};
+use crate::domain::store::{AuditCheck, AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, Store};
 use crate::domain::time::Timestamp;
 
 /// The way for whoever oversees.
@@ -29,6 +29,14 @@ impl Oversight {
         page: &PageRequest,
     ) -> std::result::Result<Page<AuditLine>, ListError> {
         self.store.audit_list(filter, page).await
+    }
+
+    /// Whether every line of the record is there, in its place, and says what it said. Reads all of it.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn check(&self) -> Result<AuditCheck> {
+        self.store.audit_verify(None).await
     }
 
     /// Puts on record that the record is read as a whole.

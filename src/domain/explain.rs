@@ -340,14 +340,14 @@ mod tests {
         let held = Verdict { action: Action::Hold, causes: vec![cause], ..verdict(vec![], ModelOutput::Off) };
         let what_if = WhatIf::of(&held, hold).expect("one cause did it");
         assert!(what_if.lets_through(&held) && !what_if.lets_through(&one));
-        let scored = verdict(vec![], scored(1.0));
+        let scored = verdict(vec![], scored(3.0));
         let up_to = WhatIf {
             change: Change { kind: ChangeKind::Threshold, id: "spam".to_owned(), text: String::new() },
             hold,
             up_to: scored.scores[Category::Spam].get(),
         };
         assert!(up_to.lets_through(&scored));
-        assert!(!up_to.lets_through(&verdict(vec![hit("shouting", 1.0)], super::tests::scored(1.0))));
+        assert!(!up_to.lets_through(&verdict(vec![hit("shouting", 1.0)], super::tests::scored(3.0))));
     }
 
     #[test]

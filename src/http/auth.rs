@@ -191,8 +191,16 @@ pub(super) async fn person(state: &State, request: &HttpRequest, duty: Duty) -> 
 /// As [`person`]; 403 for a reach with any bound.
 pub(super) async fn overseer(state: &State, request: &HttpRequest) -> Result<Person, Problem> {
     let person = person(state, request, Duty::Oversee).await?;
+    of_everything(&person).map(|()| person)
+}
+
+/// Whether nothing lies outside a person's reach.
+///
+/// # Errors
+/// 403 for a reach with any bound.
+pub(super) fn of_everything(person: &Person) -> Result<(), Problem> {
     if person.reach.is_all() {
-        return Ok(person);
+        return Ok(());
     }
     Err(Problem::forbidden("this is about all sites, and you work on some, or on a part of them"))
 }
@@ -203,8 +211,16 @@ pub(super) async fn overseer(state: &State, request: &HttpRequest) -> Result<Per
 /// As [`person`]; 403 for a reach that is bounded to sections or languages.
 pub(super) async fn person_of_whole_sites(state: &State, request: &HttpRequest, duty: Duty) -> Result<Person, Problem> {
     let person = person(state, request, duty).await?;
+    of_whole_sites(&person).map(|()| person)
+}
+
+/// Whether nothing of a person's sites lies outside their reach.
+///
+/// # Errors
+/// 403 for a reach that is bounded to sections or languages.
+pub(super) fn of_whole_sites(person: &Person) -> Result<(), Problem> {
     if person.reach.has_whole_sites() {
-        return Ok(person);
+        return Ok(());
     }
     Err(Problem::forbidden("this is about whole sites, and you work on some sections or languages only"))
 }

@@ -136,6 +136,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/authors/{site}/{id}", Page(Read), web::get().to(console::author_page::author)),
         entry(Method::GET, "/articles/{site}/{id}", Page(Read), web::get().to(console::article_page::article)),
         entry(Method::GET, "/search", Page(Read), web::get().to(console::search_page::search)),
+        entry(Method::GET, "/health", Page(Oversee), web::get().to(console::health_page::health)),
+        entry(Method::GET, "/audit", Page(Oversee), web::get().to(console::audit_page::record)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]
 }

@@ -527,6 +527,8 @@ fn rows() -> Vec<Row> {
             Same,
         ),
         row("GET", "/search", Held, |_| "/search?q=viagra".to_owned(), none, 200, Sees::Nothing(200), Same),
+        Row { part: Some(Status(403)), ..row("GET", "/health", Comment, here, none, 200, Sees::Nothing(200), Same) },
+        row("GET", "/audit", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/", Nothing, here, none, 303, Same, Same),
     ]
 }

@@ -14,6 +14,7 @@ mod card;
 mod console_cases;
 mod console_file;
 mod console_queue;
+mod console_watch;
 mod figures;
 mod first_comment;
 mod helpers;

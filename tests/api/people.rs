@@ -476,7 +476,7 @@ async fn streams_end_with_a_reason() {
     app.disable("leaving@example.org").await;
     app.clock.advance_ms(4_000); // what is known of a token is remembered for three seconds
     let (name, data, _) = one.next().await.unwrap();
-    assert_eq!((name.as_str(), &data["reason"]), ("end", &json!("your token opens this no more")));
+    assert_eq!((name.as_str(), &data["reason"]), ("end", &json!("your token or session opens this no more")));
     assert!(one.next().await.is_none());
     drop(app); // stops the service, and waits for it
     let (name, data, _) = other.next().await.unwrap();

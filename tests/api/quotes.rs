@@ -44,7 +44,7 @@ async fn thanks_in_the_same_words_are_no_paste() {
             app.comment(&comment(&format!("{at}-link-{n}"), &format!("page {at}-{n}"), &advertised)).await;
         }
         let held = app.comment(&comment(&format!("{at}-link"), &format!("other page {at}"), &advertised)).await;
-        assert_eq!(held["status"], "held", "{body} with a link: {}", held["verdict"]);
+        assert_ne!(held["status"], "approved", "{body} with a link: {}", held["verdict"]);
     }
 }
 

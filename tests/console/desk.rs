@@ -1,7 +1,6 @@
 //! A service with something to do, and its moderators.
 
-use doorward::domain::people::Role;
-use fantoccini::cookies::Cookie;
+use doorward::domain::people::{Reach, Role};
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -9,15 +8,20 @@ use crate::helpers::{TestApp, doubtful, ordinary, talk};
 
 pub(crate) struct Desk {
     pub(crate) app: TestApp,
-    colleague: String,
+    moderator: (&'static str, String),
+    colleague: (&'static str, String),
     held: std::cell::Cell<usize>,
 }
 
 impl Desk {
     async fn spawn() -> Self {
         let app = TestApp::spawn_with(|config| config.limits.enabled = false).await;
-        let colleague = app.person("colleague@example.org", Role::Operator).await;
-        Self { app, colleague, held: std::cell::Cell::new(0) }
+        let account = async |email: &'static str, role| {
+            (email, app.admin().user_create(email, role, &Reach::ALL, app.now()).await.unwrap().password)
+        };
+        let moderator = account("ada@example.org", Role::Operator).await;
+        let colleague = account("ben@example.org", Role::Moderator).await;
+        Self { app, moderator, colleague, held: std::cell::Cell::new(0) }
     }
 
     /// With so many comments that wait.
@@ -74,24 +78,51 @@ impl Desk {
     }
 
     /// Every page, by a name for its picture, its path, and whether one has to be signed in.
-    pub(crate) fn pages(&self) -> Vec<(&'static str, String, bool)> {
+    pub(crate) async fn pages(&self) -> Vec<(&'static str, String, bool)> {
+        let waiting = self.waiting().await;
+        let items = waiting["items"].as_array().expect("items").clone();
+        let told = items.iter().find(|item| item["id"] == "reply-1").or(items.first()).expect("something waits");
+        let uid = told["uid"].as_str().expect("a uid").to_owned();
+        let campaigns = self.app.review(reqwest::Method::GET, "/v1/campaigns", None).await;
+        let campaign = campaigns["items"][0]["id"].as_str().expect("a campaign").to_owned();
         let page = |name, path: &str| (name, path.to_owned(), true);
-        vec![page("queue", "/queue")]
+        vec![
+            ("sign-in", "/sign-in".to_owned(), false),
+            page("queue", "/queue"),
+            page("queue-search", "/queue?q=zeppelin"),
+            page("comment", &format!("/comments/{uid}")),
+            page("campaigns", "/campaigns?state=all"),
+            page("campaign", &format!("/campaigns/{campaign}")),
+            page("appeals", "/appeals"),
+            page("reports", "/appeals?tab=reports"),
+            page("sanctions", "/sanctions"),
+            page("author", "/authors/news/u-held-0"),
+            page("article", "/articles/news/lanes"),
+            page("search", "/search?q=zeppelin"),
+            page("health", "/health"),
+            page("audit", "/audit"),
+            page("account", "/account"),
+            page("problem", "/there-is-no-such-page"),
+        ]
     }
 
     /// As the moderator.
     pub(crate) async fn sign_in(&self, browser: &Browser) {
-        self.cookie(browser, &self.app.token).await;
+        self.sign_in_as(browser, &self.moderator).await;
     }
 
     /// As another.
     pub(crate) async fn sign_in_as_colleague(&self, browser: &Browser) {
-        self.cookie(browser, &self.colleague).await;
+        self.sign_in_as(browser, &self.colleague).await;
     }
 
-    async fn cookie(&self, browser: &Browser, token: &str) {
-        browser.goto("/problems/invalid").await; // cookies are set for where one is
-        browser.client().add_cookie(Cookie::new("doorward_session", token.to_owned())).await.unwrap();
+    async fn sign_in_as(&self, browser: &Browser, (email, password): &(&'static str, String)) {
+        browser.client().delete_all_cookies().await.unwrap();
+        browser.goto("/sign-in").await;
+        browser.fill("#email", email).await;
+        browser.fill("#password", password).await;
+        browser.click("form .main").await;
+        browser.until("one is in", "location.pathname === '/queue'").await;
     }
 
     /// What waits now.

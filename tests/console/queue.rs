@@ -84,10 +84,10 @@ async fn two_moderators_see_each_other_and_conflicts_show_the_other_verdict() {
     let there = format!("article.card[data-uid='{first}']");
     two.find(&there).await;
     one.press("c").await;
-    two.until_text(&there, "mod@example.org").await;
+    two.until_text(&there, "ada@example.org").await;
     one.press("s").await;
     two.find(&format!("{there}.is-gone")).await;
-    two.until_text(&there, "mod@example.org").await;
+    two.until_text(&there, "ada@example.org").await;
     // Somebody who was not told, because the stream had stopped: the answer says who was faster.
     let second = one.find("article.card.is-current").await.attr("data-uid").await.unwrap().unwrap();
     let second = format!("article.card[data-uid='{second}']");
@@ -96,7 +96,7 @@ async fn two_moderators_see_each_other_and_conflicts_show_the_other_verdict() {
     one.press("a").await;
     one.find(&format!("{second}.is-decided")).await;
     two.press("s").await;
-    two.until_text(&second, "mod@example.org").await;
+    two.until_text(&second, "ada@example.org").await;
     two.find(&format!("{second}.is-gone")).await;
     one.close().await;
     two.close().await;

@@ -240,7 +240,6 @@ fn joined(one: &QueueFilter, other: &QueueFilter) -> QueueFilter {
         author: other.author.or(one.author),
         author_kind: other.author_kind.or(one.author_kind),
         campaign: None,
-        reported: false,
         assigned: other.assigned.or(one.assigned),
         reported: other.reported || one.reported,
         q: other.q.or(one.q),

@@ -84,7 +84,11 @@ pub struct AuditQuery {
 const MAX_Q: usize = 200;
 
 impl AuditQuery {
-    pub(super) fn filter(&self) -> Result<AuditFilter, Problem> {
+    /// What they say, as the record is asked.
+    ///
+    /// # Errors
+    /// 422 for what cannot be read.
+    pub(in super::super) fn filter(&self) -> Result<AuditFilter, Problem> {
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let moment = |field: &str, text: &Option<String>| {
             let moment =

@@ -26,18 +26,13 @@ struct AccountPage {
     has_totp: bool,
     must_enrol: bool,
     recovery_left: u64,
+    languages: &'static [Texts],
     sessions: Vec<SessionKnown>,
     this: String,
     enrolment: Option<(Enrolment, String)>,
     codes: Vec<String>,
     error: Option<&'static str>,
     done: Option<&'static str>,
-}
-
-impl AccountPage {
-    fn languages(&self) -> &'static [Texts] {
-        Texts::all()
-    }
 }
 
 /// What a page shows besides what is always there.
@@ -57,15 +52,12 @@ pub async fn account(state: web::Data<State>, request: HttpRequest) -> Result<Ht
 async fn show(state: &State, request: &HttpRequest, news: News) -> Result<HttpResponse, Problem> {
     let status = if news.error.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let session = auth::session(state, request).await?;
-    let (person, has_totp, must_enrol, this) = match &session {
-        Some(session) => {
-            let this = crate::app::keys::hash(&session.cookie).iter().map(|byte| format!("{byte:02x}")).collect();
-            (session.live.person.clone(), session.live.has_totp, state.sign_in.must_enrol(&session.live), this)
-        }
-        None => {
-            let person = auth::person(state, request, crate::domain::people::Duty::Read).await?;
-            (person, false, false, String::new())
-        }
+    let (person, has_totp, must_enrol, this) = if let Some(session) = &session {
+        let this = crate::app::keys::hash(&session.cookie).iter().map(|byte| format!("{byte:02x}")).collect();
+        (session.live.person.clone(), session.live.has_totp, state.sign_in.must_enrol(&session.live), this)
+    } else {
+        let person = auth::person(state, request, crate::domain::people::Duty::Read).await?;
+        (person, false, false, String::new())
     };
     let sessions = state.sign_in.sessions(&person, state.clock.now()).await?;
     let recovery_left = state.sign_in.recovery_left(&person).await?;
@@ -79,6 +71,7 @@ async fn show(state: &State, request: &HttpRequest, news: News) -> Result<HttpRe
         has_totp,
         must_enrol,
         recovery_left,
+        languages: Texts::all(),
         sessions,
         this,
         enrolment: enrolment.map(|(picture, enrolment)| (enrolment, picture)),

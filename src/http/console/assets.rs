@@ -43,7 +43,8 @@ static ALL: LazyLock<(String, Vec<Asset>)> = LazyLock::new(|| {
         "decide.js",
         "filter.js",
         "sanction.js",
-        "select.js"
+        "select.js",
+        "health.js"
     ]
     .into_iter()
     .chain([

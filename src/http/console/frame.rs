@@ -47,6 +47,7 @@ impl Look {
     }
 
     /// Where this build's assets lie, as in `/assets/0123abcd`.
+    #[expect(clippy::unused_self, reason = "templates have a look, and no paths")]
     pub(super) fn assets(self) -> &'static str {
         assets::folder()
     }
@@ -101,9 +102,14 @@ impl Frame {
         self.person.role.may(Duty::Decide)
     }
 
-    /// Whether whoever looks may see deliveries and the record of who did what.
-    pub(super) fn may_oversee(&self) -> bool {
-        self.person.role.may(Duty::Oversee)
+    /// Whether whoever looks may see how moderation goes: that is of whole sites.
+    pub(super) fn may_see_health(&self) -> bool {
+        self.person.role.may(Duty::Oversee) && self.person.reach.has_whole_sites()
+    }
+
+    /// Whether whoever looks may see the record of who did what: that is of everything.
+    pub(super) fn may_see_record(&self) -> bool {
+        self.person.role.may(Duty::Oversee) && self.person.reach.is_all()
     }
 
     /// Whether whoever looks may operate.

@@ -5,15 +5,20 @@
 //! the session's cookie. Every text stands in one catalogue (`texts`), every file that a browser loads in `assets`. Pages hold no inline script and
 //! no inline style, because the policy that goes with them allows none.
 
+#![expect(clippy::missing_errors_doc, reason = "every handler of a page fails with a Problem only")]
+
 pub mod account;
 pub mod appeals;
 pub mod article_page;
 pub mod assets;
+pub mod audit_page;
 pub mod author_page;
 pub mod campaigns;
 mod comment;
 pub mod comment_page;
 mod frame;
+pub mod health_page;
+mod hours;
 mod links;
 mod problem_page;
 pub mod queue;

@@ -90,7 +90,7 @@ pub async fn sign_in(
     };
     let t = Look::of(&request).t;
     match step {
-        Ok(Step::In(cookie)) => Ok(with_cookie(away(next), session(&state, cookie))),
+        Ok(Step::In(cookie)) => Ok(with_cookie(away(next), session(&state, &cookie))),
         Ok(Step::Code(ticket)) => show(&request, StatusCode::OK, next, email, &ticket, None),
         Err(SignInError::Wrong) => {
             show(&request, StatusCode::FORBIDDEN, next, email, "", Some(t.say("sign-in.wrong").to_owned()))
@@ -133,8 +133,8 @@ pub async fn sign_out(
     Ok(with_cookie(away("/sign-in"), gone))
 }
 
-fn session(state: &State, cookie: String) -> Cookie<'static> {
-    Cookie::build(auth::cookie_name(&state.config), cookie)
+fn session(state: &State, cookie: &str) -> Cookie<'static> {
+    Cookie::build(auth::cookie_name(&state.config), cookie.to_owned())
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)

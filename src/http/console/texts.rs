@@ -88,7 +88,7 @@ impl Texts {
     ) -> Self {
         let table: toml::Table = toml::from_str(source).expect("a test reads the catalogues");
         let mut entries = BTreeMap::new();
-        flatten(String::new(), &table, &mut entries);
+        flatten("", &table, &mut entries);
         Self { lang, name, thousands, point, entries }
     }
 
@@ -103,8 +103,8 @@ impl Texts {
     pub fn chosen(chosen: Option<&str>, accepted: &str) -> &'static Self {
         let of = |lang: &str| Self::all().iter().find(|texts| texts.lang.eq_ignore_ascii_case(lang));
         // Browsers send languages in order of preference; a list that is not is not worth a parser.
-        let preferred = accepted.split(',').filter_map(|part| part.split([';', '-']).next()).map(str::trim);
-        chosen.and_then(of).or_else(|| preferred.filter_map(of).next()).unwrap_or(&Self::all()[0])
+        let mut preferred = accepted.split(',').filter_map(|part| part.split([';', '-']).next()).map(str::trim);
+        chosen.and_then(of).or_else(|| preferred.find_map(of)).unwrap_or(&Self::all()[0])
     }
 
     /// The text under `key`.
@@ -146,7 +146,7 @@ impl Texts {
         let digits = n.count().to_string();
         let mut text = String::new();
         for (at, digit) in digits.chars().enumerate() {
-            if at > 0 && (digits.len() - at) % 3 == 0 {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
                 text.push_str(self.thousands);
             }
             text.push(digit);
@@ -201,11 +201,11 @@ impl Texts {
     }
 }
 
-fn flatten(prefix: String, table: &toml::Table, entries: &mut BTreeMap<String, String>) {
+fn flatten(prefix: &str, table: &toml::Table, entries: &mut BTreeMap<String, String>) {
     for (name, value) in table {
         let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
         match value {
-            toml::Value::Table(inner) => flatten(key, inner, entries),
+            toml::Value::Table(inner) => flatten(&key, inner, entries),
             toml::Value::String(text) => drop(entries.insert(key, text.clone())),
             _ => {}
         }

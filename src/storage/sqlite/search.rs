@@ -72,13 +72,12 @@ impl Titles {
         let site = SiteId(query.query_row([id], |row| row.get(0))?);
         let comment = rows::content(connection, id)?.comment;
         let key = (site, comment.article.id.clone());
-        let title = match self.0.get(&key) {
-            Some(title) => title.clone(),
-            None => {
-                let title = articles::find(connection, site, &key.1)?.and_then(|article| article.title);
-                self.0.insert(key, title.clone());
-                title
-            }
+        let title = if let Some(title) = self.0.get(&key) {
+            title.clone()
+        } else {
+            let title = articles::find(connection, site, &key.1)?.and_then(|article| article.title);
+            self.0.insert(key, title.clone());
+            title
         };
         Ok(Words::of(&comment, title.as_deref()))
     }

@@ -44,7 +44,7 @@ fn open(connection: &Connection, new: &NewSession) -> Result<bool> {
     connection.prepare_cached(old)?.execute([new.at.as_millis()])?;
     let write = "INSERT INTO session (hash, person, created_at, seen_at, expires_at, agent, network) \
                  SELECT ?1, id, ?3, ?3, ?4, ?5, ?6 FROM person \
-                 WHERE id = ?2 AND disabled_at IS NULL";
+                 WHERE id = ?2 AND disabled_at IS NULL AND password = ?7";
     let made = connection.prepare_cached(write)?.execute(params![
         new.hash,
         new.person.id,

@@ -119,6 +119,7 @@ export function gone(card, text) {
   if (card.matches(".is-gone")) return;
   unfold(card);
   card.classList.add("is-gone");
+  if (card.querySelector('[data-action="select"]')?.checked) card.dataset.lost = "yes"; // whoever selected it is to hear of it
   choose(card, false);
   for (const control of card.querySelectorAll("[data-action]")) control.disabled = true;
   tell(card, text);

@@ -12,15 +12,15 @@ const VERDICTS = {
   "off-topic": () => ({ action: "reject", category: "off-topic", why: say("queue.off-topic") }),
 };
 
-/** Decides about cards, or asks why first. */
-export function decide(cards, what) {
+/** Decides about cards, or asks why first. `lost` were selected too, before colleagues decided about them. */
+export function decide(cards, what, lost = 0) {
   const open = cards.filter(isOpen);
   if (open.length === 0) return;
-  if (what === "reject") ask(open);
-  else rule(open, VERDICTS[what]());
+  if (what === "reject") ask(open, lost);
+  else rule(open, VERDICTS[what](), lost);
 }
 
-async function rule(cards, { action, category, why, reason, note }) {
+async function rule(cards, { action, category, why, reason, note }, lost = 0) {
   const items = cards.map((card) => ({ uid: card.dataset.uid, seen_version: Number(card.dataset.version) }));
   const sent = call("POST", "/v1/decisions", { items, action, category, reason, note });
   const approves = action === "approve";
@@ -33,7 +33,8 @@ async function rule(cards, { action, category, why, reason, note }) {
   undo.label = say("undo");
   const others = cards.length > 1 ? ` ${say("queue.with-others", { n: cards.length - 1 })}` : "";
   for (const card of cards) fold(card, say(approves ? "queue.approved-by-you" : "queue.rejected-by-you", { why }) + others, undo);
-  const close = toast(count(approves ? "queue.approved" : "queue.rejected", cards.length, { why }), undo);
+  const said = (n, skipped) => [count(approves ? "queue.approved" : "queue.rejected", n, { why }), ...(skipped ? [count("queue.skipped", skipped)] : [])];
+  const close = toast(said(cards.length, lost).join(" "), undo);
   if (!current() || !isOpen(current())) next();
 
   const answer = await sent;
@@ -44,10 +45,9 @@ async function rule(cards, { action, category, why, reason, note }) {
     for (const uid of missing) gone(byUid(uid), say("queue.left"));
     if (conflicts.length + missing.length === 0) return;
     close();
-    const said = [count(approves ? "queue.approved" : "queue.rejected", applied.length, { why })];
-    if (conflicts.length) said.push(count("queue.skipped", conflicts.length));
-    if (missing.length) said.push(count("queue.gone", missing.length));
-    toast(said.join(" "), undo);
+    const parts = said(applied.length, conflicts.length + lost);
+    if (missing.length) parts.push(count("queue.gone", missing.length));
+    toast(parts.join(" "), undo);
     return;
   }
   close();
@@ -85,9 +85,10 @@ async function takeBack(sent) {
 const dialog = document.getElementById("reject");
 const form = dialog?.querySelector("form");
 let asked = [];
+let askedLost = 0;
 
-function ask(cards) {
-  asked = cards;
+function ask(cards, lost) {
+  [asked, askedLost] = [cards, lost];
   form.reset();
   dialog.showModal();
   form.elements.why[0].focus();
@@ -100,7 +101,7 @@ form?.addEventListener("submit", (event) => {
   const words = form.elements.words.value.trim();
   const note = form.elements.note.value.trim();
   dialog.close();
-  rule(asked.filter(isOpen), { action: "reject", category: chosen.value, why, reason: words ? `${why}: ${words}` : why, note: note || undefined });
+  rule(asked.filter(isOpen), { action: "reject", category: chosen.value, why, reason: words ? `${why}: ${words}` : why, note: note || undefined }, askedLost);
 });
 
 dialog?.addEventListener("keydown", (event) => {

@@ -39,7 +39,11 @@ if (bar) {
   bar.addEventListener("click", (event) => {
     const what = event.target.closest("[data-bulk]")?.dataset.bulk;
     if (what === "none") for (const card of selected()) choose(card, false);
-    else if (what) decide(selected(), what);
+    else if (what) {
+      const lost = all().filter((card) => card.dataset.lost);
+      for (const card of lost) delete card.dataset.lost;
+      decide(selected(), what, lost.length);
+    }
     const card = list.querySelector("article.is-current");
     if (what === "none" && card) go(card);
   });

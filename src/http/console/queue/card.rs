@@ -355,7 +355,7 @@ fn reasons(verdict: &Verdict, t: &'static Texts) -> Vec<Reason> {
     }
     for one in verdict.adjustments.iter().filter(|one| one.log_odds.get().abs() >= WORTH) {
         let text = if one.text.is_empty() { one.id.clone() } else { one.text.clone() };
-        other(one.id.clone(), one.log_odds.get(), one.category.name(), text);
+        other(adjustment_title(&one.id), one.log_odds.get(), one.category.name(), text);
     }
     for reason in &mut reasons {
         reason.counts =
@@ -375,6 +375,11 @@ fn reasons(verdict: &Verdict, t: &'static Texts) -> Vec<Reason> {
         spans: Vec::new(),
     });
     causes.chain(reasons).collect()
+}
+
+/// The name that an operator gave a composite rule, in words; the id of anything else.
+fn adjustment_title(id: &str) -> String {
+    id.strip_prefix("composite:").map_or_else(|| id.to_owned(), |name| name.replace('-', " "))
 }
 
 fn terms(verdict: &Verdict, t: &'static Texts) -> Vec<Term> {

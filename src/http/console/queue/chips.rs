@@ -44,7 +44,7 @@ pub(super) fn sorts(wish: &Wish, t: &'static Texts) -> Vec<Chip> {
     let chip = |(name, label): (&'static str, &'static str)| Chip {
         label: t.say(label).to_owned(),
         n: String::new(),
-        href: wish.with("sort", (name != "priority").then_some(name)).href(),
+        href: wish.but("sort", (name != "priority").then_some(name)).href(),
         chosen: chosen == name,
         tone: "",
     };
@@ -108,7 +108,7 @@ impl Maker<'_> {
         Chip {
             label,
             n: n.map(|n| self.t.number(n)).unwrap_or_default(),
-            href: self.wish.with(key, (!chosen).then_some(value)).href(),
+            href: self.wish.but(key, (!chosen).then_some(value)).href(),
             chosen,
             tone: if key == "category" { Category::from_name(value).map_or("", Category::name) } else { "" },
         }

@@ -23,6 +23,7 @@ use crate::app::reads::ReadError;
 use crate::domain::category::Category;
 use crate::domain::people::Duty;
 use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
+pub(super) use card::signal_title;
 use card::{Around, Card, Looking};
 pub(super) use card::{segment, signal_title};
 use chips::{Chip, Group};
@@ -66,7 +67,7 @@ struct Filters {
 
 #[derive(Template)]
 #[template(path = "queue_cards.html")]
-struct Cards {
+struct More {
     t: &'static Texts,
     may_decide: bool,
     cards: Vec<Card>,
@@ -156,7 +157,7 @@ pub async fn cards(
     let found = state.review.queue(filter, sort, &ask, &frame.person, frame.now).await?;
     let cards = cards_of(&state, &frame, &found, whole).await;
     let next = found.next_cursor.map(|cursor| next(&wish, &cursor));
-    answer(&Cards { t: frame.t, may_decide: frame.may_decide(), cards, next })
+    answer(&More { t: frame.t, may_decide: frame.may_decide(), cards, next })
 }
 
 /// What comes after the cards, as a query.

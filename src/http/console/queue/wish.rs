@@ -50,7 +50,7 @@ impl Wish {
     }
 
     /// The same with another part, or without it.
-    pub(super) fn with(&self, key: &'static str, value: Option<&str>) -> Self {
+    pub(super) fn but(&self, key: &'static str, value: Option<&str>) -> Self {
         let mut parts: Vec<_> = self.0.iter().filter(|(name, _)| *name != key).cloned().collect();
         parts.extend(value.map(|value| (key, value.to_owned())));
         Self(parts)
@@ -81,8 +81,8 @@ mod tests {
     fn a_chip_changes_one_part_and_keeps_the_others() {
         let wish = Wish::read("category=spam&q=cheap+pills%26more&site=&evil=1&cursor=x");
         assert_eq!(wish.href(), "/queue?category=spam&q=cheap+pills%26more");
-        assert_eq!(wish.with("category", None).href(), "/queue?q=cheap+pills%26more");
-        assert_eq!(wish.with("site", Some("news")).get("site"), Some("news"));
+        assert_eq!(wish.but("category", None).href(), "/queue?q=cheap+pills%26more");
+        assert_eq!(wish.but("site", Some("news")).get("site"), Some("news"));
         assert_eq!(Wish::read("").href(), "/queue");
         assert!(wish.filters() && !Wish::read("sort=oldest").filters());
     }

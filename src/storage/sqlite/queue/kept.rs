@@ -174,12 +174,11 @@ impl Kept {
             held_at: row.get(12)?,
             campaign: row.get(13)?,
         };
-        match self.at.get(&entry.id) {
-            Some(at) => self.entries[*at] = entry,
-            None => {
-                self.at.insert(entry.id, self.entries.len());
-                self.entries.push(entry);
-            }
+        if let Some(at) = self.at.get(&entry.id) {
+            self.entries[*at] = entry;
+        } else {
+            self.at.insert(entry.id, self.entries.len());
+            self.entries.push(entry);
         }
         Ok(())
     }

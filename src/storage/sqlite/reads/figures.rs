@@ -1,5 +1,6 @@
 //! How moderation goes, from narrow rows of the latest comments and decisions.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, params};
@@ -156,17 +157,19 @@ fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item>> {
                 ORDER BY item.ruling DESC LIMIT ?1";
     let mut query = connection.prepare_cached(read)?;
     let mut latest = query.query([ITEMS])?;
-    let (mut items, mut texts) = (Vec::new(), HashMap::new());
+    let (mut items, mut texts) = (Vec::new(), HashMap::<i64, (Action, String)>::new());
     while let Some(row) = latest.next()? {
         if !covers(sites, row.get(6)?) {
             continue;
         }
         let ruling: i64 = row.get(2)?;
-        if !texts.contains_key(&ruling) {
-            let text: RulingText = codec::decode("a ruling", row.get_ref(5)?.as_blob().unwrap_or_default())?;
-            texts.insert(ruling, (text.action, format!("{:?}", text.by)));
-        }
-        let Some((action, by)) = texts.get(&ruling).cloned() else { continue };
+        let (action, by) = match texts.entry(ruling) {
+            Entry::Occupied(known) => known.get().clone(),
+            Entry::Vacant(place) => {
+                let text: RulingText = codec::decode("a ruling", row.get_ref(5)?.as_blob().unwrap_or_default())?;
+                place.insert((text.action, format!("{:?}", text.by))).clone()
+            }
+        };
         items.push(Item {
             comment: row.get(0)?,
             held_at: row.get(1)?,
