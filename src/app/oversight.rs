@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::domain::decision::Actor;
 use crate::domain::people::Person;
-use crate::domain::store::{AuditCheck, AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, Store};
+use crate::domain::store::{
+    AuditCheck, AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, Store,
+};
 use crate::domain::time::Timestamp;
 
 /// The way for whoever oversees.

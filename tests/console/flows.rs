@@ -9,7 +9,8 @@ use crate::browser::{Browser, Driver};
 use crate::desk::Desk;
 
 fn code(desk: &Desk, seed: &str) -> String {
-    let totp = Builder::new().with_secret(Secret::try_from_base32(seed).unwrap()).with_account_name("a@b.example").build();
+    let totp =
+        Builder::new().with_secret(Secret::try_from_base32(seed).unwrap()).with_account_name("a@b.example").build();
     totp.unwrap().generate(u64::try_from(desk.app.clock.now().as_millis() / 1_000).unwrap()).to_string()
 }
 
@@ -79,7 +80,12 @@ async fn an_explanation_shows_the_sum_and_what_would_have_changed_it() {
     browser.goto("/queue").await;
     browser.find("article.card.is-current").await;
     browser.press("e").await;
-    browser.until("the explanation is there", "location.pathname.startsWith('/comments/') && document.querySelector('table')").await;
+    browser
+        .until(
+            "the explanation is there",
+            "location.pathname.startsWith('/comments/') && document.querySelector('table')",
+        )
+        .await;
     let text = browser.text("main").await;
     for part in ["viagra", "prior", "model"] {
         assert!(text.to_lowercase().contains(part), "{part} in {text}");

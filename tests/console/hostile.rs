@@ -36,7 +36,12 @@ async fn scripts_of_strangers_run_on_no_page() {
     desk.sign_in(&browser).await;
     let mut wrong = Vec::new();
     let waiting = desk.waiting().await;
-    let told: Vec<_> = waiting["items"].as_array().unwrap().iter().filter(|item| item["body"].as_str().unwrap().contains("pwned")).collect();
+    let told: Vec<_> = waiting["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|item| item["body"].as_str().unwrap().contains("pwned"))
+        .collect();
     assert!(told.len() > 50, "they wait: {}", told.len());
     let mut paths: Vec<String> = desk.pages().await.into_iter().map(|(_, path, _)| path).collect();
     for item in told.iter().step_by(7) {
@@ -47,12 +52,23 @@ async fn scripts_of_strangers_run_on_no_page() {
     let mut next = waiting["next_cursor"].clone();
     paths.extend((0..3).map(|page| format!("/queue?sort=newest&page={page}")));
     paths.push("/search?q=viagra".to_owned());
-    paths.push(format!("/search?q={}", url::form_urlencoded::byte_serialize("\"><script>window.pwned=1</script>".as_bytes()).collect::<String>()));
-    paths.push(format!("/queue?q={}", url::form_urlencoded::byte_serialize("'\"><svg onload=window.pwned=1>".as_bytes()).collect::<String>()));
+    paths.push(format!(
+        "/search?q={}",
+        url::form_urlencoded::byte_serialize("\"><script>window.pwned=1</script>".as_bytes()).collect::<String>()
+    ));
+    paths.push(format!(
+        "/queue?q={}",
+        url::form_urlencoded::byte_serialize("'\"><svg onload=window.pwned=1>".as_bytes()).collect::<String>()
+    ));
     next.take();
     for path in paths {
         browser.goto(&path).await;
-        browser.until("the page is ready", "document.documentElement.dataset.ready || document.body.classList.contains('plain')").await;
+        browser
+            .until(
+                "the page is ready",
+                "document.documentElement.dataset.ready || document.body.classList.contains('plain')",
+            )
+            .await;
         // More of the queue is loaded as one goes down, and tabs when they are chosen.
         browser.run("document.querySelectorAll('[role=tab]').forEach(tab => tab.click()); document.querySelectorAll('details').forEach(d => d.open = true); document.querySelectorAll('mark').forEach(mark => mark.focus())", vec![]).await;
         let ran = browser.run("return window.pwned ?? (document.querySelector('a[href^=javascript], a[href^=data], [onerror], [onload], [onfocus], script:not([src]):not([type])')?.outerHTML ?? null)", vec![]).await;
@@ -72,10 +88,12 @@ async fn exports_hold_no_formulas_and_are_no_pages() {
         let ban = json!({"site": "news", "target": {"kind": "author", "value": format!("u{n}")}, "measure": "premoderate", "cause": vector});
         desk.app.request(Method::POST, "/v1/sanctions", &desk.app.token).json(&ban).send().await.unwrap();
     }
-    let made = desk.app.admin().user_create("auditor@example.org", Role::Auditor, &Reach::ALL, desk.app.now()).await.unwrap();
+    let made =
+        desk.app.admin().user_create("auditor@example.org", Role::Auditor, &Reach::ALL, desk.app.now()).await.unwrap();
     let token = desk.app.admin().token_create(&made.email, desk.app.now()).await.unwrap().token;
     for format in ["csv", "ndjson"] {
-        let answer = desk.app.request(Method::GET, &format!("/v1/audit/export?format={format}"), &token).send().await.unwrap();
+        let answer =
+            desk.app.request(Method::GET, &format!("/v1/audit/export?format={format}"), &token).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
         assert!(!kind.contains("html"), "{kind}");

@@ -13,3 +13,6 @@ mod flows;
 mod hostile;
 mod pages;
 mod queue;
+mod sample_site;
+#[path = "../support/town.rs"]
+mod town;

@@ -133,7 +133,11 @@ mod tests {
     fn pasted_texts_are_told_from_double_posts() {
         let check = new(&Config::default(), &Resources::default()).expect("valid");
         let of = |past_text: Sightings| {
-            weight(&check, &Case::new("The ferry company doubled its fares and calls that a summer discount for islanders.").past(|past| past.text = Known::Known(past_text)))
+            weight(
+                &check,
+                &Case::new("The ferry company doubled its fares and calls that a summer discount for islanders.")
+                    .past(|past| past.text = Known::Known(past_text)),
+            )
         };
         let seen = |comments, same_author, elsewhere, authors| Sightings {
             comments,
