@@ -132,7 +132,9 @@ impl Browser {
     }
 
     pub(crate) async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap_or_else(|error| panic!("{css} cannot be clicked: {error}"));
+        let element = self.find(css).await;
+        self.run("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", vec![json!(css)]).await;
+        element.click().await.unwrap_or_else(|error| panic!("{css} cannot be clicked: {error}"));
     }
 
     pub(crate) async fn fill(&self, css: &str, text: &str) {

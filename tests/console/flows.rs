@@ -64,10 +64,10 @@ async fn a_campaign_is_decided_with_one_key_and_taken_back() {
     let decided = campaign(&desk).await;
     assert_eq!(decided["counts"]["held"], json!(0), "{decided}");
     browser.press("z").await;
-    browser.until("it is open again", "document.querySelector('[data-action=spam]')?.getClientRects().length").await;
-    browser.until("the toast is gone or new", "true").await;
-    let undone = campaign(&desk).await;
-    assert_eq!(undone["counts"]["held"], before["counts"]["held"], "{undone}");
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while campaign(&desk).await["counts"]["held"] != before["counts"]["held"] {
+        assert!(std::time::Instant::now() < patience, "it is not taken back: {}", campaign(&desk).await);
+    }
     browser.close().await;
 }
 
@@ -87,7 +87,7 @@ async fn an_explanation_shows_the_sum_and_what_would_have_changed_it() {
         )
         .await;
     let text = browser.text("main").await;
-    for part in ["viagra", "prior", "model"] {
+    for part in ["viagra", "before anything is known", "listed words and hosts", "log-odds"] {
         assert!(text.to_lowercase().contains(part), "{part} in {text}");
     }
     browser.close().await;

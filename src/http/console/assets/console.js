@@ -56,6 +56,16 @@ export function ages(root = document) {
   }
 }
 
+/** What scrolls sideways must be reached by keyboard, and what does not is no stop on the way. */
+function scrollable() {
+  for (const part of document.querySelectorAll(".scroll")) {
+    if (part.scrollWidth > part.clientWidth) part.tabIndex = 0;
+    else part.removeAttribute("tabindex");
+  }
+}
+
+scrollable();
+addEventListener("resize", scrollable);
 ages();
 setInterval(ages, 30_000);
 if (document.getElementById("live")) listen();
