@@ -23,11 +23,6 @@ use crate::app::reads::ReadError;
 use crate::domain::category::Category;
 use crate::domain::people::Duty;
 use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
-<<<<<<< HEAD
-=======
-pub(super) use card::segment;
-pub(super) use card::signal_title;
->>>>>>> filepages
 use card::{Around, Card, Looking};
 use chips::{Chip, Group};
 use marks::Piece;
