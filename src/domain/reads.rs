@@ -326,11 +326,47 @@ impl AlsoLetsThrough {
     pub const LOOKED_AT: u32 = 5_000;
 }
 
+/// What a comment said before it was edited.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlierText {
+    /// Which revision, from 1.
+    pub revision: u32,
+    /// The text as it was sent: hostile, like all of it.
+    pub body: String,
+}
+
+/// What lies behind a comment besides its verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Behind {
+    /// The campaign that it belongs to.
+    pub campaign: Option<Uuid>,
+    /// Its earlier revisions, oldest first, at most the latest [`Behind::REVISIONS`].
+    pub earlier: Vec<EarlierText>,
+}
+
+impl Behind {
+    /// Earlier revisions at most.
+    pub const REVISIONS: u32 = 20;
+}
+
+/// What became of the comments under an article, within a reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, ToSchema)]
+pub struct ArticleNumbers {
+    /// Of those looked at.
+    pub counts: StatusCounts,
+    /// Whether there may be older comments than were looked at: then the numbers are of the latest ones.
+    pub goes_further_back: bool,
+}
+
 /// Who reads for people.
 #[async_trait]
 pub trait Reads: Send + Sync {
     /// What stands around a comment; `None` when there is none, or it lies outside the reach.
     async fn surroundings(&self, uid: Uuid, reach: &Reach, now: Timestamp) -> Result<Option<Surroundings>>;
+    /// What lies behind a comment; `None` when there is none, or it lies outside the reach.
+    async fn behind(&self, uid: Uuid, reach: &Reach) -> Result<Option<Behind>>;
+    /// What became of the comments under an article that lie within the reach.
+    async fn article_numbers(&self, site: SiteId, article: &ExternalId, reach: &Reach) -> Result<ArticleNumbers>;
     /// What is known of an author on a site. Numbers are of the whole site; what is named lies within the reach.
     async fn author_profile(
         &self,

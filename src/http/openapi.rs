@@ -20,7 +20,7 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation, search::comments,
-        reads::context, reads::author, reads::note, reads::note_remove, reads::figures,
+        reads::context, reads::article, reads::author, reads::note, reads::note_remove, reads::figures,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, audit_export::export, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, sanctions::resume, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,

@@ -12,6 +12,7 @@ mod campaign;
 mod campaigns;
 mod card;
 mod console_cases;
+mod console_file;
 mod console_queue;
 mod console_watch;
 mod figures;

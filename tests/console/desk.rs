@@ -106,6 +106,11 @@ impl Desk {
         ]
     }
 
+    /// The moderator's address and password.
+    pub(crate) fn moderator(&self) -> (&str, &str) {
+        (self.moderator.0, &self.moderator.1)
+    }
+
     /// As the moderator.
     pub(crate) async fn sign_in(&self, browser: &Browser) {
         self.sign_in_as(browser, &self.moderator).await;

@@ -9,5 +9,7 @@ mod helpers;
 
 mod browser;
 mod desk;
+mod flows;
+mod hostile;
 mod pages;
 mod queue;

@@ -53,3 +53,37 @@ pub(crate) async fn last_decision_is_the_latest_that_stands_within_the_reach(eng
     store.unrule(second.decision, moderator(), &Reach::ALL, at(30)).await.unwrap();
     assert_eq!((last(&Reach::ALL).await, last(&on("blog")).await), (Some(at(10)), None), "taken back");
 }
+
+pub(crate) async fn what_lies_behind_a_comment_lies_within_the_reach(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let first = Made::new(&news, "c-1").body("the first text").store(&*store).await;
+    for body in ["the second text", "the third text"] {
+        Made::new(&news, "c-1").body(body).revise(&*store).await.unwrap();
+    }
+    let behind = store.behind(first.uid, &Reach::ALL).await.unwrap().unwrap();
+    let earlier: Vec<(u32, &str)> = behind.earlier.iter().map(|one| (one.revision, one.body.as_str())).collect();
+    assert_eq!(earlier, [(1, "the first text"), (2, "the second text")]);
+    assert_eq!(behind.campaign, None);
+    let elsewhere = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
+    assert!(store.behind(first.uid, &elsewhere).await.unwrap().is_none());
+    assert!(store.behind(Uuid::nil(), &Reach::ALL).await.unwrap().is_none());
+}
+
+pub(crate) async fn article_is_counted_within_the_reach(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    Made::new(&news, "c-1").store(&*store).await;
+    Made::new(&news, "c-2").lang("de").held(None, &[], 0.5).store(&*store).await;
+    let rejected = Made::new(&news, "c-3").store(&*store).await;
+    store.rule(ruling(Action::Reject, &[&rejected], 3)).await.unwrap();
+    Made::new(&news, "c-4").under("a-2").store(&*store).await;
+    Made::new(&blog, "c-1").store(&*store).await;
+    let count = async |reach: &Reach| {
+        let counts = store.article_numbers(news.id, &id("a-1"), reach).await.unwrap().counts;
+        (counts.approved, counts.held, counts.rejected, counts.rejected_by_person)
+    };
+    assert_eq!(count(&Reach::ALL).await, (1, 1, 1, 1));
+    assert_eq!(count(&Reach { langs: Some(vec!["de".to_owned()]), ..Reach::ALL }).await, (0, 1, 0, 0));
+    assert_eq!(count(&Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL }).await, (0, 0, 0, 0));
+}

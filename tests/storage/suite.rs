@@ -50,6 +50,8 @@ macro_rules! run_on {
             article_keeps_what_is_not_sent_again,
             note_goes_with_its_author_and_is_taken_away_by_whoever_may,
             surroundings_lie_within_the_reach_or_are_none,
+            what_lies_behind_a_comment_lies_within_the_reach,
+            article_is_counted_within_the_reach,
             last_decision_is_the_latest_that_stands_within_the_reach,
             queue_finds_what_is_named_wherever_it_stands,
             queue_counts_under_every_filter,

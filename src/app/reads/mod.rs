@@ -1,6 +1,7 @@
 //! What people read beside the queue. One use case a thing, each bounded by the reach of whoever asks; none of them decides anything.
 
 pub mod also;
+pub mod article;
 pub mod author;
 pub mod card;
 pub mod figures;

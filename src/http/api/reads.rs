@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body};
+use super::articles::ArticleOut;
 use super::dto::{CommentOut, page_request};
 use super::sanctions::SanctionOut;
 use crate::app::limits::Tier;
@@ -16,7 +17,9 @@ use crate::app::reads::figures::{HOURS_MAX, ServiceFigures};
 use crate::domain::comment::ExternalId;
 use crate::domain::figures::Figures;
 use crate::domain::people::{Duty, Person};
-use crate::domain::reads::{AuthorNote, AuthorNumbers, Glimpse, LinkedAccounts, NameUsed, ReportsGiven, Share};
+use crate::domain::reads::{
+    ArticleNumbers, AuthorNote, AuthorNumbers, Glimpse, LinkedAccounts, NameUsed, ReportsGiven, Share,
+};
 use crate::domain::site::Site;
 use crate::domain::time::Timestamp;
 
@@ -161,6 +164,47 @@ pub async fn author(
 async fn site(state: &State, name: Option<&str>, person: &Person) -> Result<Site, Problem> {
     let name = name.filter(|name| !name.is_empty()).ok_or_else(|| Problem::invalid("site", "must be named"))?;
     Ok(state.desk.site(name, person).await?)
+}
+
+/// An article, and what was said under it.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ArticlePageOut {
+    /// The site.
+    pub site: String,
+    /// The article as it is known.
+    pub article: ArticleOut,
+    /// What became of the comments within your reach.
+    pub numbers: ArticleNumbers,
+    /// Comments within your reach, latest first.
+    pub items: Vec<CommentOut>,
+    /// Where to go on.
+    pub next_cursor: Option<String>,
+}
+
+/// An article as it is known, with what became of the comments under it, and the latest of them.
+#[utoipa::path(get, path = "/v1/articles/{id}", tag = "moderators", security(("personal_token" = [])),
+    params(("id" = String, Path, description = "The site's own name for the article"), PageQuery),
+    responses((status = 200, body = ArticlePageOut), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
+        (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
+pub async fn article(
+    state: web::Data<State>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    query: web::Query<PageQuery>,
+) -> Result<HttpResponse, Problem> {
+    let person = auth::person(&state, &request, Duty::Read).await?;
+    let query = query.into_inner();
+    let site = site(&state, query.site.as_deref(), &person).await?;
+    let id = ExternalId::parse("id", id.into_inner())?;
+    let page = page_request(query.limit.as_deref(), query.cursor)?;
+    let found = state.desk.article(&site, &id, None, &page, &person).await?;
+    Ok(HttpResponse::Ok().json(ArticlePageOut {
+        site: site.name.to_string(),
+        article: ArticleOut::from(&found.article),
+        numbers: found.numbers,
+        items: found.comments.items.iter().map(CommentOut::for_people).collect(),
+        next_cursor: found.comments.next_cursor,
+    }))
 }
 
 /// A note about an author.

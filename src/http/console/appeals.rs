@@ -69,7 +69,7 @@ impl Line {
     }
 }
 
-fn word_of(t: &'static Texts, category: RulingCategory) -> &'static str {
+pub(super) fn word_of(t: &'static Texts, category: RulingCategory) -> &'static str {
     t.say(match category {
         RulingCategory::Spam => "category.spam",
         RulingCategory::OffTopic => "category.off-topic",

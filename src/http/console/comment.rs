@@ -207,7 +207,7 @@ pub(super) fn word_of_category(t: &'static Texts, category: Category) -> &'stati
 }
 
 /// Host and path of an address, to be read and not followed.
-fn place_of(url: &str) -> Option<String> {
+pub(super) fn place_of(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
     let host = url.host_str()?;
     let text = format!("{host}{}", url.path());

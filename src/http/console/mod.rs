@@ -9,10 +9,13 @@
 
 pub mod account;
 pub mod appeals;
+pub mod article_page;
 pub mod assets;
 pub mod audit_page;
+pub mod author_page;
 pub mod campaigns;
 mod comment;
+pub mod comment_page;
 mod frame;
 pub mod health_page;
 mod hours;
@@ -20,7 +23,9 @@ mod links;
 mod problem_page;
 pub mod queue;
 pub mod sanctions;
+pub mod search_page;
 pub mod sign_in;
+mod sums;
 pub mod texts;
 mod timeline;
 

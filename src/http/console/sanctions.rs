@@ -101,6 +101,8 @@ pub struct Query {
     of: Option<String>,
     /// What kind of thing it aims at.
     kind: Option<String>,
+    /// An author (the site's id) at whom a new one aims.
+    author: Option<String>,
 }
 
 #[derive(Template)]
@@ -115,6 +117,7 @@ struct SanctionsPage {
     more: Option<String>,
     of: Option<Uuid>,
     kind: &'static str,
+    author: String,
     /// Sites on which whoever looks may sanction.
     theirs: Vec<String>,
     may_everywhere: bool,
@@ -130,7 +133,7 @@ pub async fn list(
     query: web::Query<Query>,
 ) -> Result<HttpResponse, Problem> {
     let frame = Frame::open(&state, &request, "sanctions", Duty::Read).await?;
-    let Query { show, site, cursor, of, kind } = query.into_inner();
+    let Query { show, site, cursor, of, kind, author } = query.into_inner();
     let of = of.as_deref().and_then(|of| Uuid::parse_str(of).ok());
     let show = show.filter(|show| !show.is_empty()).unwrap_or_else(|| "active".to_owned());
     let in_force = match show.as_str() {
@@ -170,6 +173,7 @@ pub async fn list(
         more,
         of,
         kind,
+        author: author.unwrap_or_default(),
         theirs,
         may_everywhere,
     })

@@ -291,7 +291,7 @@ impl Card {
 }
 
 /// A part of a path, from whatever text.
-pub(super) fn segment(text: &str) -> String {
+pub(in super::super) fn segment(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 

@@ -25,6 +25,7 @@ use crate::domain::people::Duty;
 use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
 pub(super) use card::signal_title;
 use card::{Around, Card, Looking};
+pub(super) use card::{segment, signal_title};
 use chips::{Chip, Group};
 use marks::Piece;
 pub use past::history;

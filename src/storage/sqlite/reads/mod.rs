@@ -1,6 +1,7 @@
 //! What people read beside the queue. Nothing here writes to a comment, and every way through rows is bounded.
 
 mod also;
+mod article;
 mod author;
 mod card;
 mod figures;
@@ -24,7 +25,8 @@ use crate::domain::figures::Figures;
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
 use crate::domain::reads::{
-    AlsoLetsThrough, AuthorNote, AuthorNumbers, AuthorProfile, Glimpse, NoteRemoval, Reads, Surroundings,
+    AlsoLetsThrough, ArticleNumbers, AuthorNote, AuthorNumbers, AuthorProfile, Behind, Glimpse, NoteRemoval, Reads,
+    Surroundings,
 };
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
@@ -99,6 +101,18 @@ impl Reads for SqliteStore {
         self.must_serve()?;
         let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
         self.readers.ask(move |connection| card::surroundings(connection, &shared, uid, &reach, now)).await
+    }
+
+    async fn behind(&self, uid: Uuid, reach: &Reach) -> Result<Option<Behind>> {
+        self.must_serve()?;
+        let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
+        self.readers.ask(move |connection| article::behind(connection, &shared, uid, &reach)).await
+    }
+
+    async fn article_numbers(&self, site: SiteId, article: &ExternalId, reach: &Reach) -> Result<ArticleNumbers> {
+        self.must_serve()?;
+        let (shared, article, reach) = (Arc::clone(&self.shared), article.clone(), reach.clone());
+        self.readers.ask(move |connection| article::numbers(connection, &shared, site, &article, &reach)).await
     }
 
     async fn last_decided(&self, reach: &Reach) -> Result<Option<Timestamp>> {
