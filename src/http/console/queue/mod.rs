@@ -23,7 +23,6 @@ use crate::app::reads::ReadError;
 use crate::domain::category::Category;
 use crate::domain::people::Duty;
 use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
-pub(super) use card::signal_title;
 use card::{Around, Card, Looking};
 pub(super) use card::{segment, signal_title};
 use chips::{Chip, Group};
