@@ -70,6 +70,7 @@ impl Asked {
     }
 
     /// As a field for a moment takes it.
+    #[expect(clippy::ref_option, reason = "templates hand fields over by reference")]
     fn field(at: &Option<Timestamp>) -> String {
         let text = at.map(|at| at.to_string()).unwrap_or_default();
         text.get(..16).unwrap_or_default().to_owned()

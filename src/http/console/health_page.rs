@@ -73,7 +73,7 @@ struct SampleRow {
 }
 
 impl SampleRow {
-    fn of(agreement: Agreement, t: &'static Texts) -> Self {
+    fn of(agreement: &Agreement, t: &'static Texts) -> Self {
         let verdict = match agreement.action {
             Action::Approve => t.say("status.approved").to_owned(),
             Action::Hold => t.say("status.held").to_owned(), // never drawn: a person looks at it anyway
@@ -149,6 +149,7 @@ impl HealthPage {
     }
 
     /// How long that is, or nothing to be told.
+    #[expect(clippy::ref_option, reason = "templates hand fields over by reference")]
     fn age(&self, seconds: &Option<u64>) -> String {
         seconds.map_or_else(|| "–".to_owned(), |seconds| self.frame.t.span(seconds))
     }
@@ -227,7 +228,7 @@ pub async fn health(
     });
     let signals = signals.collect();
     let limits = service.iter().flat_map(|service| &service.limits).map(|limit| LimitRow::of(limit, t)).collect();
-    let samples = agreements.into_iter().map(|agreement| SampleRow::of(agreement, t)).collect();
+    let samples = agreements.iter().map(|agreement| SampleRow::of(agreement, t)).collect();
     let choices = [(24, "health.day"), (48, "health.two-days"), (168, "health.week")].map(|(back, key)| Choice {
         href: link("/health", &[("hours", &back.to_string())]),
         text: t.say(key),
