@@ -23,6 +23,7 @@ use crate::app::reads::ReadError;
 use crate::domain::category::Category;
 use crate::domain::people::Duty;
 use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
+pub(super) use card::{segment, signal_title};
 use card::{Around, Card, Looking};
 use chips::{Chip, Group};
 use marks::Piece;
