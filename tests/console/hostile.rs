@@ -75,7 +75,14 @@ async fn scripts_of_strangers_run_on_no_page() {
         if !ran.is_null() {
             wrong.push(format!("{path}: {ran}"));
         }
-        wrong.extend(browser.errors().await.into_iter().filter(|error| !error.contains("status of 404")).map(|error| format!("{path}: {error}")));
+        wrong.extend(
+            browser
+                .errors()
+                .await
+                .into_iter()
+                .filter(|error| !error.contains("status of 404"))
+                .map(|error| format!("{path}: {error}")),
+        );
     }
     browser.close().await;
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -12,8 +12,10 @@ async fn a_readers_comment_waits_is_approved_in_the_console_and_shows_without_re
     let Some(driver) = Driver::start() else { return };
     let town = Town::open(Moderation::Pre).await;
     let (reader, other) = (Browser::open(&driver, &town.site).await, Browser::open(&driver, &town.site).await);
-    other.goto(STORY).await;
-    reader.goto(STORY).await;
+    for browser in [&other, &reader] {
+        browser.look(1280, 900, false).await; // without motion: a page that still scrolls cannot be clicked
+        browser.goto(STORY).await;
+    }
     reader.fill("#write-name", "Anna").await;
     reader.fill("#write-body", "The dike held where it was raised, and nowhere else.").await;
     reader.click("#write button:not([name])").await;

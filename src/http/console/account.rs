@@ -214,5 +214,5 @@ pub async fn look(
             .max_age(Duration::days(400))
             .finish()
     };
-    Ok(with_cookie(with_cookie(away("/account"), kept(LANG_COOKIE, lang)), kept(THEME_COOKIE, theme)))
+    Ok(with_cookie(with_cookie(away("/account"), &kept(LANG_COOKIE, lang)), &kept(THEME_COOKIE, theme)))
 }

@@ -119,7 +119,7 @@ pub async fn search(
     }
     let sites = sites_of(&state, &frame.person).await?;
     let statuses = all.map(|status| (status.name(), word_of_status(t, status)));
-    page(&SearchPage { q, site, status, author, sites, statuses, wrong, found, more, frame })
+    page(&SearchPage { frame, q, site, status, author, sites, statuses, wrong, found, more })
 }
 
 /// Titles of articles, by site and id: comments are kept without.

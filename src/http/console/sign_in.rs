@@ -90,7 +90,7 @@ pub async fn sign_in(
     };
     let t = Look::of(&request).t;
     match step {
-        Ok(Step::In(cookie)) => Ok(with_cookie(away(next), session(&state, &cookie))),
+        Ok(Step::In(cookie)) => Ok(with_cookie(away(next), &session(&state, &cookie))),
         Ok(Step::Code(ticket)) => show(&request, StatusCode::OK, next, email, &ticket, None),
         Err(SignInError::Wrong) => {
             show(&request, StatusCode::FORBIDDEN, next, email, "", Some(t.say("sign-in.wrong").to_owned()))
@@ -130,7 +130,7 @@ pub async fn sign_out(
     gone.set_path("/");
     gone.set_secure(state.config.public_url.starts_with("https://"));
     gone.make_removal();
-    Ok(with_cookie(away("/sign-in"), gone))
+    Ok(with_cookie(away("/sign-in"), &gone))
 }
 
 fn session(state: &State, cookie: &str) -> Cookie<'static> {
@@ -143,8 +143,8 @@ fn session(state: &State, cookie: &str) -> Cookie<'static> {
         .finish()
 }
 
-pub(super) fn with_cookie(mut answer: HttpResponse, cookie: Cookie<'_>) -> HttpResponse {
-    if let Err(error) = answer.add_cookie(&cookie) {
+pub(super) fn with_cookie(mut answer: HttpResponse, cookie: &Cookie<'_>) -> HttpResponse {
+    if let Err(error) = answer.add_cookie(cookie) {
         tracing::error!(error = &error as &dyn std::error::Error, "a cookie could not be set");
     }
     answer
