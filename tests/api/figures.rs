@@ -67,7 +67,7 @@ async fn figures_of_another_site_are_not_in_ones_own() {
 /// A measurement, to be run by hand: it says how long the answer takes over 200,000 comments of which a tenth was decided.
 #[tokio::test]
 #[ignore = "measures; asserts nothing"]
-#[expect(clippy::print_stderr, reason = "what it measured is for whoever runs it")]
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 async fn figures_over_200_000_comments() {
     let app = TestApp::spawn().await;
     let auditor = app.person("aud@example.org", Role::Auditor).await;

@@ -96,6 +96,7 @@ fn made(dice: &mut Dice, sites: &[Arc<Site>], n: u32) -> Made {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "fills a database of two gigabytes"]
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 async fn a_big_installation() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("console.db");
     let store = SqliteStore::open_serving(&Config::sqlite(&path)).unwrap();
@@ -119,16 +120,14 @@ async fn a_big_installation() {
     let filled = began.elapsed();
     let began = std::time::Instant::now();
     while store.search_index(2_000).await.unwrap().more {}
-    #[expect(clippy::print_stderr, reason = "the script shows it")]
-    {
-        eprintln!("filled in {filled:?}, words entered in {:?}", began.elapsed());
-    }
+    eprintln!("filled in {filled:?}, words entered in {:?}", began.elapsed());
     store.close().await;
 }
 
 /// What the triggers of the queue cost intake: rounds with and without them, in turns, on two files that are filled alike.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement"]
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
 async fn what_following_the_queue_costs() {
     let folder = tempfile::tempdir().unwrap();
     let mut stores = Vec::new();
@@ -161,9 +160,6 @@ async fn what_following_the_queue_costs() {
     }
     for (name, (_, _, _, rates)) in ["with", "without"].iter().zip(&mut stores) {
         rates.sort_unstable_by(f64::total_cmp);
-        #[expect(clippy::print_stderr, reason = "it is what this is for")]
-        {
-            eprintln!("{name}: median {:.0}, best {:.0} comments a second", rates[12], rates[23]);
-        }
+        eprintln!("{name}: median {:.0}, best {:.0} comments a second", rates[12], rates[23]);
     }
 }

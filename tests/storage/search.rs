@@ -204,6 +204,7 @@ fn sent() -> impl Strategy<Value = Sent> {
 const BODIES: [&str; 3] = ["rain on the harbour", "sun on the harbour", "rain and sun"];
 const SIGNALS: [&str; 3] = ["blocklist", "shouting", "link-count"];
 
+#[expect(clippy::unnecessary_wraps, reason = "conditions are written as they are asked for")]
 fn some(text: &str) -> Option<String> {
     Some(text.to_owned())
 }

@@ -64,7 +64,7 @@ async fn databases_of_every_schema_so_far_are_read() {
         while store.search_index(1).await.unwrap().more {}
         let asked = SearchFilter { question: Question::read("changed"), ..SearchFilter::default() };
         let found = store.comment_search(&asked, &first_page(9)).await.unwrap();
-        assert_eq!(found.items, [held.clone()], "what is there is entered");
+        assert_eq!(found.items, std::slice::from_ref(&held), "what is there is entered");
         assert_eq!(store.audit_list(&AuditFilter::default(), &first_page(9)).await.unwrap().items.len(), 3);
         let trace = Made::new(&news, "new").author("u-1").0.trace;
         assert_eq!(store.author_past(&trace, at(9), 9).await.unwrap().rejected_by_person, 1);
