@@ -99,6 +99,7 @@ struct Demo {
     key: String,
     person: Person,
     token: String,
+    password: String,
     webhook_secret: String,
 }
 
@@ -116,16 +117,18 @@ impl Demo {
             }
             Err(error) => return Err(error.into()),
         };
-        match admin.user_create(MODERATOR, Role::Moderator, &Reach::ALL, now).await {
-            Ok(_) | Err(AdminError::Exists(_)) => {}
+        // An operator: so that every page of the console is there to look at.
+        let password = match admin.user_create(MODERATOR, Role::Operator, &Reach::ALL, now).await {
+            Ok(made) => made.password,
+            Err(AdminError::Exists(_)) => admin.user_reset(MODERATOR, now).await?.password,
             Err(error) => return Err(error.into()),
-        }
+        };
         let token = admin.token_create(MODERATOR, now).await?.token;
         let site = app.store().site_key_find(&keys::hash(&key)).await?.context("the new key opens no site")?.site;
         let person = app.store().token_find(&keys::hash(&token)).await?.context("the new token opens no account")?;
         let secrets = app.store().site_secrets(SITE).await?.context("the site has no secrets")?;
         let webhook_secret = sealer.unseal(SITE, "webhook", &secrets.webhook)?;
-        let demo = Self { site, key, person, token, webhook_secret };
+        let demo = Self { site, key, person, token, password, webhook_secret };
         sample::fill(app, &demo.site, &demo.person, now).await?;
         // Only now: what the sample's moderator decided days ago is no news.
         admin.site_webhook(SITE, Some(hooks_url), now).await?;
@@ -152,6 +155,8 @@ impl Demo {
     fn greet(&self, address: &str, site_address: &str, folder: &Path) -> anyhow::Result<()> {
         say(format_args!("Doorward runs at {address} (this machine only). Its database is in {}.", folder.display()))?;
         say(format_args!("The sample site, a newspaper to comment on: {site_address}"))?;
+        let (email, password) = (&self.person.email, &self.password);
+        say(format_args!("The moderators' console: {address}/queue (sign in as {email}, password: {password} )"))?;
         say(format_args!("Site `{SITE}`: 6 articles, {} comments. Key: {}", sample::count(), self.key))?;
         say(format_args!("Moderator {}. Token: {}", self.person.email, self.token))?;
         say("\nSend three comments, look at the queue, and decide:")?;
