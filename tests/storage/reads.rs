@@ -32,10 +32,10 @@ pub(crate) async fn surroundings_lie_within_the_reach_or_are_none(engine: &dyn E
     let store = engine.open().await;
     let news = site(&*store, "news").await;
     let record = Made::new(&news, "c-1").store(&*store).await;
-    assert!(store.surroundings(record.uid, &Reach::ALL, at(9)).await.unwrap().is_some());
+    assert!(store.surroundings(record.uid, &Reach::ALL, true, at(9)).await.unwrap().is_some());
     let elsewhere = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
-    assert!(store.surroundings(record.uid, &elsewhere, at(9)).await.unwrap().is_none());
-    assert!(store.surroundings(Uuid::nil(), &Reach::ALL, at(9)).await.unwrap().is_none());
+    assert!(store.surroundings(record.uid, &elsewhere, true, at(9)).await.unwrap().is_none());
+    assert!(store.surroundings(Uuid::nil(), &Reach::ALL, true, at(9)).await.unwrap().is_none());
 }
 
 pub(crate) async fn last_decision_is_the_latest_that_stands_within_the_reach(engine: &dyn Engine) {

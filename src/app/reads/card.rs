@@ -90,7 +90,20 @@ impl Desk {
     /// # Errors
     /// `NotFound`; the store failed.
     pub async fn context(&self, uid: Uuid, by: &Person, now: Timestamp) -> Result<Context, ReadError> {
-        let around = self.store.surroundings(uid, &by.reach, now).await?.ok_or(ReadError::NotFound("comment"))?;
+        self.around(uid, by, true, now).await
+    }
+
+    /// The same without siblings, for a card among many.
+    ///
+    /// # Errors
+    /// As [`Self::context`].
+    pub async fn card(&self, uid: Uuid, by: &Person, now: Timestamp) -> Result<Context, ReadError> {
+        self.around(uid, by, false, now).await
+    }
+
+    async fn around(&self, uid: Uuid, by: &Person, siblings: bool, now: Timestamp) -> Result<Context, ReadError> {
+        let around =
+            self.store.surroundings(uid, &by.reach, siblings, now).await?.ok_or(ReadError::NotFound("comment"))?;
         let comment = &around.record.comment;
         let body = Body::read(&comment.body, comment.format);
         let pasts = match self.history.about(&around.trace, now).await.links {

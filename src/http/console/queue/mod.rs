@@ -177,7 +177,7 @@ async fn cards_of(state: &State, frame: &Frame, found: &QueuePage, whole: bool) 
 
 /// What stands around a comment. A card without it is better than none: what is missing is not shown.
 async fn around(state: &State, frame: &Frame, uid: Uuid) -> Around {
-    match state.desk.context(uid, &frame.person, frame.now).await {
+    match state.desk.card(uid, &frame.person, frame.now).await {
         Ok(context) => Around::of(&context, frame.t, frame.now),
         Err(ReadError::NotFound(_)) => Around::default(), // erased a moment ago
         Err(error) => {

@@ -31,6 +31,7 @@ pub(super) fn surroundings(
     shared: &Shared,
     uid: Uuid,
     reach: &Reach,
+    siblings: bool,
     now: Timestamp,
 ) -> Result<Option<Surroundings>> {
     let Some(row) = rows::by_uid(connection, shared, uid)? else { return Ok(None) };
@@ -49,14 +50,8 @@ pub(super) fn surroundings(
         None => None,
     };
     let author = chain.map(|chain| numbers(connection, shared, chain, row.id, COUNTED, now)).transpose()?;
-    Ok(Some(Surroundings {
-        ancestors: around.ancestors()?,
-        before: around.before()?,
-        after: around.after()?,
-        record,
-        trace,
-        author,
-    }))
+    let (before, after) = if siblings { (around.before()?, around.after()?) } else { (Vec::new(), Vec::new()) };
+    Ok(Some(Surroundings { ancestors: around.ancestors()?, before, after, record, trace, author }))
 }
 
 struct Around<'a> {

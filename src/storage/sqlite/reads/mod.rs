@@ -97,10 +97,16 @@ fn numbers(
 
 #[async_trait]
 impl Reads for SqliteStore {
-    async fn surroundings(&self, uid: Uuid, reach: &Reach, now: Timestamp) -> Result<Option<Surroundings>> {
+    async fn surroundings(
+        &self,
+        uid: Uuid,
+        reach: &Reach,
+        siblings: bool,
+        now: Timestamp,
+    ) -> Result<Option<Surroundings>> {
         self.must_serve()?;
         let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
-        self.readers.ask(move |connection| card::surroundings(connection, &shared, uid, &reach, now)).await
+        self.readers.ask(move |connection| card::surroundings(connection, &shared, uid, &reach, siblings, now)).await
     }
 
     async fn behind(&self, uid: Uuid, reach: &Reach) -> Result<Option<Behind>> {
