@@ -362,14 +362,9 @@ pub struct ArticleNumbers {
 #[async_trait]
 pub trait Reads: Send + Sync {
     /// What stands around a comment; `None` when there is none, or it lies outside the reach.
-    /// Without `siblings`, those before and after are left out: finding them costs most.
-    async fn surroundings(
-        &self,
-        uid: Uuid,
-        reach: &Reach,
-        siblings: bool,
-        now: Timestamp,
-    ) -> Result<Option<Surroundings>>;
+    /// Without `whole`, as a card among many shows it: no siblings, and the author's numbers over their latest hundred comments.
+    async fn surroundings(&self, uid: Uuid, reach: &Reach, whole: bool, now: Timestamp)
+    -> Result<Option<Surroundings>>;
     /// What lies behind a comment; `None` when there is none, or it lies outside the reach.
     async fn behind(&self, uid: Uuid, reach: &Reach) -> Result<Option<Behind>>;
     /// What became of the comments under an article that lie within the reach.

@@ -93,7 +93,7 @@ impl Desk {
         self.around(uid, by, true, now).await
     }
 
-    /// The same without siblings, for a card among many.
+    /// The same without siblings and over fewer of the author's comments, for a card among many.
     ///
     /// # Errors
     /// As [`Self::context`].
@@ -101,9 +101,9 @@ impl Desk {
         self.around(uid, by, false, now).await
     }
 
-    async fn around(&self, uid: Uuid, by: &Person, siblings: bool, now: Timestamp) -> Result<Context, ReadError> {
+    async fn around(&self, uid: Uuid, by: &Person, whole: bool, now: Timestamp) -> Result<Context, ReadError> {
         let around =
-            self.store.surroundings(uid, &by.reach, siblings, now).await?.ok_or(ReadError::NotFound("comment"))?;
+            self.store.surroundings(uid, &by.reach, whole, now).await?.ok_or(ReadError::NotFound("comment"))?;
         let comment = &around.record.comment;
         let body = Body::read(&comment.body, comment.format);
         let pasts = match self.history.about(&around.trace, now).await.links {

@@ -25,13 +25,15 @@ const LOOKED_AT: usize = 100;
 const ROWS_AFTER: u32 = 4_096;
 /// An author's rows that are counted.
 const COUNTED: usize = 2_000;
+/// The same on a card among many.
+const COUNTED_ON_CARDS: usize = 100;
 
 pub(super) fn surroundings(
     connection: &Connection,
     shared: &Shared,
     uid: Uuid,
     reach: &Reach,
-    siblings: bool,
+    whole: bool,
     now: Timestamp,
 ) -> Result<Option<Surroundings>> {
     let Some(row) = rows::by_uid(connection, shared, uid)? else { return Ok(None) };
@@ -49,8 +51,9 @@ pub(super) fn surroundings(
         None if trace.author_known => Some((Chain::Author, shared.hasher.author(trace.author), trace.author)),
         None => None,
     };
-    let author = chain.map(|chain| numbers(connection, shared, chain, row.id, COUNTED, now)).transpose()?;
-    let (before, after) = if siblings { (around.before()?, around.after()?) } else { (Vec::new(), Vec::new()) };
+    let counted = if whole { COUNTED } else { COUNTED_ON_CARDS };
+    let author = chain.map(|chain| numbers(connection, shared, chain, row.id, counted, now)).transpose()?;
+    let (before, after) = if whole { (around.before()?, around.after()?) } else { (Vec::new(), Vec::new()) };
     Ok(Some(Surroundings { ancestors: around.ancestors()?, before, after, record, trace, author }))
 }
 

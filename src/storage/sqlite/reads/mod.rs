@@ -101,12 +101,12 @@ impl Reads for SqliteStore {
         &self,
         uid: Uuid,
         reach: &Reach,
-        siblings: bool,
+        whole: bool,
         now: Timestamp,
     ) -> Result<Option<Surroundings>> {
         self.must_serve()?;
         let (shared, reach) = (Arc::clone(&self.shared), reach.clone());
-        self.readers.ask(move |connection| card::surroundings(connection, &shared, uid, &reach, siblings, now)).await
+        self.readers.ask(move |connection| card::surroundings(connection, &shared, uid, &reach, whole, now)).await
     }
 
     async fn behind(&self, uid: Uuid, reach: &Reach) -> Result<Option<Behind>> {
