@@ -18,6 +18,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
+use tokio::sync::Semaphore;
 use totp_rs::{Builder, Totp};
 
 use super::keys;
@@ -41,6 +42,8 @@ const NOTED_EVERY_MS: u64 = 60_000;
 const TICKET_MS: i64 = 300_000;
 /// Bytes of a password, at least and at most.
 const PASSWORD: std::ops::RangeInclusive<usize> = 12..=512;
+/// Passwords that are compared at once.
+const COMPARED_AT_ONCE: usize = 4;
 /// Recovery codes of an account.
 const RECOVERY: usize = 10;
 /// What tickets and seeds are sealed for.
@@ -155,6 +158,8 @@ pub struct SignIn {
     known: Mutex<HashMap<KeyHash, (LiveSession, Timestamp)>>,
     /// A hash of nothing that anybody knows, compared with when there is no account.
     nobody: String,
+    /// Passwords that are compared at once: each takes 19 MiB and tens of milliseconds of a core.
+    comparing: Semaphore,
 }
 
 impl SignIn {
@@ -165,7 +170,15 @@ impl SignIn {
     pub fn new(store: Arc<dyn Store>, sealer: Sealer, config: Config, seed: u64) -> Result<Self, SignInError> {
         let limits = LocalLimiter::new(&limits(), seed).map_err(|error| SignInError::Secret(error.to_string()))?;
         let nobody = hash_password(&seed.to_string())?;
-        Ok(Self { store, sealer, config, limits, known: Mutex::default(), nobody })
+        Ok(Self {
+            store,
+            sealer,
+            config,
+            limits,
+            known: Mutex::default(),
+            nobody,
+            comparing: Semaphore::new(COMPARED_AT_ONCE),
+        })
     }
 
     /// Begins with a password.
@@ -176,7 +189,7 @@ impl SignIn {
         self.count(email, from, now).await?;
         let found = self.store.credentials(email).await?;
         let hash = found.as_ref().map_or(&self.nobody, |found| &found.password).clone();
-        let fits = verify(hash, password.to_owned()).await?;
+        let fits = self.verify(hash, password).await?;
         let Some(Credentials { person, password, totp }) = found.filter(|_| fits) else {
             self.failed(email, now).await?;
             return Err(SignInError::Wrong);
@@ -241,6 +254,13 @@ impl SignIn {
         self.limits.take(&subject, now).await.map(drop).map_err(SignInError::Limited)
     }
 
+    async fn verify(&self, hash: String, password: &str) -> Result<bool, SignInError> {
+        let turn = self.comparing.acquire().await;
+        let fits = verify(hash, password.to_owned()).await;
+        drop(turn);
+        fits
+    }
+
     async fn failed(&self, email: &str, now: Timestamp) -> Result<(), SignInError> {
         // Whoever writes a password into the field for the address must not find it in the record.
         let known = self.store.credentials(email).await?;
@@ -280,6 +300,18 @@ impl SignIn {
     /// # Errors
     /// The store could not be asked.
     pub async fn session(&self, cookie: &str, now: Timestamp) -> Result<Option<LiveSession>, StoreError> {
+        self.found(cookie, true, now).await
+    }
+
+    /// The same for a page that is merely open: that nobody left it keeps no session alive.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    pub async fn session_unseen(&self, cookie: &str, now: Timestamp) -> Result<Option<LiveSession>, StoreError> {
+        self.found(cookie, false, now).await
+    }
+
+    async fn found(&self, cookie: &str, is_seen: bool, now: Timestamp) -> Result<Option<LiveSession>, StoreError> {
         let hash = keys::hash(cookie);
         if let Some((live, until)) = self.known().get(&hash)
             && now < *until
@@ -292,8 +324,11 @@ impl SignIn {
             self.known().remove(&hash);
             return Ok(None);
         };
-        if now.millis_since(live.seen_at) >= NOTED_EVERY_MS {
+        if is_seen && now.millis_since(live.seen_at) >= NOTED_EVERY_MS {
             self.store.session_seen(&hash, now).await?;
+        }
+        if !is_seen {
+            return Ok(Some(live));
         }
         let mut known = self.known();
         if known.len() >= MOST {
@@ -363,7 +398,7 @@ impl SignIn {
     async fn confirm(&self, person: &Person, password: &str, from: &Origin, now: Timestamp) -> Result<(), SignInError> {
         self.count(&person.email, from, now).await?;
         let found = self.store.credentials(&person.email).await?.ok_or(SignInError::Wrong)?;
-        if verify(found.password, password.to_owned()).await? { Ok(()) } else { Err(SignInError::Wrong) }
+        if self.verify(found.password, password).await? { Ok(()) } else { Err(SignInError::Wrong) }
     }
 
     /// Begins to give a person a second factor; nothing is stored.
@@ -411,7 +446,9 @@ impl SignIn {
         let codes = (0..RECOVERY).map(|_| recovery_code()).collect::<Result<Vec<_>, _>>()?;
         let hashes = codes.iter().map(|code| keys::hash(&code.replace('-', ""))).collect();
         let sealed = self.sealer.seal(&person.email, SEED, &seed)?;
-        self.store.totp_set(person, sealed, step, hashes, &keys::hash(cookie), now).await?;
+        if !self.store.totp_set(person, sealed, step, hashes, &keys::hash(cookie), now).await? {
+            return Err(SignInError::Late); // there is one already: it goes with the password only
+        }
         self.known().clear();
         Ok(codes)
     }

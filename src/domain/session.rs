@@ -86,7 +86,7 @@ pub trait Sessions: Send + Sync {
     async fn password_change(&self, person: &Person, password: &str, keep: &KeyHash, at: Timestamp) -> Result<()>;
     /// Uses a step of the second factor. `false` when it or a later one was used before: a code that was seen opens nothing.
     async fn totp_use(&self, person: &Person, step: u64) -> Result<bool>;
-    /// Gives a person a second factor whose `step` is used, with recovery codes by hash in the place of all before, and ends every other session.
+    /// Gives a person who has none (`false` for whoever has one) a second factor whose `step` is used, with recovery codes by hash in the place of all before, and ends every other session.
     async fn totp_set(
         &self,
         person: &Person,
@@ -95,7 +95,7 @@ pub trait Sessions: Send + Sync {
         recovery: Vec<KeyHash>,
         keep: &KeyHash,
         at: Timestamp,
-    ) -> Result<()>;
+    ) -> Result<bool>;
     /// Takes the second factor and its recovery codes away.
     async fn totp_clear(&self, person: &Person, at: Timestamp) -> Result<()>;
     /// Uses a recovery code up. `false` when there is none.

@@ -6,7 +6,7 @@ use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 
 use super::State;
@@ -37,12 +37,17 @@ pub(super) async fn around<B: MessageBody + 'static>(
     let started = clock.as_ref().map(|clock| clock.now());
     let method = method_label(request.method());
     let asked = Asked::of(request.request());
+    let is_api = request.path().starts_with("/v1");
     REQUEST_ID
         .scope(id.clone(), async move {
             let response = next.call(request).await?.map_into_boxed_body();
             let mut response = shown_as_page(asked, response, &id);
             if let Ok(value) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert(HEADER, value);
+            }
+            // What a session's cookie opened is nobody else's, and not for keeping (RFC 9111 protects answers to bearers only).
+            if is_api && !response.headers().contains_key(CACHE_CONTROL) {
+                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             }
             let status = response.status();
             // The pattern, never the path: ids of comments and keys in queries stay out of logs and metrics.

@@ -155,6 +155,9 @@ async fn a_second_factor_is_asked_for_and_its_codes_open_once() {
     let password = account(&app).await;
     let mut visitor = Visitor::signed_in(&app, EMAIL, &password).await;
     let (seed, recovery) = enrolled(&mut visitor).await;
+    let csrf = visitor.csrf().await;
+    let again = visitor.form("/account/totp", &[("csrf", &csrf)]).await.text().await.unwrap();
+    assert!(!again.contains("id=\"seed\""), "another factor takes the place of none that is there");
     let used = code(&app, &seed);
     assert_eq!(two_steps(&mut Visitor::new(&app), &password, &used).await, 403, "the code that set it up is used");
     app.clock.advance_ms(30_000);
@@ -205,6 +208,21 @@ async fn guessing_is_slowed_down_and_says_nothing_about_accounts() {
     let answer = visitor.form("/sign-in", &[("email", EMAIL), ("password", "wrong")]).await;
     assert_eq!(answer.status(), 429);
     assert!(answer.headers().contains_key("retry-after"));
+    for n in 0..70 {
+        let body = format!("email=someone-{n}%40example.org&password=x");
+        let hidden = app.request(Method::POST, "/sign-in", "").header("x-forwarded-for", format!("198.51.{n}.1"));
+        let status = hidden
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send()
+            .await
+            .unwrap()
+            .status();
+        if status == 429 {
+            break;
+        }
+        assert!(n < 69, "a header leads past the limits");
+    }
     let lines = app.audit().await;
     let refused: Vec<_> = lines.iter().filter(|line| line.action == "session.refused").collect();
     assert!(refused.iter().any(|line| line.subject == EMAIL));

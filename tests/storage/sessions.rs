@@ -83,7 +83,8 @@ pub(crate) async fn sessions_end_with_what_opened_them(engine: &dyn Engine) {
     store.password_change(&ada, "new", &ONE, at(3)).await.unwrap();
     assert!(opens(&*store, &ONE).await, "the session that changed the password stays");
     assert!(!opens(&*store, &OTHER).await);
-    store.totp_set(&ada, vec![1], 7, vec![[1; 32]], &ONE, at(5)).await.unwrap();
+    assert!(store.totp_set(&ada, vec![1], 7, vec![[1; 32]], &ONE, at(5)).await.unwrap());
+    assert!(!store.totp_set(&ada, vec![2], 8, vec![[3; 32]], &ONE, at(5)).await.unwrap(), "there is one");
     assert!(store.session_find(&ONE, at(0), at(10)).await.unwrap().unwrap().has_totp);
     assert!(store.person_reset(ADA, "phc", at(6)).await.unwrap());
     assert!(!opens(&*store, &ONE).await);
@@ -100,7 +101,7 @@ pub(crate) async fn a_code_opens_once(engine: &dyn Engine) {
     let store = engine.open().await;
     let ada = signed_in(&*store).await;
     let ben = person(&*store, "ben@example.org").await;
-    store.totp_set(&ada, vec![1], 7, vec![[1; 32], [2; 32]], &ONE, at(3)).await.unwrap();
+    assert!(store.totp_set(&ada, vec![1], 7, vec![[1; 32], [2; 32]], &ONE, at(3)).await.unwrap());
     assert!(!opens(&*store, &OTHER).await, "sessions without the second factor end");
     for (step, expected) in [(7, false), (6, false), (8, true), (8, false), (7, false), (9, true)] {
         assert_eq!(store.totp_use(&ada, step).await.unwrap(), expected, "step {step}");

@@ -128,7 +128,7 @@ impl Listening {
                 Err(error) => Err(error),
             },
             Opener::Session(cookie) => {
-                self.state.sign_in.session(cookie, now).await.map(|live| live.map(|live| live.person))
+                self.state.sign_in.session_unseen(cookie, now).await.map(|live| live.map(|live| live.person))
             }
         };
         match found {

@@ -124,6 +124,9 @@ pub async fn totp(
             Err(error) => Err(error.into()),
         };
     }
+    if session.live.has_totp {
+        return show(&state, &request, News::default()).await; // it is taken away first, with the password
+    }
     if form.sealed.is_empty() {
         let enrolment = Some(state.sign_in.enrol(person)?);
         return show(&state, &request, News { enrolment, ..News::default() }).await;

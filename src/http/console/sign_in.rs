@@ -166,7 +166,9 @@ fn local(next: &str) -> &str {
 
 pub(super) fn origin(state: &State, request: &HttpRequest) -> Origin {
     let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    Origin { ip: client::address(request, &state.config.trusted_proxies), agent: agent.to_owned() }
+    // Whoever hides where they come from is counted as whoever brought them here: no header may lead past the limits.
+    let peer = || request.peer_addr().map(|peer| peer.ip().to_canonical());
+    Origin { ip: client::address(request, &state.config.trusted_proxies).or_else(peer), agent: agent.to_owned() }
 }
 
 #[cfg(test)]

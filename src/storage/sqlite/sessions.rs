@@ -183,18 +183,21 @@ impl Sessions for SqliteStore {
         recovery: Vec<KeyHash>,
         keep: &KeyHash,
         at: Timestamp,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let (person, keep, step) = (person.clone(), *keep, i64::try_from(step).unwrap_or(i64::MAX));
         let set = move |connection: &Connection| {
-            let write = "UPDATE person SET totp = ?2, totp_step = ?3 WHERE id = ?1";
-            connection.prepare_cached(write)?.execute(params![person.id, sealed, step])?;
+            let write = "UPDATE person SET totp = ?2, totp_step = ?3 WHERE id = ?1 AND totp IS NULL";
+            if connection.prepare_cached(write)?.execute(params![person.id, sealed, step])? == 0 {
+                return Ok(false);
+            }
             connection.prepare_cached("DELETE FROM recovery_code WHERE person = ?1")?.execute([person.id])?;
             for code in &recovery {
                 let write = "INSERT INTO recovery_code (hash, person) VALUES (?1, ?2)";
                 connection.prepare_cached(write)?.execute(params![code, person.id])?;
             }
             end_others(connection, &person, &keep)?;
-            note(connection, &person, "person.totp.on", at)
+            note(connection, &person, "person.totp.on", at)?;
+            Ok(true)
         };
         self.writer.run(move |work| set(work.connection)).await
     }

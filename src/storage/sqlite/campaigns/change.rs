@@ -168,7 +168,7 @@ pub(super) fn merge(
     if uid == into || from.found.state != CampaignState::Open || other.found.state != CampaignState::Open {
         return Ok(Err(CampaignError::Over));
     }
-    if from.outside > 0 || other.outside > 0 {
+    if from.outside > 0 || other.outside > 0 || !reach.has_whole_sites() {
         return Ok(Err(CampaignError::Outside));
     }
     let mut keys = other.found.keys;
