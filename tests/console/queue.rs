@@ -102,7 +102,7 @@ async fn two_moderators_see_each_other_and_conflicts_show_the_other_verdict() {
     assert!(two.count(&format!("{second}.is-gone")).await == 0, "it has not heard");
     two.press("s").await;
     two.find(&format!("{second}.is-gone")).await;
-    two.until_text(&second, "approved").await;
+    two.until_text(&second, "Approved by a colleague").await;
     let stands = desk
         .app
         .review(

@@ -19,9 +19,9 @@ async fn a_readers_comment_waits_is_approved_in_the_console_and_shows_without_re
     reader.fill("#write-name", "Anna").await;
     reader.fill("#write-body", "The dike held where it was raised, and nowhere else.").await;
     reader.click("#write button:not([name])").await;
-    reader.until_text("body", "The dike held").await;
+    reader.until_text("#list", "The dike held").await;
     reader.until("its author sees that it waits", "/wait/i.test(document.body.innerText)").await;
-    assert!(!other.text("body").await.contains("The dike held"), "nobody else sees it");
+    assert!(!other.text("#list").await.contains("The dike held"), "nobody else sees it among the comments");
     reader.picture("sample-waiting").await;
 
     let moderator = Browser::open(&driver, &town.doorward).await;
@@ -33,7 +33,7 @@ async fn a_readers_comment_waits_is_approved_in_the_console_and_shows_without_re
     moderator.press("a").await;
     moderator.find("article.card.is-decided").await;
 
-    other.until_text("body", "The dike held").await; // by webhook and by the page's own stream: it was not loaded again
+    other.until_text("#list", "The dike held").await; // by webhook and by the page's own stream: it was not loaded again
     for (look, width, height, dark) in
         [("light", 1280, 900, false), ("dark", 1280, 900, true), ("phone", 390, 844, false)]
     {

@@ -28,7 +28,7 @@ async function rule(cards, { action, category, why, reason, note }, lost = 0) {
   const undo = async () => {
     if (began) return;
     began = true;
-    await takeBack(sent);
+    began = await takeBack(sent); // what failed may be tried again
   };
   undo.label = say("undo");
   const others = cards.length > 1 ? ` ${say("queue.with-others", { n: cards.length - 1 })}` : "";
@@ -73,13 +73,18 @@ async function conflict(card, now) {
 
 async function takeBack(sent) {
   const answer = await sent;
-  if (!answer.ok) return;
+  if (!answer.ok) return true; // there is nothing to take back
   const undone = await call("POST", `/v1/decisions/${answer.data.decision}/undo`);
-  if (!undone.ok) return toast(problem(undone));
+  if (!undone.ok) {
+    toast(problem(undone));
+    return false;
+  }
   const [first] = await renew(undone.data.applied);
   if (first) go(first);
   refresh();
-  toast(say("queue.undone"));
+  const { applied, conflicts } = undone.data;
+  toast([...(applied.length ? [say("queue.undone")] : []), ...(conflicts.length ? [count("queue.skipped", conflicts.length)] : [])].join(" "));
+  return true;
 }
 
 const dialog = document.getElementById("reject");

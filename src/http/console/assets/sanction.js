@@ -34,13 +34,16 @@ function fail(text) {
 
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (form.dataset.asking) return; // pressed twice
   const { measure, target, hours, cause, held } = form.elements;
   const [kind, host] = target.value.split(" ");
   const { uid, site } = card.dataset;
   const ask = { site, measure: measure.value, cause: cause.value.trim(), target: host ? { kind, value: host } : { kind, of: uid } };
   if (hours.value !== "none") ask.expires_at = new Date(Date.now() + Number(hours.value) * 3_600_000).toISOString();
   if (ask.measure === "ban" && held.checked) ask.also_reject = { held: true };
+  form.dataset.asking = "yes";
   const answer = await call("POST", "/v1/sanctions", ask);
+  delete form.dataset.asking;
   if (!answer.ok) return fail(problem(answer));
   dialog.close();
   const { id, also_rejected: rejected } = answer.data;

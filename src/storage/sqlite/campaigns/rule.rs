@@ -35,7 +35,9 @@ pub(super) fn set(
         (None, Some(_)) => false, // the decision holds on all sites: so does what is said here
         (Some(decided), Some(theirs)) => decided.iter().all(|site| theirs.contains(site)),
     };
-    if reached.outside > 0 || !reach.has_whole_sites() || !covers {
+    // Whoever may have made the rule may end it, also when the campaign has spread to where they do not work.
+    let spreads = until.is_some() && reached.outside > 0;
+    if spreads || !reach.has_whole_sites() || !covers {
         return Ok(Err(CampaignError::Outside));
     }
     let write = "UPDATE campaign SET rule_until = ?2 WHERE id = ?1";
