@@ -25,7 +25,7 @@ pub(super) fn bearer(request: &HttpRequest) -> Option<&str> {
 
 /// The session's cookie. Where the service is reached by https, its name binds it to this host and to https (RFC 6265bis, 4.1.3.2).
 pub(super) fn cookie_name(config: &super::Config) -> &'static str {
-    if config.public_url.starts_with("https://") { "__Host-doorward_session" } else { "doorward_session" }
+    if config.is_https() { "__Host-doorward_session" } else { "doorward_session" }
 }
 
 /// The cookie of a session.

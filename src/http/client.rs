@@ -32,6 +32,9 @@ pub(super) fn address(request: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr
 /// How many requests of people in a row from one address mean that everybody seems to come from it.
 const SUSPICIOUS: u32 = 100;
 
+/// Requests after which it is said again.
+const SAID_EVERY: u32 = 10_000;
+
 /// Whether everybody seems to come from one address, as behind a proxy that is not trusted: then limits and bans would take all for one.
 #[derive(Debug, Default)]
 pub struct Addresses(Mutex<Run>);
@@ -44,8 +47,9 @@ struct Run {
 }
 
 impl Addresses {
-    /// Notes where a request of a person came from. Says so in the log when it is the hundredth in a row from one address, through a proxy.
-    pub(super) fn note(&self, request: &HttpRequest) {
+    /// Notes where a request of a person came from. Says so in the log when they come in a row from one address, through a proxy that is not
+    /// `trusted`: at the hundredth, and again from time to time.
+    pub(super) fn note(&self, request: &HttpRequest, trusted: &[IpNet]) {
         let Some(peer) = request.peer_addr().map(|peer| peer.ip().to_canonical()) else { return };
         let proxied = request.headers().contains_key("x-forwarded-for") || request.headers().contains_key("forwarded");
         let mut run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -53,7 +57,8 @@ impl Addresses {
             *run = Run { address: Some(peer), length: 0, proxied };
         }
         run.length = run.length.saturating_add(1);
-        if run.length == SUSPICIOUS && proxied {
+        let again = run.length % SAID_EVERY == SUSPICIOUS;
+        if again && proxied && !trusted.iter().any(|net| net.contains(&peer)) {
             tracing::warn!(
                 "the last 100 requests of people came from 1 address, {peer}, which is a proxy: set server.trusted_proxies"
             );
@@ -82,12 +87,12 @@ mod tests {
             request.to_http_request()
         };
         let addresses = Addresses::default();
-        (0..200).for_each(|_| addresses.note(&request("10.0.0.1", false)));
+        (0..200).for_each(|_| addresses.note(&request("10.0.0.1", false), &[]));
         assert_eq!(addresses.suspect(&[]), None, "one person without a proxy");
-        (0..100).for_each(|_| addresses.note(&request("10.0.0.1", true)));
+        (0..100).for_each(|_| addresses.note(&request("10.0.0.1", true), &[]));
         assert_eq!(addresses.suspect(&[]), Some("10.0.0.1".parse().expect("an address")));
         assert_eq!(addresses.suspect(&["10.0.0.0/8".parse().expect("a network")]), None, "it is trusted");
-        addresses.note(&request("10.0.0.2", true));
+        addresses.note(&request("10.0.0.2", true), &[]);
         assert_eq!(addresses.suspect(&[]), None);
     }
 

@@ -108,6 +108,12 @@ impl Config {
         Ok(())
     }
 
+    /// Whether the outside reaches this service by https.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        url::Url::parse(&self.public_url).is_ok_and(|url| url.scheme() == "https")
+    }
+
     /// The address to listen on.
     ///
     /// # Errors

@@ -287,6 +287,27 @@ async fn whatever_joins_is_rejected_for_as_long_as_a_person_said() {
 }
 
 #[tokio::test]
+async fn whoever_works_on_a_section_joins_no_campaigns() {
+    let app = unsuspecting(|_| {}).await;
+    for story in ["one", "two"] {
+        for n in 0..3 {
+            let mut pasted = under(&format!("{story}-{n}"), &talk(story));
+            pasted["article"]["section"] = json!("city");
+            app.comment(&pasted).await;
+        }
+    }
+    let both = campaigns(&app, "").await;
+    assert_eq!(both.len(), 2);
+    let city = Reach { sections: Some(vec!["city".to_owned()]), ..Reach::ALL };
+    let token = app.person_within("city@example.org", Role::Moderator, &city).await;
+    let path = format!("/v1/campaigns/{}/merge", both[0]["id"].as_str().unwrap());
+    let ask = json!({"into": both[1]["id"]});
+    let answer = app.request(Method::POST, &path, &token).json(&ask).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN, "what joins later may stand in other sections");
+    app.review(Method::POST, &path, Some(&ask)).await;
+}
+
+#[tokio::test]
 async fn a_rule_without_a_moment_holds_for_a_day() {
     let app = unsuspecting(|_| {}).await;
     tell_the_story(&app).await;

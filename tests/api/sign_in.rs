@@ -137,12 +137,13 @@ async fn whoever_is_not_signed_in_is_led_to_the_form_and_back() {
     }
     assert_eq!(visitor.get("/account").await.status(), 200);
     let api = app.request(Method::GET, "/v1/me", "").header(COOKIE, &visitor.cookie).send().await.unwrap();
+    assert_eq!(api.headers()["cache-control"], "no-store", "what a session opened is not for keeping");
     assert_eq!(api.json::<Value>().await.unwrap()["email"], EMAIL);
 }
 
 #[tokio::test]
 async fn behind_https_the_cookie_is_bound_to_it() {
-    let app = TestApp::spawn_with(|config| config.server.public_url = "https://moderation.example".to_owned()).await;
+    let app = TestApp::spawn_with(|config| config.server.public_url = "HTTPS://moderation.example".to_owned()).await;
     let password = account(&app).await;
     let answer = Visitor::new(&app).form("/sign-in", &[("email", EMAIL), ("password", &password)]).await;
     let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
@@ -320,6 +321,33 @@ async fn a_second_factor_can_be_asked_of_everybody() {
     enrolled(&mut visitor).await;
     let request = app.request(Method::GET, "/v1/queue", "");
     assert_eq!(visitor.send(request).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_page_that_is_merely_open_keeps_no_session_alive() {
+    let app = TestApp::spawn_with(|config| {
+        config.events.keep_alive_s = 1;
+        config.console.session_idle_min = 2;
+    })
+    .await;
+    let password = account(&app).await;
+    let mut visitor = Visitor::signed_in(&app, EMAIL, &password).await;
+    let mut stream = visitor.send(app.request(Method::GET, "/v1/events", "")).await;
+    let mut heard = async |sign: &str| {
+        let mut said = String::new();
+        while let Some(chunk) = stream.chunk().await.unwrap() {
+            said += &String::from_utf8_lossy(&chunk);
+            if said.contains(sign) {
+                return;
+            }
+        }
+        panic!("the stream ended without {sign}: {said}");
+    };
+    heard("hello").await;
+    app.clock.advance_ms(90_000);
+    heard("still here").await;
+    app.clock.advance_ms(60_000);
+    heard("event: end").await;
 }
 
 #[tokio::test]

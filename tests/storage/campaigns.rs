@@ -499,6 +499,22 @@ pub(crate) async fn campaigns_merge_and_close(engine: &dyn Engine) {
     assert!(matches!(world.reject(one, 9, &Reach::ALL).await, Err(CampaignError::Over)));
 }
 
+pub(crate) async fn rule_of_one_site_is_ended_from_there_when_the_campaign_has_spread(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let blog = site(&*world.store, "blog").await;
+    world.paste(0..3).await;
+    let uid = world.only().await;
+    let news = Reach { sites: Some(vec!["news".to_owned()]), ..Reach::ALL };
+    let ruling = CampaignRuling { future: true, rule_until: Some(at(400)), ..rejecting(uid, 3, &news) };
+    let turn = world.store.campaign_rule(ruling).await.unwrap().turn;
+    assert_eq!(turn.rule_until, Some(at(400)));
+    world.history.turned(turn).await;
+    world.post(Made::new(&blog, "b-1").author("u-9").under("a-9").body("the same words again and again").at(200)).await;
+    let set = async |until| world.store.campaign_rule_until(uid, until, moderator(), &news, at(201)).await;
+    assert!(matches!(set(Some(at(500))).await, Err(CampaignError::Outside)), "it is theirs no more to lengthen");
+    assert_eq!(set(None).await.unwrap().rule_until, None);
+}
+
 pub(crate) async fn queue_shows_and_filters_by_campaign(engine: &dyn Engine) {
     let world = World::new(engine).await;
     world.paste(0..3).await;

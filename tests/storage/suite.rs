@@ -160,6 +160,7 @@ macro_rules! run_on {
             last_member_may_be_edited_and_still_belong,
             decision_about_a_campaign_holds_where_its_people_work,
             rule_for_who_joins_a_campaign_is_kept_ended_and_taken_back,
+            rule_of_one_site_is_ended_from_there_when_the_campaign_has_spread,
             members_arrive_within_reach_and_in_order,
             campaign_stays_decided_while_a_part_of_its_ruling_stands,
             campaign_that_keeps_no_more_members_goes_on,

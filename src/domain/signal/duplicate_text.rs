@@ -2,7 +2,8 @@
 //!
 //! - **Looks at:** earlier comments with the same or nearly the same text, across authors, articles and sites,
 //!   within `history.window_days`. Texts too short to mean anything when repeated, and replies of a site's own people
-//!   are left out, as is what everybody writes under anything (thanks, congratulations) without a link; so are quotations (`>`, `<blockquote>`) where there are enough words of the author's own.
+//!   are left out, as is what everybody writes under anything (thanks, congratulations) without a link; so are
+//!   quotations (`>`, `<blockquote>`) where there are enough words of the author's own.
 //! - **Why:** spam is pasted; people write anew.
 //! - **Wrong when:** somebody posts twice by mistake (weighs little), or a slogan, a poem or a petition makes the
 //!   rounds. What people approved before counts a quarter. A short answer below a quotation of what stands approved

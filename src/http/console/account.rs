@@ -208,7 +208,7 @@ pub async fn look(
         Texts::all().iter().find(|texts| texts.lang == form.lang).map_or(Look::of(&request).t.lang, |texts| texts.lang);
     let theme = ["light", "dark"].into_iter().find(|theme| *theme == form.theme).unwrap_or("auto");
     let kept = |name: &'static str, value: &'static str| {
-        let secure = state.config.public_url.starts_with("https://");
+        let secure = state.config.is_https();
         Cookie::build(name, value)
             .path("/")
             .http_only(true)

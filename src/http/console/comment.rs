@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use url::Url;
 use uuid::Uuid;
 
+use super::marks::is_hidden;
 use super::texts::Texts;
 use crate::domain::category::Category;
 use crate::domain::comment::{Article, ExternalId};
@@ -31,14 +32,11 @@ pub(super) struct Segment {
 /// Cuts a text at the ends of spans: first byte, one past the last, and what is said about them. Spans may overlap, lie outside or cut
 /// characters: then they are widened to whole ones. Characters that cannot be seen, or that turn others round, become their names.
 pub(super) fn segments(text: &str, spans: &[(usize, usize, &str)]) -> Vec<Segment> {
-    let floor = |at: usize| (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let ceil =
-        |at: usize| (at.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(text.len());
     let spans: Vec<(usize, usize, &str)> = spans
         .iter()
         .filter(|(start, end, _)| start < end)
         .take(SPANS_MAX)
-        .map(|(start, end, reason)| (floor(*start), ceil(*end), *reason))
+        .map(|(start, end, reason)| (text.floor_char_boundary(*start), text.ceil_char_boundary(*end), *reason))
         .filter(|(start, end, _)| start < end)
         .collect();
     let mut cuts: BTreeSet<usize> = spans.iter().flat_map(|(start, end, _)| [*start, *end]).collect();
@@ -71,7 +69,7 @@ fn reveal(piece: &str, reason: Option<&str>, segments: &mut Vec<Segment>) {
     while at < characters.len() {
         let character = characters[at];
         let before = at.checked_sub(1).map(|at| characters[at]);
-        if !is_hidden(character, before, characters.get(at + 1).copied()) {
+        if !is_hidden(before, character, characters.get(at + 1).copied()) {
             seen.push(character);
             at += 1;
             continue;
@@ -88,35 +86,6 @@ fn reveal(piece: &str, reason: Option<&str>, segments: &mut Vec<Segment>) {
 /// A text in one piece, with the characters that nobody would see named.
 pub(super) fn revealed(text: &str) -> String {
     segments(text, &[]).into_iter().map(|segment| segment.text).collect()
-}
-
-/// Whether nobody sees a character, or it turns round what stands beside it. Joiners that scripts and emoji need are no trick there.
-fn is_hidden(character: char, before: Option<char>, after: Option<char>) -> bool {
-    let is_latin = |beside: Option<char>| beside.is_none_or(|beside| beside.is_ascii());
-    match character {
-        '\n' | '\r' | '\t' => false,
-        '\u{200c}' | '\u{200d}' => is_latin(before) || is_latin(after),
-        '\u{ad}'
-        | '\u{34f}'
-        | '\u{61c}'
-        | '\u{115f}'
-        | '\u{1160}'
-        | '\u{17b4}'
-        | '\u{17b5}'
-        | '\u{180e}'
-        | '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{2800}'
-        | '\u{3164}'
-        | '\u{feff}'
-        | '\u{ffa0}'
-        | '\u{fff9}'..='\u{fffb}'
-        | '\u{e0000}'..='\u{e0fff}' => true,
-        other => other.is_control(),
-    }
 }
 
 /// Something that led to a verdict.

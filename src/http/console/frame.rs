@@ -84,7 +84,7 @@ impl Frame {
         duty: Duty,
     ) -> Result<Self, Problem> {
         let person = auth::person(state, request, duty).await?;
-        state.addresses.note(request);
+        state.addresses.note(request, &state.config.trusted_proxies);
         Ok(Self::of(state, request, here, person))
     }
 

@@ -20,6 +20,7 @@ mod frame;
 pub mod health_page;
 mod hours;
 mod links;
+mod marks;
 mod problem_page;
 pub mod queue;
 pub mod sanctions;

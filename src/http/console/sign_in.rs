@@ -79,7 +79,7 @@ pub async fn sign_in(
     form: web::Form<SignInForm>,
 ) -> Result<HttpResponse, Problem> {
     auth::same_origin(&state, &request)?;
-    state.addresses.note(&request);
+    state.addresses.note(&request, &state.config.trusted_proxies);
     let SignInForm { email, password, ticket, code, next } = form.into_inner();
     let (next, email) = (local(&next), email.trim());
     let (from, now) = (origin(&state, &request), state.clock.now());
@@ -128,7 +128,7 @@ pub async fn sign_out(
     state.sign_in.sign_out(&session.cookie, state.clock.now()).await?;
     let mut gone = Cookie::new(auth::cookie_name(&state.config), "");
     gone.set_path("/");
-    gone.set_secure(state.config.public_url.starts_with("https://"));
+    gone.set_secure(state.config.is_https());
     gone.make_removal();
     Ok(with_cookie(away("/sign-in"), &gone))
 }
@@ -138,7 +138,7 @@ fn session(state: &State, cookie: &str) -> Cookie<'static> {
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)
-        .secure(state.config.public_url.starts_with("https://"))
+        .secure(state.config.is_https())
         .max_age(Duration::seconds(state.sign_in.cookie_max_s()))
         .finish()
 }

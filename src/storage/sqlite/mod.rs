@@ -70,6 +70,9 @@ pub struct SqliteStore {
     writer: Writer,
     shared: Arc<Shared>,
     serving: bool,
+    /// Whoever works with the words of what waits takes their turn here, and not on a reader: the first of them reads all of it, which takes seconds,
+    /// and every reader would wait for that one.
+    words: tokio::sync::Mutex<()>,
 }
 
 impl SqliteStore {
@@ -107,7 +110,7 @@ impl SqliteStore {
         let writer =
             Writer::start(opened.writer, checkpointer, Arc::clone(&shared), last_row, opened.lock).map_err(io)?;
         let readers = Readers::start(readers).map_err(io)?;
-        Ok(Self { readers, writer, shared, serving })
+        Ok(Self { readers, writer, shared, serving, words: tokio::sync::Mutex::default() })
     }
 
     /// Comments are found through memory that only the serving process fills.
@@ -267,6 +270,7 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> std::result::Result<QueuePage, ListError> {
         let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
+        let _turn = if filter.q.is_some() { Some(self.words.lock().await) } else { None };
         self.readers.ask(move |connection| queue::page(connection, &shared, &filter, sort, &page, now)).await
     }
 

@@ -51,7 +51,9 @@ impl Search for SqliteStore {
             drop(held);
             due(connection, most)
         };
+        let turn = self.words.lock().await;
         let due = self.readers.ask(due).await?;
+        drop(turn);
         if due.is_empty() {
             return Ok(Indexed { entered: 0, more: false, is_busy });
         }

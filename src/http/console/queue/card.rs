@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use super::super::marks::{Segment, cut, plain};
 use super::super::texts::Texts;
-use super::marks::{Segment, cut, plain};
 use super::wish::Wish;
 use crate::app::reads::card::{Context, HostPast};
 use crate::domain::category::Category;

@@ -4,7 +4,6 @@
 
 mod card;
 mod chips;
-mod marks;
 mod past;
 mod wish;
 
@@ -18,6 +17,7 @@ use super::super::State;
 use super::super::api::review::QueueQuery;
 use super::super::problem::Problem;
 use super::frame::{Frame, page as answer};
+use super::marks::Piece;
 use super::texts::Texts;
 use crate::app::reads::ReadError;
 use crate::domain::category::Category;
@@ -26,7 +26,6 @@ use crate::domain::store::{PageRequest, QueueFilter, QueuePage};
 use card::{Around, Card, Looking};
 pub(super) use card::{segment, signal_title};
 use chips::{Chip, Group};
-use marks::Piece;
 pub use past::history;
 use wish::Wish;
 

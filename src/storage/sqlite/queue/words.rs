@@ -1,5 +1,5 @@
-//! The words of everything that waits, in memory, so that a search of the queue finds all of it and counts it: some hundred bytes for each held
-//! comment. It follows the table `queue_change` as [`super::kept`] does. What is erased leaves with its words.
+//! The words of everything that waits, in memory, so that a search of the queue finds all of it and counts it: about a kilobyte for each held
+//! comment of ordinary length. It follows the table `queue_change` as [`super::kept`] does. What is erased leaves with its words.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;

@@ -124,9 +124,9 @@ fn settle(pieces: &mut Vec<Piece>, plain: &mut String) {
     }
 }
 
-/// Whether a character is there to be overlooked, or to turn what follows. Joiners between letters of scripts that need them, and what
+/// Whether a character is there to be overlooked, or to turn what follows round. Joiners between letters of scripts that need them, and what
 /// belongs to emoji, are ordinary writing.
-fn is_hidden(before: Option<char>, c: char, after: Option<char>) -> bool {
+pub(super) fn is_hidden(before: Option<char>, c: char, after: Option<char>) -> bool {
     let foreign = |c: Option<char>| c.is_some_and(|c| !c.is_ascii());
     match c {
         '\n' | '\t' | '\r' => false,
