@@ -10,13 +10,16 @@ use super::sqlite::OpenError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// `sqlite:PATH`. The folder must exist; the file is made when it is missing.
+    /// `sqlite:PATH`: the folder must exist; the file is made when it is missing. Or `postgres://USER:PASSWORD@HOST/DATABASE`.
     pub url: String,
-    /// Threads that read, each with its own connection: 1 to 64.
+    /// SQLite: threads that read, each with its own connection: 1 to 64.
     pub readers: usize,
     /// Page cache of the writing connection, in MiB; readers have a quarter of it each.
     pub cache_mb: u32,
-    /// How long a write waits for another process (a command, a backup) to let go of the file, in milliseconds.
+    /// PostgreSQL: connections of this process at most, 2 to 500; a cluster's own limit counts all nodes together.
+    pub connections: usize,
+    /// How long a write waits for another process (a command, a backup) to let go of the file, in milliseconds; with PostgreSQL, how long for
+    /// a connection.
     pub busy_timeout_ms: u32,
     /// The file does not grow over this many MiB; comments are then refused with 503. 0 for no limit but the disk's.
     pub max_file_mb: u32,
@@ -24,11 +27,24 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { url: "sqlite:doorward.db".to_owned(), readers: 2, cache_mb: 64, busy_timeout_ms: 5_000, max_file_mb: 0 }
+        Self {
+            url: "sqlite:doorward.db".to_owned(),
+            readers: 2,
+            cache_mb: 64,
+            connections: 16,
+            busy_timeout_ms: 5_000,
+            max_file_mb: 0,
+        }
     }
 }
 
 impl Config {
+    /// Whether `url` names a PostgreSQL database.
+    #[must_use]
+    pub fn is_postgres(&self) -> bool {
+        self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")
+    }
+
     /// The defaults, for a SQLite file at `path`.
     #[must_use]
     pub fn sqlite(path: &Path) -> Self {
@@ -38,10 +54,10 @@ impl Config {
     /// The SQLite file that `url` names.
     ///
     /// # Errors
-    /// [`OpenError`] when it names none, or an engine that this build cannot.
+    /// [`OpenError`] when it names none, or another engine.
     pub fn path(&self) -> Result<PathBuf, OpenError> {
-        if self.url.starts_with("postgres://") || self.url.starts_with("postgresql://") {
-            return Err(OpenError::PostgresNotYet);
+        if self.is_postgres() {
+            return Err(OpenError::NotSqlite);
         }
         match self.url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path)) {
             Some(path) if !path.trim().is_empty() => Ok(PathBuf::from(path)),
@@ -73,7 +89,7 @@ mod tests {
     fn a_url_that_cannot_be_used_says_why_without_repeating_its_password() {
         for url in ["postgres://user:hunter2@db/doorward", "postgresql://user:hunter2@db/x"] {
             let error = path_of(url).unwrap_err();
-            assert!(matches!(error, OpenError::PostgresNotYet), "{error}");
+            assert!(matches!(error, OpenError::NotSqlite), "{error}");
             assert!(!error.to_string().contains("hunter2"));
         }
         for url in ["", "sqlite:", "sqlite: ", "mysql://x", "a.db"] {

@@ -4,7 +4,10 @@
 mod before;
 mod codec;
 mod config;
+mod derived;
 pub mod memory;
+pub mod postgres;
 pub mod sqlite;
+mod told;
 
 pub use config::Config;

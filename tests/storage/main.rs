@@ -12,6 +12,7 @@ mod made;
 mod model;
 mod outbox;
 mod people;
+mod postgres;
 mod reads;
 mod sanctions_reports_appeals;
 mod search;

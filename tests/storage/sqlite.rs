@@ -18,7 +18,15 @@ use tempfile::TempDir;
 use crate::made::{Made, at, first_page, id, moderator, ruling, site, worker};
 use crate::suite::Engine;
 
-crate::run_on!(Folder::new());
+/// Runs a test on a folder of its own.
+macro_rules! in_a_folder {
+    ($engine:ident, $test:expr) => {{
+        let $engine = Folder::new();
+        $test.await;
+    }};
+}
+
+crate::run_on_each!(engine => in_a_folder);
 
 /// A folder with a database in it.
 struct Folder(TempDir);

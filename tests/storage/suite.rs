@@ -1,4 +1,4 @@
-//! What the port promises, written once. An engine runs it with [`run_on!`], giving a way to open an empty store, and to
+//! What the port promises, written once. An engine runs it with [`run_on_each!`], giving a way to open an empty store, and to
 //! open it again: after a clean end, and as a crash would have left it.
 
 use std::collections::BTreeMap;
@@ -28,11 +28,12 @@ pub(crate) trait Engine: Send + Sync {
     async fn crashed(&self) -> Box<dyn Engine>;
 }
 
-/// Runs the whole suite on an engine: one test for each promise.
+/// Runs the whole suite on an engine: one test for each promise. `$run` is a macro that is given the name of an engine, and a test to run on
+/// it.
 #[macro_export]
-macro_rules! run_on {
-    ($engine:expr) => {
-        $crate::run_on!($engine;
+macro_rules! run_on_each {
+    ($engine:ident => $run:ident) => {
+        $crate::run_on_each!($engine => $run;
             repeated_id_returns_first_decision,
             same_id_with_other_content_is_a_conflict,
             same_id_on_another_site_is_another_comment,
@@ -186,11 +187,11 @@ macro_rules! run_on {
             deleted_site_takes_what_it_taught_along,
         );
     };
-    ($engine:expr; $($test:ident),* $(,)?) => {
+    ($engine:ident => $run:ident; $($test:ident),* $(,)?) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                $crate::suite::$test(&$engine).await;
+                $run!($engine, $crate::suite::$test(&$engine));
             }
         )*
     };

@@ -9,11 +9,13 @@ use crate::domain::store::StoreError;
 /// Why a database could not be opened. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// `postgres://…`.
-    #[error("database.url: this build cannot use PostgreSQL yet; write sqlite:PATH")]
-    PostgresNotYet,
+    /// `postgres://…`, where only a file will do.
+    #[error("database.url: names a PostgreSQL database; this needs a SQLite file, sqlite:PATH")]
+    NotSqlite,
     /// Neither.
-    #[error("database.url: must be sqlite:PATH, as in sqlite:/var/lib/doorward/doorward.db")]
+    #[error(
+        "database.url: must be sqlite:PATH, as in sqlite:/var/lib/doorward/doorward.db, or postgres://USER:PASSWORD@HOST/DATABASE"
+    )]
     BadUrl,
     /// The folder is not there.
     #[error("the folder {0} for the database does not exist; make it first")]

@@ -8,52 +8,19 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use crate::domain::comment::NewComment;
 use crate::domain::site::SiteId;
 use crate::domain::trace::Trace;
+use crate::storage::derived::Hasher;
 
-/// Hashes names under the database's own seed, so that nobody outside can prepare collisions.
-pub(super) struct Hasher(pub u64);
-
-impl Hasher {
-    /// Zero means "none" in rows and runs, so no name hashes to it.
-    fn hash(&self, kind: u8, site: SiteId, name: &[u8]) -> u64 {
-        let mut bytes = Vec::with_capacity(5 + name.len());
-        bytes.push(kind);
-        bytes.extend_from_slice(&site.0.to_le_bytes());
-        bytes.extend_from_slice(name);
-        xxh3_64_with_seed(&bytes, self.0).max(1)
-    }
-
-    /// Of a comment's external id.
-    pub(super) fn id(&self, site: SiteId, id: &str) -> u64 {
-        self.hash(b'c', site, id.as_bytes())
-    }
-
-    /// Of an author as the history knows them.
-    pub(super) fn author(&self, trace_author: u64) -> u64 {
-        self.hash(b'u', SiteId(0), &trace_author.to_le_bytes())
-    }
-
-    /// Of a site's account.
-    pub(super) fn account(&self, site: SiteId, id: &str) -> u64 {
-        self.hash(b'k', site, id.as_bytes())
-    }
-
-    /// Of a site's article.
-    pub(super) fn article(&self, site: SiteId, id: &str) -> u64 {
-        self.hash(b'a', site, id.as_bytes())
-    }
-
+impl Keys {
     /// All keys of a comment.
-    pub(super) fn keys(&self, site: SiteId, comment: &NewComment, trace: &Trace) -> Keys {
-        Keys {
-            id: self.id(site, comment.id.as_str()),
-            author: self.author(trace.author),
-            account: comment.author.id.as_ref().map_or(0, |id| self.account(site, id.as_str())),
-            article: self.article(site, comment.article.id.as_str()),
+    pub(super) fn of(hasher: &Hasher, site: SiteId, comment: &NewComment, trace: &Trace) -> Self {
+        Self {
+            id: hasher.id(site, comment.id.as_str()),
+            author: hasher.author(trace.author),
+            account: comment.author.id.as_ref().map_or(0, |id| hasher.account(site, id.as_str())),
+            article: hasher.article(site, comment.article.id.as_str()),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Prepared {
 
 impl Prepared {
     pub(super) fn new(shared: &Shared, new: NewRecord) -> Result<Self> {
-        let keys = shared.hasher.keys(new.site.id, &new.comment, &new.trace);
+        let keys = Keys::of(&shared.hasher, new.site.id, &new.comment, &new.trace);
         let trace_bytes = codec::encode_trace(&new.trace)?;
         let (site, article, effect, tell) = (Arc::clone(&new.site), new.article.clone(), new.effect, new.tell);
         let lot = new.lot;

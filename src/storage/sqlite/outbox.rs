@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::SqliteStore;
@@ -13,66 +12,23 @@ use super::shared::Shared;
 use super::writer::Work;
 use super::{lists, rulings};
 use crate::domain::appeal::AppealState;
-use crate::domain::decision::{DecidedBy, Record, Status};
+use crate::domain::decision::Record;
 use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled};
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
+pub(super) use crate::storage::told::Stored;
+use crate::storage::told::{GONE, Then};
 
-/// A notice as stored: what cannot be read from the comment's rows when it is sent.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) enum Stored {
-    /// What the comment was then.
-    Status(Then),
-    /// All that is left of it.
-    Erased { id: String, uid: Uuid },
-    /// An appeal on it, what its author was told then, and what the comment was then.
-    Appeal { appeal: Uuid, state: AppealState, answer: Option<String>, then: Then },
-}
-
-/// What a comment was when there was something to tell: a message says the same at every attempt. Its words are those of that revision.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Then {
-    version: u32,
-    revision: u32,
-    status: Status,
-    decided_by: DecidedBy,
-    at: Timestamp,
-}
-
-impl Then {
-    fn now(row: &Row) -> Result<Self> {
-        Ok(Self {
-            version: row.version,
-            revision: row.revision,
-            status: row.live()?,
-            decided_by: row.decided_by,
-            at: row.updated_at,
-        })
-    }
-}
-
-impl Stored {
-    /// Whether `older` tells nothing any more when the site has heard this.
-    fn supersedes(&self, older: &Self) -> bool {
-        match (self, older) {
-            (Self::Status(_) | Self::Erased { .. }, Self::Status(_)) => true,
-            (Self::Appeal { appeal, .. }, Self::Appeal { appeal: of, .. }) => appeal == of,
-            _ => false,
-        }
-    }
-
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Status(Then { status: Status::Approved, .. }) => "comment.approved",
-            Self::Status(Then { status: Status::Held, .. }) => "comment.held",
-            Self::Status(Then { status: Status::Rejected, .. }) => "comment.rejected",
-            Self::Erased { .. } => "comment.erased",
-            Self::Appeal { state: AppealState::Open, .. } => "appeal.opened",
-            Self::Appeal { .. } => "appeal.answered",
-        }
-    }
+fn now(row: &Row) -> Result<Then> {
+    Ok(Then {
+        version: row.version,
+        revision: row.revision,
+        status: row.live()?,
+        decided_by: row.decided_by,
+        at: row.updated_at,
+    })
 }
 
 /// Writes a notice, if the site wants to be told anything at all. What a gone receiver misses waits as a dead letter.
@@ -106,11 +62,9 @@ pub(super) fn tell(
     Ok(())
 }
 
-const GONE: &str = "the receiver said that it is gone (410)";
-
 /// Tells the site what `row` is now.
 pub(super) fn tell_status(work: &Work<'_>, row: &Row, ruling: Option<i64>, not_before: Timestamp) -> Result<()> {
-    tell(work, row.site, row.id, ruling, not_before, &Stored::Status(Then::now(row)?))
+    tell(work, row.site, row.id, ruling, not_before, &Stored::Status(now(row)?))
 }
 
 /// Tells the site how it stands with an appeal, and what the comment is now.
@@ -123,7 +77,7 @@ pub(super) fn tell_appeal(
 ) -> Result<()> {
     let row = rows::row(work.connection, comment)?.filter(|row| row.status.is_some());
     let Some(row) = row else { return Ok(()) };
-    let told = Stored::Appeal { appeal, state, answer, then: Then::now(&row)? };
+    let told = Stored::Appeal { appeal, state, answer, then: now(&row)? };
     tell(work, row.site, row.id, None, not_before, &told)
 }
 

@@ -1,29 +1,25 @@
 //! What writer and readers share: the index, the seal of uids, the names of sites.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, OptionalExtension};
-use sha2::Sha256;
 use tokio::sync::Notify;
 
-use super::index::{Hasher, Index};
+use super::index::Index;
 use super::queue::{HeldWords, Kept};
 use super::uid::Seal;
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, StoreError};
+use crate::storage::derived::Derived;
 
 /// See the module.
 pub(super) struct Shared {
     pub index: Index,
-    pub hasher: Hasher,
     pub seal: Seal,
-    /// What sanctions' targets are hashed with. Made from what stands in the same file: see [`crate::domain::sanction`].
-    pub target_key: [u8; 32],
-    reader_key: [u8; 32],
-    lot_key: [u8; 32],
+    derived: Derived,
     names: RwLock<HashMap<SiteId, Arc<str>>>,
     kept: Mutex<Kept>,
     held_words: Mutex<HeldWords>,
@@ -56,21 +52,23 @@ impl News {
     }
 }
 
+/// What is made from the secret reads as a part of this.
+impl Deref for Shared {
+    type Target = Derived;
+
+    fn deref(&self) -> &Derived {
+        &self.derived
+    }
+}
+
 impl Shared {
     /// With keys made from the database's `secret`.
     pub(super) fn new(secret: &[u8; 32]) -> Self {
-        let derive = |purpose: &str| -> [u8; 32] {
-            let mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-            mac.chain_update(purpose.as_bytes()).finalize().into_bytes().into()
-        };
-        let seed = u64::from_le_bytes(derive("keys")[..8].try_into().expect("eight bytes are eight bytes"));
+        let derived = Derived::new(secret);
         Self {
             index: Index::new(),
-            hasher: Hasher(seed),
-            seal: Seal::new(&derive("uid")),
-            target_key: derive("sanction"),
-            reader_key: derive("reader"),
-            lot_key: derive("lot"),
+            seal: Seal::new(&derived.uid_key),
+            derived,
             names: RwLock::default(),
             kept: Mutex::default(),
             held_words: Mutex::default(),
@@ -86,23 +84,6 @@ impl Shared {
     /// The words of what waits; to be taken before [`Self::kept`], and before anything is read.
     pub(super) fn held_words(&self) -> MutexGuard<'_, HeldWords> {
         locked(&self.held_words)
-    }
-
-    /// What stands for a site's reader, or for a message that it sent.
-    pub(super) fn reader(&self, site: SiteId, id: &str) -> [u8; 16] {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.reader_key).expect("HMAC takes keys of any length");
-        let digest = mac.chain_update(site.0.to_le_bytes()).chain_update(id.as_bytes()).finalize().into_bytes();
-        digest[..16].try_into().expect("sixteen bytes are sixteen bytes")
-    }
-
-    /// Two numbers from 0.0 to below 1.0 that only this database can draw for a site's thing of that name.
-    pub(super) fn lots(&self, site: SiteId, name: &str) -> [f64; 2] {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.lot_key).expect("HMAC takes keys of any length");
-        let digest = mac.chain_update(site.0.to_le_bytes()).chain_update(name.as_bytes()).finalize().into_bytes();
-        [0, 4].map(|at| {
-            let drawn = u32::from_le_bytes(digest[at..at + 4].try_into().expect("four bytes are four bytes"));
-            f64::from(drawn) / (f64::from(u32::MAX) + 1.0)
-        })
     }
 
     /// The name of a site. Names never change and numbers are never used again, so what was read once stays right.
