@@ -5,6 +5,7 @@ mod before;
 mod codec;
 mod config;
 pub mod memory;
+pub mod redis;
 pub mod sqlite;
 
 pub use config::Config;
