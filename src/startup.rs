@@ -44,13 +44,13 @@ use crate::domain::shared::Shared;
 use crate::domain::signal::{LIST, Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
-use crate::{app, http};
 use crate::net::post::HttpPost;
 use crate::storage;
 use crate::storage::memory::history::MemoryHistory;
 use crate::storage::redis::Redis;
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
+use crate::{app, http};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -185,11 +185,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
 }
 
 /// Limits over all nodes where there are several, or in process.
-fn limiter(
-    config: &app::limits::local::Config,
-    seed: u64,
-    shared: Option<&Redis>,
-) -> anyhow::Result<Arc<dyn Limiter>> {
+fn limiter(config: &app::limits::local::Config, seed: u64, shared: Option<&Redis>) -> anyhow::Result<Arc<dyn Limiter>> {
     Ok(match shared {
         Some(shared) => Arc::new(SharedLimiter::new(config, seed, shared.tally())?),
         None => Arc::new(LocalLimiter::new(config, seed)?),

@@ -16,8 +16,8 @@ use governor::state::StateStore;
 use governor::{Quota, RateLimiter};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::policies::{Policies, Waiting};
 pub use super::policies::{BadLimits, Config, Key, OnLimit, PolicyConfig};
+use super::policies::{Policies, Waiting};
 use super::{LimitState, Limiter, RateLimited, Subject};
 use crate::domain::signal::Allowance;
 use crate::domain::time::Timestamp;

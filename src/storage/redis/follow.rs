@@ -31,11 +31,16 @@ pub type Now = Box<dyn Fn() -> Timestamp + Send + Sync>;
 /// Appends what this node has to tell, for as long as it is awaited.
 pub(super) async fn tell(history: &SharedHistory, stream: &Stream) -> Infallible {
     loop {
+        history.telling().await;
         let batch = history.queue.next().await;
-        metrics::gauge!("doorward_shared_untold").set(f64::from(u32::try_from(history.queue.len()).unwrap_or(u32::MAX)));
+        if !history.may_tell() {
+            continue; // while we waited for something to tell: what comes first may be something else by now
+        }
+        metrics::gauge!("doorward_shared_untold")
+            .set(f64::from(u32::try_from(history.queue.len()).unwrap_or(u32::MAX)));
         match history.link.ask(|connection| stream.add(connection, &batch)).await {
             Ok(()) => history.queue.told(&batch),
-            Err(_) => history.link.opened().await, // perhaps they stand there: then those who read pass over them
+            Err(_) => {} // perhaps they stand there: then those who read pass over them
         }
     }
 }
@@ -66,11 +71,15 @@ impl Reader {
     pub(super) async fn follow(mut self, history: &SharedHistory) -> Infallible {
         loop {
             history.link.opened().await;
-            let ended: RedisResult<Infallible> = async {
+            let times = history.link.times();
+            let reading = async {
                 let mut connection = history.link.connect().await?;
-                self.read(history, &mut connection).await
-            }
-            .await;
+                self.read(history, &mut connection, times).await
+            };
+            let ended: RedisResult<Infallible> = tokio::select! {
+                ended = reading => ended,
+                () = history.link.opened_again(times) => continue, // with another connection: this one waits for what comes
+            };
             history.follows.store(false, Ordering::Release);
             let Err(error) = ended;
             tracing::warn!(error = &error as &dyn std::error::Error, "what other nodes tell cannot be read just now");
@@ -78,16 +87,22 @@ impl Reader {
         }
     }
 
-    async fn read(&mut self, history: &SharedHistory, connection: &mut MultiplexedConnection) -> RedisResult<Infallible> {
+    async fn read(
+        &mut self,
+        history: &SharedHistory,
+        connection: &mut MultiplexedConnection,
+        times: u64,
+    ) -> RedisResult<Infallible> {
         // What was read last is gone: the stream was cut there, or lost.
         if let (Some(place), true) = (self.place, self.is_sure)
             && !self.stream.holds(connection, place).await?
         {
             tracing::warn!("more happened than is kept, or the stream was lost: what the store remembers is read anew");
             history.queue.tell_again();
-            self.last.remove(&history.link.node);
+            self.last.clear(); // memory knows nothing of what others tell again, either
             self.place = None;
         }
+        history.looked.send_replace(times);
         let mut is_behind = true;
         loop {
             let place = match self.place {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::entry::{Entry, Event};
@@ -31,17 +31,35 @@ pub struct SharedHistory {
     pub(super) queue: Queue,
     /// Whether everything in the stream is known here, but for the last moments.
     pub(super) follows: AtomicBool,
+    /// How often the way had been opened when the reader last looked whether the stream is the one that it knows. Before that nothing is
+    /// told: what was told before, and is lost, comes first.
+    pub(super) looked: watch::Sender<u64>,
 }
 
 impl SharedHistory {
     pub(super) fn new(memory: Arc<MemoryHistory>, link: Arc<Link>) -> Self {
         let queue = Queue::new(link.node);
-        Self { memory, link, queue, follows: AtomicBool::new(false) }
+        Self { memory, link, queue, follows: AtomicBool::new(false), looked: watch::Sender::new(0) }
     }
 
     /// Whether the order is waited for.
     pub(super) fn follows(&self) -> bool {
         self.follows.load(Ordering::Acquire) && self.link.is_up()
+    }
+
+    /// Whether something may be told now.
+    pub(super) fn may_tell(&self) -> bool {
+        self.link.is_up() && *self.looked.borrow() == self.link.times()
+    }
+
+    /// Done when something may be told.
+    pub(super) async fn telling(&self) {
+        while !self.may_tell() {
+            self.link.opened().await;
+            let times = self.link.times();
+            // It ends only with the sender, which is ours.
+            let _ = self.looked.subscribe().wait_for(|looked| *looked == times || self.link.times() != times).await;
+        }
     }
 
     /// How many things others are not told of yet.

@@ -33,6 +33,14 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms - ARGV[2])
 redis.call('PEXPIRE', KEYS[1], 60000)
 return redis.call('ZCARD', KEYS[1])";
 
+/// How the way is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Way {
+    is_open: bool,
+    /// How often it was opened.
+    times: u64,
+}
+
 /// The way to Redis.
 pub(super) struct Link {
     client: Client,
@@ -40,7 +48,7 @@ pub(super) struct Link {
     /// Names this process among all nodes, now and before.
     pub(super) node: u64,
     current: ArcSwapOption<MultiplexedConnection>,
-    is_up: watch::Sender<bool>,
+    way: watch::Sender<Way>,
     nodes: AtomicU32,
     fell: Notify,
     beat: Script,
@@ -53,7 +61,7 @@ impl Link {
             config,
             node,
             current: ArcSwapOption::empty(),
-            is_up: watch::Sender::new(false),
+            way: watch::Sender::new(Way::default()),
             nodes: AtomicU32::new(1),
             fell: Notify::new(),
             beat: Script::new(BEAT_SCRIPT),
@@ -72,7 +80,17 @@ impl Link {
     /// Done when the way is open.
     pub(super) async fn opened(&self) {
         // It ends only with the sender, which is ours.
-        let _ = self.is_up.subscribe().wait_for(|up| *up).await;
+        let _ = self.way.subscribe().wait_for(|way| way.is_open).await;
+    }
+
+    /// How often the way was opened: what was there before may be gone since.
+    pub(super) fn times(&self) -> u64 {
+        self.way.borrow().times
+    }
+
+    /// Done when the way was opened anew.
+    pub(super) async fn opened_again(&self, times: u64) {
+        let _ = self.way.subscribe().wait_for(|way| way.is_open && way.times != times).await;
     }
 
     /// Asks something that is answered at once, or not at all.
@@ -138,7 +156,7 @@ impl Link {
                 metrics::gauge!("doorward_shared_up").set(1);
                 if self.current.load().is_none() {
                     self.current.store(Some(connection));
-                    self.is_up.send_replace(true);
+                    self.way.send_modify(|way| *way = Way { is_open: true, times: way.times + 1 });
                     tracing::info!(nodes, "what nodes share is shared");
                 }
                 true
@@ -172,7 +190,7 @@ impl Link {
         let before = self.current.compare_and_swap(&Some(Arc::clone(failed)), None);
         let was_current = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, failed));
         if was_current {
-            self.is_up.send_replace(false);
+            self.way.send_modify(|way| way.is_open = false);
             self.fell.notify_one();
             match error {
                 Some(error) => tracing::warn!(
