@@ -7,6 +7,7 @@ mod config;
 mod derived;
 pub mod memory;
 pub mod postgres;
+pub mod redis;
 pub mod sqlite;
 mod told;
 
