@@ -1,7 +1,10 @@
 //! What a comment costs, on one core: the classifier alone, and the whole way from JSON to verdict.
 //!
 //! A request of about 800 bytes with a body of 300 characters, under a page that is prepared already, as most are. Beside it what joining a campaign costs, in a memory that is
-//! full of them, and where one campaign is all there is. `cargo bench --bench assess`.
+//! full of them, and where one campaign is all there is; and the parts one by one (`parts`). `cargo bench --bench assess`, or with a name behind it:
+//! `cargo bench --bench assess -- signal:`.
+
+mod parts;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -115,6 +118,7 @@ fn costs(criterion: &mut Criterion) {
         let scene = scene(&page, &one);
         bench.iter(|| untaught.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
     });
+    parts::parts(criterion, &house, &one, &page, &assess(&house, &page, &request));
 }
 
 /// The same house where a site taught a weight for every third feature.
