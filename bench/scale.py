@@ -38,7 +38,7 @@ INPUTS = {
     "comment_bytes": (0.0, "bytes", "disk a comment, verdict, words and all", MEASURED),
     "past_bytes": (0.0, "bytes", "memory a comment that the past remembers (links, texts, authors, campaigns)", MEASURED),
     "redis_bytes": (0.0, "bytes", "memory of Redis a comment that the past remembers, where nodes share it", LATER),
-    "id_bytes": (4.0, "bytes", "memory a stored comment, by which its id is known (ADR 3)", SETTING),
+    "id_bytes": (14.0, "bytes", "memory of a stored comment's id (ADR 3)", MEASURED),
     "past_days": (1.0, "days", "for how long the past is remembered at this size", SETTING),
     "kept_days": (365.0, "days", "for how long comments are kept where they can be asked for", ASSUMED),
     "copies": (2.0, "", "of everything on disk: a primary and a standby", ASSUMED),
