@@ -276,17 +276,6 @@ class Doorward(Server):
         if said.get("status") not in ("approved", "held", "rejected") and "verdict" not in said:
             raise Failed(f"no verdict: {answer[:200]}")
 
-    def quiet(self, patience_s=900):
-        """Waits until it does nothing more (the search's index is filled behind the comments), and answers the seconds of CPU that this took."""
-        began, before = self.cpu_s(), None
-        end = time.monotonic() + patience_s
-        while time.monotonic() < end:
-            before, moment = self.cpu_s(), time.monotonic()
-            time.sleep(2)
-            if (self.cpu_s() - before) / (time.monotonic() - moment) < 0.03:
-                break
-        return self.cpu_s() - began
-
 
 class Postgres(Server):
     """A PostgreSQL of our own, with its defaults but for more memory."""

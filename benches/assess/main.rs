@@ -174,11 +174,28 @@ fn joining(criterion: &mut Criterion, name: &str, remembered: usize, wording: im
 
 fn campaigns(criterion: &mut Criterion) {
     const MANY: usize = 100_000;
-    joining(criterion, "join one of 1,000 campaigns", MANY, |number| {
-        Some(number % 1_100).filter(|wording| *wording < 1_000 || number >= MANY).map(|wording| wording % 1_000)
-    });
+    for (name, live) in [
+        ("join one of 10 campaigns", 10),
+        ("join one of 100 campaigns", 100),
+        ("join one of 1,000 campaigns", 1_000), // campaigns.max_campaigns
+    ] {
+        joining(criterion, name, MANY, move |number| {
+            // One in eleven says something of its own, as long as the memory is filled.
+            Some(number % (live * 11 / 10))
+                .filter(|wording| *wording < live || number >= MANY)
+                .map(|wording| wording % live)
+        });
+    }
     joining(criterion, "join a campaign of 100,000", MANY, |_| Some(4_711));
     joining(criterion, "a text that nobody said before", MANY, |number| Some(4_711).filter(|_| number < MANY));
+    for (name, remembered) in [
+        ("a text that nobody said before, 1,000 others remembered", 1_000),
+        ("a text that nobody said before, 10,000 others remembered", 10_000),
+        ("a text that nobody said before, 100,000 others remembered", MANY),
+        ("a text that nobody said before, 250,000 others remembered", 250_000), // history.max_comments
+    ] {
+        joining(criterion, name, remembered, |_| None);
+    }
 }
 
 criterion_group!(benches, costs, campaigns);
