@@ -99,11 +99,12 @@ def measure(server, connections, seconds, run, threads, path=None, stores=True):
 
 
 def settled(server):
-    """How many are stored, once no more are."""
-    last, now = -1, server.rows()
-    while now != last:
-        time.sleep(0.2)
-        last, now = now, server.rows()
+    """How many are stored, once no more are: what was on its way when wrk stopped is still worked on, on a busy machine for a while."""
+    now, since = server.rows(), time.monotonic()
+    while time.monotonic() - since < 1:
+        time.sleep(0.1)
+        if (last := server.rows()) != now:
+            now, since = last, time.monotonic()
     return now
 
 

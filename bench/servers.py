@@ -5,6 +5,7 @@ against another. A server's CPU time and memory are those of all its processes.
 """
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import os
@@ -63,6 +64,15 @@ def fetch(url, method="GET", body=None, headers=None, timeout=60):
         return error.code, error.read()
 
 
+def cpu_s(pid):
+    """Seconds of CPU that a process has used, in user and system mode, with those of its children that have ended."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0  # it is gone
+    return sum(int(field) for field in fields[11:15]) * TICK_S
+
+
 def answers(port):
     try:
         with socket.create_connection(("127.0.0.1", port), 1):
@@ -119,15 +129,8 @@ class Server:
             self.paused = False
 
     def cpu_s(self):
-        """Seconds of CPU that it has used, in user and system mode, those of processes that have ended included."""
-        total = 0
-        for pid in self.tree():
-            try:
-                fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            total += sum(int(field) for field in fields[11:15])
-        return total * TICK_S
+        """Seconds of CPU that all its processes have used."""
+        return sum(cpu_s(pid) for pid in self.tree())
 
     def memory_mb(self, which="VmRSS"):
         """Resident memory now, or at most so far (VmHWM)."""
@@ -253,7 +256,7 @@ class Doorward(Server):
     def rows(self):
         if self.database:
             return None
-        with sqlite3.connect(f"file:{self.file()}?mode=ro", uri=True) as database:
+        with contextlib.closing(sqlite3.connect(f"file:{self.file()}?mode=ro", uri=True)) as database:
             return database.execute("SELECT COALESCE(MAX(id), 0) FROM comment").fetchone()[0]  # ids are dense: none is left out
 
     def statuses(self):
@@ -261,7 +264,7 @@ class Doorward(Server):
         if self.database:
             return {}
         names = {0: "erased", 1: "approved", 2: "held", 3: "rejected"}
-        with sqlite3.connect(f"file:{self.file()}?mode=ro", uri=True) as database:
+        with contextlib.closing(sqlite3.connect(f"file:{self.file()}?mode=ro", uri=True)) as database:
             return {names[status]: count for status, count in database.execute("SELECT status, COUNT(*) FROM comment GROUP BY status")}
 
     def bytes(self):
@@ -450,7 +453,7 @@ class Isso(Server):
         until("Isso", lambda: answers(self.port), process=self.process)
 
     def rows(self):
-        with sqlite3.connect(f"file:{self.folder}/isso.db?mode=ro", uri=True) as database:
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/isso.db?mode=ro", uri=True)) as database:
             return database.execute("SELECT COUNT(*) FROM comments").fetchone()[0]
 
     def check(self, answer):

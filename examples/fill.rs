@@ -79,10 +79,14 @@ async fn fill(arguments: &Arguments, config: &Config) -> anyhow::Result<()> {
         stored += 1;
     }
     drop(working);
+    say(&format!("{{\"stored\":{stored}}}"))?; // two lines, so that whoever started this can tell what each part took
     while app.store().search_index(INDEXED_AT_ONCE).await?.more {}
     app.store().close().await;
-    let took_ms = SystemClock.now().millis_since(began);
-    writeln!(std::io::stdout(), "{{\"stored\":{stored},\"ms\":{took_ms}}}").context("standard output")
+    say("{\"indexed\":true}")
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("standard output")
 }
 
 /// The comment on a line; `None` when it is an article, which is put.
