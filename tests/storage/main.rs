@@ -13,6 +13,7 @@ mod model;
 mod outbox;
 mod people;
 mod postgres;
+mod postgres_races;
 mod reads;
 mod sanctions_reports_appeals;
 mod search;
