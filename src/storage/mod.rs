@@ -2,6 +2,7 @@
 //! them, everything else sees the ports.
 
 mod before;
+mod chain;
 mod codec;
 mod config;
 mod derived;

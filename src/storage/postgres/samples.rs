@@ -19,8 +19,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 pub(super) async fn waits(db: &Db, site: SiteId, comment: Uuid) -> Result<bool> {
-    let _ = (db, site, comment);
-    Err(not_built("samples::waits"))
+    db.exists("SELECT FROM queue WHERE site = $1 AND comment = $2", &[&number(site), &comment]).await
 }
 
 pub(super) async fn draw(work: &Work, row: &Row, content: &Content, lot: Option<Lot>) -> Result<bool> {
