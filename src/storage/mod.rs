@@ -10,5 +10,6 @@ pub mod memory;
 pub mod postgres;
 pub mod sqlite;
 mod told;
+mod waiting;
 
 pub use config::Config;

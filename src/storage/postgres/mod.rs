@@ -30,6 +30,7 @@ mod samples;
 mod sanctions;
 mod search;
 mod secrets;
+mod seen;
 mod sessions;
 mod shared;
 mod sites;
