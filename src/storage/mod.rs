@@ -8,6 +8,7 @@ mod codec;
 mod config;
 mod derived;
 pub mod memory;
+pub mod moving;
 pub mod postgres;
 mod sanctioned;
 pub mod sqlite;

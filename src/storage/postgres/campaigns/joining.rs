@@ -1,7 +1,5 @@
 //! Who joins a campaign and who leaves, in the commits of their comments.
 
-use std::collections::HashMap;
-
 use uuid::Uuid;
 
 use super::super::db::{Cells as _, number, signed};
@@ -18,15 +16,6 @@ use crate::storage::codec;
 /// Milliseconds after which a comment that was on its way will not come any more.
 const WAIT_MS: i64 = 3_600_000;
 
-/// A comment that is recorded in this commit.
-#[derive(Clone, Copy)]
-pub(in super::super) struct Joining<'a> {
-    pub row: &'a Row,
-    /// What its site calls it.
-    pub name: &'a str,
-    pub membership: Option<&'a Membership>,
-}
-
 /// A comment that joins.
 #[derive(Clone, Copy)]
 struct Comer {
@@ -41,62 +30,32 @@ impl Comer {
     }
 }
 
-/// Records what the commits of these comments say of their campaigns, in place of what was recorded of them before.
-pub(in super::super) async fn record_all(work: &Work, joining: &[Joining<'_>]) -> Result<()> {
-    let waiting = end_waiting(work, joining).await?;
-    let mut left = Vec::new();
-    for one in joining.iter().filter(|one| one.row.revision > 1) {
-        left.extend(leave(work, one.row.site, one.row.uid).await?);
-    }
-    // Those who only join go together: a wave of spam is one campaign.
-    let mut comers: Vec<(Uuid, u32, Vec<Comer>)> = Vec::new();
-    for (one, waits) in joining.iter().zip(waiting) {
-        let Some(membership) = one.membership else {
-            if let Some(campaign) = waits {
-                join(work, campaign, &[Comer::of(one.row)], u32::MAX).await?;
-            }
-            continue;
-        };
+/// Records what a comment's commit says of its campaign, in place of what was recorded of it before.
+pub(in super::super) async fn record(
+    work: &Work,
+    row: &Row,
+    name: &str,
+    membership: Option<&Membership>,
+) -> Result<()> {
+    let done = "DELETE FROM campaign_wait WHERE site = $1 AND id = $2 RETURNING campaign";
+    let waits = work.query_opt(done, &[&number(row.site), &key(work, row.site, name)]).await?;
+    let left = if row.revision > 1 { leave(work, row.site, row.uid).await? } else { None };
+    if let Some(membership) = membership {
         if let Some(news) = &membership.news {
-            enter(work, std::mem::take(&mut comers)).await?; // who came before is before in number
             learn(work, membership.campaign, news, membership.most).await?;
         }
-        match comers.iter_mut().find(|(campaign, ..)| *campaign == membership.campaign) {
-            Some((_, _, comers)) => comers.push(Comer::of(one.row)),
-            None => comers.push((membership.campaign, membership.most, vec![Comer::of(one.row)])),
-        }
-    }
-    enter(work, comers).await?;
-    // Only now: its last member may have been edited and still belong.
-    for campaign in left {
-        drop_empty(work, campaign).await?;
-    }
-    Ok(())
-}
-
-async fn enter(work: &Work, mut comers: Vec<(Uuid, u32, Vec<Comer>)>) -> Result<()> {
-    comers.sort_by_key(|(campaign, ..)| *campaign); // everybody locks them in this order
-    for (campaign, most, comers) in comers {
         // When it is not there, what recognised it was never stored: the next comment recognises it again.
-        if let Some(found) = resolved(work, campaign).await? {
-            join(work, found.id, &comers, most).await?;
+        if let Some(found) = resolved(work, membership.campaign).await? {
+            join(work, found.id, &[Comer::of(row)], membership.most).await?;
         }
+    } else if let Some(waits) = waits {
+        join(work, waits.cell(0)?, &[Comer::of(row)], u32::MAX).await?;
     }
-    Ok(())
-}
-
-/// Which campaigns these comments were waited for by.
-async fn end_waiting(work: &Work, joining: &[Joining<'_>]) -> Result<Vec<Option<i64>>> {
-    let keys: Vec<(i32, i64)> =
-        joining.iter().map(|one| (number(one.row.site), key(work, one.row.site, one.name))).collect();
-    let (sites, hashes): (Vec<i32>, Vec<i64>) = keys.iter().copied().unzip();
-    let delete = "DELETE FROM campaign_wait w USING unnest($1::integer[], $2::bigint[]) AS k (site, id) \
-                  WHERE w.site = k.site AND w.id = k.id RETURNING w.site, w.id, w.campaign";
-    let mut waited = HashMap::new();
-    for row in work.query(delete, &[&sites, &hashes]).await? {
-        waited.insert((row.cell::<i32>(0)?, row.cell::<i64>(1)?), row.cell::<i64>(2)?);
+    // Only now: its last member may have been edited and still belong.
+    match left {
+        Some(campaign) => drop_empty(work, campaign).await,
+        None => Ok(()),
     }
-    Ok(keys.iter().map(|key| waited.get(key).copied()).collect())
 }
 
 fn key(work: &Work, site: SiteId, name: &str) -> i64 {
@@ -220,14 +179,4 @@ async fn drop_empty(work: &Work, campaign: i64) -> Result<()> {
     let empty = "DELETE FROM campaign WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = $1)";
     work.execute(empty, &[&campaign]).await?;
     Ok(())
-}
-
-/// The same of one comment.
-pub(in super::super) async fn record(
-    work: &Work,
-    row: &Row,
-    name: &str,
-    membership: Option<&Membership>,
-) -> Result<()> {
-    record_all(work, &[Joining { row, name, membership }]).await
 }

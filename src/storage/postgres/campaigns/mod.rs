@@ -31,7 +31,7 @@ use crate::domain::time::Timestamp;
 use crate::storage::campaigned;
 use crate::storage::codec;
 
-pub(super) use self::joining::{Joining, forget, record, record_all};
+pub(super) use self::joining::{forget, record};
 
 /// Campaigns looked at for one page.
 const SCAN_MAX: usize = 2_000;
