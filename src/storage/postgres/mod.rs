@@ -8,6 +8,7 @@ mod accounts;
 mod appeals;
 mod articles;
 mod audit;
+mod batch;
 mod campaigns;
 mod cursor;
 mod db;
