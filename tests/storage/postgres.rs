@@ -55,7 +55,7 @@ impl Schema {
         Some(Self { url: format!("{url}?options=-csearch_path%3D{name}") })
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config { url: self.url.clone(), connections: 6, ..Config::default() }
     }
 }

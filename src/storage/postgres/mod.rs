@@ -17,7 +17,7 @@ mod error;
 mod intake;
 mod learning;
 mod lists;
-mod open;
+pub(in crate::storage) mod open;
 mod outbox;
 mod people;
 mod privacy;
