@@ -4,6 +4,7 @@
 mod appealed;
 mod before;
 mod campaigned;
+mod chain;
 mod codec;
 mod config;
 mod derived;

@@ -33,7 +33,9 @@ mod secrets;
 mod sessions;
 mod shared;
 mod sites;
+mod together;
 mod uid;
+mod waiting;
 mod work;
 
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use uuid::Uuid;
 use self::db::Db;
 pub use self::error::OpenError;
 use self::shared::Shared;
+use self::together::Batches;
 use self::work::{Work, transact};
 use super::Config;
 use crate::domain::comment::{Article, ExternalId};
@@ -65,6 +68,7 @@ use crate::domain::trace::Trace;
 pub struct PostgresStore {
     pool: Pool,
     shared: Arc<Shared>,
+    batches: Batches,
 }
 
 impl PostgresStore {
@@ -74,7 +78,9 @@ impl PostgresStore {
     /// [`OpenError`], with a sentence for the operator.
     pub async fn open(config: &Config) -> std::result::Result<Self, OpenError> {
         let opened = open::open(config).await?;
-        Ok(Self { pool: opened.pool, shared: Arc::new(Shared::new(&opened.secret)) })
+        let shared = Arc::new(Shared::new(&opened.secret));
+        let batches = Batches::start(&opened.pool, &shared);
+        Ok(Self { pool: opened.pool, shared, batches })
     }
 
     /// A connection to read with.
@@ -379,6 +385,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
+        self.batches.close().await;
         self.pool.close();
     }
 }
