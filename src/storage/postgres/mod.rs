@@ -8,6 +8,7 @@ mod accounts;
 mod appeals;
 mod articles;
 mod audit;
+mod batch;
 mod campaigns;
 mod cursor;
 mod db;
@@ -16,7 +17,7 @@ mod error;
 mod intake;
 mod learning;
 mod lists;
-mod open;
+pub(in crate::storage) mod open;
 mod outbox;
 mod people;
 mod privacy;
@@ -29,10 +30,13 @@ mod samples;
 mod sanctions;
 mod search;
 mod secrets;
+mod seen;
 mod sessions;
 mod shared;
 mod sites;
+mod together;
 mod uid;
+mod waiting;
 mod work;
 
 use std::sync::Arc;
@@ -44,6 +48,7 @@ use uuid::Uuid;
 use self::db::Db;
 pub use self::error::OpenError;
 use self::shared::Shared;
+use self::together::Batches;
 use self::work::{Work, transact};
 use super::Config;
 use crate::domain::comment::{Article, ExternalId};
@@ -64,6 +69,7 @@ use crate::domain::trace::Trace;
 pub struct PostgresStore {
     pool: Pool,
     shared: Arc<Shared>,
+    batches: Batches,
 }
 
 impl PostgresStore {
@@ -73,7 +79,9 @@ impl PostgresStore {
     /// [`OpenError`], with a sentence for the operator.
     pub async fn open(config: &Config) -> std::result::Result<Self, OpenError> {
         let opened = open::open(config).await?;
-        Ok(Self { pool: opened.pool, shared: Arc::new(Shared::new(&opened.secret)) })
+        let shared = Arc::new(Shared::new(&opened.secret));
+        let batches = Batches::start(&opened.pool, &shared);
+        Ok(Self { pool: opened.pool, shared, batches })
     }
 
     /// A connection to read with.
@@ -378,6 +386,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
+        self.batches.close().await;
         self.pool.close();
     }
 }
