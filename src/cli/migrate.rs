@@ -5,7 +5,7 @@ use crate::config::Config;
 use crate::startup;
 
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
-    let store = startup::open_store(config)?;
+    let store = startup::open_store(config).await?;
     store.close().await;
     say("The database is of this version.")
 }

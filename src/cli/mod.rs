@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod migrate;
+mod nodes;
 mod outbox;
 mod secrets;
 mod serve;
@@ -72,6 +73,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Bring the database to this version
     Migrate,
+    /// List the processes that serve from this database
+    Nodes(nodes::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
     /// Measure a model on labelled comments
@@ -120,6 +123,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::CheckConfig(arguments) => check_config::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Migrate => block_on(migrate::run(&config))?,
+        Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
         Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
 }
@@ -137,8 +141,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(config: &Config) -> anyhow::Result<Self> {
-        let store = startup::open_store(config)?;
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = startup::open_store(config).await?;
         let sealer = Sealer::open(&config.secrets.key_file)?;
         Ok(Self { admin: Admin::new(Arc::clone(&store), sealer), store, now: SystemClock.now() })
     }

@@ -63,6 +63,14 @@ use crate::domain::store::{
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
 
+/// Whether `database.url` can be read as an address; nothing is connected to.
+///
+/// # Errors
+/// [`OpenError::BadUrl`].
+pub fn check(config: &Config) -> std::result::Result<(), OpenError> {
+    open::address(config).map(drop)
+}
+
 /// The store in a PostgreSQL database.
 pub struct PostgresStore {
     pool: Pool,

@@ -92,7 +92,12 @@ async fn prepare(client: &mut Client) -> Result<[u8; 32], OpenError> {
 /// The last migration that this build knows.
 pub(super) fn schema_known() -> u32 {
     let migrations = embedded::migrations::runner();
-    migrations.get_migrations().iter().filter_map(|migration| u32::try_from(migration.version()).ok()).max().unwrap_or(0)
+    migrations
+        .get_migrations()
+        .iter()
+        .filter_map(|migration| u32::try_from(migration.version()).ok())
+        .max()
+        .unwrap_or(0)
 }
 
 async fn migrate(client: &mut Client) -> Result<(), OpenError> {
