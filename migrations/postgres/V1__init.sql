@@ -54,6 +54,7 @@ CREATE TABLE article (
     site       integer NOT NULL,
     name       text NOT NULL,
     updated_at bigint NOT NULL,
+    section    text,
     b          bytea NOT NULL,
     PRIMARY KEY (site, name)
 );

@@ -7,6 +7,7 @@ mod evaluate;
 mod explain;
 mod migrate;
 mod nodes;
+mod move_to;
 mod outbox;
 mod secrets;
 mod serve;
@@ -75,6 +76,8 @@ enum Command {
     Migrate,
     /// List the processes that serve from this database
     Nodes(nodes::Arguments),
+    /// Move everything from a SQLite file into an empty PostgreSQL database
+    Move(move_to::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
     /// Measure a model on labelled comments
@@ -124,6 +127,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Migrate => block_on(migrate::run(&config))?,
         Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
+        Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
         Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
 }

@@ -31,11 +31,11 @@ macro_rules! where_there_is_one {
 crate::run_on_each!(engine => where_there_is_one);
 
 /// A schema in the database, used by one test.
-struct Schema {
+pub(crate) struct Schema {
     url: String,
 }
 
-fn skipped() {
+pub(crate) fn skipped() {
     assert_ne!(
         std::env::var("DOORWARD_POSTGRES").as_deref(),
         Ok("required"),
@@ -46,7 +46,7 @@ fn skipped() {
 
 impl Schema {
     /// A fresh one; `None` where there is no database.
-    async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let url = std::env::var("DOORWARD_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
         let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -59,7 +59,7 @@ impl Schema {
         Some(Self { url: format!("{url}?options=-csearch_path%3D{name}") })
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config { url: self.url.clone(), connections: 6, ..Config::default() }
     }
 }
@@ -105,7 +105,7 @@ async fn one_migration_ahead(schema: &Schema) -> u32 {
 async fn an_older_program_starts_and_works_beside_a_newer_schema_that_lets_it() {
     let Some(schema) = Schema::new().await else { return skipped() };
     one_migration_ahead(&schema).await;
-    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&schema.config()).await.unwrap());
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
     site(&store, "news").await;
     assert_eq!(store.sites().await.unwrap().len(), 1);
     assert!(store.lease_take("learning", "old", at(9), at(0)).await.unwrap());
@@ -135,7 +135,7 @@ async fn heard(bulletin: &PostgresBulletin, wanted: impl Fn(&News) -> bool) -> N
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nodes_keep_in_memory_is_told_in_the_commit_that_changes_it() {
     let Some(schema) = Schema::new().await else { return skipped() };
-    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&schema.config()).await.unwrap());
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
     let news = site(&store, "news").await;
     let other = PostgresBulletin::open(&schema.config(), "other").await.unwrap();
     let target = Target::parse(TargetKind::Network, "203.0.113.77", None).unwrap();

@@ -25,6 +25,12 @@ impl Db {
         Self { client, shared }
     }
 
+    /// Prepares a statement, so that it is sent at once when it is used.
+    pub(super) async fn prepare(&self, sql: &str) -> Result<()> {
+        self.client.prepare_cached(sql).await?;
+        Ok(())
+    }
+
     /// All rows. Several of these awaited together are sent together.
     pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>> {
         let statement = self.client.prepare_cached(sql).await?;

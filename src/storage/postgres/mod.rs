@@ -9,6 +9,7 @@ mod appeals;
 mod articles;
 mod audit;
 mod bulletin;
+mod batch;
 mod campaigns;
 mod cursor;
 mod db;
@@ -18,7 +19,7 @@ mod intake;
 mod learning;
 mod lists;
 mod nodes;
-mod open;
+pub(in crate::storage) mod open;
 mod outbox;
 mod people;
 mod privacy;
@@ -31,10 +32,13 @@ mod samples;
 mod sanctions;
 mod search;
 mod secrets;
+mod seen;
 mod sessions;
 mod shared;
 mod sites;
+mod together;
 mod uid;
+mod waiting;
 mod work;
 
 use std::sync::Arc;
@@ -47,6 +51,7 @@ pub use self::bulletin::PostgresBulletin;
 use self::db::Db;
 pub use self::error::OpenError;
 use self::shared::Shared;
+use self::together::Batches;
 use self::work::{Work, transact};
 use super::Config;
 use crate::domain::comment::{Article, ExternalId};
@@ -75,6 +80,7 @@ pub fn check(config: &Config) -> std::result::Result<(), OpenError> {
 pub struct PostgresStore {
     pool: Pool,
     shared: Arc<Shared>,
+    batches: Batches,
 }
 
 impl PostgresStore {
@@ -84,7 +90,9 @@ impl PostgresStore {
     /// [`OpenError`], with a sentence for the operator.
     pub async fn open(config: &Config) -> std::result::Result<Self, OpenError> {
         let opened = open::open(config).await?;
-        Ok(Self { pool: opened.pool, shared: Arc::new(Shared::new(&opened.secret)) })
+        let shared = Arc::new(Shared::new(&opened.secret));
+        let batches = Batches::start(&opened.pool, &shared);
+        Ok(Self { pool: opened.pool, shared, batches })
     }
 
     /// A connection to read with.
@@ -389,6 +397,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
+        self.batches.close().await;
         self.pool.close();
     }
 }

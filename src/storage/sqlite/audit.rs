@@ -1,13 +1,7 @@
-//! The record of who did what: written in the transaction of what it records, never changed (triggers see to that), and chained.
-//!
-//! Each line holds the SHA-256 of itself and of the line before (as in a hash chain, Haber and Stornetta 1991), so that a line changed,
-//! dropped or swapped behind the triggers' back breaks every hash after it. The number and the hash of the last line also stand in `meta`:
-//! without them lines could be dropped from the end unseen. The next line goes on from there, and not from the last line that is found: so
-//! what is missing at the end stays missing, and a hash or an end that was changed stays wrong, however much is written after it. Lines older
-//! than the chain have no hash of their own; the first that has one covers them all.
+//! The record of who did what: written in the transaction of what it records, never changed (triggers see to that), and chained as
+//! [`chain`] says.
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::{Digest as _, Sha256};
 
 use super::shared::Shared;
 use crate::domain::decision::Actor;
@@ -15,14 +9,7 @@ use crate::domain::store::{
     AuditCheck, AuditEntry, AuditFilter, AuditLine, ListError, Page, PageRequest, Result, StoreError,
 };
 use crate::domain::time::Timestamp;
-
-/// The last line's number and hash, in `meta`.
-const HEAD: &str = "audit_head";
-/// The first line that has a hash, in `meta`: from there on, none may lack one.
-const FROM: &str = "audit_from";
-type Hash = [u8; 32];
-/// What stands before the first line.
-const NOTHING: Hash = [0; 32];
+use crate::storage::chain::{self, Check, FROM, HEAD, Hash, NOTHING, chained, head_bytes, head_of, hex, names};
 
 /// Adds a line.
 pub(super) fn add(
@@ -71,34 +58,6 @@ pub(super) fn add(
     Ok(())
 }
 
-const fn names(by: &Actor) -> (&str, &str) {
-    match by {
-        Actor::Site(name) => ("site", name.as_str()),
-        Actor::Person(email) => ("person", email.as_str()),
-        Actor::Console => ("console", ""),
-    }
-}
-
-fn chained(before: &Hash, number: i64, at: Timestamp, texts: &[&str]) -> Hash {
-    let mut digest = Sha256::new_with_prefix(before);
-    digest.update(number.to_le_bytes());
-    digest.update(at.as_millis().to_le_bytes());
-    for text in texts {
-        digest.update((text.len() as u64).to_le_bytes()); // so that no text can be cut elsewhere
-        digest.update(text);
-    }
-    digest.finalize().into()
-}
-
-fn head_bytes(number: i64, hash: &Hash) -> Vec<u8> {
-    [&number.to_le_bytes()[..], hash].concat()
-}
-
-fn head_of(bytes: &[u8]) -> Option<(i64, Hash)> {
-    let (number, hash) = bytes.split_first_chunk::<8>()?;
-    Some((i64::from_le_bytes(*number), hash.try_into().ok()?))
-}
-
 /// The number of the last line that is there, and its hash if that is stored.
 fn last(connection: &Connection) -> Result<Option<(i64, Option<Hash>)>> {
     let read = "SELECT id, chain FROM audit ORDER BY id DESC LIMIT 1";
@@ -108,82 +67,38 @@ fn last(connection: &Connection) -> Result<Option<(i64, Option<Hash>)>> {
 /// What the hash of the last line would be, where no line has one.
 fn unchained(connection: &Connection) -> Result<Hash> {
     let mut hash = NOTHING;
-    walk(connection, |line| {
-        hash = line.expected;
+    walk(connection, |number, at, texts, _| {
+        hash = chained(&hash, number, at, texts);
         None::<()>
     })?;
     Ok(hash)
 }
 
-/// A line on the way through all of them.
-struct Step {
-    number: i64,
-    due: i64,
-    expected: Hash,
-    written: Option<Hash>,
-    is_chained: bool,
-}
-
 /// Goes through all lines, oldest first, until `each` finds something.
-fn walk<T>(connection: &Connection, mut each: impl FnMut(&Step) -> Option<T>) -> Result<Option<T>> {
+fn walk<T>(
+    connection: &Connection,
+    mut each: impl FnMut(i64, Timestamp, &[&str], Option<Hash>) -> Option<T>,
+) -> Result<Option<T>> {
     let mut query = connection
         .prepare_cached("SELECT id, at, actor, name, action, subject, detail, chain FROM audit ORDER BY id")?;
     let mut rows = query.query([])?;
-    let (mut before, mut due, mut is_chained) = (NOTHING, 1, false);
     while let Some(row) = rows.next()? {
         let texts: Vec<String> = (2..7).map(|at| row.get(at)).collect::<rusqlite::Result<_>>()?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let number = row.get(0)?;
-        let expected = chained(&before, number, Timestamp::from_millis(row.get(1)?), &texts);
-        let written: Option<Hash> = row.get(7)?;
-        let step = Step { number, due, expected, written, is_chained };
-        if let Some(found) = each(&step) {
+        if let Some(found) = each(row.get(0)?, Timestamp::from_millis(row.get(1)?), &texts, row.get(7)?) {
             return Ok(Some(found));
         }
-        before = expected;
-        due = number + 1;
-        is_chained = is_chained || written.is_some();
     }
     Ok(None)
 }
 
 /// Whether every line is there, in its place, and says what it said; and whether `known` was ever the end of them.
 pub(super) fn verify(connection: &Connection, known: Option<Hash>) -> Result<AuditCheck> {
-    let (mut lines, mut last, mut head, mut is_chained) = (0, 0, NOTHING, false);
-    let mut met = known.is_none_or(|known| known == NOTHING);
-    let begun = meta(connection, FROM)?;
-    let from = begun.as_deref().and_then(|bytes| bytes.try_into().ok()).map_or(i64::MAX, i64::from_le_bytes);
-    let broken = |line, problem: &str| Some(AuditCheck::Broken { line, problem: problem.to_owned() });
-    let found = walk(connection, |step| {
-        if step.number != step.due {
-            return broken(step.due, "is missing");
-        }
-        match step.written {
-            Some(written) if written != step.expected => {
-                return broken(step.number, "or one before it does not say what it said");
-            }
-            None if step.is_chained || step.number >= from => return broken(step.number, "has lost its hash"),
-            _ => {}
-        }
-        (lines, last, head) = (lines + 1, step.number, step.expected);
-        is_chained = is_chained || step.written.is_some();
-        met = met || known == Some(head);
-        None
-    })?;
-    if let Some(broken) = found {
-        return Ok(broken);
-    }
-    let problem = match meta(connection, HEAD)?.map(|bytes| head_of(&bytes)) {
-        Some(Some((number, _))) if number > last => Some((last + 1, "is missing")),
-        Some(Some(kept)) if kept == (last, head) => None,
-        Some(_) => Some((last, "is not the last that was written")),
-        None if is_chained || begun.is_some() => Some((last, "is not known to be the last: the end was taken away")),
-        None => None, // nothing was written since there is a chain
-    };
-    Ok(match problem {
-        Some((line, problem)) => AuditCheck::Broken { line, problem: problem.to_owned() },
-        None if !met => AuditCheck::Another { lines, head: hex(&head) },
-        None => AuditCheck::Whole { lines, head: hex(&head) },
+    let mut check = Check::new(known, meta(connection, FROM)?.as_deref());
+    let broken = walk(connection, |number, at, texts, written| check.line(number, at, texts, written))?;
+    Ok(match broken {
+        Some(broken) => broken,
+        None => check.end(meta(connection, HEAD)?.as_deref()),
     })
 }
 
@@ -267,13 +182,7 @@ pub(super) fn after(connection: &Connection, number: i64, most: usize) -> Result
 }
 
 fn line(row: &rusqlite::Row<'_>) -> Result<AuditLine> {
-    let name: String = row.get(3)?;
-    let by = match row.get_ref(2)?.as_str().unwrap_or_default() {
-        "site" => Actor::Site(name),
-        "person" => Actor::Person(name),
-        "console" => Actor::Console,
-        other => return Err(StoreError::Corrupt(format!("actor {other}"))),
-    };
+    let by = chain::actor(row.get_ref(2)?.as_str().unwrap_or_default(), row.get(3)?)?;
     let entry = AuditEntry {
         by,
         action: row.get(4)?,
@@ -283,8 +192,4 @@ fn line(row: &rusqlite::Row<'_>) -> Result<AuditLine> {
     };
     let hash: Option<Hash> = row.get(7)?;
     Ok(AuditLine { number: row.get(0)?, entry, hash: hash.as_ref().map(hex) })
-}
-
-fn hex(hash: &Hash) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -36,6 +36,7 @@ mod search;
 mod secrets;
 mod sessions;
 mod shared;
+pub(in crate::storage) mod source;
 mod start;
 mod uid;
 mod writer;

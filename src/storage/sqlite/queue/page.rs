@@ -11,7 +11,6 @@ use super::super::rows;
 use super::super::shared::Shared;
 use super::super::{articles, campaigns, lists, reports};
 use super::kept::{Entry, Kept, NONE};
-use super::{article_key, author_key, category_code, category_name};
 use crate::domain::comment::Article;
 use crate::domain::search::Question;
 use crate::domain::site::SiteId;
@@ -19,6 +18,7 @@ use crate::domain::store::{
     AuthorKind, Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, Result, StoreError,
 };
 use crate::domain::time::Timestamp;
+use crate::storage::waiting::{article_key, author_key, category_code, category_name, kind_of};
 
 /// Readers' reports that an item shows.
 const REPORTS_SHOWN: u32 = 5;
@@ -312,10 +312,6 @@ fn add_to(counts: &mut BTreeMap<String, u64>, name: &str, count: u64) {
         Some(known) => *known += count,
         None => drop(counts.insert(name.to_owned(), count)),
     }
-}
-
-const fn kind_of(known: bool) -> AuthorKind {
-    if known { AuthorKind::Known } else { AuthorKind::New }
 }
 
 fn site_ids(connection: &Connection, names: &[String]) -> Result<HashSet<SiteId>> {
