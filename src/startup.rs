@@ -17,6 +17,7 @@ use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
+use crate::app::limits::shared::SharedLimiter;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
@@ -26,7 +27,7 @@ use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::app::secrets::Sealer;
-use crate::app::sign_in::SignIn;
+use crate::app::sign_in::{self, SignIn};
 use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
 use crate::app::turns::Turns;
@@ -39,15 +40,17 @@ use crate::domain::fit::Weights;
 use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
+use crate::domain::shared::Shared;
 use crate::domain::signal::{LIST, Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
-use crate::http;
 use crate::net::post::HttpPost;
 use crate::storage;
 use crate::storage::memory::history::MemoryHistory;
+use crate::storage::redis::Redis;
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
+use crate::{app, http};
 
 mod chores;
 mod engine;
@@ -86,6 +89,7 @@ pub struct App {
     turns: Turns,
     /// This node among others.
     among: Option<Among>,
+    shared: Option<Arc<Redis>>,
 }
 
 /// Opens the store, loads the model, reads the history, and joins the layers.
@@ -99,6 +103,14 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let engine = Engine::open(config, &clock).await?;
     engine.check_key(&sealer).await?;
     let Engine { store, among, turns } = engine;
+    let shared = match config.shared.url.expose() {
+        Some(_) => Some(Redis::open(&config.shared).await?),
+        None => None,
+    };
+    let order = match &shared {
+        Some(shared) => shared.end().await, // before the store is read: what happens meanwhile is in one of both
+        None => None,
+    };
     let campaigns = config.campaigns.clone();
     let history = MemoryHistory::rebuild_with(config.history.clone(), campaigns, Arc::clone(&store), clock.now())
         .await
@@ -106,10 +118,17 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
     let seed = u64::from_le_bytes(seed);
-    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, seed)?);
+    let limits = limiter(&config.limits, seed, shared.as_deref())?;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), config.console.clone(), seed)?;
+    let sign_in = sign_in.limited_by(limiter(&sign_in::limits(), seed, shared.as_deref())?);
     let settings = Arc::new(Settings::new(house));
-    let history: Arc<dyn History> = history;
+    let history: Arc<dyn History> = match &shared {
+        Some(shared) => {
+            let clock = Arc::clone(&clock);
+            shared.history(history, order, Box::new(move || clock.now()))
+        }
+        None => history,
+    };
     let (events, threads) = watchers(&store, among.as_ref(), config)?;
     let its_threads = Arc::clone(&threads);
     let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
@@ -167,13 +186,14 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         sign_in: Arc::new(sign_in),
         addresses: http::client::Addresses::default(),
         store: Arc::clone(&store),
+        shared: shared.clone().map(|shared| shared as Arc<dyn Shared>),
         settings,
         clock,
         metrics,
         metrics_token: config.metrics.token.expose().map(str::to_owned),
         config: config.server.clone(),
     };
-    Ok(App { state: Arc::new(state), store, deliverer, threads: its_threads, turns, among })
+    Ok(App { state: Arc::new(state), store, deliverer, threads: its_threads, turns, among, shared })
 }
 
 /// What tells people, and later comments, what happened; with other nodes around, them, too.
@@ -189,6 +209,14 @@ fn watchers(
             (Arc::new(events.telling(Arc::clone(bulletin))), Arc::new(threads.telling(Arc::clone(bulletin))))
         }
         None => (Arc::new(events), Arc::new(threads)),
+    })
+}
+
+/// Limits over all nodes where there are several, or in process.
+fn limiter(config: &app::limits::local::Config, seed: u64, shared: Option<&Redis>) -> anyhow::Result<Arc<dyn Limiter>> {
+    Ok(match shared {
+        Some(shared) => Arc::new(SharedLimiter::new(config, seed, shared.tally())?),
+        None => Arc::new(LocalLimiter::new(config, seed)?),
     })
 }
 
@@ -363,6 +391,9 @@ impl App {
         if let Some(Among { node, .. }) = &self.among {
             self.turns.give_back(&chores::TURNS).await;
             let _ = self.store.node_gone(&node.name).await; // it is forgotten after an hour all the same
+        }
+        if let Some(shared) = &self.shared {
+            shared.close().await;
         }
         self.store.close().await;
         outcome

@@ -37,6 +37,7 @@ pub mod sanction;
 pub mod scores;
 pub mod search;
 pub mod session;
+pub mod shared;
 pub mod short;
 pub mod siblings;
 pub mod signal;
