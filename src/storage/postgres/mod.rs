@@ -34,7 +34,6 @@ mod shared;
 mod sites;
 mod together;
 mod uid;
-mod waiting;
 mod work;
 
 use std::sync::Arc;
