@@ -38,7 +38,6 @@ mod shared;
 mod sites;
 mod together;
 mod uid;
-mod waiting;
 mod work;
 
 use std::sync::Arc;
