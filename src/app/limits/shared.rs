@@ -162,3 +162,116 @@ impl Denied {
         self.0.insert(key, (now, nanos));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::app::limits::local::Key;
+    use crate::app::limits::{Route, Tier};
+    use crate::domain::shared::Away;
+    use crate::domain::site::SiteId;
+
+    /// Says what it is told to say, and counts how often it was asked.
+    #[derive(Default)]
+    struct Told {
+        asked: AtomicU32,
+        nanos: AtomicU64,
+        is_away: std::sync::atomic::AtomicBool,
+    }
+
+    #[async_trait]
+    impl Tally for Told {
+        async fn take(&self, cells: &[Cell<'_>], _: Timestamp) -> Result<Vec<u64>, Away> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            if self.is_away.load(Ordering::Relaxed) {
+                return Err(Away);
+            }
+            Ok(cells.iter().map(|_| self.nanos.load(Ordering::Relaxed)).collect())
+        }
+
+        fn nodes(&self) -> u32 {
+            3
+        }
+    }
+
+    fn of(on_limit: OnLimit) -> (Arc<Told>, SharedLimiter) {
+        let policy = PolicyConfig {
+            name: "a".to_owned(),
+            key: Key::Author,
+            quota: NonZeroU32::new(10).expect("positive"),
+            window_s: NonZeroU32::new(60).expect("positive"),
+            on_limit,
+            routes: vec![Route::Comment],
+            tiers: vec![Tier::New],
+        };
+        let told = Arc::new(Told::default());
+        let config = Config { enabled: true, max_keys: 100, policies: vec![policy] };
+        let tally: Arc<dyn Tally> = Arc::<Told>::clone(&told);
+        (told, SharedLimiter::new(&config, 7, tally).expect("valid"))
+    }
+
+    fn take(limiter: &SharedLimiter, author: &str, at_ms: i64) -> Result<Allowance, RateLimited> {
+        let subject = Subject {
+            site: SiteId(1),
+            route: Route::Comment,
+            tier: Tier::New,
+            ip: None,
+            author: Some(author),
+            email: None,
+        };
+        limiter.take(&subject, Timestamp::from_millis(1_795_000_000_000 + at_ms)).now_or_never().expect("never waits")
+    }
+
+    #[test]
+    fn who_is_refused_is_not_asked_about_again_before_it_is_due() {
+        let (told, limiter) = of(OnLimit::Refuse);
+        told.nanos.store(2_000_500_000, Ordering::Relaxed);
+        let waits = |at_ms| take(&limiter, "anna", at_ms).map_err(|refused| refused.retry_after_ms);
+        assert_eq!((waits(0), waits(500), waits(2_000)), (Err(2_001), Err(1_501), Err(1)));
+        assert_eq!(told.asked.load(Ordering::Relaxed), 1);
+        told.nanos.store(0, Ordering::Relaxed);
+        assert_eq!(take(&limiter, "bert", 2_000), Ok(Allowance::Within), "others are asked about");
+        assert_eq!(waits(-1), Ok(Allowance::Within), "a clock that was set back");
+        assert_eq!(waits(2_001), Ok(Allowance::Within));
+        assert_eq!(told.asked.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn what_is_held_takes_from_others_and_is_asked_about_each_time() {
+        let (told, limiter) = of(OnLimit::Hold);
+        told.nanos.store(1, Ordering::Relaxed);
+        for _ in 0..2 {
+            assert!(matches!(take(&limiter, "anna", 0), Ok(Allowance::Hold { retry_after_ms: 1, .. })));
+        }
+        assert_eq!(told.asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn alone_a_third_is_let_through_of_what_was_not_let_through_before() {
+        let (told, limiter) = of(OnLimit::Refuse);
+        for _ in 0..2 {
+            assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within));
+        }
+        told.is_away.store(true, Ordering::Relaxed);
+        assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within), "ten for three: three each");
+        let refused = take(&limiter, "anna", 0).expect_err("used up here");
+        assert_eq!((refused.quota, refused.retry_after_ms), (10, 20_000), "said of the whole; due as its own share is");
+        told.is_away.store(false, Ordering::Relaxed);
+        assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within), "what is shared says what is so");
+    }
+
+    #[test]
+    fn keys_that_are_known_to_be_refused_are_bounded() {
+        let mut denied = Denied::default();
+        for at in 0..u32::try_from(DENIED_MAX).expect("few") * 2 {
+            let mut key = [0; 16];
+            key[..4].copy_from_slice(&at.to_le_bytes());
+            denied.note(key, Timestamp::from_millis(1_000), 1_000_000_000);
+            assert!(denied.0.len() <= DENIED_MAX);
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub(super) enum Event {
     /// A comment was sighted.
     Sighted {
         /// Its fingerprints.
-        trace: Trace,
+        trace: Box<Trace>,
         /// When.
         now: Timestamp,
         /// Whether nothing of its author was approved before: whoever sighted it had to know, and others need not look it up.
@@ -86,7 +86,10 @@ impl Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::decision::Status;
+    use crate::domain::campaign::{CampaignState, Stance};
+    use crate::domain::decision::{Action, Status};
+    use crate::domain::site::SiteId;
+    use crate::domain::trace::{LinkTrace, TextTrace};
 
     #[test]
     fn what_is_written_is_read_and_what_is_not_ours_is_not() {
@@ -99,6 +102,49 @@ mod tests {
         for foreign in [&b""[..], b"\x02later", b"\x01\xff\xff\xff", b"text"] {
             assert_eq!(Entry::decode(foreign), None);
         }
+    }
+
+    #[test]
+    fn the_way_of_writing_has_another_number_when_it_changes() {
+        let text = TextTrace { exact: 5, sketch: [6; 16], size: 7 };
+        let trace = Trace {
+            site: SiteId(1),
+            comment: 2,
+            comment_id: "c".into(),
+            article: 3,
+            author: 4,
+            author_known: true,
+            staff: false,
+            links: vec![LinkTrace { url: 8, domain: 9 }],
+            text: Some(text),
+            headlines: vec![text],
+            short: None,
+        };
+        let stances = Stances { text: Some(Stance::Quotes), links: vec![Stance::OnPage], ..Stances::default() };
+        let now = Timestamp::from_millis(10);
+        let turn = Turn {
+            uid: uuid::Uuid::nil(),
+            state: CampaignState::Merged,
+            action: Some(Action::Reject),
+            sites: Some(vec![SiteId(1)]),
+            rule_until: Some(now),
+            into: Some(uuid::Uuid::nil()),
+        };
+        let standing = Standing { status: Status::Rejected, by_person: true };
+        let events = [
+            Event::Sighted { trace: Box::new(trace), now, newcomer: true, stances: Some(stances) },
+            Event::Settled { named: (1, 2), at: now, standing },
+            Event::Forgotten { named: (1, 2) },
+            Event::Turned(turn),
+            Event::Lost,
+        ];
+        let written: Vec<u8> = events.map(|event| Entry { node: 1, number: 2, late: false, event }.encode()).concat();
+        // Nodes of the version before read what this one writes, and take it for something else, unless VERSION is another one.
+        assert_eq!(
+            (VERSION, xxhash_rust::xxh3::xxh3_64(&written)),
+            (1, 0),
+            "raise VERSION, and write the new digest here"
+        );
     }
 
     #[test]

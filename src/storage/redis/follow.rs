@@ -20,6 +20,8 @@ use crate::storage::memory::history::Sighted;
 const BACK_MS: u64 = 60_000;
 /// Before another attempt.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Before another attempt to tell, while Redis answers and refuses.
+const SHORT: Duration = Duration::from_millis(20);
 /// Entries after which others get a turn on this thread.
 const TURN: usize = 64;
 /// Processes whose last entry is remembered.
@@ -40,7 +42,7 @@ pub(super) async fn tell(history: &SharedHistory, stream: &Stream) -> Infallible
             .set(f64::from(u32::try_from(history.queue.len()).unwrap_or(u32::MAX)));
         match history.link.ask(|connection| stream.add(connection, &batch)).await {
             Ok(()) => history.queue.told(&batch),
-            Err(_) => {} // perhaps they stand there: then those who read pass over them
+            Err(_) => tokio::time::sleep(SHORT).await, // perhaps they stand there: then those who read pass over them
         }
     }
 }
@@ -78,7 +80,10 @@ impl Reader {
             };
             let ended: RedisResult<Infallible> = tokio::select! {
                 ended = reading => ended,
-                () = history.link.opened_again(times) => continue, // with another connection: this one waits for what comes
+                () = history.link.opened_again(times) => {
+                    history.follows.store(false, Ordering::Release);
+                    continue; // with another connection: this one waits for what comes
+                }
             };
             history.follows.store(false, Ordering::Release);
             let Err(error) = ended;
@@ -109,7 +114,7 @@ impl Reader {
                 Some(place) => place,
                 None => self.begin_again(history, connection).await?,
             };
-            let batch = self.stream.after(connection, place).await?;
+            let batch = self.stream.after(connection, place, !is_behind).await?;
             if is_behind && self.is_sure && !batch.is_empty() && !self.stream.holds(connection, place).await? {
                 self.place = None; // it was cut while we read: some may be missing
                 continue;
@@ -118,18 +123,21 @@ impl Reader {
             if is_behind {
                 history.follows.store(false, Ordering::Release);
             }
-            let mut lost = false;
+            let (mut lost, mut unread) = (false, 0_u32);
             for (at, (place, entry)) in batch.into_iter().enumerate() {
                 (self.place, self.is_sure) = (Some(place), true);
                 let Some(entry) = entry else {
-                    metrics::counter!("doorward_shared_unread_total").increment(1);
-                    tracing::error!("a node tells what this version cannot read");
+                    unread += 1;
                     continue;
                 };
                 lost |= self.take(history, place, entry);
                 if at % TURN == TURN - 1 {
                     tokio::task::yield_now().await;
                 }
+            }
+            if unread > 0 {
+                metrics::counter!("doorward_shared_unread_total").increment(unread.into());
+                tracing::error!(entries = unread, "nodes tell what this version cannot read");
             }
             if lost {
                 self.place = None;
@@ -175,7 +183,7 @@ impl Reader {
         }
         self.last.insert(entry.node, (last.max(entry.number), place));
         let waiter = if entry.node == history.link.node { history.queue.waiter(entry.number) } else { None };
-        apply(history, entry, waiter)
+        apply(history, entry, waiter) && place > self.again_until // what was lost before is in the store that was read since
     }
 }
 

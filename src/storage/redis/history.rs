@@ -73,7 +73,7 @@ impl SharedHistory {
         let newcomer = is_newcomer(&author);
         // Others have no text to tell them from, so that they are made whether or not they turn out to be needed.
         let stances = stances.map(|stances| stances());
-        let event = Event::Sighted { trace: trace.clone(), now, newcomer, stances: stances.clone() };
+        let event = Event::Sighted { trace: Box::new(trace.clone()), now, newcomer, stances: stances.clone() };
         let (number, past) = self.tell(event, |answer| Waiter::Sighting(author.clone(), answer)).await;
         if let Some(past) = past {
             return past;
@@ -97,16 +97,16 @@ impl SharedHistory {
             }
             // Whoever comes next need not find that out again.
             self.follows.store(false, Ordering::Release);
-            self.goes_alone();
+            goes_alone();
             return (number, None);
         }
-        self.goes_alone();
+        goes_alone();
         (self.queue.push(event, true, None), None)
     }
+}
 
-    fn goes_alone(&self) {
-        metrics::counter!("doorward_shared_fallback_total", "what" => "history").increment(1);
-    }
+fn goes_alone() {
+    metrics::counter!("doorward_shared_fallback_total", "what" => "history").increment(1);
 }
 
 #[async_trait]

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisResult, Script};
+use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisResult, Script};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
@@ -24,13 +24,17 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_se
 /// For a connection to stand. Nobody waits for that but the task that looks.
 const CONNECT: Duration = Duration::from_secs(1);
 
-/// Writes that this node is alive, and answers how many are. It writes and runs a script, because a Redis that does not let us is of no use.
+/// Milliseconds after which what happened is not kept for anybody: a day.
+const KEPT_MS: u32 = 86_400_000;
+
+/// Writes that this node is alive, lets go of what is old, and answers how many nodes are alive. It writes and runs a script, because a Redis that does not let us is of no use.
 const BEAT_SCRIPT: &str = r"
 local time = redis.call('TIME')
 local ms = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZADD', KEYS[1], ms, ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ms - ARGV[2])
 redis.call('PEXPIRE', KEYS[1], 60000)
+redis.call('XTRIM', KEYS[2], 'MINID', string.format('%d', ms - ARGV[3]))
 return redis.call('ZCARD', KEYS[1])";
 
 /// How the way is.
@@ -104,6 +108,11 @@ impl Link {
         let Some(connection) = self.current.load_full() else { return Err(Away) };
         match timeout(self.config.timeout(), work((*connection).clone())).await {
             Ok(Ok(answer)) => return Ok(answer),
+            // It answers, but not that: a key that is something else, or a Redis that takes nothing just now. Whoever looks will see.
+            Ok(Err(error)) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "Redis refuses");
+                self.fell.notify_one();
+            }
             Ok(Err(error)) => self.close(&connection, Some(&error)),
             Err(_) => self.close(&connection, None),
         }
@@ -147,7 +156,7 @@ impl Link {
             }
         };
         let mut beat = self.beat.key(self.key("nodes"));
-        beat.arg(format!("{:016x}", self.node)).arg(ALIVE_MS);
+        beat.key(self.key("order")).arg(format!("{:016x}", self.node)).arg(ALIVE_MS).arg(KEPT_MS);
         let mut its = (*connection).clone();
         match timeout(self.config.timeout(), beat.invoke_async::<u32>(&mut its)).await {
             Ok(Ok(nodes)) => {
@@ -192,15 +201,12 @@ impl Link {
         if was_current {
             self.way.send_modify(|way| way.is_open = false);
             self.fell.notify_one();
-            match error {
-                Some(error) => tracing::warn!(
-                    error = error as &dyn std::error::Error,
-                    "what nodes share cannot be reached: this node goes on alone"
-                ),
-                None => tracing::warn!(
-                    timeout_ms = self.config.timeout_ms,
-                    "what nodes share does not answer in time: this node goes on alone"
-                ),
+            if let Some(error) = error {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(error, "what nodes share cannot be reached: this node goes on alone");
+            } else {
+                let timeout_ms = self.config.timeout_ms;
+                tracing::warn!(timeout_ms, "what nodes share does not answer in time: this node goes on alone");
             }
         }
     }

@@ -66,7 +66,7 @@ impl Stream {
         pipe.query_async(&mut connection).await
     }
 
-    /// What comes after `place`, soon or within a second; empty when nothing does. Entries that cannot be read have no content.
+    /// What comes after `place`; when nothing does and `waits`, what comes within a second. Entries that cannot be read have no content.
     ///
     /// # Errors
     /// Whatever is wrong.
@@ -74,9 +74,13 @@ impl Stream {
         &self,
         connection: &mut MultiplexedConnection,
         place: Place,
+        waits: bool,
     ) -> RedisResult<Vec<(Place, Option<Entry>)>> {
         let mut read = redis::cmd("XREAD");
-        read.arg("COUNT").arg(BATCH).arg("BLOCK").arg(BLOCK.as_millis().to_string());
+        read.arg("COUNT").arg(BATCH);
+        if waits {
+            read.arg("BLOCK").arg(BLOCK.as_millis().to_string());
+        }
         read.arg("STREAMS").arg(&self.key).arg(place.to_string());
         let answer = tokio::time::timeout(BLOCK + GRACE, read.query_async::<Option<Vec<(String, Rows)>>>(connection));
         let answer = answer.await.map_err(|_| RedisError::from((ErrorKind::Io, "no answer to XREAD")))??;
