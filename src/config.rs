@@ -235,7 +235,7 @@ impl Config {
         .map_err(|error| value(&error))?;
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.reports.check().map_err(|error| value(&error))?;
-        self.database.path().map_err(|error| value(&error))?;
+        self.database.check().map_err(|error| value(&error))?;
         self.shared.check().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
         self.log.filter().map_err(|error| value(&error))?;

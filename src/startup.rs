@@ -26,11 +26,11 @@ use crate::app::reads::Desk;
 use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
-use crate::app::searching;
 use crate::app::secrets::Sealer;
 use crate::app::sign_in::{self, SignIn};
 use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
+use crate::app::turns::Turns;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::app::webhooks_in::source::Source;
 use crate::classifier::Classifier;
@@ -51,6 +51,12 @@ use crate::storage::redis::Redis;
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
 use crate::{app, http};
+
+mod chores;
+mod engine;
+
+pub use self::engine::open_store;
+use self::engine::{Among, Engine};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +85,10 @@ pub struct App {
     state: Arc<http::State>,
     store: Arc<dyn Store>,
     deliverer: Arc<Deliverer>,
+    threads: Arc<Threads>,
+    turns: Turns,
+    /// This node among others.
+    among: Option<Among>,
     shared: Option<Arc<Redis>>,
 }
 
@@ -90,7 +100,9 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let metrics = telemetry::start_metrics();
     let house = house(config)?;
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config.database)?);
+    let engine = Engine::open(config, &clock).await?;
+    engine.check_key(&sealer).await?;
+    let Engine { store, among, turns } = engine;
     let shared = match config.shared.url.expose() {
         Some(_) => Some(Redis::open(&config.shared).await?),
         None => None,
@@ -117,8 +129,8 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         }
         None => history,
     };
-    let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
-    let threads = Arc::new(Threads::new(Arc::clone(&store)));
+    let (events, threads) = watchers(&store, among.as_ref(), config)?;
+    let its_threads = Arc::clone(&threads);
     let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
     let its_listeners = listeners.clone();
     let its_store = || Arc::clone(&store);
@@ -181,7 +193,23 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         metrics_token: config.metrics.token.expose().map(str::to_owned),
         config: config.server.clone(),
     };
-    Ok(App { state: Arc::new(state), store, deliverer, shared })
+    Ok(App { state: Arc::new(state), store, deliverer, threads: its_threads, turns, among, shared })
+}
+
+/// What tells people, and later comments, what happened; with other nodes around, them, too.
+fn watchers(
+    store: &Arc<dyn Store>,
+    among: Option<&Among>,
+    config: &Config,
+) -> anyhow::Result<(Arc<Events>, Arc<Threads>)> {
+    let events = Events::new(Arc::clone(store), config.events.clone(), epoch()?);
+    let threads = Threads::new(Arc::clone(store));
+    Ok(match among {
+        Some(Among { bulletin, .. }) => {
+            (Arc::new(events.telling(Arc::clone(bulletin))), Arc::new(threads.telling(Arc::clone(bulletin))))
+        }
+        None => (Arc::new(events), Arc::new(threads)),
+    })
 }
 
 /// Limits over all nodes where there are several, or in process.
@@ -197,24 +225,6 @@ fn epoch() -> anyhow::Result<u64> {
     let mut epoch = [0; 8];
     getrandom::fill(&mut epoch).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
     Ok(u64::from_le_bytes(epoch))
-}
-
-/// Minutes between two looks for addresses that are old enough to be replaced.
-const PRIVACY_EVERY_MIN: u64 = 10;
-
-/// Replaces addresses that are old enough, now and from time to time; ends with whoever runs it.
-async fn keep_private(state: Arc<http::State>) {
-    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(60 * PRIVACY_EVERY_MIN));
-    loop {
-        ticks.tick().await;
-        match state.authors.hash_addresses(state.clock.now()).await {
-            Ok(hashed) if hashed.replaced > 0 => {
-                tracing::info!(comments = hashed.replaced, "addresses replaced by hashes");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),
-        }
-    }
 }
 
 /// Everything that verdicts depend on, from the configuration.
@@ -293,14 +303,6 @@ fn beside_model<T>(
     read(&bytes).with_context(|| format!("{path}, beside model.file, cannot be used"))
 }
 
-/// The database for everything but taking comments; works beside a running service.
-///
-/// # Errors
-/// The database cannot be used.
-pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqliteStore::open(&config.database)?))
-}
-
 /// A past in which nothing happened, over an empty database that is made at `path`: for measuring.
 ///
 /// # Errors
@@ -360,13 +362,7 @@ impl App {
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
         let events = Arc::clone(&self.state.events);
-        let mut chores = tokio::task::JoinSet::new();
-        chores.spawn(keep_private(Arc::clone(&self.state)));
-        let (webhooks_in, clock) = (Arc::clone(&self.state.webhooks_in), Arc::clone(&self.state.clock));
-        chores.spawn(async move { webhooks_in.keep_pruning(&*clock).await });
-        let (learning, clock) = (Arc::clone(&self.state.learning), Arc::clone(&self.state.clock));
-        chores.spawn(async move { learning.keep_learning(&*clock).await });
-        chores.spawn(searching::keep_indexing(Arc::clone(&self.store)));
+        let mut chores = chores::start(&self);
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
@@ -391,6 +387,10 @@ impl App {
         drop(stop_delivery);
         if !delivering.is_finished() {
             let _ = delivering.await; // it panicked: then it has ended all the same
+        }
+        if let Some(Among { node, .. }) = &self.among {
+            self.turns.give_back(&chores::TURNS).await;
+            let _ = self.store.node_gone(&node.name).await; // it is forgotten after an hour all the same
         }
         if let Some(shared) = &self.shared {
             shared.close().await;

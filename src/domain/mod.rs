@@ -22,6 +22,8 @@ pub mod hosts;
 pub mod known;
 pub mod learning;
 pub mod model;
+pub mod news;
+pub mod nodes;
 pub mod normalise;
 pub mod outbox;
 pub mod people;

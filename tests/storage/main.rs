@@ -10,6 +10,7 @@ mod history;
 mod learning;
 mod made;
 mod model;
+mod nodes;
 mod moving;
 mod outbox;
 mod people;

@@ -87,6 +87,9 @@ macro_rules! run_on_each {
             ids_are_found_across_the_edge_of_a_run_after_opening_again,
             closed_store_says_so,
             any_course_of_events_agrees_with_a_simple_model,
+            of_all_who_ask_at_once_one_has_the_lease,
+            lease_is_its_holders_until_it_runs_out_or_is_given_back,
+            nodes_are_known_until_they_are_gone_or_not_seen,
             sessions_end_by_age_and_by_idleness,
             sessions_are_listed_and_ended_by_whose_they_are,
             sessions_end_with_what_opened_them,
@@ -215,6 +218,7 @@ pub(crate) use crate::webhooks_in::{
 pub(crate) use crate::campaigns::*;
 pub(crate) use crate::learning::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
+pub(crate) use crate::nodes::*;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::reads::*;

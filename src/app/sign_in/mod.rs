@@ -326,6 +326,11 @@ impl SignIn {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets which sessions were found: another process may have ended one.
+    pub fn forget(&self) {
+        self.known().clear();
+    }
+
     /// Ends the session of a cookie.
     ///
     /// # Errors
