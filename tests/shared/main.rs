@@ -2,6 +2,13 @@
 //!
 //! Where there is no `redis-server` (or `valkey-server`) these tests say so and check nothing, unless `DOORWARD_REDIS=required`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may end at any line, and says what it measured or left out"
+)]
+
 mod histories;
 mod limits;
 #[allow(dead_code, reason = "the storage suite uses all of it")]

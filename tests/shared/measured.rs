@@ -118,7 +118,7 @@ async fn what_a_sighting_costs() {
     drop(other);
     let started = Instant::now();
     let late = town.starting(&server).await;
-    until("it has read everything", async || late.redis_is_up()).await;
+    until("it has read everything", async || late.is_up()).await;
     #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
     let rate = entries as f64 / started.elapsed().as_secs_f64();
     println!("read and applied: {rate:.0} entries a second");

@@ -23,7 +23,7 @@ async fn what_either_node_saw_before_and_during_an_outage_both_know_after_it() {
     one.post(&posted("a-1"), 1).await;
     other.post(&posted("b-1"), 2).await;
     server.kill();
-    until("both notice", async || !one.history_follows() && !other.history_follows()).await;
+    until("both notice", async || !one.is_up() && !other.is_up()).await;
     let (past, _) = one.post(&posted("a-2"), 3).await;
     assert_eq!(links(&past), 2, "it goes on with what it knows");
     let (past, _) = other.post(&posted("b-2"), 4).await;
@@ -46,7 +46,7 @@ async fn a_campaign_that_one_node_recognises_in_an_outage_has_that_name_everywhe
     let town = Town::new().await;
     let (one, other) = (town.node(&server).await, town.node(&server).await);
     server.kill();
-    until("both notice", async || !one.history_follows() && !other.history_follows()).await;
+    until("both notice", async || !one.is_up() && !other.is_up()).await;
     let mut name = None;
     for (second, comment) in ["a-1", "a-2", "a-3", "a-4"].into_iter().enumerate() {
         name = one.post(&posted(comment), i64::try_from(second).unwrap()).await.1;
@@ -72,7 +72,7 @@ async fn what_the_stream_lost_is_read_from_the_store() {
     silent.0.trace = posted("c-1").trace;
     silent.store(&*town.store).await;
     server.kill();
-    until("both notice", async || !one.history_follows() && !other.history_follows()).await;
+    until("both notice", async || !one.is_up() && !other.is_up()).await;
     server.start_again().await;
     one.follows().await;
     other.follows().await;
@@ -110,7 +110,7 @@ async fn a_redis_that_hangs_is_done_without_and_told_later() {
     assert_eq!(links(&past), 0);
     let (past, _) = one.post(&posted("a-2"), 2).await;
     assert_eq!(links(&past), 1, "it knows its own");
-    assert!(!one.history_follows());
+    assert!(!one.is_up());
     server.freeze(false);
     one.follows().await;
     other.follows().await;
@@ -134,7 +134,7 @@ async fn a_node_that_was_cut_off_for_longer_than_is_kept_reads_the_store() {
     redis::cmd("XTRIM").arg("doorward:order").arg("MAXLEN").arg(0).query_async::<()>(&mut connection).await.unwrap();
     redis::cmd("CLIENT").arg("KILL").arg("SKIPME").arg("yes").query_async::<()>(&mut connection).await.unwrap();
     until("it has read the store", async || {
-        one.redis_is_up() && links(&one.history.about(&posted("a-2").trace, at(50)).await) == 2
+        one.is_up() && links(&one.history.about(&posted("a-2").trace, at(50)).await) == 2
     })
     .await;
 }

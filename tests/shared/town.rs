@@ -76,8 +76,13 @@ impl Node {
         (past, membership.map(|membership| membership.campaign))
     }
 
+    /// Whether it follows what the others tell.
+    pub(crate) fn is_up(&self) -> bool {
+        self.redis.is_up()
+    }
+
     pub(crate) async fn follows(&self) {
-        until("the node follows again", async || self.redis.is_up() && self.history.untold() == 0).await;
+        until("the node follows again", async || self.is_up() && self.history.untold() == 0).await;
     }
 }
 
@@ -96,14 +101,4 @@ pub(crate) fn links(past: &PastOf) -> u32 {
 /// How many comments with its text were seen before.
 pub(crate) fn texts(past: &PastOf) -> u32 {
     past.text.get().expect("known").comments
-}
-
-impl Node {
-    pub(crate) fn history_follows(&self) -> bool {
-        self.redis.is_up()
-    }
-
-    pub(crate) fn redis_is_up(&self) -> bool {
-        self.redis.is_up()
-    }
 }

@@ -195,10 +195,10 @@ impl Link {
     }
 
     fn close(&self, failed: &Arc<MultiplexedConnection>, error: Option<&redis::RedisError>) {
-        metrics::gauge!("doorward_shared_up").set(0);
         let before = self.current.compare_and_swap(&Some(Arc::clone(failed)), None);
         let was_current = before.as_ref().is_some_and(|before| Arc::ptr_eq(before, failed));
         if was_current {
+            metrics::gauge!("doorward_shared_up").set(0);
             self.way.send_modify(|way| way.is_open = false);
             self.fell.notify_one();
             if let Some(error) = error {

@@ -61,9 +61,8 @@ impl Queue {
             if let Some(oldest) = state.waiting.front().filter(|oldest| oldest.event != Event::Lost) {
                 let lost = Entry { event: Event::Lost, ..Entry::clone(oldest) };
                 state.waiting[0] = Arc::new(lost);
-            } else {
-                state.waiting.remove(1);
             }
+            state.waiting.remove(1);
         }
         state.waiting.push_back(Arc::new(Entry { node: self.node, number, late, event }));
         drop(state);
@@ -160,7 +159,7 @@ mod tests {
         }
         let batch = next(&queue);
         assert_eq!(batch[0].event, Event::Lost);
-        assert_eq!(batch[1].event, event(10));
+        assert_eq!(batch[1].event, event(11));
         assert_eq!(queue.len(), WAITING_MAX);
     }
 }
