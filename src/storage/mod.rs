@@ -1,13 +1,17 @@
 //! Engines behind the ports. They keep the promises written at the ports and add none of their own; `startup` and the command line name
 //! them, everything else sees the ports.
 
+mod appealed;
 mod before;
+mod campaigned;
 mod chain;
 mod codec;
 mod config;
 mod derived;
 pub mod memory;
+pub mod moving;
 pub mod postgres;
+mod sanctioned;
 pub mod sqlite;
 mod told;
 mod waiting;

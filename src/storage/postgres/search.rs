@@ -12,12 +12,12 @@ use tokio_postgres::Row as Cell;
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::batch::Keys;
 use super::cursor::{cursor_of, limit, place_of};
 use super::db::{Cells as _, Db, number, signed};
-use super::queue::keys;
 use super::seen::{self, Known, Seen};
 use super::work::{Work, transact};
-use crate::domain::comment::{ExternalId, NewComment};
+use crate::domain::comment::ExternalId;
 use crate::domain::decision::Record;
 use crate::domain::search::{Indexed, Question, Search, SearchFilter, Words};
 use crate::domain::site::SiteId;
@@ -58,10 +58,10 @@ impl Search for PostgresStore {
     }
 }
 
-/// A comment's words, joined by blanks.
-pub(super) fn words(comment: &NewComment, title: Option<&str>) -> String {
+/// Words, joined by blanks.
+fn joined(words: &Words) -> String {
     let mut joined = String::new();
-    for word in Words::of(comment, title).iter().filter(|word| !word.is_empty()) {
+    for word in words.iter().filter(|word| !word.is_empty()) {
         if joined.len() + word.len() > WORDS_BYTES {
             break;
         }
@@ -71,6 +71,11 @@ pub(super) fn words(comment: &NewComment, title: Option<&str>) -> String {
         joined.push_str(word);
     }
     joined
+}
+
+fn keys_of<'a>(of: impl IntoIterator<Item = &'a (SiteId, Uuid)>) -> Keys {
+    let (sites, comments) = of.into_iter().map(|(site, uid)| (number(*site), *uid)).unzip();
+    Keys { sites, comments }
 }
 
 /// The question in the database's own words; `None` without a term. What was cut holds letters and digits only, so nothing in it is syntax; it is
@@ -83,6 +88,12 @@ pub(super) fn tsquery(question: &Question) -> Option<String> {
         let _ = write!(asked, "{and}'{word}'{prefix}"); // to a string nothing fails
     }
     (!asked.is_empty()).then_some(asked)
+}
+
+/// Notes that a comment's words are to be entered anew.
+pub(super) async fn note_due(work: &Work, site: SiteId, comment: Uuid) -> Result<()> {
+    work.execute("INSERT INTO search_due (site, comment) VALUES ($1, $2)", &[&number(site), &comment]).await?;
+    Ok(())
 }
 
 /// Takes a comment's words out. Whoever is just entering them is followed: it is looked at once more.
@@ -104,12 +115,12 @@ async fn index(work: &Work, most: usize) -> Result<Indexed> {
     let more = taken.len() >= most;
     let due = taken.iter().map(|row| Ok((row.site(0)?, row.cell(1)?))).collect::<Result<HashSet<(SiteId, Uuid)>>>()?;
     // A site that is deleted meanwhile is waited for, or waits: nothing of it is left behind.
-    let (sites, uids) = keys(due.iter().copied());
-    work.query("SELECT 1 FROM site WHERE id = ANY($1) ORDER BY id FOR KEY SHARE", &[&sites]).await?;
+    let asked = keys_of(&due);
+    work.query("SELECT 1 FROM site WHERE id = ANY($1) ORDER BY id FOR KEY SHARE", &[&asked.sites]).await?;
     let read = "SELECT c.site, c.uid, c.revision, c.b FROM unnest($1::integer[], $2::uuid[]) AS due(site, comment) \
                 JOIN comment c ON c.site = due.site AND c.uid = due.comment JOIN site s ON s.id = c.site";
     let mut found = Vec::new();
-    for row in work.query(read, &[&sites, &uids]).await? {
+    for row in work.query(read, &[&asked.sites, &asked.comments]).await? {
         let content = codec::decode_content("a comment", row.cell(3)?)?;
         found.push((row.site(0)?, row.cell::<Uuid>(1)?, row.natural(2)?, content));
     }
@@ -117,28 +128,50 @@ async fn index(work: &Work, most: usize) -> Result<Indexed> {
     known.learn(work, found.iter().map(|(site, _, _, content)| (*site, content))).await?;
     // Several of these at once write the same rows in the same order.
     found.sort_unstable_by_key(|(_, uid, ..)| *uid);
-    let (mut at, mut revisions, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut entered, mut revisions, mut texts) = (Keys::default(), Vec::new(), Vec::new());
     for (site, uid, revision, content) in &found {
-        let title = known.article(*site, content).and_then(|article| article.title.as_deref());
-        at.push((*site, *uid));
+        entered.sites.push(number(*site));
+        entered.comments.push(*uid);
         revisions.push(signed(*revision));
-        texts.push(words(&content.comment, title));
+        texts.push(joined(&known.words(*site, content)));
     }
-    let gone = due.iter().filter(|key| !at.contains(key)).copied().collect::<Vec<_>>();
-    let (sites, uids) = keys(at.iter().copied());
+    let there: HashSet<Uuid> = entered.comments.iter().copied().collect();
+    let gone = keys_of(due.iter().filter(|(_, uid)| !there.contains(uid)));
     let write = "INSERT INTO search (site, comment, revision, words) \
                  SELECT n.site, n.comment, n.revision, array_to_tsvector(string_to_array(n.words, ' ')) \
                  FROM unnest($1::integer[], $2::uuid[], $3::integer[], $4::text[]) AS n(site, comment, revision, words) \
                  ON CONFLICT (site, comment) DO UPDATE SET revision = excluded.revision, words = excluded.words \
                  WHERE search.revision <= excluded.revision";
-    work.execute(write, &[&sites, &uids, &revisions, &texts]).await?;
+    work.execute(write, &[&entered.sites, &entered.comments, &revisions, &texts]).await?;
     if !gone.is_empty() {
-        let (sites, uids) = keys(gone.iter().copied());
         let delete = "DELETE FROM search s USING unnest($1::integer[], $2::uuid[]) AS gone(site, comment) \
                       WHERE s.site = gone.site AND s.comment = gone.comment";
-        work.execute(delete, &[&sites, &uids]).await?;
+        work.execute(delete, &[&gone.sites, &gone.comments]).await?;
     }
     Ok(Indexed { entered: due.len() as u64, more, is_busy: false })
+}
+
+/// The uids of what waits and has all of that. What the index does not know is looked at directly.
+pub(super) async fn waiting_with(db: &Db, question: &Question) -> Result<Vec<Uuid>> {
+    let Some(asked) = tsquery(question) else { return Ok(Vec::new()) };
+    // How common a word is decides whether to begin with the words or with what waits.
+    db.batch("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off").await?;
+    let read = "SELECT q.comment FROM queue q JOIN search s ON s.site = q.site AND s.comment = q.comment \
+                WHERE s.words @@ $1::text::tsquery \
+                AND NOT EXISTS (SELECT 1 FROM search_due d WHERE d.site = q.site AND d.comment = q.comment)";
+    let found = db.query(read, &[&asked]).await?;
+    let mut found = found.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
+    let read = "SELECT c.site, c.uid, c.b FROM (SELECT DISTINCT site, comment FROM search_due) d \
+                JOIN queue q ON q.site = d.site AND q.comment = d.comment JOIN comment c ON c.site = q.site AND c.uid = q.comment";
+    let mut due = Vec::new();
+    for row in db.query(read, &[]).await? {
+        due.push((row.site(0)?, row.cell::<Uuid>(1)?, codec::decode_content("a comment", row.cell(2)?)?));
+    }
+    let mut known = Known::default();
+    known.learn(db, due.iter().map(|(site, _, content)| (*site, content))).await?;
+    let answers = due.iter().filter(|(site, _, content)| known.words(*site, content).answer(question));
+    found.extend(answers.map(|(_, uid, _)| *uid));
+    Ok(found)
 }
 
 async fn find(db: &Db, filter: &SearchFilter, page: &PageRequest) -> std::result::Result<Page<Record>, ListError> {
@@ -302,8 +335,7 @@ impl Hunt<'_> {
         }
         if directly {
             self.read += 1;
-            let title = self.known.article(site, &seen.content).and_then(|article| article.title.as_deref());
-            if !Words::of(&seen.content.comment, title).answer(&filter.question) {
+            if !self.known.words(site, &seen.content).answer(&filter.question) {
                 return;
             }
         }

@@ -15,12 +15,12 @@ use super::db::{Cells as _, Db, number};
 use super::error::closed;
 use super::intake::Prepared;
 use super::shared::Shared;
-use super::waiting::Waiting;
 use super::{articles, uid};
 use crate::domain::decision::Status;
 use crate::domain::store::{AuthorKind, Result};
 use crate::storage::codec;
 use crate::storage::told::{GONE, Stored, Then};
+use crate::storage::waiting::Waiting;
 
 /// Comments in one batch at most.
 const BATCH_MAX: usize = 128;
@@ -210,7 +210,10 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 pub(super) async fn insert(db: &Db, batch: &[&Prepared], alone: bool) -> Result<Vec<(Uuid, Outcome)>> {
     let waiting: Vec<Option<Waiting<'_>>> = batch
         .iter()
-        .map(|new| (new.content.status == Status::Held).then(|| Waiting::of(&db.shared, &new.content)))
+        .map(|new| {
+            let held = (new.content.status == Status::Held).then_some(Status::Held);
+            held.map(|held| Waiting::of(&db.shared, new.site.id, held, &new.content))
+        })
         .collect();
     let of_waiting = |index: usize| waiting.get(index).and_then(Option::as_ref);
     let mut told = Vec::with_capacity(batch.len());
