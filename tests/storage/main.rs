@@ -14,6 +14,7 @@ mod moving;
 mod outbox;
 mod people;
 mod postgres;
+mod postgres_races;
 mod reads;
 mod sanctions_reports_appeals;
 mod search;
