@@ -90,7 +90,7 @@ impl Prepared {
     }
 
     /// The row that it becomes.
-    fn row(&self) -> Row {
+    pub(super) fn row(&self) -> Row {
         Row {
             site: self.site.id,
             uid: self.uid,
@@ -182,12 +182,6 @@ async fn find_recorded(store: &PostgresStore, new: &Prepared) -> Result<Option<R
 /// Stores a comment with everything that goes with it; whether it was drawn. `None` when its id is taken.
 async fn record_alone(work: &Work, new: &Prepared, is_known: bool) -> Result<Option<bool>> {
     new.wait_turn(work).await?;
-    let locked = new.article.is_some() || new.content.status == Status::Held;
-    if locked {
-        let lock = articles::lock_number(new.keys.article.cast_signed());
-        let how = if new.article.is_some() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
-        work.execute(&format!("SELECT {how}($1, $2)"), &[&articles::LOCKS, &lock]).await?;
-    }
     if is_known {
         // A name outlives its comment for a while when a whole month of comments was dropped.
         let free = "DELETE FROM comment_name n WHERE n.site = $1 AND n.name = $2 \
@@ -204,7 +198,7 @@ async fn record_alone(work: &Work, new: &Prepared, is_known: bool) -> Result<Opt
     }
     let row = new.row();
     let drawn = new.may_be_drawn(work) && samples::draw(work, &row, &new.content, new.lot).await?;
-    if drawn {
+    if drawn || row.status == Status::Held {
         queue::add(work, &row, &new.content, new.content.at).await?;
     }
     if new.effect.is_some() {
