@@ -54,7 +54,6 @@ CREATE TABLE article (
     site       integer NOT NULL,
     name       text NOT NULL,
     updated_at bigint NOT NULL,
-    section    text,
     b          bytea NOT NULL,
     PRIMARY KEY (site, name)
 );
@@ -86,7 +85,8 @@ CREATE TABLE comment (
     PRIMARY KEY (site, uid)
 ) PARTITION BY RANGE (uid);
 CREATE TABLE comment_rest PARTITION OF comment DEFAULT;
-CREATE INDEX comment_author ON comment (site, author, uid);
+-- An author without an account is the same on all sites.
+CREATE INDEX comment_author ON comment (author, uid);
 CREATE INDEX comment_account ON comment (site, account, uid) WHERE account <> 0;
 CREATE INDEX comment_article ON comment (site, article, uid);
 

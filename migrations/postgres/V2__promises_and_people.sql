@@ -122,3 +122,5 @@ CREATE TABLE pseudonym (
     email   bytea,
     PRIMARY KEY (site, comment)
 );
+-- The last of the site's comments that was looked at for addresses to be replaced.
+ALTER TABLE site ADD COLUMN hashed_to uuid;

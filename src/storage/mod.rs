@@ -1,6 +1,7 @@
 //! Engines behind the ports. They keep the promises written at the ports and add none of their own; `startup` and the command line name
 //! them, everything else sees the ports.
 
+mod addresses;
 mod appealed;
 mod before;
 mod campaigned;

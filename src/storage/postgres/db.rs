@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use deadpool_postgres::Object;
-use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::{Row, RowStream};
 
 use super::shared::Shared;
 use crate::domain::site::SiteId;
@@ -58,6 +58,12 @@ impl Db {
     pub(super) async fn execute(&self, sql: &str, params: Params<'_>) -> Result<u64> {
         let statement = self.client.prepare_cached(sql).await?;
         Ok(self.client.execute(&statement, params).await?)
+    }
+
+    /// All rows, one after the other as they come: for more than should lie in memory.
+    pub(super) async fn stream(&self, sql: &str, params: Params<'_>) -> Result<RowStream> {
+        let statement = self.client.prepare_cached(sql).await?;
+        Ok(self.client.query_raw(&statement, params.iter().copied()).await?)
     }
 
     /// Statements without parameters or answer.

@@ -12,7 +12,7 @@ use super::together::{self, JOINING, Outcome};
 use super::work::{Work, transact};
 use super::{
     PostgresStore, appeals, articles, campaigns, learning, outbox, privacy, queue, reports, rulings, samples,
-    sanctions, uid,
+    sanctions, search, uid,
 };
 use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
@@ -90,7 +90,7 @@ impl Prepared {
     }
 
     /// The row that it becomes.
-    fn row(&self) -> Row {
+    pub(super) fn row(&self) -> Row {
         Row {
             site: self.site.id,
             uid: self.uid,
@@ -182,12 +182,6 @@ async fn find_recorded(store: &PostgresStore, new: &Prepared) -> Result<Option<R
 /// Stores a comment with everything that goes with it; whether it was drawn. `None` when its id is taken.
 async fn record_alone(work: &Work, new: &Prepared, is_known: bool) -> Result<Option<bool>> {
     new.wait_turn(work).await?;
-    let locked = new.article.is_some() || new.content.status == Status::Held;
-    if locked {
-        let lock = articles::lock_number(new.keys.article.cast_signed());
-        let how = if new.article.is_some() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
-        work.execute(&format!("SELECT {how}($1, $2)"), &[&articles::LOCKS, &lock]).await?;
-    }
     if is_known {
         // A name outlives its comment for a while when a whole month of comments was dropped.
         let free = "DELETE FROM comment_name n WHERE n.site = $1 AND n.name = $2 \
@@ -204,7 +198,7 @@ async fn record_alone(work: &Work, new: &Prepared, is_known: bool) -> Result<Opt
     }
     let row = new.row();
     let drawn = new.may_be_drawn(work) && samples::draw(work, &row, &new.content, new.lot).await?;
-    if drawn {
+    if drawn || row.status == Status::Held {
         queue::add(work, &row, &new.content, new.content.at).await?;
     }
     if new.effect.is_some() {
@@ -258,6 +252,7 @@ pub(super) async fn revise(work: &Work, new: &Prepared) -> Result<Option<Record>
     (row.trace, row.bytes) = (new.trace_bytes.clone(), new.content_bytes.clone());
     (row.author, row.account, row.article) = (new.keys.author, new.keys.account, new.keys.article);
     replace_row(work, &mut row, status, decided_by, content.at).await?;
+    search::note_due(work, row.site, row.uid).await?;
     samples::revise(work, &row, &content, new.lot).await?;
     queue::replace(work, &row, &content, held_since).await?;
     campaigns::record(work, &row, new.id(), new.membership.as_ref()).await?;
@@ -290,11 +285,9 @@ pub(super) async fn erase(
 }
 
 /// Tables with rows of a comment that go with it, and that no other module takes care of.
-const ITS_ROWS: [&str; 9] = [
+const ITS_ROWS: [&str; 7] = [
     "DELETE FROM comment WHERE site = $1 AND uid = $2",
     "DELETE FROM queue WHERE site = $1 AND comment = $2",
-    "DELETE FROM search WHERE site = $1 AND comment = $2",
-    "DELETE FROM search_due WHERE site = $1 AND comment = $2",
     "DELETE FROM revision WHERE site = $1 AND comment = $2",
     "DELETE FROM happening WHERE site = $1 AND comment = $2",
     "DELETE FROM moved WHERE site = $1 AND comment = $2",
@@ -311,6 +304,7 @@ pub(super) async fn wipe(work: &Work, row: &Row, id: &ExternalId, by: &Actor, at
     appeals::forget(work, row.site, row.uid).await?;
     campaigns::forget(work, row.site, row.uid).await?;
     learning::forget(work, row).await?;
+    search::forget(work, row.site, row.uid).await?;
     let site = number(row.site);
     let its: Params<'_> = &[&site, &row.uid];
     try_join_all(ITS_ROWS.iter().map(|delete| work.execute(delete, its))).await?;

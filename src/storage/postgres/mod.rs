@@ -36,7 +36,6 @@ mod shared;
 mod sites;
 mod together;
 mod uid;
-mod waiting;
 mod work;
 
 use std::sync::Arc;

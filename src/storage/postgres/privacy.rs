@@ -1,35 +1,77 @@
-//! privacy: see the same module of the other engine.
-#![allow(unused_imports, clippy::wildcard_imports, reason = "written by somebody soon")]
-use super::PostgresStore;
-use super::db::{Cells as _, Db, Params, number, signed};
-use super::rows::{self, Row};
-use super::work::{Work, not_built, transact};
-use crate::domain::comment::*;
-use crate::domain::decision::*;
-use crate::domain::people::*;
-use crate::domain::site::*;
-use crate::domain::store::*;
-use crate::domain::time::Timestamp;
-use crate::domain::trace::Trace;
-use crate::storage::codec::{self, Content, Happened};
-use crate::storage::told::Stored;
-use async_trait::async_trait;
-use std::collections::HashSet;
+//! What is kept of a person: shown to them, erased, or replaced by what says less.
+
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-pub(super) async fn hash_edited(work: &Work, row: &Row) -> Result<()> {
-    let _ = (work, row);
-    Err(not_built("privacy::hash_edited"))
+use super::cursor::{cursor_of, limit, place_of};
+use super::db::{Cells as _, Db, number, signed};
+use super::rows::{self, Row};
+use super::work::Work;
+use super::{appeals, intake, reports, rulings, sanctions, uid};
+use crate::domain::comment::ExternalId;
+use crate::domain::decision::Actor;
+use crate::domain::sanction::{Target, TargetKind};
+use crate::domain::site::SiteId;
+use crate::domain::store::{
+    ErasedAuthor, ErasedComment, Hashed, Kept, KeptBesides, KeptNote, ListError, Page, PageRequest, Result, StoreError,
+};
+use crate::domain::time::Timestamp;
+use crate::storage::addresses::{Pseudonym, has_addresses, stranger, without_addresses};
+use crate::storage::codec::{self, Content};
+
+const LIST: &str = "author";
+/// Comments read at once.
+const STEP: usize = 500;
+
+/// An author's comments below `below`, newest first, at most `most` looked at: today theirs, or with an earlier revision of theirs. And the last
+/// that was looked at, when there may be more.
+async fn comments_of(
+    db: &Db,
+    site: SiteId,
+    author: &ExternalId,
+    below: Uuid,
+    most: usize,
+) -> Result<(Vec<(Row, Content)>, Option<Uuid>)> {
+    let key = db.hasher.account(site, author.as_str()).cast_signed();
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let read = "SELECT uid FROM (SELECT uid FROM comment WHERE site = $1 AND account = $2 AND uid < $3 \
+                UNION SELECT comment FROM moved WHERE site = $1 AND account = $2 AND comment < $3) theirs ORDER BY uid DESC LIMIT $4";
+    let uids = db.query(read, &[&number(site), &key, &below, &most]).await?;
+    let uids = uids.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
+    let last = uids.last().copied().filter(|_| i64::try_from(uids.len()).unwrap_or(i64::MAX) >= most);
+    let mut found = Vec::new();
+    for row in rows_of(db, site, &uids, "").await? {
+        let content = row.content()?;
+        let is_theirs = content.comment.author.id.as_ref() == Some(author) || wrote_before(db, &row, author).await?;
+        if is_theirs {
+            found.push((row, content));
+        }
+    }
+    Ok((found, last))
 }
 
-pub(super) async fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>> {
-    let _ = (db, name);
-    Err(not_built("privacy::meta"))
+/// Comments of a site, newest first; locked in the order of uids when `lock` says `FOR UPDATE`.
+async fn rows_of(db: &Db, site: SiteId, uids: &[Uuid], lock: &str) -> Result<Vec<Row>> {
+    let order = if lock.is_empty() { "DESC" } else { "" };
+    let read = format!(
+        "SELECT {} FROM comment c WHERE c.site = $1 AND c.uid = ANY ($2) ORDER BY c.uid {order} {lock}",
+        rows::COLUMNS
+    );
+    db.query(&read, &[&number(site), &uids]).await?.iter().map(Row::read).collect()
 }
 
-pub(super) async fn meta_set(work: &Work, name: &str, value: &[u8]) -> Result<()> {
-    let _ = (work, name, value);
-    Err(not_built("privacy::meta_set"))
+/// Whether an earlier revision was theirs: an edit may have named somebody else.
+async fn wrote_before(db: &Db, row: &Row, author: &ExternalId) -> Result<bool> {
+    Ok(earlier(db, row).await?.iter().any(|content| content.comment.author.id.as_ref() == Some(author)))
+}
+
+async fn earlier(db: &Db, row: &Row) -> Result<Vec<Content>> {
+    if row.revision < 2 {
+        return Ok(Vec::new());
+    }
+    let read = "SELECT b FROM revision WHERE site = $1 AND comment = $2 ORDER BY revision";
+    let all = db.query(read, &[&number(row.site), &row.uid]).await?;
+    all.iter().map(|row| codec::decode_content("an earlier revision", row.cell(0)?)).collect()
 }
 
 pub(super) async fn export(
@@ -38,13 +80,42 @@ pub(super) async fn export(
     author: &ExternalId,
     page: &PageRequest,
 ) -> std::result::Result<Page<Kept>, ListError> {
-    let _ = (db, site, author, page);
-    Err(not_built("privacy::export"))?
+    let below = match &page.cursor {
+        Some(cursor) => place_of(&db.shared, LIST, cursor)?,
+        None => Uuid::max(),
+    };
+    let limit = limit(page);
+    let (found, mut last) = comments_of(db, site, author, below, limit + 1).await?;
+    let mut items = Vec::new();
+    for (row, content) in found {
+        if items.len() == limit {
+            last = items.last().map(|kept: &Kept| kept.record.uid);
+            break;
+        }
+        let earlier = earlier(db, &row).await?.into_iter().map(|content| content.comment).collect();
+        let (appeals, history, readers) = tokio::try_join!(
+            appeals::kept(db, site, row.uid),
+            rulings::history(db, row.uid),
+            reports::view(db, site, row.uid),
+        )?;
+        let record = rows::record(db, &row, content).await?;
+        items.push(Kept { record, history, earlier, appeals, readers });
+    }
+    Ok(Page { items, next_cursor: last.map(|last| cursor_of(&db.shared, LIST, &last)) })
 }
 
+/// What is kept of an author who reads, or who is sanctioned.
 pub(super) async fn besides(db: &Db, site: SiteId, author: &ExternalId) -> Result<KeptBesides> {
-    let _ = (db, site, author);
-    Err(not_built("privacy::besides"))?
+    let hash = db.reader(site, author.as_str());
+    let (reports, votes) = reports::kept(db, site, &hash).await?;
+    let sanctions = match Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
+        Ok(target) => sanctions::of_hash(db, &target.hash(&db.target_key)).await?,
+        Err(_) => Vec::new(),
+    };
+    let read = "SELECT text, at FROM author_note WHERE author = $1 ORDER BY id";
+    let notes = db.query(read, &[&&hash[..]]).await?;
+    let notes = notes.iter().map(|row| Ok(KeptNote { text: row.cell(0)?, at: Timestamp::from_millis(row.cell(1)?) }));
+    Ok(KeptBesides { reports, votes, sanctions, notes: notes.collect::<Result<_>>()? })
 }
 
 pub(super) async fn erase(
@@ -54,9 +125,34 @@ pub(super) async fn erase(
     by: &Actor,
     at: Timestamp,
 ) -> Result<ErasedAuthor> {
-    let _ = (work, site, author, by, at);
-    Err(not_built("privacy::erase"))?
+    let mut erased = ErasedAuthor { comments: Vec::new(), others: 0 };
+    let mut below = Some(Uuid::max());
+    while let Some(from) = below {
+        let (found, last) = comments_of(work, site, author, from, STEP).await?;
+        let uids: Vec<Uuid> = found.iter().map(|(row, _)| row.uid).collect();
+        for row in rows_of(work, site, &uids, "FOR UPDATE").await? {
+            let content = row.content()?;
+            let place = rulings::place_of(work, &row, &content).await?;
+            let trace = intake::wipe(work, &row, &content.comment.id, by, at).await?;
+            erased.comments.push(ErasedComment { uid: row.uid, trace, place, status: row.status });
+        }
+        below = last;
+    }
+    erased.comments.sort_unstable_by_key(|comment| std::cmp::Reverse(comment.uid)); // newest first
+    let hash = work.reader(site, author.as_str());
+    erased.others += work.execute("DELETE FROM author_note WHERE author = $1", &[&&hash[..]]).await?;
+    erased.others += reports::forget_reader(work, site, &hash).await?;
+    if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
+        erased.others += sanctions::forget_author(work, &target.hash(&work.target_key)).await?;
+    }
+    // Neither the author's name nor how many comments there were of whom: that an erasure took place, where, and when.
+    let site = work.site_name(work, site).await?;
+    work.audit(by, "author.erase", &site, "", at);
+    Ok(erased)
 }
+
+/// The key in use, in `meta`.
+const KEY: &str = "address_key";
 
 pub(super) async fn hash_addresses(
     work: &Work,
@@ -65,6 +161,107 @@ pub(super) async fn hash_addresses(
     key_days: u32,
     at: Timestamp,
 ) -> Result<Hashed> {
-    let _ = (work, before, most, key_days, at);
-    Err(not_built("privacy::hash_addresses"))?
+    let key = address_key(work, key_days, at).await?;
+    let mut hashed = Hashed { looked_at: 0, replaced: 0 };
+    // Site by site, each on from where it has got to: there is no order of all comments but that of their sites.
+    let sites = work.query("SELECT id, coalesce(hashed_to, $1) FROM site ORDER BY id", &[&Uuid::nil()]).await?;
+    for site in &sites {
+        let left = i64::try_from(most).unwrap_or(i64::MAX).saturating_sub_unsigned(hashed.looked_at);
+        if left <= 0 {
+            break;
+        }
+        let (site, from): (SiteId, Uuid) = (site.site(0)?, site.cell(1)?);
+        let read = "SELECT uid FROM comment WHERE site = $1 AND uid > $2 AND uid < $3 ORDER BY uid LIMIT $4";
+        let due = work.query(read, &[&number(site), &from, &uid::first(before), &left]).await?;
+        let due = due.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
+        let Some(last) = due.last() else { continue };
+        let due_rows = rows_of(work, site, &due, "FOR UPDATE").await?;
+        // Each is a few statements: those of all rows are on their way together.
+        let replaced = try_join_all(due_rows.iter().map(|row| hash_row(work, row, &key))).await?;
+        hashed.looked_at += due.len() as u64;
+        hashed.replaced += replaced.into_iter().filter(|replaced| *replaced).count() as u64;
+        work.execute("UPDATE site SET hashed_to = $2 WHERE id = $1", &[&number(site), last]).await?;
+    }
+    Ok(hashed)
+}
+
+/// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away.
+pub(super) async fn hash_edited(work: &Work, row: &Row) -> Result<()> {
+    let read = "SELECT m.value FROM site s, meta m WHERE s.id = $1 AND s.hashed_to >= $2 AND m.name = $3";
+    let known = work.query_opt(read, &[&number(row.site), &row.uid, &KEY]).await?;
+    let known: Option<Vec<u8>> = known.map(|row| row.cell(0)).transpose()?;
+    let known = known.as_deref().and_then(|bytes| bytes.split_first_chunk::<8>()?.1.try_into().ok());
+    let Some(key) = known else { return Ok(()) };
+    hash_row(work, row, &key).await?;
+    Ok(())
+}
+
+/// The key of this period; the one before is gone with its period, and with it any way to compare with its hashes. Whoever has it is the only one
+/// who hashes until the end of the transaction.
+async fn address_key(work: &Work, days: u32, at: Timestamp) -> Result<[u8; 32]> {
+    let period = at.as_millis().div_euclid(i64::from(days.max(1)) * 86_400_000);
+    work.execute("INSERT INTO meta (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING", &[&KEY]).await?;
+    let read = "SELECT value FROM meta WHERE name = $1 FOR UPDATE";
+    let bytes: Vec<u8> = work.query_one(read, &[&KEY]).await?.cell(0)?;
+    if let Some((of, key)) = bytes.split_first_chunk::<8>()
+        && i64::from_le_bytes(*of) == period
+        && let Ok(key) = key.try_into()
+    {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    meta_set(work, KEY, &[&period.to_le_bytes()[..], &key].concat()).await?;
+    Ok(key)
+}
+
+async fn hash_row(work: &Work, row: &Row, key: &[u8; 32]) -> Result<bool> {
+    let (site, content) = (number(row.site), row.content()?);
+    let mut any = has_addresses(&content);
+    let pseudonym = Pseudonym::of(&content.comment.author, key);
+    let mut by_address = pseudonym.is_some();
+    if let Some(Pseudonym { ip, network, email }) = pseudonym {
+        let write = "INSERT INTO pseudonym (site, comment, ip, network, email) VALUES ($1, $2, $3, $4, $5) \
+                     ON CONFLICT (site, comment) DO UPDATE SET ip = excluded.ip, network = excluded.network, email = excluded.email";
+        work.execute(write, &[&site, &row.uid, &ip, &network, &email]).await?;
+    }
+    if any {
+        let bytes = codec::encode_judged(&without_addresses(content))?;
+        work.execute("UPDATE comment SET b = $3 WHERE site = $1 AND uid = $2", &[&site, &row.uid, &bytes]).await?;
+    }
+    if row.revision > 1 {
+        let read = "SELECT revision, b FROM revision WHERE site = $1 AND comment = $2";
+        for earlier in work.query(read, &[&site, &row.uid]).await? {
+            let content = codec::decode_content("an earlier revision", earlier.cell(1)?)?;
+            if has_addresses(&content) {
+                by_address |= content.comment.author.ip.is_some() || content.comment.author.email.is_some();
+                let revision = signed(earlier.natural(0)?);
+                let write = "UPDATE revision SET b = $4 WHERE site = $1 AND comment = $2 AND revision = $3";
+                let bytes = codec::encode_judged(&without_addresses(content))?;
+                work.execute(write, &[&site, &row.uid, &revision, &bytes]).await?;
+                any = true;
+            }
+        }
+    }
+    if by_address && row.account == 0 {
+        let mut trace = row.trace()?;
+        trace.author = stranger(trace.author, key);
+        trace.author_known = false;
+        let trace = codec::encode_trace(&trace)?;
+        let write = "UPDATE comment SET trace = $3, author = 0 WHERE site = $1 AND uid = $2";
+        work.execute(write, &[&site, &row.uid, &trace]).await?;
+    }
+    Ok(any)
+}
+
+pub(super) async fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>> {
+    let found = db.query_opt("SELECT value FROM meta WHERE name = $1", &[&name]).await?;
+    found.map(|row| row.cell(0)).transpose()
+}
+
+pub(super) async fn meta_set(work: &Work, name: &str, value: &[u8]) -> Result<()> {
+    let write =
+        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    work.execute(write, &[&name, &value]).await?;
+    Ok(())
 }

@@ -1,10 +1,6 @@
 //! What is kept of a person: shown to them, erased, or replaced by what says less.
 
-use std::net::IpAddr;
-
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use rusqlite::{Connection, OptionalExtension, params};
-use sha2::Sha256;
 
 use super::index::Chain;
 use super::lists::{self, Walk};
@@ -12,7 +8,7 @@ use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{appeals, audit, intake, reads, reports, rulings, sanctions, start};
-use crate::domain::comment::{Author, ExternalId, NewComment};
+use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
 use crate::domain::sanction::{Target, TargetKind};
 use crate::domain::site::SiteId;
@@ -20,6 +16,7 @@ use crate::domain::store::{
     Delivery, ErasedAuthor, ErasedComment, Hashed, Kept, KeptBesides, ListError, Page, PageRequest, Result, StoreError,
 };
 use crate::domain::time::Timestamp;
+use crate::storage::addresses::{Pseudonym, has_addresses, stranger, without_addresses};
 use crate::storage::codec::{self, Content};
 
 /// An author's live comments below row `below`, newest first, until `each` says that it is enough.
@@ -213,23 +210,12 @@ fn address_key(connection: &Connection, days: u32, at: Timestamp) -> Result<[u8;
 
 fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
     let content = rows::content(work.connection, row.id)?;
-    let hash = |kind: &str, text: &str| {
-        let mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-        mac.chain_update(kind).chain_update([0]).chain_update(text).finalize().into_bytes()[..16].to_vec()
-    };
-    let author = &content.comment.author;
-    let network =
-        |ip: IpAddr| ipnet::IpNet::new(ip, if ip.is_ipv4() { 24 } else { 48 }).map(|net| net.trunc().to_string());
     let mut any = has_addresses(&content);
-    let mut by_address = author.ip.is_some() || author.email.is_some();
-    if by_address {
+    let pseudonym = Pseudonym::of(&content.comment.author, key);
+    let mut by_address = pseudonym.is_some();
+    if let Some(Pseudonym { ip, network, email }) = pseudonym {
         let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
-        work.connection.prepare_cached(write)?.execute(params![
-            row.id,
-            author.ip.map(|ip| hash("ip", &ip.to_string())),
-            author.ip.and_then(|ip| network(ip).ok()).map(|network| hash("network", &network)),
-            author.email.as_deref().map(|email| hash("email", &email.to_lowercase())),
-        ])?;
+        work.connection.prepare_cached(write)?.execute(params![row.id, ip, network, email])?;
     }
     if any {
         let write = "UPDATE content SET b = ?2 WHERE id = ?1";
@@ -252,9 +238,7 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
     }
     let mut trace = row.trace()?;
     if by_address && row.keys.account == 0 {
-        // Known by address alone: the fingerprint of an address can be found by trying them all.
-        trace.author =
-            u64::from_le_bytes(hash("author", &trace.author.to_string())[..8].try_into().unwrap_or_default());
+        trace.author = stranger(trace.author, key);
         trace.author_known = false;
         let write = "UPDATE comment SET trace = ?2, keys = ?3 WHERE id = ?1";
         let keys = super::index::Keys { author: 0, ..row.keys };
@@ -266,17 +250,6 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
         start::replace_keys(work.connection, row.id, keys)?;
     }
     Ok(any)
-}
-
-/// Whether it holds what is replaced or forgotten: addresses, and what the browser said of itself and of where it came from.
-const fn has_addresses(content: &Content) -> bool {
-    let (comment, author) = (&content.comment, &content.comment.author);
-    author.ip.is_some() || author.email.is_some() || author.user_agent.is_some() || comment.referrer.is_some()
-}
-
-fn without_addresses(content: Content) -> Content {
-    let author = Author { ip: None, email: None, user_agent: None, ..content.comment.author };
-    Content { comment: NewComment { author, referrer: None, ..content.comment }, ..content }
 }
 
 pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>> {
