@@ -12,7 +12,7 @@ use super::work::{Work, transact};
 use super::{PostgresStore, intake, outbox, queue, rulings};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
-use crate::domain::readers::{CREDITED_MAX, Config, NewReport, ReaderView, Readers, ReportSeen, Reported, Voted};
+use crate::domain::readers::{CREDITED_MAX, Config, NewReport, ReaderView, Readers, Reported, Voted};
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;

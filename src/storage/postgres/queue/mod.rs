@@ -209,7 +209,7 @@ pub(super) async fn claim(
     for row in work.query(read, &[&uids, &by.email, &now.as_millis()]).await? {
         let site = row.site(0)?;
         let (section, lang): (Option<&str>, Option<&str>) = (row.cell(2)?, row.cell(3)?);
-        if by.reach.is_all() || by.reach.covers(&*work.site_name(work, site).await?, section, lang) {
+        if by.reach.is_all() || by.reach.covers(&work.site_name(work, site).await?, section, lang) {
             free.insert(row.cell::<Uuid>(1)?, site);
         }
     }
