@@ -653,7 +653,7 @@ pub(crate) async fn undo_restores_status_and_place_in_the_queue(engine: &dyn Eng
     let (store, news) = started(engine).await;
     let spam = Some(Category::Spam);
     let held = Made::new(&news, "c-1").held(spam, &["shouting"], 0.75).at(3).store(&*store).await;
-    let approved = Made::new(&news, "c-2").store(&*store).await;
+    let approved = Made::new(&news, "c-2").at(4).store(&*store).await;
     let before = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(50)).await.unwrap();
     let ruled = store.rule(ruling(Action::Reject, &[&held, &approved], 10)).await.unwrap();
     let undone = store.unrule(ruled.decision, moderator(), &Reach::ALL, at(20)).await.unwrap();
