@@ -65,7 +65,7 @@ async fn tell_all(
                  CASE WHEN s.webhook_gone_at IS NOT NULL THEN $6 END, CASE WHEN s.webhook_gone_at IS NOT NULL THEN $7::text END, k.b \
                  FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::bytea[]) WITH ORDINALITY k (site, comment, uid, b, place) \
                  JOIN site s ON s.id = k.site WHERE s.webhook IS NOT NULL ORDER BY k.place";
-    let uids = stored.iter().map(|_| uid::new(not_before)).collect::<Result<Vec<_>>>()?;
+    let uids = stored.iter().map(|_| uid::unordered(not_before)).collect::<Result<Vec<_>>>()?;
     let told = work
         .execute(write, &[&keys.sites, &keys.comments, &uids, &stored, &ruling, &not_before.as_millis(), &GONE])
         .await?;
