@@ -153,7 +153,9 @@ impl Target {
 
     /// Lets counters go on after the last numbers, gives up what the move needed, and lets the database be served.
     pub(super) async fn finish(mut self, from: &[u8], last_numbers: &[(&Table, i64)]) -> Result<()> {
-        self.client.batch_execute("ANALYZE").await?; // or the first questions are answered without knowing what is there
+        // Or the first questions are answered without knowing what is there.
+        let all: Vec<&str> = names().into_iter().collect();
+        self.client.batch_execute(&format!("ANALYZE {}", all.join(", "))).await?;
         self.client.batch_execute("SET synchronous_commit = on").await?;
         let work = self.client.transaction().await?;
         for (table, last) in last_numbers.iter().filter(|(_, last)| *last > 0) {

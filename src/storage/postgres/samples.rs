@@ -55,20 +55,8 @@ pub(super) async fn draw(work: &Work, row: &Row, content: &Content, lot: Option<
     Ok(drawn > 0)
 }
 
-/// Its place among what is held: by hash, since by its scores it would be known at once.
-pub(super) fn priority(db: &Db, row: &Row, content: &Content) -> f64 {
-    let [_, place] = lots(db, row, content);
-    0.2 + 0.75 * place
-}
-
 fn lots(db: &Db, row: &Row, content: &Content) -> [f64; 2] {
     db.lots(row.site, &format!("{}/{}", content.comment.id, content.hash.0))
-}
-
-/// Whether a comment waits for a person although it is not held.
-pub(super) async fn is_open(db: &Db, site: SiteId, comment: Uuid) -> Result<bool> {
-    let read = "SELECT 1 FROM sample WHERE site = $1 AND comment = $2 AND ruling IS NULL";
-    db.exists(read, &[&number(site), &comment]).await
 }
 
 /// An edit brought another verdict: what was drawn and not decided is drawn for the new one, if that is automatic too.

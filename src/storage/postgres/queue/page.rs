@@ -80,7 +80,8 @@ struct Asked<'a> {
     langs: Option<Vec<String>>,
     article: Option<i64>,
     author: Option<i64>,
-    question: Option<String>,
+    /// Those that have the words that are asked for.
+    answers: Option<Vec<Uuid>>,
     uids: &'a [Uuid],
     /// The number of its campaign; one that none has when there is no such campaign.
     campaign: Option<i64>,
@@ -102,6 +103,10 @@ impl<'a> Asked<'a> {
             reach_sites = reach.sites.as_ref().map(|_| those(&|name| reach.covers_site(name)));
             sites = (!filter.sites.is_empty()).then(|| those(&|name| filter.sites.iter().any(|asked| asked == name)));
         }
+        let answers = match &filter.q {
+            Some(q) => Some(search::waiting_with(db, &Question::read(q)).await?),
+            None => None,
+        };
         let campaign = match filter.campaign {
             Some(uid) => Some(campaigns::number_of(db, uid).await?),
             None => None,
@@ -114,11 +119,11 @@ impl<'a> Asked<'a> {
             langs: langs(reach),
             article: filter.article.as_deref().map(|id| article_key(db, id)),
             author: filter.author.as_deref().map(|id| author_key(db, id)),
-            question: filter.q.as_deref().map(|q| search::tsquery(&Question::read(q)).unwrap_or_default()),
+            answers,
             uids: filter.uids.as_deref().unwrap_or_default(),
             campaign,
             sites,
-            category: filter.category.map(|category| i16::from(category_code(Some(category)))),
+            category: filter.category.map(|category| category_code(Some(category))),
             known: filter.author_kind.map(|kind| kind == AuthorKind::Known),
         })
     }
@@ -134,11 +139,10 @@ impl<'a> Asked<'a> {
         );
         // These have ways of their own through the database, so statements that do not ask for them are without them. Every statement names all
         // parameters.
-        let campaign = "(q.site, q.comment) IN (SELECT m.site, m.comment FROM campaign_member m WHERE m.campaign = $9)";
         for (is_asked, condition, otherwise) in [
-            (self.question.is_some(), "q.words @@ $7::text::tsquery", "$7::text IS NULL"),
+            (self.answers.is_some(), "q.comment = ANY($7::uuid[])", "$7::uuid[] IS NULL"),
             (self.filter.uids.is_some(), "q.comment = ANY($8::uuid[])", "$8::uuid[] IS NOT NULL"),
-            (self.campaign.is_some() && in_campaign, campaign, "($9::bigint IS NULL OR $9 <> 0)"),
+            (self.campaign.is_some() && in_campaign, "q.campaign = $9", "($9::bigint IS NULL OR $9 <> 0)"),
         ] {
             conditions.push_str(" AND ");
             conditions.push_str(if is_asked { condition } else { otherwise });
@@ -149,7 +153,7 @@ impl<'a> Asked<'a> {
             );
         }
         format!(
-            "SELECT q.site, q.comment, q.category, q.signals, q.section, q.lang, q.author_known, q.priority, q.held_at, \
+            "SELECT q.site, q.comment, q.category, q.signals, q.section, q.lang, q.author_known, q.priority, q.held_at, q.campaign, \
              CASE WHEN q.claimed_until > $1 THEN q.claimed_by END AS claimed FROM queue q WHERE {conditions}"
         )
     }
@@ -163,7 +167,7 @@ impl<'a> Asked<'a> {
             &self.langs,
             &self.article,
             &self.author,
-            &self.question,
+            &self.answers,
             &self.uids,
             &self.campaign,
         ]
@@ -188,9 +192,8 @@ impl<'a> Asked<'a> {
     /// The campaigns of which most wait, under the whole filter but its campaign.
     async fn campaigns(&self, db: &Db) -> Result<BTreeMap<Uuid, u64>> {
         let read = format!(
-            "SELECT k.uid, most.n FROM (SELECT m.campaign, count(*) AS n FROM ({}) q \
-             JOIN campaign_member m ON m.site = q.site AND m.comment = q.comment WHERE {CHOSEN} \
-             GROUP BY m.campaign ORDER BY count(*) DESC, m.campaign LIMIT {}) most JOIN campaign k ON k.id = most.campaign",
+            "SELECT k.uid, most.n FROM (SELECT q.campaign, count(*) AS n FROM ({}) q WHERE q.campaign IS NOT NULL AND {CHOSEN} \
+             GROUP BY q.campaign ORDER BY count(*) DESC, q.campaign LIMIT {}) most JOIN campaign k ON k.id = most.campaign",
             self.counted(false),
             QueuePage::CAMPAIGNS
         );
@@ -220,8 +223,7 @@ impl<'a> Asked<'a> {
              ORDER BY {order} LIMIT $20) found \
              JOIN queue q ON q.site = found.site AND q.comment = found.comment \
              JOIN comment c ON c.site = found.site AND c.uid = found.comment \
-             LEFT JOIN campaign_member m ON m.site = found.site AND m.comment = found.comment \
-             LEFT JOIN campaign k ON k.id = m.campaign ORDER BY {order}",
+             LEFT JOIN campaign k ON k.id = q.campaign ORDER BY {order}",
             columns = items::columns(),
             counted = self.counted(true),
         );
