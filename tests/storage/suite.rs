@@ -995,11 +995,13 @@ pub(crate) async fn everything_acknowledged_is_there_after_a_crash(engine: &dyn 
             let found = after.comment_find(news.id, &record.comment.id).await.unwrap();
             assert_eq!(found.map(|(record, _)| record).as_ref(), Some(record));
         }
+        // Where a crash leaves the same place, what came after the ones before is there, too.
         let all = list_ids(&*after, &news, &CommentFilter::default()).await;
-        assert_eq!(all.len(), acknowledged.len(), "once each");
+        let all = all.iter().filter(|id| id.starts_with("c-"));
+        assert_eq!(all.count(), acknowledged.len(), "once each");
         let held = acknowledged.iter().filter(|record| record.status == Status::Held).count();
         assert_eq!(queue_ids(&*after, &QueueFilter::default(), QueueSort::Newest).await.len(), held);
-        Made::new(&news, "next").author("u-1").store(&*after).await;
+        Made::new(&news, &format!("next-{step}")).author("u-1").store(&*after).await;
         after.close().await;
     }
 }
