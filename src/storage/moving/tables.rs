@@ -5,7 +5,6 @@
 //! without indexes.
 
 use super::cell::{Cell, Kind};
-use crate::domain::comment::Article;
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, StoreError};
 use crate::storage::codec;
@@ -25,8 +24,6 @@ pub(super) struct Column {
 pub(super) enum Finish {
     /// Nothing.
     AsRead,
-    /// The section of an article, out of what is known of it.
-    Section,
     /// The keys of a comment as it is now, out of what it says.
     Keys,
     /// A comment's name and the hash of its content, out of what it says.
@@ -137,9 +134,8 @@ pub(super) static TABLES: &[Table] = &[
         "article",
         "article x",
         &["x.id"],
-        columns![site Int "x.site", name Text "x.name", updated_at Big "x.updated_at", section Text "NULL", b Bytes "x.b"],
-    )
-    .finish(Finish::Section, &[]),
+        columns![site Int "x.site", name Text "x.name", updated_at Big "x.updated_at", b Bytes "x.b"],
+    ),
     table(
         "comment",
         "comment c JOIN content k ON k.id = c.id AND c.status <> 0",
@@ -353,10 +349,6 @@ pub(super) fn finish(derived: &Derived, table: &Table, mut cells: Vec<Cell>) -> 
     let damaged = || StoreError::Corrupt(format!("a row of {} cannot be moved", table.name));
     match (table.finish, cells.as_mut_slice(), extra.as_slice()) {
         (Finish::AsRead, ..) => {}
-        (Finish::Section, [.., section, Cell::Bytes(b)], _) => {
-            let article: Article = codec::decode("an article", b)?;
-            *section = article.section.map_or(Cell::Null, Cell::Text);
-        }
         (Finish::Keys, [Cell::Int(site), .., author, account, article, Cell::Bytes(trace), Cell::Bytes(b)], _) => {
             let (site, sent) = (site_of(*site)?, codec::decode_sent("a comment", b)?);
             let trace = codec::decode_trace("a comment's trace", trace)?;
@@ -395,10 +387,9 @@ pub(super) fn finish(derived: &Derived, table: &Table, mut cells: Vec<Cell>) -> 
                 }
             }
         }
-        (
-            Finish::Section | Finish::Keys | Finish::Name | Finish::Account | Finish::FirstAccount | Finish::Notice,
-            ..,
-        ) => return Err(damaged()),
+        (Finish::Keys | Finish::Name | Finish::Account | Finish::FirstAccount | Finish::Notice, ..) => {
+            return Err(damaged());
+        }
     }
     Ok(Some(cells))
 }
