@@ -413,8 +413,8 @@ mod tests {
 
     #[test]
     fn every_table_of_the_destination_is_moved_or_made_anew() {
-        let anew = ["meta", "search", "search_due"];
-        let moved: HashSet<&str> = TABLES.iter().map(|table| table.name).chain(anew).collect();
+        let anew = ["meta", "search", "search_due", "lease", "node"];
+        let moved: HashSet<&str> = TABLES.iter().map(|table| table.name).collect();
         let mut made = HashSet::new();
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/postgres");
         for file in std::fs::read_dir(folder).unwrap() {
@@ -424,7 +424,8 @@ mod tests {
                 made.extend(begin.and_then(|rest| rest.split_whitespace().next()).map(str::to_owned));
             }
         }
-        let missing: Vec<_> = made.iter().filter(|name| !moved.contains(name.as_str())).collect();
+        let missing: Vec<_> =
+            made.iter().filter(|name| !moved.contains(name.as_str()) && !anew.contains(&name.as_str())).collect();
         assert!(missing.is_empty(), "these tables are not moved: {missing:?}");
         let gone: Vec<_> = moved.iter().filter(|name| !made.contains(**name)).collect();
         assert!(gone.is_empty(), "these tables are moved, and are not there: {gone:?}");
