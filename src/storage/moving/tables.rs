@@ -81,7 +81,7 @@ impl Table {
     }
 
     const fn finish(self, finish: Finish, extra: &'static [Column]) -> Self {
-        Self { finish, extra, ..self }
+        Self { extra, finish, ..self }
     }
 
     const fn step(self, step: &'static str) -> Self {
