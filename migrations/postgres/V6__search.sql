@@ -2,6 +2,32 @@
 
 ALTER TABLE queue ADD COLUMN author_known boolean NOT NULL DEFAULT false;
 
+-- Which campaign it belongs to: counting what waits by campaign reads these rows only, however many members campaigns have. It follows
+-- campaign_member in the same transaction. Whoever puts a comment into the queue has its row locked, so the two never pass each other.
+ALTER TABLE queue ADD COLUMN campaign bigint;
+CREATE FUNCTION queue_follows_campaigns() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM 1 FROM comment c JOIN changed m ON c.site = m.site AND c.uid = m.comment ORDER BY c.uid FOR KEY SHARE OF c;
+    UPDATE queue q SET campaign = (SELECT m.campaign FROM campaign_member m WHERE m.site = q.site AND m.comment = q.comment)
+        FROM changed WHERE q.site = changed.site AND q.comment = changed.comment;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER queue_follows_joined AFTER INSERT ON campaign_member REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION queue_follows_campaigns();
+CREATE TRIGGER queue_follows_left AFTER DELETE ON campaign_member REFERENCING OLD TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION queue_follows_campaigns();
+CREATE FUNCTION queue_follows_merged() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE queue q SET campaign = now.campaign FROM changed now
+        JOIN before ON before.site = now.site AND before.comment = now.comment AND before.campaign <> now.campaign
+        WHERE q.site = now.site AND q.comment = now.comment;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER queue_follows_merged AFTER UPDATE ON campaign_member REFERENCING OLD TABLE AS before NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION queue_follows_merged();
+
 -- Rows come and go, and claims change them in place.
 ALTER TABLE queue SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 

@@ -12,7 +12,7 @@ use super::work::{Work, transact};
 use super::{PostgresStore, intake, outbox, queue, rulings};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
-use crate::domain::readers::{CREDITED_MAX, Config, NewReport, ReaderView, Readers, ReportSeen, Reported, Voted};
+use crate::domain::readers::{CREDITED_MAX, Config, NewReport, ReaderView, Readers, Reported, Voted};
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
@@ -201,26 +201,6 @@ fn count(row: &Cell, at: usize) -> Result<u32> {
     Ok(u32::try_from(row.cell::<i64>(at)?).unwrap_or(u32::MAX))
 }
 
-/// The latest reports that nobody has answered, at most `most`.
-pub(super) async fn open(db: &Db, site: SiteId, comment: Uuid, most: u32) -> Result<Vec<ReportSeen>> {
-    let read = "SELECT category, text, at, weight FROM report WHERE site = $1 AND comment = $2 AND outcome = 0 \
-                ORDER BY at DESC LIMIT $3";
-    let found = db.query(read, &[&number(site), &comment, &i64::from(most)]).await?;
-    let seen = |row: &Cell| {
-        let category: Option<&str> = row.cell(0)?;
-        let category = category.map(category_of).transpose()?;
-        Ok(ReportSeen { category, text: row.cell(1)?, weight: row.cell(3)?, at: Timestamp::from_millis(row.cell(2)?) })
-    };
-    found.iter().map(seen).collect()
-}
-
-/// What waits and has open reports.
-pub(super) async fn waiting(db: &Db) -> Result<std::collections::HashSet<Uuid>> {
-    let read = "SELECT q.comment FROM queue q WHERE EXISTS \
-                (SELECT 1 FROM report r WHERE r.site = q.site AND r.comment = q.comment AND r.outcome = 0)";
-    db.query(read, &[]).await?.iter().map(|row| row.cell(0)).collect()
-}
-
 /// How readers see a comment.
 pub(super) async fn view(db: &Db, site: SiteId, comment: Uuid) -> Result<ReaderView> {
     let read = "SELECT r.reports, r.weight, v.up, v.down FROM \
@@ -246,7 +226,7 @@ pub(super) const fn category_name(category: RulingCategory) -> &'static str {
     }
 }
 
-fn category_of(name: &str) -> Result<RulingCategory> {
+pub(super) fn category_of(name: &str) -> Result<RulingCategory> {
     use RulingCategory::{Abuse, OffTopic, Other, Spam};
     let found = [Spam, OffTopic, Abuse, Other].into_iter().find(|category| category_name(*category) == name);
     found.ok_or_else(|| StoreError::Corrupt(format!("a report's category {name}")))

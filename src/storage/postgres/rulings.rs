@@ -351,12 +351,6 @@ fn by_name(found: &[Cell]) -> Result<HashMap<Uuid, Row>> {
     found.iter().map(|row| Row::read(row).map(|row| (row.uid, row))).collect()
 }
 
-/// The comment of that uid, if it is there and within the reach. It is not locked.
-pub(super) async fn permitted(work: &Work, uid: Uuid, reach: &Reach) -> Result<Option<Row>> {
-    let Some(row) = rows::by_uid(work, uid).await? else { return Ok(None) };
-    Ok(if allowed(work, &row, reach).await? { Some(row) } else { None })
-}
-
 /// Those of `rows` that are within the reach.
 async fn within(db: &Db, rows: impl Iterator<Item = &Row>, reach: &Reach) -> Result<HashSet<Uuid>> {
     let (uids, looks): (Vec<Uuid>, Vec<_>) = rows.map(|row| (row.uid, allowed(db, row, reach))).unzip();

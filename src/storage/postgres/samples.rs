@@ -59,12 +59,6 @@ fn lots(db: &Db, row: &Row, content: &Content) -> [f64; 2] {
     db.lots(row.site, &format!("{}/{}", content.comment.id, content.hash.0))
 }
 
-/// Whether a comment waits for a person although it is not held.
-pub(super) async fn is_open(db: &Db, site: SiteId, comment: Uuid) -> Result<bool> {
-    let read = "SELECT 1 FROM sample WHERE site = $1 AND comment = $2 AND ruling IS NULL";
-    db.exists(read, &[&number(site), &comment]).await
-}
-
 /// An edit brought another verdict: what was drawn and not decided is drawn for the new one, if that is automatic too.
 pub(super) async fn revise(work: &Work, row: &Row, content: &Content, lot: Option<Lot>) -> Result<()> {
     let was_open = discard(work, &Keys::of([row])).await?;

@@ -382,3 +382,22 @@ impl Hunt<'_> {
         self.items.push(seen.record(&name));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::search::Term;
+
+    #[test]
+    fn questions_are_quoted() {
+        let term = |word: &str, is_prefix| Term { word: word.to_owned(), is_prefix };
+        for (terms, asked) in [
+            (vec![], None),
+            (vec![term("rain", false)], Some("'rain'")),
+            (vec![term("rain", false), term("har", true)], Some("'rain' & 'har':*")),
+            (vec![term("a'b\\c | d", false)], Some("'a''b\\\\c | d'")),
+        ] {
+            assert_eq!(tsquery(&Question { terms }).as_deref(), asked);
+        }
+    }
+}

@@ -127,12 +127,6 @@ pub(super) async fn number_of(db: &Db, uid: Uuid) -> Result<i64> {
     found.map_or(Ok(-1), |row| row.cell(0))
 }
 
-/// The campaign of that number.
-pub(super) async fn uid_of(db: &Db, number: i64) -> Result<Option<Uuid>> {
-    let found = db.query_opt("SELECT uid FROM campaign WHERE id = $1", &[&number]).await?;
-    found.map(|row| row.cell(0)).transpose()
-}
-
 /// How many members within reach stand approved and are to be looked at.
 pub(super) async fn rechecks(db: &Db, reach: &Reach) -> Result<u64> {
     members::count_rechecks(db, reach).await

@@ -7,11 +7,12 @@ use uuid::Uuid;
 
 use super::super::batch::Keys;
 use super::super::db::{Cells as _, Db, Params};
+use super::super::reports;
 use super::super::rows::{self, Row};
 use super::super::seen::Known;
 use crate::domain::readers::{ReaderView, ReportSeen};
 use crate::domain::site::SiteId;
-use crate::domain::store::{Claim, QueueItem, Result, RulingCategory, StoreError};
+use crate::domain::store::{Claim, QueueItem, Result};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Content;
 use crate::storage::waiting::kind_of;
@@ -98,21 +99,11 @@ impl Readers {
             readers.views.insert((row.site(0)?, row.cell(1)?), view);
         }
         for row in &reports {
-            let category = row.cell::<Option<&str>>(2)?.map(category_of).transpose()?;
+            let category = row.cell::<Option<&str>>(2)?.map(reports::category_of).transpose()?;
             let (text, at) = (row.cell(3)?, Timestamp::from_millis(row.cell(4)?));
             let report = ReportSeen { category, text, weight: row.cell(5)?, at };
             readers.reports.entry((row.site(0)?, row.cell(1)?)).or_default().push(report);
         }
         Ok(readers)
-    }
-}
-
-fn category_of(name: &str) -> Result<RulingCategory> {
-    match name {
-        "spam" => Ok(RulingCategory::Spam),
-        "off-topic" => Ok(RulingCategory::OffTopic),
-        "abuse" => Ok(RulingCategory::Abuse),
-        "other" => Ok(RulingCategory::Other),
-        name => Err(StoreError::Corrupt(format!("a report's category {name}"))),
     }
 }

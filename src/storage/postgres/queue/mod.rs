@@ -132,14 +132,15 @@ impl<'a> Columns<'a> {
     async fn write(&self, work: &Work) -> Result<()> {
         // Whether the author had a comment approved there before is looked up in the same statement.
         let write = format!(
-            "INSERT INTO queue (site, comment, category, signals, section, lang, article, author, priority, held_at, author_known) \
+            "INSERT INTO queue (site, comment, category, signals, section, lang, article, author, priority, held_at, campaign, author_known) \
              SELECT n.site, n.comment, n.category, n.signals, n.section, n.lang, n.article, n.author, n.priority, n.held_at, \
+             (SELECT m.campaign FROM campaign_member m WHERE m.site = n.site AND m.comment = n.comment), \
              EXISTS (SELECT 1 FROM (SELECT c.status FROM comment c WHERE c.site = n.site AND c.author = n.by AND c.uid < n.comment \
              ORDER BY c.uid DESC LIMIT {}) before WHERE before.status = {}) \
              FROM unnest($1::integer[], $2::uuid[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::bigint[], \
              $9::bigint[], $10::double precision[], $11::bigint[]) \
              AS n(site, comment, by, category, signals, section, lang, article, author, priority, held_at) \
-             ON CONFLICT (site, comment) DO UPDATE SET category = excluded.category, signals = excluded.signals, \
+             ON CONFLICT (site, comment) DO UPDATE SET campaign = excluded.campaign, category = excluded.category, signals = excluded.signals, \
              section = excluded.section, lang = excluded.lang, article = excluded.article, author = excluded.author, \
              priority = excluded.priority, held_at = excluded.held_at",
             AuthorKind::DEPTH,
@@ -208,7 +209,7 @@ pub(super) async fn claim(
     for row in work.query(read, &[&uids, &by.email, &now.as_millis()]).await? {
         let site = row.site(0)?;
         let (section, lang): (Option<&str>, Option<&str>) = (row.cell(2)?, row.cell(3)?);
-        if by.reach.is_all() || by.reach.covers(&*work.site_name(work, site).await?, section, lang) {
+        if by.reach.is_all() || by.reach.covers(&work.site_name(work, site).await?, section, lang) {
             free.insert(row.cell::<Uuid>(1)?, site);
         }
     }

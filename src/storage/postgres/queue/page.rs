@@ -139,11 +139,10 @@ impl<'a> Asked<'a> {
         );
         // These have ways of their own through the database, so statements that do not ask for them are without them. Every statement names all
         // parameters.
-        let campaign = "(q.site, q.comment) IN (SELECT m.site, m.comment FROM campaign_member m WHERE m.campaign = $9)";
         for (is_asked, condition, otherwise) in [
             (self.answers.is_some(), "q.comment = ANY($7::uuid[])", "$7::uuid[] IS NULL"),
             (self.filter.uids.is_some(), "q.comment = ANY($8::uuid[])", "$8::uuid[] IS NOT NULL"),
-            (self.campaign.is_some() && in_campaign, campaign, "($9::bigint IS NULL OR $9 <> 0)"),
+            (self.campaign.is_some() && in_campaign, "q.campaign = $9", "($9::bigint IS NULL OR $9 <> 0)"),
         ] {
             conditions.push_str(" AND ");
             conditions.push_str(if is_asked { condition } else { otherwise });
@@ -154,7 +153,7 @@ impl<'a> Asked<'a> {
             );
         }
         format!(
-            "SELECT q.site, q.comment, q.category, q.signals, q.section, q.lang, q.author_known, q.priority, q.held_at, \
+            "SELECT q.site, q.comment, q.category, q.signals, q.section, q.lang, q.author_known, q.priority, q.held_at, q.campaign, \
              CASE WHEN q.claimed_until > $1 THEN q.claimed_by END AS claimed FROM queue q WHERE {conditions}"
         )
     }
@@ -193,9 +192,8 @@ impl<'a> Asked<'a> {
     /// The campaigns of which most wait, under the whole filter but its campaign.
     async fn campaigns(&self, db: &Db) -> Result<BTreeMap<Uuid, u64>> {
         let read = format!(
-            "SELECT k.uid, most.n FROM (SELECT m.campaign, count(*) AS n FROM ({}) q \
-             JOIN campaign_member m ON m.site = q.site AND m.comment = q.comment WHERE {CHOSEN} \
-             GROUP BY m.campaign ORDER BY count(*) DESC, m.campaign LIMIT {}) most JOIN campaign k ON k.id = most.campaign",
+            "SELECT k.uid, most.n FROM (SELECT q.campaign, count(*) AS n FROM ({}) q WHERE q.campaign IS NOT NULL AND {CHOSEN} \
+             GROUP BY q.campaign ORDER BY count(*) DESC, q.campaign LIMIT {}) most JOIN campaign k ON k.id = most.campaign",
             self.counted(false),
             QueuePage::CAMPAIGNS
         );
@@ -225,8 +223,7 @@ impl<'a> Asked<'a> {
              ORDER BY {order} LIMIT $20) found \
              JOIN queue q ON q.site = found.site AND q.comment = found.comment \
              JOIN comment c ON c.site = found.site AND c.uid = found.comment \
-             LEFT JOIN campaign_member m ON m.site = found.site AND m.comment = found.comment \
-             LEFT JOIN campaign k ON k.id = m.campaign ORDER BY {order}",
+             LEFT JOIN campaign k ON k.id = q.campaign ORDER BY {order}",
             columns = items::columns(),
             counted = self.counted(true),
         );

@@ -21,7 +21,7 @@ const COUNTED_READ: usize = 2_000;
 
 pub(super) async fn numbers(db: &Db, site: SiteId, article: &ExternalId, reach: &Reach) -> Result<ArticleNumbers> {
     let mut numbers = ArticleNumbers::default();
-    if !reach.covers_site(&*db.site_name(db, site).await?) {
+    if !reach.covers_site(&db.site_name(db, site).await?) {
         return Ok(numbers);
     }
     let by = By::Article(db.hasher.article(site, article.as_str()));

@@ -40,7 +40,7 @@ pub(super) async fn profile(
         notes::list(db, &reader),
         sanctions(db, site, author, now),
     )?;
-    let mut profile = AuthorProfile { numbers, open_appeals, reports, notes, sanctions, ..AuthorProfile::default() };
+    let mut profile = AuthorProfile { numbers, sanctions, open_appeals, reports, notes, ..AuthorProfile::default() };
     let read = format!(
         "SELECT {}, p.network, p.email FROM comment c LEFT JOIN pseudonym p ON p.site = c.site AND p.comment = c.uid \
          WHERE c.site = $1 AND {} ORDER BY c.uid DESC LIMIT $3",
