@@ -653,7 +653,7 @@ pub(crate) async fn undo_restores_status_and_place_in_the_queue(engine: &dyn Eng
     let (store, news) = started(engine).await;
     let spam = Some(Category::Spam);
     let held = Made::new(&news, "c-1").held(spam, &["shouting"], 0.75).at(3).store(&*store).await;
-    let approved = Made::new(&news, "c-2").store(&*store).await;
+    let approved = Made::new(&news, "c-2").at(4).store(&*store).await;
     let before = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(9), at(50)).await.unwrap();
     let ruled = store.rule(ruling(Action::Reject, &[&held, &approved], 10)).await.unwrap();
     let undone = store.unrule(ruled.decision, moderator(), &Reach::ALL, at(20)).await.unwrap();
@@ -991,11 +991,13 @@ pub(crate) async fn everything_acknowledged_is_there_after_a_crash(engine: &dyn 
             let found = after.comment_find(news.id, &record.comment.id).await.unwrap();
             assert_eq!(found.map(|(record, _)| record).as_ref(), Some(record));
         }
+        // Where a crash leaves the same place, what came after the ones before is there, too.
         let all = list_ids(&*after, &news, &CommentFilter::default()).await;
-        assert_eq!(all.len(), acknowledged.len(), "once each");
+        let all = all.iter().filter(|id| id.starts_with("c-"));
+        assert_eq!(all.count(), acknowledged.len(), "once each");
         let held = acknowledged.iter().filter(|record| record.status == Status::Held).count();
         assert_eq!(queue_ids(&*after, &QueueFilter::default(), QueueSort::Newest).await.len(), held);
-        Made::new(&news, "next").author("u-1").store(&*after).await;
+        Made::new(&news, &format!("next-{step}")).author("u-1").store(&*after).await;
         after.close().await;
     }
 }

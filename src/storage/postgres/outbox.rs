@@ -65,7 +65,7 @@ async fn tell_all(
                  CASE WHEN s.webhook_gone_at IS NOT NULL THEN $6 END, CASE WHEN s.webhook_gone_at IS NOT NULL THEN $7::text END, k.b \
                  FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::bytea[]) WITH ORDINALITY k (site, comment, uid, b, place) \
                  JOIN site s ON s.id = k.site WHERE s.webhook IS NOT NULL ORDER BY k.place";
-    let uids = stored.iter().map(|_| uid::new(not_before)).collect::<Result<Vec<_>>>()?;
+    let uids = stored.iter().map(|_| uid::unordered(not_before)).collect::<Result<Vec<_>>>()?;
     let told = work
         .execute(write, &[&keys.sites, &keys.comments, &uids, &stored, &ruling, &not_before.as_millis(), &GONE])
         .await?;
@@ -167,8 +167,10 @@ const SENDABLE: &str = "o.dead_at IS NULL AND o.next_at <= $1 AND (o.taken_until
     AND (e.id < o.id OR e.id > o.id AND e.taken_until > $1))";
 
 async fn sites(db: &Db, now: Timestamp) -> Result<Vec<SiteId>> {
+    // Of every site the first is looked for by the index. Asked whether there is one, PostgreSQL reads the outbox of all.
     let read = format!(
-        "SELECT s.id FROM site s WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.site = s.id AND {SENDABLE}) ORDER BY s.id"
+        "SELECT s.id FROM site s CROSS JOIN LATERAL (SELECT FROM outbox o WHERE o.site = s.id AND {SENDABLE} \
+         ORDER BY o.next_at, o.id LIMIT 1) due ORDER BY s.id"
     );
     db.query(&read, &[&now.as_millis()]).await?.iter().map(|row| row.site(0)).collect()
 }
@@ -180,11 +182,12 @@ const OUTBOX_LOCK: i32 = 0x6f75_7462;
 async fn take(work: &Work, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
     // Awaited before the next is sent: what that sees begins when this lock is there.
     work.query("SELECT pg_advisory_xact_lock_shared($1, $2)", &[&OUTBOX_LOCK, &number(site)]).await?;
+    // As an array the numbers are looked up by the index, however many a plan for any number expects.
     let take = format!(
-        "WITH due AS (SELECT o.site, o.id FROM outbox o WHERE o.site = $2 AND {SENDABLE} \
-         ORDER BY o.next_at, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED) \
-         UPDATE outbox o SET attempts = o.attempts + 1, taken_until = $4 FROM due WHERE o.site = due.site AND o.id = due.id \
-         RETURNING o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b, o.refused_since, o.next_at"
+        "UPDATE outbox t SET attempts = t.attempts + 1, taken_until = $4 WHERE t.site = $2 AND t.id = ANY (ARRAY( \
+         SELECT o.id FROM outbox o WHERE o.site = $2 AND {SENDABLE} \
+         ORDER BY o.next_at, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED)) \
+         RETURNING t.id, t.uid, t.comment, t.attempts, t.not_before, t.ruling, t.b, t.refused_since, t.next_at"
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut taken = work.query(&take, &[&now.as_millis(), &number(site), &most, &until.as_millis()]).await?;

@@ -28,7 +28,7 @@ pub(super) async fn rule(work: &Work, ruling: &Ruling) -> Result<Ruled> {
 
 /// As [`rule`]; `teaches` is false where it is not the comments' words that it is about.
 pub(super) async fn rule_as(work: &Work, ruling: &Ruling, teaches: bool) -> Result<Ruled> {
-    let decision = uid::new(ruling.at)?;
+    let decision = uid::unordered(ruling.at)?;
     let mut ruled = Ruled { decision, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
     let uids: Vec<Uuid> = ruling.items.iter().map(|seen| seen.uid).collect();
     let mut found = lock(work, &uids, &ruling.reach).await?;
