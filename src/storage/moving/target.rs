@@ -19,8 +19,8 @@ use crate::storage::postgres::open::{MOVING, to_move_into};
 
 /// In `meta`, once a move is done: what it was from.
 const MOVED: &str = "moved";
-/// What those who move take turns by.
-const LOCK: i64 = 0x646f_6f72_6d6f_7665;
+/// What those who move into one schema hold; several installations may share a database.
+const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('doorward move ' || current_schema(), 0))";
 
 /// How far a table has got.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl Target {
     }
 
     async fn begin(&mut self, secret: &[u8; 32], from: &[u8]) -> std::result::Result<(), MoveError> {
-        let lock = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
+        let lock = self.client.query_one(LOCK, &[]).await.map_err(failed)?;
         if !lock.get::<_, bool>(0) {
             return Err(MoveError::Busy);
         }
