@@ -51,7 +51,8 @@ fn the_balancer_asks_every_node_and_the_image_has_what_it_copies() {
     let nodes = |text: &str, is: fn(&str) -> Option<&str>| -> BTreeSet<String> {
         text.lines().filter_map(is).map(str::to_owned).collect()
     };
-    let made = nodes(&compose, |line| line.strip_prefix("  ")?.strip_suffix(':').filter(|name| name.starts_with("node")));
+    let made =
+        nodes(&compose, |line| line.strip_prefix("  ")?.strip_suffix(':').filter(|name| name.starts_with("node")));
     let asked = nodes(&balancer, |line| line.trim().strip_prefix("server ")?.split(' ').next());
     assert_eq!((made.len(), &made), (3, &asked));
     assert!(image.contains("/readyz") && balancer.contains("GET /readyz"));
