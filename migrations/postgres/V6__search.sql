@@ -2,12 +2,8 @@
 
 ALTER TABLE queue ADD COLUMN author_known boolean NOT NULL DEFAULT false;
 
--- The words of what waits (src/domain/search.rs) lie in its own row, out of line: a search of the queue misses nothing, and counting reads
--- narrow rows.
-ALTER TABLE queue ADD COLUMN words tsvector NOT NULL DEFAULT '';
-ALTER TABLE queue ALTER COLUMN words SET STORAGE EXTERNAL;
-ALTER TABLE queue SET (toast_tuple_target = 128, fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
-CREATE INDEX queue_words ON queue USING gin (words);
+-- Rows come and go, and claims change them in place.
+ALTER TABLE queue SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02);
 
 -- The words of all comments, entered after the commit of the comment. Revision is the one that they are of: whoever enters an older one later
 -- changes nothing.

@@ -240,7 +240,7 @@ async fn insert(
         work.query_one(write, &[&number(site), &base, &at.as_millis(), &bytes, &checksum.as_slice(), &before]).await?;
     let given: i64 = given.cell(0)?;
     // The one in force and those before it are all that is ever asked for.
-    let old = "DELETE FROM site_model WHERE site = $1 AND number < $2 - 4 AND number IS DISTINCT FROM $3";
+    let old = "DELETE FROM site_model WHERE site = $1 AND number < $2::int8 - 4 AND number IS DISTINCT FROM $3";
     work.execute(old, &[&number(site), &given, &before]).await?;
     model_number(given)
 }

@@ -55,12 +55,6 @@ pub(super) async fn draw(work: &Work, row: &Row, content: &Content, lot: Option<
     Ok(drawn > 0)
 }
 
-/// Its place among what is held: by hash, since by its scores it would be known at once.
-pub(super) fn priority(db: &Db, row: &Row, content: &Content) -> f64 {
-    let [_, place] = lots(db, row, content);
-    0.2 + 0.75 * place
-}
-
 fn lots(db: &Db, row: &Row, content: &Content) -> [f64; 2] {
     db.lots(row.site, &format!("{}/{}", content.comment.id, content.hash.0))
 }

@@ -12,12 +12,12 @@ use tokio_postgres::Row as Cell;
 use uuid::Uuid;
 
 use super::PostgresStore;
+use super::batch::Keys;
 use super::cursor::{cursor_of, limit, place_of};
 use super::db::{Cells as _, Db, number, signed};
-use super::queue::keys;
 use super::seen::{self, Known, Seen};
 use super::work::{Work, transact};
-use crate::domain::comment::{ExternalId, NewComment};
+use crate::domain::comment::ExternalId;
 use crate::domain::decision::Record;
 use crate::domain::search::{Indexed, Question, Search, SearchFilter, Words};
 use crate::domain::site::SiteId;
@@ -36,6 +36,9 @@ const READ_MAX: usize = 1_000;
 /// Comments read at a time; more than a page holds, because not all that have the words lie within the reach.
 const CHUNK: usize = 200;
 
+/// As many comments as this one index of words gives at once; words that more comments have are common: among few others there is one.
+const RARE_MAX: usize = 5_000;
+
 /// Bytes of one comment's words that are kept: a `tsvector` may hold a mebibyte. A text of more different words than that has no reader.
 const WORDS_BYTES: usize = 900_000;
 
@@ -47,8 +50,7 @@ impl Search for PostgresStore {
         page: &PageRequest,
     ) -> std::result::Result<Page<Record>, ListError> {
         let db = self.snapshot().await?;
-        // How common a word is decides how it is best looked for, so each question is planned for itself.
-        db.batch("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off").await?;
+        plan_each(&db).await?;
         find(&db, filter, page).await
     }
 
@@ -58,10 +60,10 @@ impl Search for PostgresStore {
     }
 }
 
-/// A comment's words, joined by blanks.
-pub(super) fn words(comment: &NewComment, title: Option<&str>) -> String {
+/// Words, joined by blanks.
+fn joined(words: &Words) -> String {
     let mut joined = String::new();
-    for word in Words::of(comment, title).iter().filter(|word| !word.is_empty()) {
+    for word in words.iter().filter(|word| !word.is_empty()) {
         if joined.len() + word.len() > WORDS_BYTES {
             break;
         }
@@ -71,6 +73,17 @@ pub(super) fn words(comment: &NewComment, title: Option<&str>) -> String {
         joined.push_str(word);
     }
     joined
+}
+
+fn keys_of<'a>(of: impl IntoIterator<Item = &'a (SiteId, Uuid)>) -> Keys {
+    let (sites, comments) = of.into_iter().map(|(site, uid)| (number(*site), *uid)).unzip();
+    Keys { sites, comments }
+}
+
+/// How common a word is decides how it is best looked for, so from here to the end of the transaction each question is planned for itself.
+async fn plan_each(db: &Db) -> Result<()> {
+    db.batch("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0")
+        .await
 }
 
 /// The question in the database's own words; `None` without a term. What was cut holds letters and digits only, so nothing in it is syntax; it is
@@ -83,6 +96,12 @@ pub(super) fn tsquery(question: &Question) -> Option<String> {
         let _ = write!(asked, "{and}'{word}'{prefix}"); // to a string nothing fails
     }
     (!asked.is_empty()).then_some(asked)
+}
+
+/// Notes that a comment's words are to be entered anew.
+pub(super) async fn note_due(work: &Work, site: SiteId, comment: Uuid) -> Result<()> {
+    work.execute("INSERT INTO search_due (site, comment) VALUES ($1, $2)", &[&number(site), &comment]).await?;
+    Ok(())
 }
 
 /// Takes a comment's words out. Whoever is just entering them is followed: it is looked at once more.
@@ -104,12 +123,12 @@ async fn index(work: &Work, most: usize) -> Result<Indexed> {
     let more = taken.len() >= most;
     let due = taken.iter().map(|row| Ok((row.site(0)?, row.cell(1)?))).collect::<Result<HashSet<(SiteId, Uuid)>>>()?;
     // A site that is deleted meanwhile is waited for, or waits: nothing of it is left behind.
-    let (sites, uids) = keys(due.iter().copied());
-    work.query("SELECT 1 FROM site WHERE id = ANY($1) ORDER BY id FOR KEY SHARE", &[&sites]).await?;
+    let asked = keys_of(&due);
+    work.query("SELECT 1 FROM site WHERE id = ANY($1) ORDER BY id FOR KEY SHARE", &[&asked.sites]).await?;
     let read = "SELECT c.site, c.uid, c.revision, c.b FROM unnest($1::integer[], $2::uuid[]) AS due(site, comment) \
                 JOIN comment c ON c.site = due.site AND c.uid = due.comment JOIN site s ON s.id = c.site";
     let mut found = Vec::new();
-    for row in work.query(read, &[&sites, &uids]).await? {
+    for row in work.query(read, &[&asked.sites, &asked.comments]).await? {
         let content = codec::decode_content("a comment", row.cell(3)?)?;
         found.push((row.site(0)?, row.cell::<Uuid>(1)?, row.natural(2)?, content));
     }
@@ -117,28 +136,49 @@ async fn index(work: &Work, most: usize) -> Result<Indexed> {
     known.learn(work, found.iter().map(|(site, _, _, content)| (*site, content))).await?;
     // Several of these at once write the same rows in the same order.
     found.sort_unstable_by_key(|(_, uid, ..)| *uid);
-    let (mut at, mut revisions, mut texts) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut entered, mut revisions, mut texts) = (Keys::default(), Vec::new(), Vec::new());
     for (site, uid, revision, content) in &found {
-        let title = known.article(*site, content).and_then(|article| article.title.as_deref());
-        at.push((*site, *uid));
+        entered.sites.push(number(*site));
+        entered.comments.push(*uid);
         revisions.push(signed(*revision));
-        texts.push(words(&content.comment, title));
+        texts.push(joined(&known.words(*site, content)));
     }
-    let gone = due.iter().filter(|key| !at.contains(key)).copied().collect::<Vec<_>>();
-    let (sites, uids) = keys(at.iter().copied());
+    let there: HashSet<Uuid> = entered.comments.iter().copied().collect();
+    let gone = keys_of(due.iter().filter(|(_, uid)| !there.contains(uid)));
     let write = "INSERT INTO search (site, comment, revision, words) \
                  SELECT n.site, n.comment, n.revision, array_to_tsvector(string_to_array(n.words, ' ')) \
                  FROM unnest($1::integer[], $2::uuid[], $3::integer[], $4::text[]) AS n(site, comment, revision, words) \
                  ON CONFLICT (site, comment) DO UPDATE SET revision = excluded.revision, words = excluded.words \
                  WHERE search.revision <= excluded.revision";
-    work.execute(write, &[&sites, &uids, &revisions, &texts]).await?;
+    work.execute(write, &[&entered.sites, &entered.comments, &revisions, &texts]).await?;
     if !gone.is_empty() {
-        let (sites, uids) = keys(gone.iter().copied());
         let delete = "DELETE FROM search s USING unnest($1::integer[], $2::uuid[]) AS gone(site, comment) \
                       WHERE s.site = gone.site AND s.comment = gone.comment";
-        work.execute(delete, &[&sites, &uids]).await?;
+        work.execute(delete, &[&gone.sites, &gone.comments]).await?;
     }
     Ok(Indexed { entered: due.len() as u64, more, is_busy: false })
+}
+
+/// The uids of what waits and has all of that. What the index does not know is looked at directly.
+pub(super) async fn waiting_with(db: &Db, question: &Question) -> Result<Vec<Uuid>> {
+    let Some(asked) = tsquery(question) else { return Ok(Vec::new()) };
+    plan_each(db).await?;
+    let read = "SELECT q.comment FROM queue q JOIN search s ON s.site = q.site AND s.comment = q.comment \
+                WHERE s.words @@ $1::text::tsquery \
+                AND NOT EXISTS (SELECT 1 FROM search_due d WHERE d.site = q.site AND d.comment = q.comment)";
+    let found = db.query(read, &[&asked]).await?;
+    let mut found = found.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
+    let read = "SELECT c.site, c.uid, c.b FROM (SELECT DISTINCT site, comment FROM search_due) d \
+                JOIN queue q ON q.site = d.site AND q.comment = d.comment JOIN comment c ON c.site = q.site AND c.uid = q.comment";
+    let mut due = Vec::new();
+    for row in db.query(read, &[]).await? {
+        due.push((row.site(0)?, row.cell::<Uuid>(1)?, codec::decode_content("a comment", row.cell(2)?)?));
+    }
+    let mut known = Known::default();
+    known.learn(db, due.iter().map(|(site, _, content)| (*site, content))).await?;
+    let answers = due.iter().filter(|(site, _, content)| known.words(*site, content).answer(question));
+    found.extend(answers.map(|(_, uid, _)| *uid));
+    Ok(found)
 }
 
 async fn find(db: &Db, filter: &SearchFilter, page: &PageRequest) -> std::result::Result<Page<Record>, ListError> {
@@ -217,16 +257,20 @@ impl Hunt<'_> {
         // Nothing below the last of them is looked at on this page: by then as many were read as a page reads.
         let is_due: HashSet<Uuid> = due.iter().copied().collect();
         let mut due_left = due.into_iter();
+        let mut rare = self.rare(below).await?.map(Vec::into_iter);
         let (mut directly, mut known) = (Ahead::from(below), Ahead::from(below));
         loop {
             if directly.peek().is_none() && directly.below.is_some() {
                 let next: Vec<Uuid> = due_left.by_ref().take(CHUNK).collect();
-                directly = self.read_due(&next).await?;
+                directly = self.read_named(&next).await?;
             }
             if known.peek().is_none()
                 && let Some(below) = known.below
             {
-                known = self.read_known(below).await?;
+                known = match &mut rare {
+                    Some(rare) => self.read_named(&rare.by_ref().take(CHUNK).collect::<Vec<_>>()).await?,
+                    None => self.read_common(below).await?,
+                };
             }
             let (first, second) = (directly.peek(), known.peek());
             if first.is_none() && directly.below.is_some() || second.is_none() && known.below.is_some() {
@@ -259,7 +303,7 @@ impl Hunt<'_> {
         due.iter().map(|row| row.cell(0)).collect()
     }
 
-    async fn read_due(&mut self, uids: &[Uuid]) -> Result<Ahead> {
+    async fn read_named(&mut self, uids: &[Uuid]) -> Result<Ahead> {
         let Some(last) = uids.last() else {
             return Ok(Ahead { seen: Vec::new().into_iter().peekable(), below: None });
         };
@@ -271,12 +315,34 @@ impl Hunt<'_> {
         self.ahead(&found, Some(*last)).await
     }
 
-    async fn read_known(&mut self, below: Uuid) -> Result<Ahead> {
-        let by_site = if self.sites.is_some() { "AND s.site = ANY($3)" } else { "AND $3::integer[] IS NULL" };
-        let found = format!(
-            "SELECT s.site, s.comment FROM search s WHERE s.words @@ $1::text::tsquery AND s.comment < $2 {by_site} \
-             ORDER BY s.comment DESC LIMIT {CHUNK}"
-        );
+    /// What has the words by the index, when that is not much: newest first. `None` for words so common that it is found sooner by looking at one
+    /// comment after the other.
+    async fn rare(&self, below: Uuid) -> Result<Option<Vec<Uuid>>> {
+        // Without an order, so that nothing tempts the database to walk through everything in that order.
+        let read = "SELECT s.comment FROM search s WHERE s.words @@ $1::text::tsquery AND s.comment < $2 \
+                    AND ($3::integer[] IS NULL OR s.site = ANY($3)) LIMIT $4";
+        let most = i64::try_from(RARE_MAX + 1).unwrap_or(i64::MAX);
+        let found = self.db.query(read, &[&self.question, &below, &self.sites, &most]).await?;
+        if found.len() > RARE_MAX {
+            return Ok(None);
+        }
+        let mut found = found.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(Some(found))
+    }
+
+    /// The next of what has common words.
+    async fn read_common(&mut self, below: Uuid) -> Result<Ahead> {
+        let walk = format!("s.words @@ $1::text::tsquery AND s.comment < $2 ORDER BY s.comment DESC LIMIT {CHUNK}");
+        // Each site by itself: a small one is not looked for among all that a big one has.
+        let found = if self.sites.is_some() {
+            format!(
+                "SELECT f.site, f.comment FROM unnest($3::integer[]) AS asked(site), \
+                 LATERAL (SELECT s.site, s.comment FROM search s WHERE s.site = asked.site AND {walk}) f ORDER BY f.comment DESC LIMIT {CHUNK}"
+            )
+        } else {
+            format!("SELECT s.site, s.comment FROM search s WHERE $3::integer[] IS NULL AND {walk}")
+        };
         let read = format!(
             "SELECT {} FROM ({found}) s JOIN comment c ON c.site = s.site AND c.uid = s.comment ORDER BY c.uid DESC",
             seen::columns()
@@ -302,8 +368,7 @@ impl Hunt<'_> {
         }
         if directly {
             self.read += 1;
-            let title = self.known.article(site, &seen.content).and_then(|article| article.title.as_deref());
-            if !Words::of(&seen.content.comment, title).answer(&filter.question) {
+            if !self.known.words(site, &seen.content).answer(&filter.question) {
                 return;
             }
         }

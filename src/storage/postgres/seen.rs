@@ -12,6 +12,7 @@ use crate::domain::decision::{DecidedBy, Record, Status};
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
 use crate::domain::reads::Glimpse;
+use crate::domain::search::Words;
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
 use crate::storage::codec::{self, Content};
@@ -118,6 +119,11 @@ impl Known {
     pub(super) fn section<'a>(&'a self, site: SiteId, content: &'a Content) -> Option<&'a str> {
         let own = content.comment.article.section.as_deref();
         own.or_else(|| self.article(site, content).and_then(|article| article.section.as_deref()))
+    }
+
+    /// Its words, with those of its article's title.
+    pub(super) fn words(&self, site: SiteId, content: &Content) -> Words {
+        Words::of(&content.comment, self.article(site, content).and_then(|article| article.title.as_deref()))
     }
 
     /// The name of the site of a comment that was learned of.

@@ -186,9 +186,11 @@ async fn insert_held(work: &Work, batch: &[&Prepared]) -> Result<Vec<(Uuid, Outc
     work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&JOINING]).await?;
     let outcomes = insert(work, batch, false).await?;
     let stored: HashMap<Uuid, Outcome> = outcomes.iter().copied().collect();
-    for new in batch.iter().filter(|new| stored.get(&new.uid) == Some(&Outcome::Stored)) {
-        queue::add(work, &new.row(), &new.content, new.content.at).await?;
-    }
+    let held = |new: &&&Prepared| new.content.status == Status::Held && stored.get(&new.uid) == Some(&Outcome::Stored);
+    let held: Vec<_> = batch.iter().filter(held).map(|new| (new.row(), &new.content)).collect();
+    let places: Vec<_> =
+        held.iter().map(|(row, content)| queue::Placed { row, content, held_at: content.at }).collect();
+    queue::add_all(work, &places).await?;
     Ok(outcomes)
 }
 

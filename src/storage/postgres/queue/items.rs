@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use tokio_postgres::Row as Cell;
 use uuid::Uuid;
 
+use super::super::batch::Keys;
 use super::super::db::{Cells as _, Db, Params};
 use super::super::rows::{self, Row};
 use super::super::seen::Known;
-use super::keys;
 use crate::domain::readers::{ReaderView, ReportSeen};
 use crate::domain::site::SiteId;
 use crate::domain::store::{Claim, QueueItem, Result, RulingCategory, StoreError};
@@ -74,7 +74,7 @@ impl Readers {
         if comments.is_empty() {
             return Ok(readers);
         }
-        let (sites, uids) = keys(comments.iter().map(|(row, _)| (row.site, row.uid)));
+        let Keys { sites, comments: uids } = Keys::of(comments.iter().map(|(row, _)| row));
         let asked = "FROM unnest($1::integer[], $2::uuid[]) AS asked(site, comment)";
         let views = format!(
             "SELECT asked.site, asked.comment, r.n, r.weight, v.up, v.down {asked}, \

@@ -1,7 +1,6 @@
 //! What waits for a person: one row for each, in and out in the commit that changes the status.
 //!
-//! Here they are written, always many in one statement. [`page`](mod@page) shows them and counts; [`items`] puts together what a page shows.
-//! Each row holds the words of its comment, so that a search of the queue misses nothing, wherever the index of all comments has got.
+//! Here they are written, many in one statement. [`page`](mod@page) shows them and counts; [`items`] puts together what a page shows.
 
 mod items;
 mod page;
@@ -12,9 +11,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 pub(super) use self::page::page;
+use super::batch::Keys;
 use super::db::{Cells as _, Db, number};
 use super::rows::Row;
-use super::search;
 use super::seen::Known;
 use super::work::Work;
 use crate::domain::comment::Article;
@@ -44,8 +43,8 @@ pub(super) async fn add_all(work: &Work, all: &[Placed<'_>]) -> Result<()> {
     if all.is_empty() {
         return Ok(());
     }
-    let mut known = Known::default();
     hold_sections(work, all).await?;
+    let mut known = Known::default();
     known.learn(work, all.iter().map(|placed| (placed.row.site, placed.content))).await?;
     let mut rows = Columns::default();
     for placed in all {
@@ -67,26 +66,21 @@ pub(super) async fn replace_all(work: &Work, all: &[Placed<'_>]) -> Result<()> {
         .iter()
         .partition(|placed| placed.row.status == Status::Held || drawn.contains(&(placed.row.site, placed.row.uid)));
     if !go.is_empty() {
-        let (sites, uids) = keys(go.iter().map(|placed| (placed.row.site, placed.row.uid)));
+        let keys = Keys::of(go.iter().map(|placed| placed.row));
         let delete = "DELETE FROM queue q USING unnest($1::integer[], $2::uuid[]) AS gone(site, comment) \
                       WHERE q.site = gone.site AND q.comment = gone.comment";
-        work.execute(delete, &[&sites, &uids]).await?;
+        work.execute(delete, &[&keys.sites, &keys.comments]).await?;
     }
     add_all(work, &stay).await
 }
 
 /// Which of these wait although they are not held.
 async fn drawn(work: &Work, of: &[&Placed<'_>]) -> Result<HashSet<(SiteId, Uuid)>> {
-    let (sites, uids) = keys(of.iter().map(|placed| (placed.row.site, placed.row.uid)));
+    let keys = Keys::of(of.iter().map(|placed| placed.row));
     let read = "SELECT s.site, s.comment FROM unnest($1::integer[], $2::uuid[]) AS asked(site, comment) \
                 JOIN sample s ON s.site = asked.site AND s.comment = asked.comment WHERE s.ruling IS NULL";
-    let found = work.query(read, &[&sites, &uids]).await?;
+    let found = work.query(read, &[&keys.sites, &keys.comments]).await?;
     found.iter().map(|row| Ok((row.site(0)?, row.cell(1)?))).collect()
-}
-
-/// Sites and uids as `unnest` takes them.
-pub(super) fn keys(of: impl Iterator<Item = (SiteId, Uuid)>) -> (Vec<i32>, Vec<Uuid>) {
-    of.map(|(site, uid)| (number(site), uid)).unzip()
 }
 
 /// Until the end of this transaction no article of these comments changes its section: whoever changes it waits, and then finds them in the queue
@@ -105,61 +99,57 @@ async fn hold_sections(work: &Work, all: &[Placed<'_>]) -> Result<()> {
 
 /// Rows to be written, by column.
 #[derive(Default)]
-struct Columns {
-    sites: Vec<i32>,
-    uids: Vec<Uuid>,
+struct Columns<'a> {
+    keys: Keys,
     authors_before: Vec<i64>,
     categories: Vec<i16>,
     signals: Vec<String>,
     sections: Vec<Option<String>>,
-    langs: Vec<Option<String>>,
+    langs: Vec<Option<&'a str>>,
     articles: Vec<i64>,
     authors: Vec<i64>,
     priorities: Vec<f64>,
     held_at: Vec<i64>,
-    words: Vec<String>,
 }
 
-impl Columns {
-    fn push(&mut self, work: &Work, placed: &Placed<'_>, known: &Known) {
+impl<'a> Columns<'a> {
+    fn push(&mut self, work: &Work, placed: &Placed<'a>, known: &Known) {
         let Placed { row, content, held_at } = *placed;
         let waiting = Waiting::of(work, row.site, row.status, content);
-        let title = known.article(row.site, content).and_then(|article| article.title.as_deref());
-        self.sites.push(number(row.site));
-        self.uids.push(row.uid);
+        self.keys.sites.push(number(row.site));
+        self.keys.comments.push(row.uid);
         self.authors_before.push(row.author.cast_signed());
-        self.categories.push(i16::from(waiting.category));
+        self.categories.push(waiting.category);
         self.signals.push(waiting.signals);
         self.sections.push(known.section(row.site, content).map(ToOwned::to_owned));
-        self.langs.push(content.lang.clone());
+        self.langs.push(waiting.lang);
         self.articles.push(waiting.article);
         self.authors.push(waiting.author);
         self.priorities.push(waiting.priority);
         self.held_at.push(held_at.as_millis());
-        self.words.push(search::words(&content.comment, title));
     }
 
     async fn write(&self, work: &Work) -> Result<()> {
         // Whether the author had a comment approved there before is looked up in the same statement.
         let write = format!(
-            "INSERT INTO queue (site, comment, category, signals, section, lang, article, author, priority, held_at, author_known, words) \
+            "INSERT INTO queue (site, comment, category, signals, section, lang, article, author, priority, held_at, author_known) \
              SELECT n.site, n.comment, n.category, n.signals, n.section, n.lang, n.article, n.author, n.priority, n.held_at, \
              EXISTS (SELECT 1 FROM (SELECT c.status FROM comment c WHERE c.site = n.site AND c.author = n.by AND c.uid < n.comment \
-             ORDER BY c.uid DESC LIMIT {}) before WHERE before.status = {}), array_to_tsvector(string_to_array(n.words, ' ')) \
+             ORDER BY c.uid DESC LIMIT {}) before WHERE before.status = {}) \
              FROM unnest($1::integer[], $2::uuid[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::bigint[], \
-             $9::bigint[], $10::double precision[], $11::bigint[], $12::text[]) \
-             AS n(site, comment, by, category, signals, section, lang, article, author, priority, held_at, words) \
+             $9::bigint[], $10::double precision[], $11::bigint[]) \
+             AS n(site, comment, by, category, signals, section, lang, article, author, priority, held_at) \
              ON CONFLICT (site, comment) DO UPDATE SET category = excluded.category, signals = excluded.signals, \
              section = excluded.section, lang = excluded.lang, article = excluded.article, author = excluded.author, \
-             priority = excluded.priority, held_at = excluded.held_at, words = excluded.words",
+             priority = excluded.priority, held_at = excluded.held_at",
             AuthorKind::DEPTH,
             codec::status_code(Status::Approved),
         );
         work.execute(
             &write,
             &[
-                &self.sites,
-                &self.uids,
+                &self.keys.sites,
+                &self.keys.comments,
                 &self.authors_before,
                 &self.categories,
                 &self.signals,
@@ -169,7 +159,6 @@ impl Columns {
                 &self.authors,
                 &self.priorities,
                 &self.held_at,
-                &self.words,
             ],
         )
         .await?;
@@ -177,11 +166,10 @@ impl Columns {
     }
 }
 
-/// Puts comments that wait, and came without a section of their own, into that of their article: who may see them depends on it.
+/// Puts comments that wait, and came without a section of their own, into that of their article: who may see them depends on it. Whoever calls
+/// holds the article's lock alone (`articles::put`), so nobody puts one into the queue meanwhile who did not see the new section.
 pub(super) async fn follow_article(work: &Work, site: SiteId, article: &Article) -> Result<()> {
     let id = article.id.as_str();
-    // Whoever puts one into the queue just now, and did not see the new section, is waited for: see `hold_sections`.
-    work.query("SELECT pg_advisory_xact_lock($1)", &[&work.hasher.article(site, id).cast_signed()]).await?;
     let read = "SELECT q.comment, c.b FROM queue q JOIN comment c ON c.site = q.site AND c.uid = q.comment \
                 WHERE q.site = $1 AND q.article = $2";
     let key = crate::storage::waiting::article_key(work, id);
@@ -224,7 +212,7 @@ pub(super) async fn claim(
             free.insert(row.cell::<Uuid>(1)?, site);
         }
     }
-    let (sites, found) = keys(free.iter().map(|(uid, site)| (*site, *uid)));
+    let (found, sites): (Vec<Uuid>, Vec<i32>) = free.iter().map(|(uid, site)| (*uid, number(*site))).unzip();
     let write = "UPDATE queue q SET claimed_by = $3, claimed_until = $4 FROM unnest($1::integer[], $2::uuid[]) AS free(site, comment) \
                  WHERE q.site = free.site AND q.comment = free.comment";
     work.execute(write, &[&sites, &found, &by.email, &until.as_millis()]).await?;

@@ -80,7 +80,8 @@ struct Asked<'a> {
     langs: Option<Vec<String>>,
     article: Option<i64>,
     author: Option<i64>,
-    question: Option<String>,
+    /// Those that have the words that are asked for.
+    answers: Option<Vec<Uuid>>,
     uids: &'a [Uuid],
     /// The number of its campaign; one that none has when there is no such campaign.
     campaign: Option<i64>,
@@ -102,6 +103,10 @@ impl<'a> Asked<'a> {
             reach_sites = reach.sites.as_ref().map(|_| those(&|name| reach.covers_site(name)));
             sites = (!filter.sites.is_empty()).then(|| those(&|name| filter.sites.iter().any(|asked| asked == name)));
         }
+        let answers = match &filter.q {
+            Some(q) => Some(search::waiting_with(db, &Question::read(q)).await?),
+            None => None,
+        };
         let campaign = match filter.campaign {
             Some(uid) => Some(campaigns::number_of(db, uid).await?),
             None => None,
@@ -114,11 +119,11 @@ impl<'a> Asked<'a> {
             langs: langs(reach),
             article: filter.article.as_deref().map(|id| article_key(db, id)),
             author: filter.author.as_deref().map(|id| author_key(db, id)),
-            question: filter.q.as_deref().map(|q| search::tsquery(&Question::read(q)).unwrap_or_default()),
+            answers,
             uids: filter.uids.as_deref().unwrap_or_default(),
             campaign,
             sites,
-            category: filter.category.map(|category| i16::from(category_code(Some(category)))),
+            category: filter.category.map(|category| category_code(Some(category))),
             known: filter.author_kind.map(|kind| kind == AuthorKind::Known),
         })
     }
@@ -136,7 +141,7 @@ impl<'a> Asked<'a> {
         // parameters.
         let campaign = "(q.site, q.comment) IN (SELECT m.site, m.comment FROM campaign_member m WHERE m.campaign = $9)";
         for (is_asked, condition, otherwise) in [
-            (self.question.is_some(), "q.words @@ $7::text::tsquery", "$7::text IS NULL"),
+            (self.answers.is_some(), "q.comment = ANY($7::uuid[])", "$7::uuid[] IS NULL"),
             (self.filter.uids.is_some(), "q.comment = ANY($8::uuid[])", "$8::uuid[] IS NOT NULL"),
             (self.campaign.is_some() && in_campaign, campaign, "($9::bigint IS NULL OR $9 <> 0)"),
         ] {
@@ -163,7 +168,7 @@ impl<'a> Asked<'a> {
             &self.langs,
             &self.article,
             &self.author,
-            &self.question,
+            &self.answers,
             &self.uids,
             &self.campaign,
         ]

@@ -21,7 +21,7 @@ pub(super) const COLUMNS: &str =
 /// Rows that are alike.
 struct Group<'a> {
     site: SiteId,
-    category: u8,
+    category: i16,
     signals: &'a str,
     section: Option<&'a str>,
     lang: Option<&'a str>,
@@ -36,7 +36,7 @@ impl<'a> Group<'a> {
     fn read(row: &'a Cell) -> Result<Self> {
         Ok(Self {
             site: row.site(0)?,
-            category: u8::try_from(row.cell::<i16>(1)?).unwrap_or_default(),
+            category: row.cell(1)?,
             signals: row.cell(2)?,
             section: row.cell(3)?,
             lang: row.cell(4)?,
@@ -93,7 +93,7 @@ struct Tally<'a> {
     held: u64,
     oldest: Option<i64>,
     site: HashMap<SiteId, u64>,
-    category: BTreeMap<u8, u64>,
+    category: BTreeMap<i16, u64>,
     signal: HashMap<&'a str, u64>,
     section: HashMap<&'a str, u64>,
     lang: HashMap<&'a str, u64>,

@@ -52,12 +52,13 @@ fn author_is_known(connection: &Connection, row: &Row) -> Result<bool> {
 }
 
 fn insert(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp, known: bool) -> Result<()> {
-    let comment = &content.comment;
-    let section = match &comment.article.section {
-        Some(section) => Some(section.clone()),
-        None => articles::find(work.connection, row.site, &comment.article.id)?.and_then(|article| article.section),
-    };
     let waiting = Waiting::of(work.shared, row.site, row.live()?, content);
+    let section = match waiting.section {
+        Some(section) => Some(section.to_owned()),
+        None => {
+            articles::find(work.connection, row.site, &content.comment.article.id)?.and_then(|article| article.section)
+        }
+    };
     let write = "INSERT INTO queue (id, site, category, signals, section, lang, article, author, priority, held_at, author_known) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     work.connection.prepare_cached(write)?.execute(params![
@@ -66,7 +67,7 @@ fn insert(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp, kno
         waiting.category,
         waiting.signals,
         section,
-        content.lang,
+        waiting.lang,
         waiting.article,
         waiting.author,
         waiting.priority,

@@ -135,7 +135,7 @@ struct Sieve<'a> {
     /// Names of sites, where the reach depends on them, and what it covers, as it is met.
     names: Option<Vec<String>>,
     covered: HashMap<(u32, u32, u32), bool>,
-    category: Option<u8>,
+    category: Option<i16>,
     /// Which of the sets of signals hold the one asked for.
     signals: Option<Vec<bool>>,
     section: Option<u32>,
@@ -199,7 +199,7 @@ impl<'a> Sieve<'a> {
         let is = |holds: bool, condition: u16| if holds { 0 } else { condition };
         let at = |list: &Option<Vec<bool>>, slot: u32| list.as_ref().is_none_or(|list| list[slot as usize]);
         is(at(&self.sites, entry.site), of::SITE)
-            | is(self.category.is_none_or(|category| category == entry.category), of::CATEGORY)
+            | is(self.category.is_none_or(|category| category == i16::from(entry.category)), of::CATEGORY)
             | is(at(&self.signals, entry.signals), of::SIGNAL)
             | is(self.section.is_none_or(|section| section == entry.section), of::SECTION)
             | is(self.lang.is_none_or(|lang| lang == entry.lang), of::LANG)
@@ -277,7 +277,7 @@ impl Tally {
         if self.assigned[NONE as usize] > 0 {
             by_assigned.insert("none".to_owned(), self.assigned[NONE as usize]);
         }
-        let categories = (0_u8..).zip(self.category).filter(|(_, count)| *count > 0);
+        let categories = (0_i16..).zip(self.category).filter(|(_, count)| *count > 0);
         let kinds = [false, true].into_iter().zip(self.known).filter(|(_, count)| *count > 0);
         let mut campaigns: Vec<(i64, u64)> = self.campaign.into_iter().collect();
         campaigns.sort_unstable_by_key(|(number, count)| (std::cmp::Reverse(*count), *number));
