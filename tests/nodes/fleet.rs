@@ -70,7 +70,8 @@ impl Fleet {
              routes = [\"comment\"]\ntiers = [\"new\"]\n"
         );
         if let Some(port) = redis_port {
-            text += &format!("[shared]\nurl = \"redis://127.0.0.1:{port}/0\"\n");
+            // On a machine with little to spare an answer may take longer than the default lets it, and this is about numbers.
+            text += &format!("[shared]\nurl = \"redis://127.0.0.1:{port}/0\"\ntimeout_ms = 1000\n");
         }
         let config = folder.path().join("config.toml");
         std::fs::write(&config, text).expect("writable");
@@ -125,7 +126,12 @@ impl Fleet {
     pub(crate) async fn all_ready(&self) {
         for node in 0..self.nodes.len() {
             let ready = async || {
-                let ended = self.nodes[node].process.lock().unwrap().as_mut().is_none_or(|one| !matches!(one.try_wait(), Ok(None)));
+                let ended = self.nodes[node]
+                    .process
+                    .lock()
+                    .unwrap()
+                    .as_mut()
+                    .is_none_or(|one| !matches!(one.try_wait(), Ok(None)));
                 if ended {
                     self.begin(node);
                 }
@@ -206,7 +212,8 @@ impl Fleet {
 
     /// Listens to what happens in the queue, on one node.
     pub(crate) async fn watch(&self, node: usize) -> Watching {
-        let answer = self.client.get(self.at(node, "/v1/events")).bearer_auth(&self.token).send().await.expect("an answer");
+        let answer =
+            self.client.get(self.at(node, "/v1/events")).bearer_auth(&self.token).send().await.expect("an answer");
         assert_eq!(answer.status(), 200);
         let stream = answer.bytes_stream();
         let (said, heard) = std::sync::mpsc::channel();
@@ -224,7 +231,8 @@ impl Drop for Fleet {
     fn drop(&mut self) {
         if std::thread::panicking() {
             for node in &self.nodes {
-                let log = std::fs::read_to_string(self.folder.path().join(format!("{}.log", node.port))).unwrap_or_default();
+                let log =
+                    std::fs::read_to_string(self.folder.path().join(format!("{}.log", node.port))).unwrap_or_default();
                 let lines: Vec<&str> = log.lines().collect();
                 eprintln!("node at port {}:\n{}", node.port, lines[lines.len().saturating_sub(40)..].join("\n"));
             }

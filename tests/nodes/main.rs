@@ -107,7 +107,8 @@ async fn what_one_node_does_the_others_know(fleet: &Fleet) {
     assert_eq!((&now["status"], &now["version"]), (&json!("rejected"), &json!(2)));
 
     let plain = |id: &str| json!({"id": id, "article": {"id": "a-1"}, "author": {"id": "u-banned"}, "body": "The bridge opened on Monday, as planned."});
-    let ban = json!({"site": "news", "target": {"kind": "author", "value": "u-banned"}, "measure": "ban", "cause": "a test"});
+    let ban =
+        json!({"site": "news", "target": {"kind": "author", "value": "u-banned"}, "measure": "ban", "cause": "a test"});
     let (status, sanction) = fleet.ask_as_person(0, Method::POST, "/v1/sanctions", Some(&ban)).await.unwrap();
     assert_eq!(status, 201, "{sanction}");
     for node in 0..NODES {

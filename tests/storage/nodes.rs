@@ -1,6 +1,12 @@
 //! What the port promises to several processes: one lease has one holder, and nodes are known until they are forgotten.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use doorward::app::clock::Clock;
+use doorward::app::turns::Turns;
 use doorward::domain::nodes::Node;
+use doorward::domain::time::Timestamp;
 
 use crate::made::at;
 use crate::suite::Engine;
@@ -65,4 +71,42 @@ pub(crate) async fn nodes_are_known_until_they_are_gone_or_not_seen(engine: &dyn
     store.node_gone("c").await.unwrap();
     assert_eq!(names().await, known(&[("b", 10)]));
     assert!(store.schema() >= 9);
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        at(0)
+    }
+}
+
+/// Two nodes that would both do it: one does, and the other one as soon as that one has given it back.
+pub(crate) async fn work_for_all_is_done_by_one_and_then_by_the_next(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let node = |name: &str| Turns::shared(Arc::clone(&store), Arc::new(Still), name.into());
+    let (one, two) = (node("one"), node("two"));
+    let (began, news) = (AtomicUsize::new(0), tokio::sync::Notify::new());
+    let work = || async {
+        began.fetch_add(1, Ordering::SeqCst);
+        news.notify_one();
+        std::future::pending().await
+    };
+    tokio::select! {
+        _ = one.run("learning", work) => unreachable!("it never ends"),
+        () = news.notified() => {}
+    }
+    // It was dropped where it stood, and its lease has not run out.
+    assert!(!store.lease_take("learning", "two", at(9), at(0)).await.unwrap());
+    one.give_back(&["learning"]).await;
+    tokio::select! {
+        _ = two.run("learning", work) => unreachable!("it never ends"),
+        () = news.notified() => {}
+    }
+    assert_eq!(began.load(Ordering::SeqCst), 2);
+    let alone = Turns::alone();
+    tokio::select! {
+        _ = alone.run("learning", work) => unreachable!("it never ends"),
+        () = news.notified() => {} // where there is nobody else, nobody is asked
+    }
 }

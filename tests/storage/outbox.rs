@@ -191,7 +191,11 @@ pub(crate) async fn what_was_on_its_way_in_a_crash_is_taken_again(engine: &dyn E
     let crashed = engine.crashed().await;
     let after = crashed.open().await;
     let again = take(&*after, &news, 63).await;
-    assert_eq!((again[0].message, again[0].attempts), (taken[0].message, 2), "at the latest when its lease has run out");
+    assert_eq!(
+        (again[0].message, again[0].attempts),
+        (taken[0].message, 2),
+        "at the latest when its lease has run out"
+    );
     settle(&*after, &again[0], Settled::Delivered, 64).await;
     assert_eq!(said(&take(&*after, &news, 64).await), [pair("c-1", Status::Approved)]);
 }

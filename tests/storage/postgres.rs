@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use doorward::domain::news::{Bulletin as _, News};
 use doorward::domain::nodes::Nodes as _;
-use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
+use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
 use doorward::domain::store::Store;
 use doorward::storage::Config;
 use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};

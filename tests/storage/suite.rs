@@ -89,6 +89,7 @@ macro_rules! run_on_each {
             any_course_of_events_agrees_with_a_simple_model,
             of_all_who_ask_at_once_one_has_the_lease,
             lease_is_its_holders_until_it_runs_out_or_is_given_back,
+            work_for_all_is_done_by_one_and_then_by_the_next,
             nodes_are_known_until_they_are_gone_or_not_seen,
             sessions_end_by_age_and_by_idleness,
             sessions_are_listed_and_ended_by_whose_they_are,

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,7 +56,7 @@ pub struct PostgresBulletin {
 #[derive(Default)]
 struct Shared {
     /// That hints were dropped here, and others are to be told.
-    lost: std::sync::atomic::AtomicBool,
+    lost: AtomicBool,
     /// That news were dropped here, or may have been missed.
     missed: Notify,
 }
@@ -80,7 +81,7 @@ impl PostgresBulletin {
 impl Bulletin for PostgresBulletin {
     fn tell(&self, news: News) {
         if self.outgoing.try_send(news).is_err() {
-            self.shared.lost.store(true, std::sync::atomic::Ordering::Relaxed);
+            self.shared.lost.store(true, Ordering::Relaxed);
         }
     }
 
@@ -157,7 +158,7 @@ impl Line {
             listening = self.connect_again().await;
             // Nobody knows what was told meanwhile, by either side.
             while to_tell.try_recv().is_ok() {}
-            self.shared.lost.store(true, std::sync::atomic::Ordering::Relaxed);
+            self.shared.lost.store(true, Ordering::Relaxed);
             self.shared.missed.notify_one();
             tracing::info!("other nodes are heard of again");
         }
@@ -208,23 +209,23 @@ impl Line {
 
     /// Tells what was gathered. With nothing to tell it asks whether anybody is there.
     async fn tell(&self, listening: &Listening, hints: &mut Vec<News>) -> Result<(), String> {
-        if self.shared.lost.swap(false, std::sync::atomic::Ordering::Relaxed) {
+        if self.shared.lost.swap(false, Ordering::Relaxed) {
             hints.push(News::Lost);
         }
-        let mut notices = Vec::with_capacity(hints.len());
-        for news in hints.drain(..) {
-            let notice = serde_json::to_string(&Notice { from: Some(Arc::clone(&self.node)), news });
-            match notice {
-                Ok(notice) if notice.len() <= NOTICE_MAX => notices.push(notice),
-                Ok(_) | Err(_) => self.shared.lost.store(true, std::sync::atomic::Ordering::Relaxed), // told with the next
-            }
-        }
+        let notices: Vec<String> = hints.drain(..).map(|news| self.notice(news)).collect();
         let tell = "SELECT pg_notify($1, notice) FROM unnest($2::text[]) notice";
         match timeout(ASK_EVERY, listening.client.execute(tell, &[&listening.channel, &notices])).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no answer".to_owned()),
         }
+    }
+
+    /// As it travels; what is too long is said to be lost.
+    fn notice(&self, news: News) -> String {
+        let write = |news| serde_json::to_string(&Notice { from: Some(Arc::clone(&self.node)), news });
+        let written = write(news).ok().filter(|notice| notice.len() <= NOTICE_MAX);
+        written.or_else(|| write(News::Lost).ok()).unwrap_or_default() // a name and a word can be written
     }
 
     fn hear(&self, notice: &str) {

@@ -271,11 +271,12 @@ async fn note_change(work: &Work, site: SiteId, change: &Noted<'_>, at: Timestam
     Ok(())
 }
 
-async fn models(db: &Db) -> Result<Vec<SiteModel>> {
-    let read =
-        "SELECT site, number, base, at, b, checksum FROM site_model WHERE ended_at IS NULL ORDER BY site, number";
+/// Those in force, of one site or of all.
+async fn models(db: &Db, of: Option<SiteId>) -> Result<Vec<SiteModel>> {
+    let read = "SELECT site, number, base, at, b, checksum FROM site_model \
+                WHERE ended_at IS NULL AND ($1::integer IS NULL OR site = $1) ORDER BY site, number";
     let mut models = Vec::new();
-    for row in db.query(read, &[]).await? {
+    for row in db.query(read, &[&of.map(number)]).await? {
         let (site, number) = (row.site(0)?, model_number(row.cell(1)?)?);
         match model_of(site, &row) {
             Ok(model) => models.push(model),
@@ -406,7 +407,11 @@ impl Learning for PostgresStore {
     }
 
     async fn site_models(&self) -> Result<Vec<SiteModel>> {
-        models(&self.db().await?).await
+        models(&self.db().await?, None).await
+    }
+
+    async fn site_model(&self, site: SiteId) -> Result<Option<SiteModel>> {
+        Ok(models(&self.db().await?, Some(site)).await?.pop())
     }
 
     async fn site_model_end(
