@@ -81,7 +81,7 @@ def measure(server, connections, seconds, run, threads, path=None, stores=True):
     server.resume()
     before, cpu = (server.rows() if stores else None), server.cpu_s()
     saw = spamc(server, connections, seconds, run) if server.name == "spamd" else wrk(server, connections, seconds, run, threads, path)
-    saw["cpu_us"] = (server.cpu_s() - cpu) / saw["answered"] * 1e6
+    saw["cpu_us"] = (server.cpu_s() - cpu) / max(1, saw["answered"]) * 1e6
     saw["memory_mb"] = server.memory_mb()
     if before is not None:
         saw["stored"] = settled(server) - before

@@ -108,26 +108,27 @@ def compute(v):
     as_campaigns = spam / 2 * v["in_campaigns"] / 100
     people = (one_by_one + as_campaigns) / v["decisions_an_hour"] / v["hours_a_shift"]
     servers = shards * v["copies"]
-    money_cores = (max(2, math.ceil(cores)) + servers * v["cores_a_server"]) * v["core_month"]
+    nodes, of_cores = shards * 2, max(1, math.ceil(cores / shards / 2))
+    money_cores = (nodes * of_cores + servers * v["cores_a_server"]) * v["core_month"]
     money_memory = (past_gb + ids_gb) * v["memory_gb_month"]
     money_disk = kept_tb * 1e3 * v["copies"] * v["disk_gb_month"]
     number = table.count
     postgres_cores = peak * v["postgres_cpu_us"] / 1e6 / v["busy_at_most"]
     lines = [
         ("comments a second, mean and busiest hour", f"{number(mean)} and {number(peak)}", "comments ÷ 86,400; × `peak_factor` × `wave_factor`"),
-        ("cores for the service", f"{cores:.1f}", "busiest hour × (`service_cpu_us` + `index_cpu_us`) ÷ `busy_at_most`"),
-        ("nodes", f"{max(2, math.ceil(cores / 4))} of 4 cores", "at least two, so that one can go"),
+        ("cores for the service, all shards", f"{cores:.1f}", "busiest hour × (`service_cpu_us` + `index_cpu_us`) ÷ `busy_at_most`"),
         ("the largest site's comments a second, busiest hour", number(largest_a_s), "× `largest_share`: what one shard must take"),
         ("disk a day", f"{gb_day:,.0f} GB", "comments × `comment_bytes`"),
         ("disk a year", f"{gb_day * year / 1e3:,.1f} TB", "× 365, one copy"),
         ("disk of what is kept", f"{kept_tb:,.1f} TB", "× `kept_days`, one copy"),
         ("shards, by site", number(shards), "what is kept ÷ `shard_tb`, at least two"),
+        ("nodes, each of one shard", f"{nodes} of {of_cores} core{'s' * (of_cores > 1)}", "two a shard, so that one can go; with SQLite a shard has one"),
         ("memory of the past", f"{past_gb:,.0f} GB", "comments × `past_days` × `past_bytes`"),
         ("memory of ids", f"{ids_gb:,.0f} GB", "comments × `kept_days` × `id_bytes`, all shards together"),
         ("decisions by people a day, one by one", number(one_by_one), "genuine × `held_share` + spam that waits outside campaigns"),
         ("decisions about campaigns a day", number(as_campaigns), "spam that waits in campaigns ÷ 100"),
         ("people", number(people), "decisions ÷ `decisions_an_hour` ÷ `hours_a_shift`"),
-        ("money a month: cores", f"${number(money_cores)}", "nodes and database servers"),
+        ("money a month: cores", f"${number(money_cores)}", "nodes, and `copies` of each shard with `cores_a_server`"),
         ("money a month: memory", f"${number(money_memory)}", "past and ids"),
         ("money a month: disk", f"${number(money_disk)}", "what is kept × `copies`"),
         ("money a million comments", f"${(money_cores + money_memory + money_disk) / 30.4 / day * 1e6:.2f}", "without people"),
@@ -143,7 +144,9 @@ def main():
     if missing:
         sys.exit(f"not measured yet: {', '.join(missing)}; give them, or --measured target/bench/result.json")
     shown = lambda value, unit: f"{value:,.0f} {unit}".strip() if value >= 100 else f"{value:,.3g} {unit}".strip()
+    source = json.loads(given.measured.read_text())["about"] if given.measured else "Inputs that count as measured were given by hand."
     text = "\n\n".join([
+        f"Computed by `bench/scale.py` on {table.today()}. {source}",
         table.markdown(["what it takes", "", "computed by"], [[f"{what}", amount, by] for what, amount, by in compute(values)]).replace("| --- | ---: | ---: |", "| --- | ---: | --- |"),
         table.markdown(["input", "", "what it is", "from"], [[f"`{name}`", shown(values[name], unit), what, source] for name, (_, unit, what, source) in INPUTS.items() if values[name]]).replace("| --- | ---: | ---: | ---: |", "| --- | ---: | --- | --- |"),
     ])
