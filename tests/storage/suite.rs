@@ -182,6 +182,7 @@ macro_rules! run_on_each {
             what_was_concluded_is_kept_whole_or_not_at_all,
             what_a_site_taught_is_there_after_a_crash,
             rolled_back_model_is_the_one_before_and_the_rest_is_set_aside,
+            what_another_node_learned_answers_here_once_it_is_read,
             what_was_drawn_waits_and_stays_what_it_was,
             drawn_verdicts_are_counted_with_what_people_said,
             no_more_are_drawn_in_a_day_than_allowed,
