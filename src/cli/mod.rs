@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod migrate;
+mod move_to;
 mod outbox;
 mod secrets;
 mod serve;
@@ -72,6 +73,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Bring the database to this version
     Migrate,
+    /// Move everything from a SQLite file into an empty PostgreSQL database
+    Move(move_to::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
     /// Measure a model on labelled comments
@@ -120,6 +123,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::CheckConfig(arguments) => check_config::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Migrate => block_on(migrate::run(&config))?,
+        Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
         Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
 }

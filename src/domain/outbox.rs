@@ -171,8 +171,8 @@ pub trait Outbox: Send + Sync {
     /// Takes at most `most` notices of a site that may be sent now, those due longest first and one for each comment, until `until`: nobody else gets
     /// them before. Each counts as attempted from here on, even if this process dies before it sends them.
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>>;
-    /// Notes what became of attempts, in one commit.
-    async fn outbox_settle(&self, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()>;
+    /// Notes what became of attempts to tell a site something, in one commit.
+    async fn outbox_settle(&self, site: SiteId, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()>;
     /// Where a site's notices go.
     async fn outbox_receiver(&self, site: SiteId, now: Timestamp) -> Result<Option<Receiver>>;
     /// What waits and what is dead, newest first.

@@ -110,12 +110,17 @@ pub(super) fn decode_content(what: &str, bytes: &[u8]) -> Result<Content, StoreE
 
 /// Reads of a revision what was sent: it stands before the verdict in every version, and verdicts are most of the bytes.
 pub(super) fn decode_sent(what: &str, bytes: &[u8]) -> Result<NewComment, StoreError> {
+    decode_hashed(what, bytes).map(|(_, sent)| sent)
+}
+
+/// The same, with the hash that stands before it.
+pub(super) fn decode_hashed(what: &str, bytes: &[u8]) -> Result<(ContentHash, NewComment), StoreError> {
     match bytes.split_first() {
         Some((&(VERSION | VERDICT_VERSION), rest)) => {
             let read = postcard::take_from_bytes::<(ContentHash, NewComment)>(rest);
-            read.map(|((_, sent), _)| sent).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
+            read.map(|(read, _)| read).map_err(|error| StoreError::Corrupt(format!("{what}: {error}")))
         }
-        _ => decode_content(what, bytes).map(|content| content.comment), // says what is wrong
+        _ => decode_content(what, bytes).map(|content| (content.hash, content.comment)), // says what is wrong
     }
 }
 

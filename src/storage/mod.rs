@@ -2,14 +2,19 @@
 //! them, everything else sees the ports.
 
 mod addresses;
+mod appealed;
 mod before;
+mod campaigned;
 mod chain;
 mod codec;
 mod config;
 mod derived;
 pub mod memory;
+pub mod moving;
 pub mod postgres;
+mod sanctioned;
 pub mod sqlite;
 mod told;
+mod waiting;
 
 pub use config::Config;

@@ -10,6 +10,7 @@ mod history;
 mod learning;
 mod made;
 mod model;
+mod moving;
 mod outbox;
 mod people;
 mod postgres;

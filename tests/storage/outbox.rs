@@ -37,7 +37,7 @@ async fn take(store: &dyn Store, news: &Site, seconds: i64) -> Vec<Due> {
 }
 
 async fn settle(store: &dyn Store, due: &Due, settled: Settled, seconds: i64) {
-    store.outbox_settle(vec![(due.number, settled)], at(seconds)).await.unwrap();
+    store.outbox_settle(due.site, vec![(due.number, settled)], at(seconds)).await.unwrap();
 }
 
 fn again(seconds: i64) -> Settled {

@@ -27,11 +27,11 @@ macro_rules! where_there_is_one {
 crate::run_on_each!(engine => where_there_is_one);
 
 /// A schema in the database, used by one test.
-struct Schema {
+pub(crate) struct Schema {
     url: String,
 }
 
-fn skipped() {
+pub(crate) fn skipped() {
     assert_ne!(
         std::env::var("DOORWARD_POSTGRES").as_deref(),
         Ok("required"),
@@ -42,7 +42,7 @@ fn skipped() {
 
 impl Schema {
     /// A fresh one; `None` where there is no database.
-    async fn new() -> Option<Self> {
+    pub(crate) async fn new() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let url = std::env::var("DOORWARD_TEST_POSTGRES").ok().filter(|url| !url.is_empty())?;
         let name = format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -55,7 +55,7 @@ impl Schema {
         Some(Self { url: format!("{url}?options=-csearch_path%3D{name}") })
     }
 
-    fn config(&self) -> Config {
+    pub(crate) fn config(&self) -> Config {
         Config { url: self.url.clone(), connections: 6, ..Config::default() }
     }
 }

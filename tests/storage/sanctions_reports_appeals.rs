@@ -46,7 +46,7 @@ async fn told(store: &dyn Store, site: &Site, seconds: i64) -> Vec<String> {
             });
             settled.push((one.number, doorward::domain::outbox::Settled::Delivered));
         }
-        store.outbox_settle(settled, at(seconds)).await.unwrap();
+        store.outbox_settle(site.id, settled, at(seconds)).await.unwrap();
     }
 }
 
@@ -624,7 +624,7 @@ pub(crate) async fn a_dead_answer_to_an_appeal_outlives_what_is_told_later_of_it
     store.appeal_answer(answer(&first, false, 2)).await.unwrap();
     let due = store.outbox_take(news.id, 1, at(12), at(60)).await.unwrap();
     let dead = doorward::domain::outbox::Settled::Dead { problem: "refused".to_owned() };
-    store.outbox_settle(vec![(due[0].number, dead)], at(13)).await.unwrap();
+    store.outbox_settle(news.id, vec![(due[0].number, dead)], at(13)).await.unwrap();
     store.rule(ruling(Action::Approve, &[&record], 14)).await.unwrap();
     assert_eq!(told(&*store, &news, 14).await, ["c-1 approved"]);
     let all = doorward::domain::outbox::LetterFilter::default();

@@ -26,6 +26,11 @@ pub enum OpenError {
         /// What this build knows.
         known: i32,
     },
+    /// Not everything has arrived yet.
+    #[error(
+        "a move into this database was begun and is not finished; run the same `doorward move` again, it goes on where it stopped"
+    )]
+    HalfMoved,
     /// The schema could not be made.
     #[error("the schema could not be brought up to date")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),

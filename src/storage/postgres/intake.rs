@@ -12,7 +12,7 @@ use super::together::{self, JOINING, Outcome};
 use super::work::{Work, transact};
 use super::{
     PostgresStore, appeals, articles, campaigns, learning, outbox, privacy, queue, reports, rulings, samples,
-    sanctions, uid,
+    sanctions, search, uid,
 };
 use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
@@ -252,6 +252,7 @@ pub(super) async fn revise(work: &Work, new: &Prepared) -> Result<Option<Record>
     (row.trace, row.bytes) = (new.trace_bytes.clone(), new.content_bytes.clone());
     (row.author, row.account, row.article) = (new.keys.author, new.keys.account, new.keys.article);
     replace_row(work, &mut row, status, decided_by, content.at).await?;
+    search::note_due(work, row.site, row.uid).await?;
     samples::revise(work, &row, &content, new.lot).await?;
     queue::replace(work, &row, &content, held_since).await?;
     campaigns::record(work, &row, new.id(), new.membership.as_ref()).await?;
@@ -284,11 +285,9 @@ pub(super) async fn erase(
 }
 
 /// Tables with rows of a comment that go with it, and that no other module takes care of.
-const ITS_ROWS: [&str; 9] = [
+const ITS_ROWS: [&str; 7] = [
     "DELETE FROM comment WHERE site = $1 AND uid = $2",
     "DELETE FROM queue WHERE site = $1 AND comment = $2",
-    "DELETE FROM search WHERE site = $1 AND comment = $2",
-    "DELETE FROM search_due WHERE site = $1 AND comment = $2",
     "DELETE FROM revision WHERE site = $1 AND comment = $2",
     "DELETE FROM happening WHERE site = $1 AND comment = $2",
     "DELETE FROM moved WHERE site = $1 AND comment = $2",
@@ -305,6 +304,7 @@ pub(super) async fn wipe(work: &Work, row: &Row, id: &ExternalId, by: &Actor, at
     appeals::forget(work, row.site, row.uid).await?;
     campaigns::forget(work, row.site, row.uid).await?;
     learning::forget(work, row).await?;
+    search::forget(work, row.site, row.uid).await?;
     let site = number(row.site);
     let its: Params<'_> = &[&site, &row.uid];
     try_join_all(ITS_ROWS.iter().map(|delete| work.execute(delete, its))).await?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use rustls::ClientConfig;
+use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -23,6 +24,9 @@ pub(super) struct Opened {
 
 /// What programs that migrate at the same moment take turns by: any number that nobody else uses.
 const MIGRATION_LOCK: i64 = 0x646f_6f72_7761_7264;
+
+/// In `meta`, from the first row of a move until all of it is here and verified.
+pub(in crate::storage) const MOVING: &str = "moving";
 
 /// Makes the schema when it is missing, brings it up to date when it is older, and opens the pool.
 pub(super) async fn open(config: &Config) -> Result<Opened, OpenError> {
@@ -75,18 +79,41 @@ fn unreachable(error: tokio_postgres::Error) -> OpenError {
 }
 
 async fn prepare(client: &mut Client) -> Result<[u8; 32], OpenError> {
-    let version: String = client.query_one("SHOW server_version_num", &[]).await.map_err(unreachable)?.get(0);
-    if version.parse::<u32>().unwrap_or(0) < 150_000 {
-        return Err(OpenError::TooOld(version));
-    }
+    check_version(client).await?;
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
     let migrated = migrate(client).await;
     let secret = match migrated {
-        Ok(()) => secret(client).await,
+        Ok(()) => whole(client).await,
         Err(error) => Err(error),
     };
     client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
     secret
+}
+
+/// A connection for moving everything into this database, with its schema.
+pub(in crate::storage) async fn to_move_into(config: &Config) -> Result<(Client, JoinHandle<()>), OpenError> {
+    let (mut client, connection) = address(config)?.connect(tls()?).await.map_err(unreachable)?;
+    let driven = tokio::spawn(async move { drop(connection.await) }); // whoever waits for an answer hears of its end
+    check_version(&client).await?;
+    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
+    let migrated = migrate(&mut client).await;
+    client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
+    migrated.map(|()| (client, driven))
+}
+
+/// The secret, unless everything else is still on its way here.
+async fn whole(client: &Client) -> Result<[u8; 32], OpenError> {
+    let failed = |error: tokio_postgres::Error| OpenError::Unreachable(Box::new(error));
+    let read = "SELECT 1 FROM meta WHERE name = $1";
+    if client.query_opt(read, &[&MOVING]).await.map_err(failed)?.is_some() {
+        return Err(OpenError::HalfMoved);
+    }
+    secret(client).await
+}
+
+async fn check_version(client: &Client) -> Result<(), OpenError> {
+    let version: String = client.query_one("SHOW server_version_num", &[]).await.map_err(unreachable)?.get(0);
+    if version.parse::<u32>().unwrap_or(0) < 150_000 { Err(OpenError::TooOld(version)) } else { Ok(()) }
 }
 
 async fn migrate(client: &mut Client) -> Result<(), OpenError> {

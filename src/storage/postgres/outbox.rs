@@ -1,24 +1,44 @@
-//! outbox: see the same module of the other engine.
-#![allow(unused_imports, clippy::wildcard_imports, reason = "written by somebody soon")]
-use super::PostgresStore;
-use super::db::{Cells as _, Db, Params, number, signed};
-use super::rows::{self, Row};
-use super::work::{Work, not_built, transact};
-use crate::domain::appeal::*;
-use crate::domain::comment::*;
-use crate::domain::decision::*;
-use crate::domain::outbox::*;
-use crate::domain::people::*;
-use crate::domain::site::*;
-use crate::domain::store::*;
-use crate::domain::time::Timestamp;
-use crate::domain::trace::Trace;
-use crate::storage::codec::{self, Content, Happened};
-use crate::storage::told::Stored;
+//! What sites have yet to be told: rows written in the commit of what they tell of, taken by those who deliver.
+//!
+//! Several nodes may deliver at once. A notice is given out to one of them until its lease runs out, and of a comment one at a time: the next
+//! one is not sendable while an older one is there, whoever may have that one. What was on its way when a node died is sent again when its
+//! lease has run out: a node that starts cannot know what others are sending.
+
+use std::collections::{HashMap, HashSet};
+
 use async_trait::async_trait;
-use std::collections::HashSet;
+use futures_util::future::try_join5;
+use tokio_postgres::Row as Cell;
 use uuid::Uuid;
 
+use super::batch::Keys;
+use super::cursor;
+use super::db::{Cells as _, Db, number, signed};
+use super::rows::{self, Row};
+use super::work::{Work, transact};
+use super::{PostgresStore, samples, uid};
+use crate::domain::appeal::AppealState;
+use crate::domain::decision::Record;
+use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled};
+use crate::domain::site::SiteId;
+use crate::domain::store::{ListError, Page, PageRequest, Result};
+use crate::domain::time::Timestamp;
+use crate::storage::codec::{self, Content, RulingText};
+pub(super) use crate::storage::told::Stored;
+use crate::storage::told::{GONE, Then};
+
+fn now(row: &Row) -> Then {
+    Then {
+        version: row.version,
+        revision: row.revision,
+        status: row.status,
+        decided_by: row.decided_by,
+        at: row.updated_at,
+    }
+}
+
+/// Writes a notice, if the site wants to be told anything at all. What a gone receiver misses waits as a dead letter. Nobody else tells anything
+/// of the comment meanwhile: its row is locked, or new.
 pub(super) async fn tell(
     work: &Work,
     site: SiteId,
@@ -27,44 +47,384 @@ pub(super) async fn tell(
     not_before: Timestamp,
     stored: &Stored,
 ) -> Result<()> {
-    let _ = (work, site, comment, ruling, not_before, stored);
-    Err(not_built("outbox::tell"))
+    let keys = Keys { sites: vec![number(site)], comments: vec![comment] };
+    tell_all(work, &keys, ruling, not_before, vec![codec::encode(stored)?]).await
 }
 
+async fn tell_all(
+    work: &Work,
+    keys: &Keys,
+    ruling: Option<Uuid>,
+    not_before: Timestamp,
+    stored: Vec<Vec<u8>>,
+) -> Result<()> {
+    // Not before what it waits for anyway: whoever looks for what is due does not come upon it again and again.
+    let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, dead_at, problem, b) \
+                 SELECT k.uid, k.site, k.comment, $5::uuid, $6::int8, greatest($6, (SELECT max(o.next_at) FROM outbox o \
+                 WHERE o.site = k.site AND o.comment = k.comment AND o.dead_at IS NULL)), \
+                 CASE WHEN s.webhook_gone_at IS NOT NULL THEN $6 END, CASE WHEN s.webhook_gone_at IS NOT NULL THEN $7::text END, k.b \
+                 FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::bytea[]) WITH ORDINALITY k (site, comment, uid, b, place) \
+                 JOIN site s ON s.id = k.site WHERE s.webhook IS NOT NULL ORDER BY k.place";
+    let uids = stored.iter().map(|_| uid::new(not_before)).collect::<Result<Vec<_>>>()?;
+    let told = work
+        .execute(write, &[&keys.sites, &keys.comments, &uids, &stored, &ruling, &not_before.as_millis(), &GONE])
+        .await?;
+    if told > 0 {
+        work.tell();
+    }
+    Ok(())
+}
+
+/// Tells the site what `row` is now.
 pub(super) async fn tell_status(work: &Work, row: &Row, ruling: Option<Uuid>, not_before: Timestamp) -> Result<()> {
-    let _ = (work, row, ruling, not_before);
-    Err(not_built("outbox::tell_status"))
+    tell_statuses(work, [row], ruling, not_before).await
 }
 
+/// Tells sites what each of `rows` is now.
+pub(super) async fn tell_statuses(
+    work: &Work,
+    rows: impl IntoIterator<Item = &Row> + Clone + Send,
+    ruling: Option<Uuid>,
+    not_before: Timestamp,
+) -> Result<()> {
+    let stored = rows.clone().into_iter().map(|row| codec::encode(&Stored::Status(now(row))));
+    let stored = stored.collect::<Result<Vec<_>>>()?;
+    let keys = Keys::of(rows);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    tell_all(work, &keys, ruling, not_before, stored).await
+}
+
+/// Tells the site how it stands with an appeal, and what the comment is now.
 pub(super) async fn tell_appeal(
     work: &Work,
     row: &Row,
-    about: (Uuid, AppealState),
+    (appeal, state): (Uuid, AppealState),
     answer: Option<String>,
     not_before: Timestamp,
 ) -> Result<()> {
-    let _ = (work, row, about, answer, not_before);
-    Err(not_built("outbox::tell_appeal"))
+    let told = Stored::Appeal { appeal, state, answer, then: now(row) };
+    tell(work, row.site, row.uid, None, not_before, &told).await
 }
 
-pub(super) async fn untell(work: &Work, site: SiteId, comment: Uuid, ruling: Uuid) -> Result<bool> {
-    let _ = (work, site, comment, ruling);
-    Err(not_built("outbox::untell"))
+/// Takes back the notices of a ruling that nobody has tried to send yet; of which of `keys` there was one.
+pub(super) async fn untell(work: &Work, keys: &Keys, ruling: Uuid) -> Result<HashSet<Uuid>> {
+    let delete = "DELETE FROM outbox o USING unnest($1::int4[], $2::uuid[]) k (site, comment) WHERE o.site = k.site \
+                  AND o.comment = k.comment AND o.ruling = $3 AND o.attempts = 0 AND o.dead_at IS NULL RETURNING o.comment";
+    let taken = work.query(delete, &[&keys.sites, &keys.comments, &ruling]).await?;
+    taken.iter().map(|row| row.cell(0)).collect()
 }
 
+/// Takes back the notice that an appeal was answered, if nobody has tried to send it yet; whether there was one.
 pub(super) async fn untell_appeal(work: &Work, site: SiteId, comment: Uuid, appeal: Uuid) -> Result<bool> {
-    let _ = (work, site, comment, appeal);
-    Err(not_built("outbox::untell_appeal"))
+    let read =
+        "SELECT id, b FROM outbox WHERE site = $1 AND comment = $2 AND attempts = 0 AND dead_at IS NULL FOR UPDATE";
+    let mut answers: Vec<i64> = Vec::new();
+    for row in work.query(read, &[&number(site), &comment]).await? {
+        let stored: Stored = codec::decode("a notice", row.cell(1)?)?;
+        if matches!(stored, Stored::Appeal { appeal: of, state, .. } if of == appeal && state != AppealState::Open) {
+            answers.push(row.cell(0)?);
+        }
+    }
+    delete(work, site, &answers).await?;
+    Ok(!answers.is_empty())
 }
 
+async fn delete(work: &Work, site: SiteId, numbers: &[i64]) -> Result<()> {
+    if !numbers.is_empty() {
+        work.execute("DELETE FROM outbox WHERE site = $1 AND id = ANY($2)", &[&number(site), &numbers]).await?;
+    }
+    Ok(())
+}
+
+/// Whether the site has yet to be told something of this comment.
 pub(super) async fn has_news(db: &Db, site: SiteId, comment: Uuid) -> Result<bool> {
-    let _ = (db, site, comment);
-    Err(not_built("outbox::has_news"))
+    let read = "SELECT 1 FROM outbox WHERE site = $1 AND comment = $2 AND dead_at IS NULL LIMIT 1";
+    db.exists(read, &[&number(site), &comment]).await
 }
 
+/// Forgets everything that was to be told of a comment. What is on its way stays until it has arrived or failed, so that nothing overtakes
+/// it; no words are left in it.
 pub(super) async fn forget(work: &Work, site: SiteId, comment: Uuid) -> Result<()> {
-    let _ = (work, site, comment);
-    Err(not_built("outbox::forget"))
+    let delete = "DELETE FROM outbox WHERE site = $1 AND comment = $2 AND taken_until IS NULL";
+    work.execute(delete, &[&number(site), &comment]).await?;
+    let left = "SELECT id, b FROM outbox WHERE site = $1 AND comment = $2 FOR UPDATE";
+    for row in work.query(left, &[&number(site), &comment]).await? {
+        if let Stored::Appeal { appeal, state, answer: Some(_), then } = codec::decode("a notice", row.cell(1)?)? {
+            let wordless = codec::encode(&Stored::Appeal { appeal, state, answer: None, then })?;
+            let write = "UPDATE outbox SET b = $3 WHERE site = $1 AND id = $2";
+            work.execute(write, &[&number(site), &row.cell::<i64>(0)?, &wordless]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// One row of those that may be sent: nothing older of the same comment waits or is on its way, and nothing younger is on its way (as may
+/// be when a dead letter is sent again).
+const SENDABLE: &str = "o.dead_at IS NULL AND o.next_at <= $1 AND (o.taken_until IS NULL OR o.taken_until <= $1) \
+    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.site = o.site AND e.comment = o.comment AND e.dead_at IS NULL \
+    AND (e.id < o.id OR e.id > o.id AND e.taken_until > $1))";
+
+async fn sites(db: &Db, now: Timestamp) -> Result<Vec<SiteId>> {
+    let read = format!(
+        "SELECT s.id FROM site s WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.site = s.id AND {SENDABLE}) ORDER BY s.id"
+    );
+    db.query(&read, &[&now.as_millis()]).await?.iter().map(|row| row.site(0)).collect()
+}
+
+/// What those who take from a site's outbox hold together, and whoever sends its dead letters again holds alone: a letter that comes back to
+/// life is older than others of its comment, and one of those could be on its way unseen, in a transaction that has not ended yet.
+const OUTBOX_LOCK: i32 = 0x6f75_7462;
+
+async fn take(work: &Work, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
+    // Awaited before the next is sent: what that sees begins when this lock is there.
+    work.query("SELECT pg_advisory_xact_lock_shared($1, $2)", &[&OUTBOX_LOCK, &number(site)]).await?;
+    let take = format!(
+        "WITH due AS (SELECT o.site, o.id FROM outbox o WHERE o.site = $2 AND {SENDABLE} \
+         ORDER BY o.next_at, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED) \
+         UPDATE outbox o SET attempts = o.attempts + 1, taken_until = $4 FROM due WHERE o.site = due.site AND o.id = due.id \
+         RETURNING o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b, o.refused_since, o.next_at"
+    );
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let mut taken = work.query(&take, &[&now.as_millis(), &number(site), &most, &until.as_millis()]).await?;
+    taken.sort_by_key(|row| (row.cell::<i64>(8).ok(), row.cell::<i64>(0).ok()));
+    let stored = taken.iter().map(|row| codec::decode("a notice", row.cell(6)?)).collect::<Result<Vec<Stored>>>()?;
+    let said = Said::read(work, site, &taken, &stored).await?;
+    let due = |(row, stored): (&Cell, Stored)| {
+        Ok(Due {
+            number: row.cell(0)?,
+            message: row.cell(1)?,
+            site,
+            attempts: row.natural(3)?,
+            not_before: Timestamp::from_millis(row.cell(4)?),
+            refused_since: row.cell::<Option<i64>>(7)?.map(Timestamp::from_millis),
+            notice: said.notice(row.cell(2)?, row.cell(5)?, stored)?,
+        })
+    };
+    taken.iter().zip(stored).map(due).collect()
+}
+
+/// What notices are made of, besides what is stored of them.
+struct Said {
+    site: std::sync::Arc<str>,
+    comments: HashMap<Uuid, Row>,
+    waiting: HashSet<Uuid>,
+    /// Earlier revisions.
+    earlier: HashMap<(Uuid, u32), Vec<u8>>,
+    rulings: HashMap<Uuid, RulingTold>,
+}
+
+impl Said {
+    async fn read(db: &Db, site: SiteId, taken: &[Cell], stored: &[Stored]) -> Result<Self> {
+        let mut keys = Keys::default();
+        let (mut revisions, mut rulings): (Vec<i32>, Vec<Uuid>) = (Vec::new(), Vec::new());
+        for (row, stored) in taken.iter().zip(stored) {
+            if let Stored::Status(then) | Stored::Appeal { then, .. } = stored {
+                keys.sites.push(number(site));
+                keys.comments.push(row.cell(2)?);
+                revisions.push(signed(then.revision));
+                rulings.extend(row.cell::<Option<Uuid>>(5)?);
+            }
+        }
+        let comments = format!(
+            "SELECT {} FROM unnest($1::int4[], $2::uuid[]) k (site, comment) JOIN comment c ON c.site = k.site AND c.uid = k.comment",
+            rows::COLUMNS
+        );
+        let earlier = "SELECT r.comment, r.revision, r.b FROM unnest($1::int4[], $2::uuid[], $3::int4[]) k (site, comment, revision) \
+                       JOIN revision r ON r.site = k.site AND r.comment = k.comment AND r.revision = k.revision";
+        let (name, comments, waiting, earlier, rulings) = try_join5(
+            db.site_name(db, site),
+            db.query(&comments, &[&keys.sites, &keys.comments]),
+            samples::waiting(db, &keys),
+            db.query(earlier, &[&keys.sites, &keys.comments, &revisions]),
+            db.query("SELECT uid, b FROM ruling WHERE uid = ANY($1)", &[&rulings]),
+        )
+        .await?;
+        let comments = comments.iter().map(|row| Row::read(row).map(|row| (row.uid, row)));
+        let earlier = earlier.iter().map(|row| Ok(((row.cell(0)?, row.natural(1)?), row.cell(2)?)));
+        let rulings = rulings.iter().map(|row| told(row).map(|told| (told.id, told)));
+        Ok(Self {
+            site: name,
+            comments: comments.collect::<Result<_>>()?,
+            waiting,
+            earlier: earlier.collect::<Result<_>>()?,
+            rulings: rulings.collect::<Result<_>>()?,
+        })
+    }
+
+    fn notice(&self, comment: Uuid, ruling: Option<Uuid>, stored: Stored) -> Result<Option<Notice>> {
+        if let Stored::Erased { id, uid } = stored {
+            return Ok(Some(Notice::Erased { id, uid }));
+        }
+        let Some(row) = self.comments.get(&comment) else { return Ok(None) };
+        match stored {
+            Stored::Status(then) => {
+                let ruling = ruling.and_then(|ruling| self.rulings.get(&ruling).cloned());
+                Ok(Some(Notice::Status { record: Box::new(self.record_then(row, &then)?), ruling }))
+            }
+            Stored::Appeal { appeal, state, answer, then } => {
+                Ok(Some(Notice::Appeal { appeal, state, answer, record: Box::new(self.record_then(row, &then)?) }))
+            }
+            Stored::Erased { .. } => Ok(None),
+        }
+    }
+
+    fn record_then(&self, row: &Row, then: &Then) -> Result<Record> {
+        let Then { version, revision, status, decided_by, at } = *then;
+        let waits = self.waiting.contains(&row.uid);
+        let record = rows::record_named(self.site.clone(), row, self.content_of(row, revision)?, waits);
+        Ok(Record { version, revision, status, decided_by, updated_at: at, ..record })
+    }
+
+    fn content_of(&self, row: &Row, revision: u32) -> Result<Content> {
+        match self.earlier.get(&(row.uid, revision)) {
+            Some(bytes) if revision != row.revision => codec::decode_content("an earlier revision", bytes),
+            Some(_) | None => row.content(),
+        }
+    }
+}
+
+fn told(row: &Cell) -> Result<RulingTold> {
+    let text: RulingText = codec::decode("a ruling", row.cell(1)?)?;
+    Ok(RulingTold { id: row.cell(0)?, category: text.category, reason: text.reason })
+}
+
+async fn settle(work: &Work, site: SiteId, settled: &[(i64, Settled)], now: Timestamp) -> Result<()> {
+    let (of_site, at_now) = (number(site), now.as_millis());
+    for (number, settled) in settled {
+        match settled {
+            Settled::Delivered => delivered(work, site, *number).await?,
+            Settled::Again { at, problem, refused } => {
+                let write = "UPDATE outbox SET taken_until = NULL, next_at = $3, problem = $4, \
+                             refused_since = CASE WHEN $5 THEN coalesce(refused_since, $6) END \
+                             WHERE site = $1 AND id = $2 RETURNING comment";
+                let again =
+                    work.query_opt(write, &[&of_site, number, &at.as_millis(), problem, refused, &at_now]).await?;
+                let Some(again) = again else { continue };
+                // What waits for it waits as long, and is not come upon again and again meanwhile.
+                let behind = "UPDATE outbox SET next_at = $4 WHERE site = $1 AND comment = $2 AND id > $3 AND next_at < $4 \
+                              AND dead_at IS NULL";
+                work.execute(behind, &[&of_site, &again.cell::<Uuid>(0)?, number, &at.as_millis()]).await?;
+            }
+            Settled::Dead { problem } => {
+                let write =
+                    "UPDATE outbox SET taken_until = NULL, dead_at = $3, problem = $4 WHERE site = $1 AND id = $2";
+                work.execute(write, &[&of_site, number, &at_now, problem]).await?;
+            }
+            Settled::Gone { url } => {
+                let there = "SELECT 1 FROM outbox WHERE site = $1 AND id = $2";
+                if !work.exists(there, &[&of_site, number]).await? {
+                    continue;
+                }
+                let write = "UPDATE site SET webhook_gone_at = $2 WHERE id = $1 AND webhook = $3";
+                if work.execute(write, &[&of_site, &at_now, url]).await? == 0 {
+                    // Another address was set meanwhile, and of that one nothing was said.
+                    let write = "UPDATE outbox SET taken_until = NULL, next_at = $3, refused_since = NULL \
+                                 WHERE site = $1 AND id = $2";
+                    work.execute(write, &[&of_site, number, &at_now]).await?;
+                    continue;
+                }
+                let write = "UPDATE outbox SET taken_until = NULL, dead_at = $2, problem = $3 WHERE site = $1 AND dead_at IS NULL";
+                work.execute(write, &[&of_site, &at_now, &GONE]).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The site has it. What older letters of the same comment, or of the same appeal, tell is past: sent now, they would undo it there.
+async fn delivered(work: &Work, site: SiteId, of: i64) -> Result<()> {
+    let read = "SELECT id, b FROM outbox WHERE site = $1 AND id <= $2 \
+                AND comment = (SELECT comment FROM outbox WHERE site = $1 AND id = $2) ORDER BY id DESC FOR UPDATE";
+    let found = work.query(read, &[&number(site), &of]).await?;
+    let Some((told, older)) = found.split_first() else { return Ok(()) };
+    let (told, mut past): (Stored, Vec<i64>) = (codec::decode("a notice", told.cell(1)?)?, vec![of]);
+    for row in older {
+        if told.supersedes(&codec::decode("a notice", row.cell(1)?)?) {
+            past.push(row.cell(0)?);
+        }
+    }
+    delete(work, site, &past).await
+}
+
+async fn receiver(db: &Db, site: SiteId, now: Timestamp) -> Result<Option<Receiver>> {
+    let read = "SELECT name, webhook, webhook_secret, CASE WHEN webhook_before_until > $2 THEN webhook_before END \
+                FROM site WHERE id = $1";
+    let found = db.query_opt(read, &[&number(site), &now.as_millis()]).await?;
+    let receiver = |row: Cell| {
+        Ok(Receiver { name: row.cell(0)?, url: row.cell(1)?, secret: row.cell(2)?, secret_before: row.cell(3)? })
+    };
+    found.map(receiver).transpose()
+}
+
+async fn letters(db: &Db, filter: &LetterFilter, below: i64, limit: usize) -> Result<Page<Letter>> {
+    // Numbers are given out over all sites, and kept in order for each: of every site the latest are looked at.
+    let dead = if filter.dead { "AND dead_at IS NOT NULL" } else { "" };
+    let read = format!(
+        "SELECT o.id, o.uid, s.name, c.uid, o.attempts, o.next_at, o.dead_at, o.problem, o.b FROM site s \
+         CROSS JOIN LATERAL (SELECT * FROM outbox WHERE site = s.id AND id < $1 {dead} ORDER BY id DESC LIMIT $2) o \
+         LEFT JOIN comment c ON c.site = o.site AND c.uid = o.comment \
+         WHERE ($3::text IS NULL OR s.name = $3) AND ($4::text[] IS NULL OR s.name = ANY($4)) ORDER BY o.id DESC LIMIT $2"
+    );
+    let most = i64::try_from(limit + 1).unwrap_or(i64::MAX);
+    let mut found = db.query(&read, &[&below, &most, &filter.site, &filter.within]).await?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let next = match found.last() {
+        Some(last) if more => Some(cursor::cursor_of(db, LIST, &last.cell::<i64>(0)?)),
+        Some(_) | None => None,
+    };
+    let letter = |row: &Cell| {
+        let stored: Stored = codec::decode("a notice", row.cell(8)?)?;
+        let dead_at: Option<i64> = row.cell(6)?;
+        Ok(Letter {
+            id: row.cell(1)?,
+            site: row.cell(2)?,
+            kind: stored.kind().to_owned(),
+            uid: match stored {
+                Stored::Erased { uid, .. } => Some(uid),
+                Stored::Status(_) | Stored::Appeal { .. } => row.cell(3)?,
+            },
+            attempts: row.natural(4)?,
+            next_at: if dead_at.is_some() { None } else { Some(Timestamp::from_millis(row.cell(5)?)) },
+            dead_at: dead_at.map(Timestamp::from_millis),
+            problem: row.cell(7)?,
+        })
+    };
+    Ok(Page { items: found.iter().map(letter).collect::<Result<_>>()?, next_cursor: next })
+}
+
+/// The list's name in its cursors.
+const LIST: &str = "outbox";
+
+/// Notices are given their time anew: they are not too old to be tried for another few days. What may still be taken back waits for that,
+/// and what was never tried can be taken back as before.
+async fn resend(work: &Work, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
+    let lock = "SELECT s.id, pg_advisory_xact_lock($1, s.id) FROM (SELECT id FROM site \
+                WHERE ($2::text IS NULL OR name = $2) AND ($3::text[] IS NULL OR name = ANY($3)) ORDER BY id) s";
+    let locked = work.query(lock, &[&OUTBOX_LOCK, &filter.site, &filter.within]).await?;
+    let sites: Vec<i32> = locked.iter().map(|row| row.cell(0)).collect::<Result<_>>()?;
+    let again = "UPDATE outbox SET dead_at = NULL, next_at = greatest($1, not_before), not_before = greatest($1, not_before), \
+                 attempts = least(attempts, 1), refused_since = NULL, problem = NULL \
+                 WHERE site = ANY($2) AND dead_at IS NOT NULL AND ($3::uuid[] IS NULL OR uid = ANY($3))";
+    let sent = work.execute(again, &[&now.as_millis(), &sites, &filter.ids]).await?;
+    if sent > 0 {
+        let there = "UPDATE site SET webhook_gone_at = NULL WHERE id = ANY($1) AND webhook_gone_at IS NOT NULL \
+                     AND EXISTS (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL)";
+        work.execute(there, &[&sites]).await?;
+        work.tell();
+    }
+    Ok(sent)
+}
+
+async fn state(db: &Db) -> Result<OutboxState> {
+    let read = "SELECT count(*) FILTER (WHERE dead_at IS NULL), count(*) FILTER (WHERE dead_at IS NOT NULL), \
+                min(not_before) FILTER (WHERE dead_at IS NULL) FROM outbox";
+    let found = db.query_one(read, &[]).await?;
+    let count = |at| found.cell::<i64>(at).map(i64::cast_unsigned);
+    let oldest: Option<i64> = found.cell(2)?;
+    Ok(OutboxState { waiting: count(0)?, dead: count(1)?, oldest: oldest.map(Timestamp::from_millis) })
 }
 
 #[async_trait]
@@ -72,39 +432,45 @@ impl Outbox for PostgresStore {
     async fn outbox_news(&self) {
         self.shared.news.notified().await;
     }
+
     async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>> {
-        let _ = (now,);
-        Err(not_built("outbox_sites"))?
+        sites(&self.db().await?, now).await
     }
+
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
-        let _ = (site, most, now, until);
-        Err(not_built("outbox_take"))?
+        transact!(self, work => take(&work, site, most, now, until).await)
     }
-    async fn outbox_settle(&self, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()> {
-        let _ = (settled, now);
-        Err(not_built("outbox_settle"))?
+
+    async fn outbox_settle(&self, site: SiteId, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()> {
+        transact!(self, work => settle(&work, site, &settled, now).await)
     }
+
     async fn outbox_receiver(&self, site: SiteId, now: Timestamp) -> Result<Option<Receiver>> {
-        let _ = (site, now);
-        Err(not_built("outbox_receiver"))?
+        receiver(&self.db().await?, site, now).await
     }
+
     async fn outbox_list(
         &self,
         filter: &LetterFilter,
         page: &PageRequest,
     ) -> std::result::Result<Page<Letter>, ListError> {
-        let _ = (filter, page);
-        Err(not_built("outbox_list"))?
+        let below = match &page.cursor {
+            Some(cursor) => cursor::place_of(&self.shared, LIST, cursor)?,
+            None => i64::MAX,
+        };
+        Ok(letters(&self.db().await?, filter, below, cursor::limit(page)).await?)
     }
+
     async fn outbox_resend(&self, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
-        let _ = (filter, now);
-        Err(not_built("outbox_resend"))?
+        transact!(self, work => resend(&work, filter, now).await)
     }
+
     async fn outbox_prune(&self, before: Timestamp) -> Result<u64> {
-        let _ = (before,);
-        Err(not_built("outbox_prune"))?
+        let delete = "DELETE FROM outbox WHERE dead_at IS NOT NULL AND dead_at < $1";
+        self.db().await?.execute(delete, &[&before.as_millis()]).await
     }
+
     async fn outbox_state(&self) -> Result<OutboxState> {
-        Err(not_built("outbox_state"))?
+        state(&self.db().await?).await
     }
 }

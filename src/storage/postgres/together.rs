@@ -14,9 +14,11 @@ use uuid::Uuid;
 use super::db::{Cells as _, Db, number};
 use super::error::closed;
 use super::intake::Prepared;
+use super::queue::{self, Placed};
+use super::rows::Row;
 use super::shared::Shared;
+use super::uid;
 use super::work::{Work, transact};
-use super::{queue, uid};
 use crate::domain::decision::Status;
 use crate::domain::store::Result;
 use crate::storage::codec;
@@ -186,9 +188,15 @@ async fn insert_held(work: &Work, batch: &[&Prepared]) -> Result<Vec<(Uuid, Outc
     work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&JOINING]).await?;
     let outcomes = insert(work, batch, false).await?;
     let stored: HashMap<Uuid, Outcome> = outcomes.iter().copied().collect();
-    for new in batch.iter().filter(|new| stored.get(&new.uid) == Some(&Outcome::Stored)) {
-        queue::add(work, &new.row(), &new.content, new.content.at).await?;
-    }
+    let stored: Vec<&Prepared> =
+        batch.iter().copied().filter(|new| stored.get(&new.uid) == Some(&Outcome::Stored)).collect();
+    let rows: Vec<Row> = stored.iter().map(|new| new.row()).collect();
+    let placed: Vec<Placed<'_>> = rows
+        .iter()
+        .zip(stored)
+        .map(|(row, new)| Placed { row, content: &new.content, held_at: new.content.at })
+        .collect();
+    queue::add_all(work, &placed).await?;
     Ok(outcomes)
 }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, params};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::SqliteStore;
@@ -15,41 +14,12 @@ use super::writer::Work;
 use super::{articles, audit, lists, rulings};
 use crate::domain::appeal::{AnswerError, Appeal, AppealAnswer, AppealState, Appeals, Opened};
 use crate::domain::comment::ExternalId;
-use crate::domain::decision::{Action, Actor, Status, Verdict};
+use crate::domain::decision::{Action, Actor, Status};
 use crate::domain::people::Reach;
 use crate::domain::site::SiteId;
 use crate::domain::store::{KeptAppeal, ListError, Page, PageRequest, Result, Ruled, Ruling, Seen, StoreError};
 use crate::domain::time::Timestamp;
-use crate::storage::before::VerdictV1;
-use crate::storage::codec;
-
-/// What an appeal says, and the answer to it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Words {
-    text: Option<String>,
-    verdict: Verdict,
-    answer: Option<String>,
-    answered_by: Option<String>,
-    /// The ruling that an answer was, or that closed it: taking that back opens the appeal again.
-    ruling: Option<Uuid>,
-}
-
-/// What they were in version 1.
-#[derive(Deserialize)]
-struct WordsV1 {
-    text: Option<String>,
-    verdict: VerdictV1,
-    answer: Option<String>,
-    answered_by: Option<String>,
-    ruling: Option<Uuid>,
-}
-
-impl From<WordsV1> for Words {
-    fn from(before: WordsV1) -> Self {
-        let WordsV1 { text, verdict, answer, answered_by, ruling } = before;
-        Self { text, verdict: verdict.into(), answer, answered_by, ruling }
-    }
-}
+use crate::storage::appealed::{self, Words};
 
 /// A row of `appeal`.
 struct Found {
@@ -97,9 +67,9 @@ pub(super) fn open(
         site.0,
         row.id,
         row.version,
-        code(AppealState::Open),
+        appealed::state_code(AppealState::Open),
         at.as_millis(),
-        codec::encode_judged(&words)?,
+        words.encode()?,
     ])?;
     let by = Actor::Site(work.shared.site_name(work.connection, site)?.to_string());
     audit::add(work.connection, &by, "appeal.open", &uid.to_string(), "", at)?;
@@ -124,7 +94,7 @@ pub(super) fn list(
     let listed = |connection: &Connection| -> Result<Page<Appeal>> {
         let read = format!("SELECT {COLUMNS} FROM appeal WHERE id > ?1 AND (?2 IS NULL OR state = ?2) ORDER BY id");
         let mut query = connection.prepare_cached(&read)?;
-        let mut rows = query.query(params![above, state.map(code)])?;
+        let mut rows = query.query(params![above, state.map(appealed::state_code)])?;
         let (mut items, mut last, mut more) = (Vec::new(), 0, false);
         while let Some(row) = rows.next()? {
             let found = read_row(row)?;
@@ -239,7 +209,7 @@ pub(super) fn reopen(work: &Work<'_>, row: &Row, ruling: Uuid, at: Timestamp) ->
     found.state = AppealState::Open;
     found.version = row.version;
     found.answered_at = None;
-    found.words = Words { answer: None, answered_by: None, ruling: None, ..found.words };
+    found.words = found.words.unanswered();
     write_state(work.connection, &found)?;
     if outbox::untell_appeal(work.connection, row.id, found.uid)? {
         return Ok(());
@@ -282,9 +252,9 @@ fn write_state(connection: &Connection, found: &Found) -> Result<()> {
     let write = "UPDATE appeal SET state = ?2, answered_at = ?3, b = ?4, version = ?5 WHERE id = ?1";
     connection.prepare_cached(write)?.execute(params![
         found.id,
-        code(found.state),
+        appealed::state_code(found.state),
         found.answered_at.map(Timestamp::as_millis),
-        codec::encode_judged(&found.words)?,
+        found.words.encode()?,
         found.version,
     ])?;
     Ok(())
@@ -304,17 +274,15 @@ fn last_of(connection: &Connection, comment: u32) -> Result<Option<Found>> {
 }
 
 fn read_row(row: &rusqlite::Row<'_>) -> Result<Found> {
-    let state: i64 = row.get(4)?;
-    let state = AppealState::ALL.into_iter().find(|known| code(*known) == state);
     Ok(Found {
         id: row.get(0)?,
         uid: Uuid::from_bytes(row.get(1)?),
         comment: row.get(2)?,
         version: row.get(3)?,
-        state: state.ok_or_else(|| StoreError::Corrupt("an appeal's state".to_owned()))?,
+        state: appealed::state_of(row.get(4)?)?,
         at: Timestamp::from_millis(row.get(5)?),
         answered_at: row.get::<_, Option<i64>>(6)?.map(Timestamp::from_millis),
-        words: codec::decode_judged::<Words, WordsV1>("an appeal", &row.get::<_, Vec<u8>>(7)?)?,
+        words: Words::decode(&row.get::<_, Vec<u8>>(7)?)?,
     })
 }
 
@@ -339,15 +307,6 @@ fn whole(connection: &Connection, shared: &Shared, found: Found) -> Result<Appea
         answered_by: found.words.answered_by,
         answered_at: found.answered_at,
     })
-}
-
-const fn code(state: AppealState) -> i64 {
-    match state {
-        AppealState::Open => 0,
-        AppealState::Upheld => 1,
-        AppealState::Overturned => 2,
-        AppealState::Closed => 3,
-    }
 }
 
 #[async_trait]

@@ -20,6 +20,12 @@ pub enum OpenError {
     /// The folder is not there.
     #[error("the folder {0} for the database does not exist; make it first")]
     FolderMissing(PathBuf),
+    /// There is no such file, where one is needed.
+    #[error("{0} does not exist")]
+    Missing(PathBuf),
+    /// Made by an earlier version, where it is not to be changed.
+    #[error("{0} is of an earlier version; run `doorward migrate` on it first")]
+    Older(PathBuf),
     /// A file of some other kind.
     #[error("{0} is no SQLite database, or it is damaged")]
     NotADatabase(PathBuf),

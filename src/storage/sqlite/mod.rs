@@ -35,6 +35,7 @@ mod search;
 mod secrets;
 mod sessions;
 mod shared;
+pub(in crate::storage) mod source;
 mod start;
 mod uid;
 mod writer;

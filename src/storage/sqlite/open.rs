@@ -55,6 +55,31 @@ pub(super) fn open(config: &Config, serving: bool) -> Result<Opened, OpenError> 
     Ok(Opened { path, writer, lock, secret })
 }
 
+/// A file that is there, of this build's schema, for reading all of it as it is now: a connection in a transaction, the lock of whoever serves
+/// it, the secret. Nothing is written to it.
+pub(super) fn whole(config: &Config) -> Result<(Connection, File, [u8; 32]), OpenError> {
+    let path = config.path()?;
+    if !path.is_file() {
+        return Err(OpenError::Missing(path));
+    }
+    let lock = lock(&path)?;
+    let failed = |error| OpenError::of(&path, error);
+    let connection = reader(config, &path)?;
+    check_ours(&path, &connection)?;
+    let runner = embedded::migrations::runner();
+    let known = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
+    match schema_version(&connection).map_err(failed)? {
+        Some(found) if found == known => {}
+        Some(found) if found > known => return Err(OpenError::Newer { path, found, known }),
+        _ => return Err(OpenError::Older(path)),
+    }
+    connection.execute_batch("BEGIN").map_err(failed)?;
+    let read = "SELECT value FROM meta WHERE name = 'secret'";
+    let secret = connection.query_row(read, [], |row| row.get::<_, [u8; 32]>(0)).optional().map_err(failed)?;
+    let secret = secret.ok_or_else(|| OpenError::NotADatabase(path.clone()))?;
+    Ok((connection, lock, secret))
+}
+
 /// A connection that only reads.
 pub(super) fn reader(config: &Config, path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -230,7 +230,7 @@ fn told(connection: &Connection, ruling: i64) -> Result<Option<RulingTold>> {
     Ok(Some(RulingTold { id: Uuid::from_bytes(uid), category: text.category, reason: text.reason }))
 }
 
-pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: Timestamp) -> Result<()> {
+pub(super) fn settle(connection: &Connection, site: SiteId, settled: &[(i64, Settled)], now: Timestamp) -> Result<()> {
     for (number, settled) in settled {
         match settled {
             Settled::Delivered => delivered(connection, *number)?,
@@ -254,12 +254,11 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
                 connection.prepare_cached(write)?.execute(params![number, now.as_millis(), problem])?;
             }
             Settled::Gone { url } => {
-                let site = "SELECT site FROM outbox WHERE id = ?1";
-                let site: Option<u32> =
-                    connection.prepare_cached(site)?.query_row([number], |row| row.get(0)).optional()?;
-                let Some(site) = site else { continue };
+                if !connection.prepare_cached("SELECT 1 FROM outbox WHERE id = ?1")?.exists([number])? {
+                    continue;
+                }
                 let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1 AND webhook = ?3";
-                if connection.prepare_cached(write)?.execute(params![site, now.as_millis(), url])? == 0 {
+                if connection.prepare_cached(write)?.execute(params![site.0, now.as_millis(), url])? == 0 {
                     // Another address was set meanwhile, and of that one nothing was said.
                     let write =
                         "UPDATE outbox SET taken_until = NULL, next_at = ?2, refused_since = NULL WHERE id = ?1";
@@ -267,7 +266,7 @@ pub(super) fn settle(connection: &Connection, settled: &[(i64, Settled)], now: T
                     continue;
                 }
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE site = ?1 AND dead_at IS NULL";
-                connection.prepare_cached(write)?.execute(params![site, now.as_millis(), GONE])?;
+                connection.prepare_cached(write)?.execute(params![site.0, now.as_millis(), GONE])?;
             }
         }
     }
@@ -420,8 +419,8 @@ impl Outbox for SqliteStore {
         self.writer.run(move |work| take(work, site, most, now, until)).await
     }
 
-    async fn outbox_settle(&self, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()> {
-        self.writer.run(move |work| settle(work.connection, &settled, now)).await
+    async fn outbox_settle(&self, site: SiteId, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()> {
+        self.writer.run(move |work| settle(work.connection, site, &settled, now)).await
     }
 
     async fn outbox_receiver(&self, site: SiteId, now: Timestamp) -> Result<Option<Receiver>> {

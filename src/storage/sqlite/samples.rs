@@ -48,13 +48,6 @@ pub(super) fn draw(work: &Work<'_>, row: &Row, content: &Content, lot: Option<Lo
     Ok(true)
 }
 
-/// Its place among what is held: by hash, since by its scores it would be known at once.
-pub(super) fn priority(work: &Work<'_>, row: &Row, content: &Content) -> f64 {
-    let name = format!("{}/{}", content.comment.id, content.hash.0);
-    let [_, place] = work.shared.lots(row.site, &name);
-    0.2 + 0.75 * place
-}
-
 fn drawn_that_day(connection: &Connection, row: &Row, at: Timestamp) -> Result<u32> {
     let day = at.as_millis().div_euclid(DAY_MS) * DAY_MS;
     let read = "SELECT count(*) FROM sample WHERE site = ?1 AND at >= ?2 AND at < ?3";

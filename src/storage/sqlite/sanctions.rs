@@ -1,6 +1,5 @@
 //! Sanctions, and what they did.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -12,18 +11,16 @@ use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{appeals, audit, intake, lists, outbox, queue, rulings};
-use crate::domain::comment::NewComment;
 use crate::domain::decision::{Actor, DecidedBy, Status};
-use crate::domain::normalise::normalise;
 use crate::domain::people::Reach;
 use crate::domain::sanction::{
-    Effect, Lifted, Measure, NewSanction, Sanction, SanctionFilter, Sanctions, Sentence, Target, TargetHash,
-    TargetKind, lifted_from,
+    Effect, Lifted, Measure, NewSanction, Sanction, SanctionFilter, Sanctions, TargetHash, TargetKind, lifted_from,
 };
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Happened};
+use crate::storage::sanctioned::{Others, name};
 
 const COLUMNS: &str = "sanction.id, sanction.uid, sanction.site, site.name, measure, kind, hash, hint, cause, shadow, by_name, at, \
                        expires_at, lifted_at, lifted_by, ruling";
@@ -56,13 +53,6 @@ pub(super) fn add(work: &mut Work<'_>, new: &NewSanction) -> Result<(Sanction, O
     audit::add(connection, &new.by, "sanction", &uid.to_string(), &detail, new.at)?;
     let added = by_number(connection, number)?.ok_or_else(|| StoreError::Corrupt("a sanction is gone".to_owned()))?;
     Ok((added, ruled))
-}
-
-fn name(by: &Actor) -> &str {
-    match by {
-        Actor::Site(name) | Actor::Person(name) => name,
-        Actor::Console => "console",
-    }
 }
 
 fn by_number(connection: &Connection, number: i64) -> Result<Option<Sanction>> {
@@ -211,7 +201,7 @@ pub(super) fn lift(
 
 fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, tell_at: Timestamp) -> Result<Ruled> {
     let mut ruled = Ruled { decision: sanction.uid, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
-    let others = Others::read(work.connection, at)?;
+    let others = Others::new(active(work.connection, at)?);
     for (comment, version, policy) in effects(work.connection, sanction.number)? {
         let Some(mut row) = rows::row(work.connection, comment)?.filter(|row| row.status.is_some()) else { continue };
         if row.version != version {
@@ -220,7 +210,7 @@ fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, 
         }
         let before = row.live()?;
         let content = rows::content(work.connection, row.id)?;
-        let sentence = others.sentence(work.shared, row.site, &content.comment);
+        let sentence = others.sentence(&work.shared.target_key, row.site, &content.comment);
         let (after, effect) = lifted_from(policy, &content.verdict.causes, sentence.as_ref());
         if effect.is_some() && after == before {
             note_effect(work.connection, &row, effect)?; // the other sanction answers for it from now on
@@ -242,29 +232,6 @@ fn restore_all(work: &Work<'_>, sanction: &Sanction, by: &Actor, at: Timestamp, 
         ruled.applied.push((rows::load(work.connection, work.shared, &row)?, row.trace()?));
     }
     Ok(ruled)
-}
-
-/// The sanctions in force besides one that has just been lifted.
-struct Others(HashMap<TargetHash, Vec<Sanction>>);
-
-impl Others {
-    fn read(connection: &Connection, at: Timestamp) -> Result<Self> {
-        let mut by_hash: HashMap<TargetHash, Vec<Sanction>> = HashMap::new();
-        for sanction in active(connection, at)? {
-            by_hash.entry(sanction.hash).or_default().push(sanction);
-        }
-        Ok(Self(by_hash))
-    }
-
-    /// What they say about a comment.
-    fn sentence(&self, shared: &Shared, site: SiteId, comment: &NewComment) -> Option<Sentence> {
-        if self.0.is_empty() {
-            return None; // reading a comment for its links costs more than all the rest
-        }
-        let targets = Target::of(&normalise(site, comment.clone(), false), site);
-        let met = targets.iter().filter_map(|target| self.0.get(&target.hash(&shared.target_key))).flatten();
-        Sentence::of(met.filter(|sanction| sanction.site.is_none_or(|of| of == site)))
-    }
 }
 
 fn effects(connection: &Connection, sanction: i64) -> Result<Vec<(u32, u32, Status)>> {

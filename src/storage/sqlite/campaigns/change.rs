@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::super::rows::{self, Row};
 use super::super::writer::Work;
 use super::super::{audit, rulings};
-use super::{Found, Outcome, absorb, action_code, by_uid, live, members, within};
+use super::{Found, Outcome, absorb, by_uid, live, members, within};
 use crate::domain::campaign::{CampaignError, CampaignRuled, CampaignRuling, CampaignState, Key, Turn};
 use crate::domain::decision::{Action, Actor, DecidedBy};
 use crate::domain::people::Reach;
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, Ruling, Seen};
 use crate::domain::time::Timestamp;
+use crate::storage::campaigned::action_code;
 use crate::storage::codec;
 
 impl Reached {

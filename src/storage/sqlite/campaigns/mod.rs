@@ -25,6 +25,7 @@ use crate::domain::people::Reach;
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Remembered, Result, StoreError};
 use crate::domain::time::Timestamp;
+use crate::storage::campaigned::{action_of, state_code, state_of};
 use crate::storage::codec;
 
 /// Members shown of a campaign as its earliest.
@@ -364,33 +365,6 @@ fn remembered(
     }
     kept.sort_by_key(|campaign| (campaign.at, campaign.uid)); // the oldest first, as they were recognised
     Ok(kept)
-}
-
-const fn state_code(state: CampaignState) -> i64 {
-    match state {
-        CampaignState::Open => 1,
-        CampaignState::Decided => 2,
-        CampaignState::Closed => 3,
-        CampaignState::Merged => 4,
-    }
-}
-
-fn state_of(code: i64) -> Result<CampaignState> {
-    let found = CampaignState::ALL.into_iter().find(|state| state_code(*state) == code);
-    found.ok_or_else(|| StoreError::Corrupt(format!("campaign state {code}")))
-}
-
-const fn action_code(action: Action) -> i64 {
-    match action {
-        Action::Approve => 1,
-        Action::Reject => 2,
-        Action::Hold => 3,
-    }
-}
-
-fn action_of(code: i64) -> Result<Action> {
-    let found = [Action::Approve, Action::Reject].into_iter().find(|action| action_code(*action) == code);
-    found.ok_or_else(|| StoreError::Corrupt(format!("campaign action {code}")))
 }
 
 #[async_trait]

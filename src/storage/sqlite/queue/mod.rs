@@ -16,18 +16,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::rows::{self, Row};
-use super::shared::Shared;
 use super::writer::Work;
 use super::{articles, rulings, samples};
-use crate::domain::category::Category;
 use crate::domain::comment::Article;
 use crate::domain::decision::Status;
 use crate::domain::people::{Person, Reach};
-use crate::domain::signal::Outcome;
 use crate::domain::site::SiteId;
 use crate::domain::store::{AuthorKind, Result};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Content};
+use crate::storage::waiting::{Waiting, article_key};
 
 /// Puts a comment into the queue.
 pub(super) fn add(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp) -> Result<()> {
@@ -54,30 +52,25 @@ fn author_is_known(connection: &Connection, row: &Row) -> Result<bool> {
 }
 
 fn insert(work: &Work<'_>, row: &Row, content: &Content, held_at: Timestamp, known: bool) -> Result<()> {
-    let comment = &content.comment;
-    let section = match &comment.article.section {
-        Some(section) => Some(section.clone()),
-        None => articles::find(work.connection, row.site, &comment.article.id)?.and_then(|article| article.section),
+    let waiting = Waiting::of(work.shared, row.site, row.live()?, content);
+    let section = match waiting.section {
+        Some(section) => Some(section.to_owned()),
+        None => {
+            articles::find(work.connection, row.site, &content.comment.article.id)?.and_then(|article| article.section)
+        }
     };
-    let author = comment.author.id.as_ref().map_or(0, |id| author_key(work.shared, id.as_str()));
-    // Signal ids are kebab-case, so blanks can part them.
-    // What was drawn lies here like what is held, by whatever can be seen of it.
-    let drawn = row.status != Some(Status::Held);
-    let category = if drawn { content.verdict.as_held().category } else { content.verdict.category };
-    let priority = if drawn { samples::priority(work, row, content) } else { content.priority };
-    let hits = content.verdict.signals.iter().filter(|signal| matches!(signal.outcome, Outcome::Hit { .. }));
     let write = "INSERT INTO queue (id, site, category, signals, section, lang, article, author, priority, held_at, author_known) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     work.connection.prepare_cached(write)?.execute(params![
         row.id,
         row.site.0,
-        category_code(category),
-        hits.map(|signal| signal.id.as_ref()).collect::<Vec<_>>().join(" "),
+        waiting.category,
+        waiting.signals,
         section,
-        content.lang,
-        article_key(work.shared, comment.article.id.as_str()),
-        author,
-        priority,
+        waiting.lang,
+        waiting.article,
+        waiting.author,
+        waiting.priority,
         held_at.as_millis(),
         known,
     ])?;
@@ -172,25 +165,4 @@ fn each_held(
         }
     }
     Ok(changed)
-}
-
-fn article_key(shared: &Shared, id: &str) -> i64 {
-    shared.hasher.article(SiteId(0), id).cast_signed()
-}
-
-fn author_key(shared: &Shared, id: &str) -> i64 {
-    shared.hasher.account(SiteId(0), id).cast_signed()
-}
-
-const fn category_code(category: Option<Category>) -> u8 {
-    match category {
-        None => 0,
-        Some(Category::Spam) => 1,
-        Some(Category::OffTopic) => 2,
-        Some(Category::Abuse) => 3,
-    }
-}
-
-fn category_name(code: u8) -> &'static str {
-    Category::ALL.into_iter().find(|category| category_code(Some(*category)) == code).map_or("none", Category::name)
 }

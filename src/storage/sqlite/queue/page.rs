@@ -11,7 +11,6 @@ use super::super::rows;
 use super::super::shared::Shared;
 use super::super::{articles, campaigns, lists, reports};
 use super::kept::{Entry, Kept, NONE};
-use super::{article_key, author_key, category_code, category_name};
 use crate::domain::comment::Article;
 use crate::domain::search::Question;
 use crate::domain::site::SiteId;
@@ -19,6 +18,7 @@ use crate::domain::store::{
     AuthorKind, Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, Result, StoreError,
 };
 use crate::domain::time::Timestamp;
+use crate::storage::waiting::{article_key, author_key, category_code, category_name, kind_of};
 
 /// Readers' reports that an item shows.
 const REPORTS_SHOWN: u32 = 5;
@@ -135,7 +135,7 @@ struct Sieve<'a> {
     /// Names of sites, where the reach depends on them, and what it covers, as it is met.
     names: Option<Vec<String>>,
     covered: HashMap<(u32, u32, u32), bool>,
-    category: Option<u8>,
+    category: Option<i16>,
     /// Which of the sets of signals hold the one asked for.
     signals: Option<Vec<bool>>,
     section: Option<u32>,
@@ -199,7 +199,7 @@ impl<'a> Sieve<'a> {
         let is = |holds: bool, condition: u16| if holds { 0 } else { condition };
         let at = |list: &Option<Vec<bool>>, slot: u32| list.as_ref().is_none_or(|list| list[slot as usize]);
         is(at(&self.sites, entry.site), of::SITE)
-            | is(self.category.is_none_or(|category| category == entry.category), of::CATEGORY)
+            | is(self.category.is_none_or(|category| category == i16::from(entry.category)), of::CATEGORY)
             | is(at(&self.signals, entry.signals), of::SIGNAL)
             | is(self.section.is_none_or(|section| section == entry.section), of::SECTION)
             | is(self.lang.is_none_or(|lang| lang == entry.lang), of::LANG)
@@ -277,7 +277,7 @@ impl Tally {
         if self.assigned[NONE as usize] > 0 {
             by_assigned.insert("none".to_owned(), self.assigned[NONE as usize]);
         }
-        let categories = (0_u8..).zip(self.category).filter(|(_, count)| *count > 0);
+        let categories = (0_i16..).zip(self.category).filter(|(_, count)| *count > 0);
         let kinds = [false, true].into_iter().zip(self.known).filter(|(_, count)| *count > 0);
         let mut campaigns: Vec<(i64, u64)> = self.campaign.into_iter().collect();
         campaigns.sort_unstable_by_key(|(number, count)| (std::cmp::Reverse(*count), *number));
@@ -312,10 +312,6 @@ fn add_to(counts: &mut BTreeMap<String, u64>, name: &str, count: u64) {
         Some(known) => *known += count,
         None => drop(counts.insert(name.to_owned(), count)),
     }
-}
-
-const fn kind_of(known: bool) -> AuthorKind {
-    if known { AuthorKind::Known } else { AuthorKind::New }
 }
 
 fn site_ids(connection: &Connection, names: &[String]) -> Result<HashSet<SiteId>> {

@@ -1,0 +1,59 @@
+//! Rules for who joins a campaign that people rejected, and when its members arrived.
+
+use uuid::Uuid;
+
+use super::super::db::Db;
+use super::super::work::Work;
+use super::members::{self, Wanted, sites_within};
+use super::{Outcome, by_uid, change};
+use crate::domain::campaign::{CampaignError, CampaignState, Turn};
+use crate::domain::decision::{Action, Actor, Status};
+use crate::domain::people::Reach;
+use crate::domain::store::Result;
+use crate::domain::time::Timestamp;
+
+/// Says until when whoever joins is rejected unseen. Takes whoever could have decided about all of it.
+pub(super) async fn set(
+    work: &Work,
+    uid: Uuid,
+    until: Option<Timestamp>,
+    by: &Actor,
+    reach: &Reach,
+    at: Timestamp,
+) -> Result<Outcome<Turn>> {
+    let reached = match change::reached(work, uid, reach).await? {
+        Ok(reached) => reached,
+        Err(error) => return Ok(Err(error)),
+    };
+    let found = &reached.found;
+    if found.state != CampaignState::Decided || found.action != Some(Action::Reject) {
+        return Ok(Err(CampaignError::NotRejected));
+    }
+    let covers = match (&found.sites, reached.sites(reach)) {
+        (_, None) => true,
+        (None, Some(_)) => false, // the decision holds on all sites: so does what is said here
+        (Some(decided), Some(theirs)) => decided.iter().all(|site| theirs.contains(site)),
+    };
+    // Whoever may have made the rule may end it, also when the campaign has spread to where they do not work.
+    let spreads = until.is_some() && reached.outside > 0;
+    if spreads || !reach.has_whole_sites() || !covers {
+        return Ok(Err(CampaignError::Outside));
+    }
+    let write = "UPDATE campaign SET rule_until = $2 WHERE id = $1";
+    work.execute(write, &[&found.id, &until.map(Timestamp::as_millis)]).await?;
+    let detail = until.map_or_else(|| "ended".to_owned(), |until| format!("until {until}"));
+    work.audit(by, "campaign.rule", &uid.to_string(), &detail, at);
+    Ok(Ok(Turn { rule_until: until, ..found.turn() }))
+}
+
+/// When members within reach arrived, oldest first, and how they stand as people see them.
+pub(super) async fn arrivals(db: &Db, uid: Uuid, reach: &Reach) -> Result<Vec<(Timestamp, Status)>> {
+    let Some(found) = by_uid(db, uid).await? else { return Ok(Vec::new()) };
+    let sites = sites_within(db, reach).await?;
+    let all = members::read(db, found.id, sites.as_deref(), &Wanted::first(usize::MAX)).await?;
+    let told = members::tell_within(db, all, reach).await?;
+    let within = told.into_iter().filter(|(_, is_within)| *is_within);
+    let mut arrived: Vec<_> = within.map(|(member, _)| (member.row.received_at, member.status())).collect();
+    arrived.sort_unstable_by_key(|(at, _)| *at);
+    Ok(arrived)
+}

@@ -1,0 +1,40 @@
+//! A file that is read as a whole, to be moved elsewhere: nobody serves it meanwhile, and nothing is written to it.
+
+use std::fs::File;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::error::OpenError;
+use super::open;
+use super::uid::Seal;
+use crate::domain::time::Timestamp;
+use crate::storage::Config;
+use crate::storage::derived::Derived;
+
+/// See the module.
+pub(in crate::storage) struct Source {
+    /// In one transaction: everything is as it was at one moment.
+    pub connection: Connection,
+    /// The secret of the database, and what is made from it.
+    pub secret: [u8; 32],
+    pub derived: Derived,
+    seal: Seal,
+    /// Nobody else serves the file as long as this is held.
+    _lock: File,
+}
+
+impl Source {
+    /// Blocks.
+    pub(in crate::storage) fn open(config: &Config) -> Result<Self, OpenError> {
+        let (connection, lock, secret) = open::whole(config)?;
+        let derived = Derived::new(&secret);
+        let seal = Seal::new(&derived.uid_key);
+        Ok(Self { connection, secret, derived, seal, _lock: lock })
+    }
+
+    /// The uid of the comment in that row.
+    pub(in crate::storage) fn uid(&self, received_at: Timestamp, row: u32) -> Uuid {
+        self.seal.uid(received_at, row)
+    }
+}
