@@ -21,6 +21,8 @@ pub struct Config {
     pub server: http::Config,
     /// `[database]`.
     pub database: storage::Config,
+    /// `[shared]`.
+    pub shared: storage::redis::Config,
     /// `[secrets]`.
     pub secrets: Secrets,
     /// `[metrics]`.
@@ -233,7 +235,8 @@ impl Config {
         .map_err(|error| value(&error))?;
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.reports.check().map_err(|error| value(&error))?;
-        self.database.path().map_err(|error| value(&error))?;
+        self.database.check().map_err(|error| value(&error))?;
+        self.shared.check().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
         self.log.filter().map_err(|error| value(&error))?;
         self.privacy.check().map_err(|error| value(&error))?;
@@ -504,6 +507,7 @@ mod tests {
         };
         assert!(refused("[policy.spam]\nhold = 0.995\n").contains("policy.spam.hold"));
         assert!(refused("[database]\nurl = \"mysql:x\"\n").contains("database.url"));
+        assert!(refused("[shared]\nurl = \"localhost\"\n").contains("shared.url"));
         assert!(refused("[server]\nlisten = \"everywhere\"\n").contains("server.listen"));
         assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level: `a=b=c`"));
         assert!(refused("[webhooks]\nper_site = 0\n").contains("webhooks.per_site"));

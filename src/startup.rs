@@ -17,6 +17,7 @@ use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
+use crate::app::limits::shared::SharedLimiter;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
@@ -25,11 +26,11 @@ use crate::app::reads::Desk;
 use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
-use crate::app::searching;
 use crate::app::secrets::Sealer;
-use crate::app::sign_in::SignIn;
+use crate::app::sign_in::{self, SignIn};
 use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
+use crate::app::turns::Turns;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::app::webhooks_in::source::Source;
 use crate::classifier::Classifier;
@@ -39,15 +40,23 @@ use crate::domain::fit::Weights;
 use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
+use crate::domain::shared::Shared;
 use crate::domain::signal::{LIST, Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
-use crate::http;
 use crate::net::post::HttpPost;
 use crate::storage;
 use crate::storage::memory::history::MemoryHistory;
+use crate::storage::redis::Redis;
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
+use crate::{app, http};
+
+mod chores;
+mod engine;
+
+pub use self::engine::open_store;
+use self::engine::{Among, Engine};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +85,11 @@ pub struct App {
     state: Arc<http::State>,
     store: Arc<dyn Store>,
     deliverer: Arc<Deliverer>,
+    threads: Arc<Threads>,
+    turns: Turns,
+    /// This node among others.
+    among: Option<Among>,
+    shared: Option<Arc<Redis>>,
 }
 
 /// Opens the store, loads the model, reads the history, and joins the layers.
@@ -86,7 +100,17 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let metrics = telemetry::start_metrics();
     let house = house(config)?;
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
-    let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&config.database)?);
+    let engine = Engine::open(config, &clock).await?;
+    engine.check_key(&sealer).await?;
+    let Engine { store, among, turns } = engine;
+    let shared = match config.shared.url.expose() {
+        Some(_) => Some(Redis::open(&config.shared).await?),
+        None => None,
+    };
+    let order = match &shared {
+        Some(shared) => shared.end().await, // before the store is read: what happens meanwhile is in one of both
+        None => None,
+    };
     let campaigns = config.campaigns.clone();
     let history = MemoryHistory::rebuild_with(config.history.clone(), campaigns, Arc::clone(&store), clock.now())
         .await
@@ -94,12 +118,19 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
     let seed = u64::from_le_bytes(seed);
-    let limits: Arc<dyn Limiter> = Arc::new(LocalLimiter::new(&config.limits, seed)?);
+    let limits = limiter(&config.limits, seed, shared.as_deref())?;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), config.console.clone(), seed)?;
+    let sign_in = sign_in.limited_by(limiter(&sign_in::limits(), seed, shared.as_deref())?);
     let settings = Arc::new(Settings::new(house));
-    let history: Arc<dyn History> = history;
-    let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), epoch()?));
-    let threads = Arc::new(Threads::new(Arc::clone(&store)));
+    let history: Arc<dyn History> = match &shared {
+        Some(shared) => {
+            let clock = Arc::clone(&clock);
+            shared.history(history, order, Box::new(move || clock.now()))
+        }
+        None => history,
+    };
+    let (events, threads) = watchers(&store, among.as_ref(), config)?;
+    let its_threads = Arc::clone(&threads);
     let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
     let its_listeners = listeners.clone();
     let its_store = || Arc::clone(&store);
@@ -155,13 +186,38 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         sign_in: Arc::new(sign_in),
         addresses: http::client::Addresses::default(),
         store: Arc::clone(&store),
+        shared: shared.clone().map(|shared| shared as Arc<dyn Shared>),
         settings,
         clock,
         metrics,
         metrics_token: config.metrics.token.expose().map(str::to_owned),
         config: config.server.clone(),
     };
-    Ok(App { state: Arc::new(state), store, deliverer })
+    Ok(App { state: Arc::new(state), store, deliverer, threads: its_threads, turns, among, shared })
+}
+
+/// What tells people, and later comments, what happened; with other nodes around, them, too.
+fn watchers(
+    store: &Arc<dyn Store>,
+    among: Option<&Among>,
+    config: &Config,
+) -> anyhow::Result<(Arc<Events>, Arc<Threads>)> {
+    let events = Events::new(Arc::clone(store), config.events.clone(), epoch()?);
+    let threads = Threads::new(Arc::clone(store));
+    Ok(match among {
+        Some(Among { bulletin, .. }) => {
+            (Arc::new(events.telling(Arc::clone(bulletin))), Arc::new(threads.telling(Arc::clone(bulletin))))
+        }
+        None => (Arc::new(events), Arc::new(threads)),
+    })
+}
+
+/// Limits over all nodes where there are several, or in process.
+fn limiter(config: &app::limits::local::Config, seed: u64, shared: Option<&Redis>) -> anyhow::Result<Arc<dyn Limiter>> {
+    Ok(match shared {
+        Some(shared) => Arc::new(SharedLimiter::new(config, seed, shared.tally())?),
+        None => Arc::new(LocalLimiter::new(config, seed)?),
+    })
 }
 
 /// Names this process among those before it.
@@ -169,24 +225,6 @@ fn epoch() -> anyhow::Result<u64> {
     let mut epoch = [0; 8];
     getrandom::fill(&mut epoch).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
     Ok(u64::from_le_bytes(epoch))
-}
-
-/// Minutes between two looks for addresses that are old enough to be replaced.
-const PRIVACY_EVERY_MIN: u64 = 10;
-
-/// Replaces addresses that are old enough, now and from time to time; ends with whoever runs it.
-async fn keep_private(state: Arc<http::State>) {
-    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(60 * PRIVACY_EVERY_MIN));
-    loop {
-        ticks.tick().await;
-        match state.authors.hash_addresses(state.clock.now()).await {
-            Ok(hashed) if hashed.replaced > 0 => {
-                tracing::info!(comments = hashed.replaced, "addresses replaced by hashes");
-            }
-            Ok(_) => {}
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),
-        }
-    }
 }
 
 /// Everything that verdicts depend on, from the configuration.
@@ -265,14 +303,6 @@ fn beside_model<T>(
     read(&bytes).with_context(|| format!("{path}, beside model.file, cannot be used"))
 }
 
-/// The database for everything but taking comments; works beside a running service.
-///
-/// # Errors
-/// The database cannot be used.
-pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
-    Ok(Arc::new(SqliteStore::open(&config.database)?))
-}
-
 /// A past in which nothing happened, over an empty database that is made at `path`: for measuring.
 ///
 /// # Errors
@@ -332,13 +362,7 @@ impl App {
     pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
         let events = Arc::clone(&self.state.events);
-        let mut chores = tokio::task::JoinSet::new();
-        chores.spawn(keep_private(Arc::clone(&self.state)));
-        let (webhooks_in, clock) = (Arc::clone(&self.state.webhooks_in), Arc::clone(&self.state.clock));
-        chores.spawn(async move { webhooks_in.keep_pruning(&*clock).await });
-        let (learning, clock) = (Arc::clone(&self.state.learning), Arc::clone(&self.state.clock));
-        chores.spawn(async move { learning.keep_learning(&*clock).await });
-        chores.spawn(searching::keep_indexing(Arc::clone(&self.store)));
+        let mut chores = chores::start(&self);
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
@@ -363,6 +387,13 @@ impl App {
         drop(stop_delivery);
         if !delivering.is_finished() {
             let _ = delivering.await; // it panicked: then it has ended all the same
+        }
+        if let Some(Among { node, .. }) = &self.among {
+            self.turns.give_back(&chores::TURNS).await;
+            let _ = self.store.node_gone(&node.name).await; // it is forgotten after an hour all the same
+        }
+        if let Some(shared) = &self.shared {
+            shared.close().await;
         }
         self.store.close().await;
         outcome

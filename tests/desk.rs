@@ -166,9 +166,9 @@ fn what_comes_in_between_is_sealed_anew_too() {
     let desk = Desk::new();
     desk.told(&["site", "create", "news", "--json"]);
     let config = Config::read(Some(&desk.config), &[]).expect("valid");
-    let store = startup::open_store(&config).expect("the database opens");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
+        let store = startup::open_store(&config).await.expect("the database opens");
         let sealer = Sealer::open(&desk.key_file()).expect("the key opens");
         let old = sealer.seal("news", "webhook", "whsec_late").expect("sealed");
         let now = Timestamp::EPOCH;
@@ -184,9 +184,9 @@ fn what_comes_in_between_is_sealed_anew_too() {
 
 fn secret(desk: &Desk, sealer: &Sealer, site: &str) -> String {
     let config = Config::read(Some(&desk.config), &[]).expect("valid");
-    let store = startup::open_store(&config).expect("the database opens");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let stored = runtime.block_on(async {
+        let store = startup::open_store(&config).await.expect("the database opens");
         let stored = store.site_secrets(site).await.expect("the store answers").expect("there is such a site");
         store.close().await;
         stored

@@ -4,7 +4,7 @@
 //! beside a running service without a database read for every comment.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::keys;
 use crate::domain::people::Person;
@@ -28,7 +28,14 @@ pub enum Principal {
 /// Looks keys up.
 pub struct Access {
     store: Arc<dyn Store>,
-    known: Mutex<HashMap<KeyHash, (Option<Principal>, Timestamp)>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    principals: HashMap<KeyHash, (Option<Principal>, Timestamp)>,
+    /// How often everything was forgotten: what was read before that is not remembered.
+    forgotten: u64,
 }
 
 impl Access {
@@ -47,21 +54,35 @@ impl Access {
         if let Some(known) = self.remembered(&hash, now) {
             return Ok(known);
         }
+        let forgotten = self.known().forgotten;
         let principal = match self.store.site_key_find(&hash).await? {
             Some(site) => Some(Principal::Site(site)),
             None => self.store.token_find(&hash).await?.map(Principal::Person),
         };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.clear();
+        let mut known = self.known();
+        if known.principals.len() >= MOST {
+            known.principals.clear();
         }
-        known.insert(hash, (principal.clone(), now.plus_millis(REMEMBERED_MS)));
+        if known.forgotten == forgotten {
+            known.principals.insert(hash, (principal.clone(), now.plus_millis(REMEMBERED_MS)));
+        }
         Ok(principal)
     }
 
+    /// Forgets everything: another process changed something.
+    pub fn forget(&self) {
+        let mut known = self.known();
+        known.principals.clear();
+        known.forgotten += 1;
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn remembered(&self, hash: &KeyHash, now: Timestamp) -> Option<Option<Principal>> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (principal, until) = known.get(hash)?;
+        let known = self.known();
+        let (principal, until) = known.principals.get(hash)?;
         (now < *until && now >= until.plus_millis(-REMEMBERED_MS)).then(|| principal.clone())
     }
 }

@@ -4,9 +4,12 @@
 //! one gets those since, or is told to load everything anew. Nothing waits for whoever listens: a reader who falls behind what is kept is
 //! dropped and told why. An event is told after its commit; one may be lost with the process, so the queue is the truth and events are hints.
 
+mod wire;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(super) use self::wire::Wire;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use utoipa::ToSchema;
@@ -15,6 +18,7 @@ use uuid::Uuid;
 use crate::domain::appeal::AppealState;
 use crate::domain::campaign::CampaignState;
 use crate::domain::decision::{Action, DecidedBy, Record, Status};
+use crate::domain::news::{Bulletin, News};
 use crate::domain::people::{Person, Reach};
 use crate::domain::store::{Place, Ruled, Store};
 use crate::domain::time::Timestamp;
@@ -204,6 +208,8 @@ pub struct Events {
     state: Mutex<State>,
     /// Wakes those who wait for something new.
     wake: watch::Sender<()>,
+    /// Where other nodes hear of events.
+    bulletin: Option<Arc<dyn Bulletin>>,
 }
 
 #[derive(Default)]
@@ -213,6 +219,8 @@ struct State {
     ring: VecDeque<Arc<Event>>,
     streams: HashMap<u64, Slot>,
     streams_ever: u64,
+    /// Whether somebody watches, or did, on another node.
+    watched_elsewhere: bool,
     closed: bool,
 }
 
@@ -228,7 +236,13 @@ impl Events {
     /// With nothing kept. `epoch` should be random.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, config: Config, epoch: u64) -> Self {
-        Self { store, config, epoch, state: Mutex::default(), wake: watch::Sender::new(()) }
+        Self { store, config, epoch, state: Mutex::default(), wake: watch::Sender::new(()), bulletin: None }
+    }
+
+    /// The same, told to other nodes, too, as soon as anybody watches anywhere.
+    #[must_use]
+    pub fn telling(self, bulletin: Arc<dyn Bulletin>) -> Self {
+        Self { bulletin: Some(bulletin), ..self }
     }
 
     /// Seconds between two signs of life on a quiet stream.
@@ -250,6 +264,11 @@ impl Events {
         let mut state = self.state();
         self.make_room(&mut state, &person.email, now)?;
         state.streams_ever += 1;
+        if state.streams_ever == 1
+            && let Some(bulletin) = &self.bulletin
+        {
+            bulletin.tell(News::Watched);
+        }
         let number = state.streams_ever;
         state.streams.insert(number, Slot { email: person.email.clone(), taken_at: now, ended: None });
         let first = state.ring.front().map_or(state.last + 1, |event| event.number);
@@ -332,10 +351,34 @@ impl Events {
         self.changed(uid, Change::Campaign(change), now).await;
     }
 
-    /// Whether anybody has ever listened: before that, nothing needs to be looked up for events.
+    /// Whether anybody has ever listened, here or on another node: before that, nothing needs to be looked up for events.
     #[must_use]
     pub fn anybody(&self) -> bool {
-        self.state().streams_ever > 0
+        let state = self.state();
+        state.streams_ever > 0 || state.watched_elsewhere
+    }
+
+    /// Somebody watches on another node: it is to hear of what happens here.
+    pub fn watched_elsewhere(&self) {
+        self.state().watched_elsewhere = true;
+    }
+
+    /// A node that began asks whether anybody watches.
+    pub fn answer_hello(&self) {
+        if let Some(bulletin) = self.bulletin.as_ref().filter(|_| self.anybody()) {
+            bulletin.tell(News::Watched);
+        }
+    }
+
+    /// Something happened on another node.
+    pub fn hear(&self, event: serde_json::Value) {
+        match serde_json::from_value(event) {
+            Ok(Wire { uid, place, change, at }) => self.keep(uid, place, change, at),
+            Err(error) => {
+                tracing::debug!(%error, "an event of another version was not understood");
+                self.lose();
+            }
+        }
     }
 
     /// A comment is gone; where it stood was looked up before.
@@ -345,7 +388,7 @@ impl Events {
 
     /// Something happened to a comment that is there.
     async fn changed(&self, uid: Uuid, change: Change, now: Timestamp) {
-        if self.state().streams_ever == 0 {
+        if !self.anybody() {
             return; // nobody can come back for what happened before the first stream
         }
         match self.store.comment_place(uid).await {
@@ -354,11 +397,22 @@ impl Events {
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "an event was not told");
                 self.lose();
+                if let Some(bulletin) = &self.bulletin {
+                    bulletin.tell(News::Lost);
+                }
             }
         }
     }
 
     fn publish(&self, uid: Uuid, place: Place, change: Change, at: Timestamp) {
+        if let Some(bulletin) = self.bulletin.as_ref().filter(|_| self.anybody()) {
+            let wire = Wire { uid, place: place.clone(), change: change.clone(), at };
+            bulletin.tell(serde_json::to_value(wire).map_or(News::Lost, |event| News::Event { event }));
+        }
+        self.keep(uid, place, change, at);
+    }
+
+    fn keep(&self, uid: Uuid, place: Place, change: Change, at: Timestamp) {
         let mut state = self.state();
         state.last += 1;
         let number = state.last;
@@ -371,7 +425,7 @@ impl Events {
     }
 
     /// Something happened that cannot be told: everybody has to load anew.
-    fn lose(&self) {
+    pub fn lose(&self) {
         let mut state = self.state();
         state.last += 1;
         state.ring.clear();

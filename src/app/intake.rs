@@ -318,6 +318,16 @@ impl Intake {
         .await
     }
 
+    /// Forgets an article that another process changed.
+    pub fn forget_article(&self, site: SiteId, id: &ExternalId) {
+        self.pages.forget(site, id);
+    }
+
+    /// Forgets all articles: nobody knows which of them changed.
+    pub fn forget_articles(&self) {
+        self.pages.forget_all();
+    }
+
     /// Whether the site has to be told what it perhaps does not read.
     fn tells(&self, route: Route) -> bool {
         self.tell_first || route.tells()
@@ -407,7 +417,7 @@ impl Intake {
                 if let Some(news) = &news {
                     self.pages.stored(site.id, news);
                 }
-                self.threads.judged(comment, record.status, house);
+                self.threads.judged(comment, &record, house);
                 self.history.settle(&comment.trace, record.received_at, standing(&record)).await;
                 self.events.judged(&record).await;
                 Ok(Taken { record, replayed: false })

@@ -87,6 +87,11 @@ impl Pages {
         shelf.remove(&(site, id.clone()));
     }
 
+    /// Forgets all articles: nobody knows which of them changed.
+    pub fn forget_all(&self) {
+        self.shelf().clear();
+    }
+
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -169,6 +174,11 @@ impl Shelf {
                 }
             }
         }
+    }
+
+    fn clear(&mut self) {
+        self.changes += 1;
+        (self.young, self.old) = (Half::default(), Half::default());
     }
 
     fn remove(&mut self, key: &Key) {

@@ -447,8 +447,8 @@ impl Sanctions {
         known.as_ref().filter(|known| is_fresh(known.read_at)).map(Arc::clone)
     }
 
-    /// After a change: whoever is answered finds it in force. When that fails, the next comment reads.
-    async fn renew(&self, now: Timestamp) {
+    /// After a change, here or elsewhere: whoever is answered finds it in force. When that fails, the next comment reads.
+    pub(super) async fn renew(&self, now: Timestamp) {
         let _one_reads = self.reading.lock().await; // a read that began before the change must not end after this one
         *self.known.lock().unwrap_or_else(PoisonError::into_inner) = None;
         if let Err(error) = self.read(now).await {

@@ -1,5 +1,6 @@
 //! Keeps the index of words close behind the comments, beside everything else that the store does.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ const SOON: Duration = Duration::from_millis(60);
 const LATER: Duration = Duration::from_secs(1);
 
 /// Enters what came, for ever. What fails is tried again.
-pub async fn keep_indexing(store: Arc<dyn Store>) {
+pub async fn keep_indexing(store: Arc<dyn Store>) -> Infallible {
     loop {
         let pause = match store.search_index(BATCH).await {
             Ok(indexed) if indexed.more && !indexed.is_busy => SOON,

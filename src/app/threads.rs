@@ -4,13 +4,16 @@
 //! each. Whoever changes what stands approved says so when the store has it ([`Threads::judged`], [`Threads::changed`]); what was read before
 //! that is not kept.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::app::house::House;
 use crate::domain::comment::Comment;
-use crate::domain::decision::Status;
+use crate::domain::decision::{Record, Status};
 use crate::domain::known::Known;
+use crate::domain::news::{Bulletin, News};
 use crate::domain::normalise;
 use crate::domain::siblings::{Sibling, Siblings, Thread};
 use crate::domain::site::SiteId;
@@ -26,10 +29,19 @@ const ROWS: usize = 240;
 /// Pages in which they are read, at most: a page may hold fewer than asked.
 const PAGES: usize = 4;
 
+/// Between two times that other nodes are told what changed.
+const TOLD_EVERY: Duration = Duration::from_millis(100);
+/// Articles told of together: what is told at once has less than 8,000 bytes, and a number up to twenty digits.
+const TOLD_TOGETHER: usize = 300;
+
 /// The latest approved comments of articles.
 pub struct Threads {
     store: Arc<dyn Store>,
     shelf: Mutex<Shelf>,
+    /// Where other nodes hear of changes.
+    bulletin: Option<Arc<dyn Bulletin>>,
+    /// Articles that other nodes are to hear of.
+    untold: Mutex<BTreeSet<u64>>,
 }
 
 /// When the young half is full, the old one goes, as with pages.
@@ -54,7 +66,51 @@ impl Threads {
     /// Keeps threads over `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, shelf: Mutex::new(Shelf::default()) }
+        Self { store, shelf: Mutex::new(Shelf::default()), bulletin: None, untold: Mutex::default() }
+    }
+
+    /// The same, telling other nodes; whoever does this runs [`Self::keep_telling`].
+    #[must_use]
+    pub fn telling(self, bulletin: Arc<dyn Bulletin>) -> Self {
+        Self { bulletin: Some(bulletin), ..self }
+    }
+
+    /// Tells other nodes from time to time what changed, all of it together: it changes with every comment that is approved. For ever.
+    pub async fn keep_telling(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(TOLD_EVERY).await;
+            let articles: Vec<u64> = std::mem::take(&mut *self.untold()).into_iter().collect();
+            for articles in articles.chunks(TOLD_TOGETHER) {
+                if let Some(bulletin) = &self.bulletin {
+                    bulletin.tell(News::Threads { articles: articles.to_vec() });
+                }
+            }
+        }
+    }
+
+    /// What stands approved under these articles was changed by another node.
+    pub fn changed_elsewhere(&self, articles: &[u64]) {
+        let mut shelf = self.shelf();
+        shelf.changes += 1;
+        for article in articles {
+            shelf.remove(*article);
+        }
+    }
+
+    /// Forgets everything: nobody knows what changed.
+    pub fn forget_all(&self) {
+        let mut shelf = self.shelf();
+        *shelf = Shelf { words: shelf.words, changes: shelf.changes + 1, ..Shelf::default() };
+    }
+
+    fn tell(&self, article: u64) {
+        if self.bulletin.is_some() {
+            self.untold().insert(article);
+        }
+    }
+
+    fn untold(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What stands approved around a comment, without itself and what its author said; `NotApplicable` when nothing does.
@@ -118,8 +174,11 @@ impl Threads {
     }
 
     /// The store has a comment with that status.
-    pub fn judged(&self, comment: &Comment, status: Status, house: &House) {
-        let sibling = (status == Status::Approved).then(|| sibling(comment, house));
+    pub fn judged(&self, comment: &Comment, record: &Record, house: &House) {
+        let sibling = (record.status == Status::Approved).then(|| sibling(comment, house));
+        if sibling.is_some() || record.version > 1 {
+            self.tell(comment.trace.article);
+        }
         let mut shelf = self.shelf();
         shelf.changes += 1;
         if let Some(kept) = shelf.look(comment.trace.article) {
@@ -133,10 +192,8 @@ impl Threads {
 
     /// A comment is, or may be, something else than before: what stands there is read again.
     pub fn changed(&self, trace: &Trace) {
-        let mut shelf = self.shelf();
-        shelf.changes += 1;
-        shelf.young.remove(&trace.article);
-        shelf.old.remove(&trace.article);
+        self.tell(trace.article);
+        self.changed_elsewhere(&[trace.article]);
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
@@ -173,6 +230,11 @@ impl Kept {
 }
 
 impl Shelf {
+    fn remove(&mut self, article: u64) {
+        self.young.remove(&article);
+        self.old.remove(&article);
+    }
+
     /// Another house has other word vectors: what was kept of the old ones cannot be compared.
     fn serve(&mut self, words: u64) {
         if self.words != words {

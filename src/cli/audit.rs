@@ -46,7 +46,7 @@ fn hash(text: &str) -> Result<[u8; 32], String> {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let store = startup::open_store(config)?;
+    let store = startup::open_store(config).await?;
     let done = match command {
         Command::Verify { head, json } => verify(&*store, head, json).await,
         Command::Export { since } => export(&*store, since).await,

@@ -7,6 +7,7 @@ mod evaluate;
 mod explain;
 mod migrate;
 mod move_to;
+mod nodes;
 mod outbox;
 mod secrets;
 mod serve;
@@ -73,6 +74,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Bring the database to this version
     Migrate,
+    /// List the processes that serve from this database
+    Nodes(nodes::Arguments),
     /// Move everything from a SQLite file into an empty PostgreSQL database
     Move(move_to::Arguments),
     /// Make a model from labelled comments
@@ -123,6 +126,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::CheckConfig(arguments) => check_config::run(&arguments, &config),
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Migrate => block_on(migrate::run(&config))?,
+        Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
         Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
         Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
@@ -141,8 +145,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(config: &Config) -> anyhow::Result<Self> {
-        let store = startup::open_store(config)?;
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let store = startup::open_store(config).await?;
         let sealer = Sealer::open(&config.secrets.key_file)?;
         Ok(Self { admin: Admin::new(Arc::clone(&store), sealer), store, now: SystemClock.now() })
     }

@@ -50,7 +50,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let store = startup::open_store(config)?;
+    let store = startup::open_store(config).await?;
     let letters = Letters::new(std::sync::Arc::clone(&store));
     let done = match command {
         Command::List { site, dead, limit, json } => list(&letters, site, dead, limit, json).await,

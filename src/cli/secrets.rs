@@ -17,7 +17,7 @@ pub(super) enum Command {
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
     let Command::Rotate { json } = command;
-    let desk = Desk::open(config)?;
+    let desk = Desk::open(config).await?;
     let rotated = desk.admin.rotate_key(desk.now).await;
     let rotated = desk.close(rotated).await?;
     if json {

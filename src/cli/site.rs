@@ -130,7 +130,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         let text = format!("this deletes `{name}` with all its comments; add --yes to do it");
         return Err(Usage(text).into());
     }
-    let desk = Desk::open(config)?;
+    let desk = Desk::open(config).await?;
     match command {
         Command::Create { name, url, webhook, json } => {
             let made = desk.admin.site_create(&name, url.as_deref(), webhook.as_deref(), desk.now).await;

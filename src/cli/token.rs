@@ -37,7 +37,7 @@ pub(super) enum Command {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let desk = Desk::open(config)?;
+    let desk = Desk::open(config).await?;
     match command {
         Command::Create { email, json } => {
             let made = desk.admin.token_create(&email, desk.now).await;

@@ -95,7 +95,7 @@ fn role(name: &str) -> Result<Role, String> {
 }
 
 pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()> {
-    let desk = Desk::open(config)?;
+    let desk = Desk::open(config).await?;
     match command {
         Command::Create { email, role, reach, json } => {
             let made = desk.admin.user_create(&email, role, &reach.over(Reach::ALL), desk.now).await;

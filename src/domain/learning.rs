@@ -282,6 +282,10 @@ pub trait Learning: Send + Sync {
     async fn conclude(&self, conclusion: Conclusion) -> Result<Option<Option<u32>>>;
     /// Models in force. What is damaged is left out, and logged.
     async fn site_models(&self) -> Result<Vec<SiteModel>>;
+    /// The model in force on one site. What is damaged is none, and logged.
+    async fn site_model(&self, site: SiteId) -> Result<Option<SiteModel>> {
+        Ok(self.site_models().await?.into_iter().find(|model| model.site == site))
+    }
     /// Takes a site's model out of force, in one commit with the record of who did what. With `to_before`, the one whose place it took comes back, as long
     /// as it lies over `base` and all its labels are in force; else the shipped model answers alone. Labels that are not in what
     /// answers then are set aside. `None` when none is in force.

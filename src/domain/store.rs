@@ -1,7 +1,7 @@
 //! The Store port: what must be remembered, in whole operations.
 //!
 //! Each method is one transaction. What a method has acknowledged survives `kill -9` and power loss. No method scores,
-//! waits for the network or calls back. Engines: `storage::sqlite` (one machine), later PostgreSQL (several). The suite in
+//! waits for the network or calls back. Engines: `storage::sqlite` (one machine), `storage::postgres` (several). The suite in
 //! `tests/storage/suite.rs` is written against this trait and runs on every engine.
 
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use super::history::{AuthorPast, Standing};
 use super::learning::{Learning, Lot};
+use super::nodes::Nodes;
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
 pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, QueueSort};
@@ -553,7 +554,7 @@ pub enum CreateError {
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
 pub trait Store:
-    Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Search + Sessions + Send + Sync
+    Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Search + Sessions + Nodes + Send + Sync
 {
     // Comments.
 

@@ -43,6 +43,7 @@ use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
 use crate::app::sign_in::SignIn;
 use crate::app::webhooks_in::WebhooksIn;
+use crate::domain::shared::Shared;
 use crate::domain::store::Store;
 
 /// `[server]`.
@@ -165,6 +166,8 @@ pub struct State {
     pub addresses: Addresses,
     /// Asked for sites and for readiness only; everything else goes through a use case.
     pub store: Arc<dyn Store>,
+    /// What nodes share, where there are several.
+    pub shared: Option<Arc<dyn Shared>>,
     /// The configuration in force.
     pub settings: Arc<Settings>,
     /// The clock.

@@ -1,16 +1,19 @@
 //! `[database]`: where the store lies, and how much of the machine it may use.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::postgres;
 use super::sqlite::OpenError;
 
 /// `[database]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `sqlite:PATH`: the folder must exist; the file is made when it is missing. Or `postgres://USER:PASSWORD@HOST/DATABASE`.
+    #[serde(serialize_with = "without_password")]
     pub url: String,
     /// SQLite: threads that read, each with its own connection: 1 to 64.
     pub readers: usize,
@@ -45,6 +48,18 @@ impl Config {
         self.url.starts_with("postgres://") || self.url.starts_with("postgresql://")
     }
 
+    /// Whether `url` names something that can be opened. Its password is never repeated.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn check(&self) -> Result<(), BadUrl> {
+        if self.is_postgres() {
+            postgres::check(self).map_err(|error| BadUrl(error.to_string()))
+        } else {
+            self.path().map(drop).map_err(|error| BadUrl(error.to_string()))
+        }
+    }
+
     /// The defaults, for a SQLite file at `path`.
     #[must_use]
     pub fn sqlite(path: &Path) -> Self {
@@ -64,6 +79,43 @@ impl Config {
             _ => Err(OpenError::BadUrl),
         }
     }
+}
+
+/// An address that names no database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadUrl(String);
+
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { url, readers, cache_mb, connections, busy_timeout_ms, max_file_mb } = self;
+        f.debug_struct("Config")
+            .field("url", &shown(url))
+            .field("readers", readers)
+            .field("cache_mb", cache_mb)
+            .field("connections", connections)
+            .field("busy_timeout_ms", busy_timeout_ms)
+            .field("max_file_mb", max_file_mb)
+            .finish()
+    }
+}
+
+fn without_password<S: Serializer>(url: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&shown(url))
+}
+
+/// The address without its password, wherever in it that stands.
+fn shown(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| *scheme != "sqlite") else {
+        return Cow::Borrowed(url);
+    };
+    let (rest, has_query) = rest.split_once('?').map_or((rest, false), |(rest, _)| (rest, true));
+    let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let user = user.split_once(':').map_or(Cow::Borrowed(user), |(name, _)| Cow::Owned(format!("{name}:[redacted]")));
+    // A query may hold a password, too.
+    let query = if has_query { "?[redacted]" } else { "" };
+    let at = if user.is_empty() { "" } else { "@" };
+    Cow::Owned(format!("{scheme}://{user}{at}{host}{query}"))
 }
 
 #[cfg(test)]
@@ -94,6 +146,32 @@ mod tests {
         }
         for url in ["", "sqlite:", "sqlite: ", "mysql://x", "a.db"] {
             assert!(matches!(path_of(url), Err(OpenError::BadUrl)), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for (url, seen) in [
+            ("sqlite:///a@b:c.db", "sqlite:///a@b:c.db"),
+            ("postgres://ann:hunter2@db:5432/x", "postgres://ann:[redacted]@db:5432/x"),
+            ("postgres://ann:hunt@er2@db/x", "postgres://ann:[redacted]@db/x"),
+            ("postgres://ann@db/x?password=hunter2", "postgres://ann@db/x?[redacted]"),
+            ("postgres://db/x", "postgres://db/x"),
+        ] {
+            let config = Config { url: url.to_owned(), ..Config::default() };
+            assert!(toml::to_string(&config).unwrap().contains(seen), "{url}");
+            assert!(format!("{config:?}").contains(seen), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_either_engine_can_be_checked() {
+        let check = |url: &str| Config { url: url.to_owned(), ..Config::default() }.check().map_err(|e| e.to_string());
+        assert_eq!(check("sqlite:a.db"), Ok(()));
+        assert_eq!(check("postgres://ann:hunter2@db,db2/x?target_session_attrs=read-write"), Ok(()));
+        for url in ["postgres://", "postgres:///x", "postgres://ann:hunter2@db:port/x", "mysql://x"] {
+            let refused = check(url).unwrap_err();
+            assert!(refused.starts_with("database.url: ") && !refused.contains("hunter2"), "{url}: {refused}");
         }
     }
 

@@ -12,6 +12,7 @@ mod derived;
 pub mod memory;
 pub mod moving;
 pub mod postgres;
+pub mod redis;
 mod sanctioned;
 pub mod sqlite;
 mod told;

@@ -262,6 +262,21 @@ async fn changes_by_a_session_need_its_proof_from_our_own_pages() {
     assert_eq!(elsewhere.send().await.unwrap().status(), 403, "nor sign somebody in");
 }
 
+/// A link on another site opens our pages with the session, as a person expects; it must not put a deed on record under their name.
+#[tokio::test]
+async fn link_on_another_site_exports_nothing() {
+    let app = TestApp::spawn().await;
+    let email = "admin@example.org";
+    let created = app.admin().user_create(email, Role::Admin, &Reach::ALL, app.now()).await.unwrap();
+    let mut visitor = Visitor::signed_in(&app, email, &created.password).await;
+    for path in ["/v1/audit/export", "/v1/authors/u-1/export?site=news"] {
+        for (from, answer) in [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)] {
+            let request = app.request(Method::GET, path, "").header("sec-fetch-site", from);
+            assert_eq!(visitor.send(request).await.status(), answer, "{path} from {from}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_old_session_opens_nothing() {
     let app = TestApp::spawn().await;

@@ -228,6 +228,32 @@ pub(crate) async fn where_nothing_is_learned_what_was_taken_back_is_not_kept_for
     assert_eq!(off.look(at(64)).await.unwrap(), 0, "once");
 }
 
+/// What one node put in force or took out of force answers on another as soon as that one reads the site again.
+pub(crate) async fn what_another_node_learned_answers_here_once_it_is_read(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let one = held(&*store, &news, "c-1").await;
+    store.rule(for_spam(&[&one], 1)).await.unwrap();
+    let ids = store.label_ids(news.id).await.unwrap();
+    let settings = Arc::new(Settings::new(doorward::startup::house(&Config::default()).unwrap()));
+    let here = learning::Learning::start(Arc::clone(&store), Arc::clone(&settings), learning::Config::default());
+    let here = here.await.unwrap();
+    let version = || settings.current().learned.get(&news.id).map(|learned| learned.version());
+    assert_eq!(version(), None);
+    let base = settings.current().classifier.as_ref().unwrap().version().to_owned();
+    let force = Force::New(base.clone(), taught(&ids));
+    store.conclude(Conclusion { force, ..concluded(&*store, &news).await }).await.unwrap();
+    assert_eq!(version(), None, "nobody has read it yet");
+    here.reload_site(news.id).await.unwrap();
+    assert!(version().is_some());
+    assert_eq!(store.site_model(news.id).await.unwrap(), store.site_models().await.unwrap().pop());
+    store.site_model_end(news.id, false, &base, moderator(), at(60)).await.unwrap();
+    here.reload_site(news.id).await.unwrap();
+    assert_eq!(version(), None, "a person took it out of force elsewhere");
+    assert_eq!(store.site_model(news.id).await.unwrap(), None);
+    here.reload().await.unwrap();
+    assert_eq!(version(), None);
+}
+
 pub(crate) async fn what_was_drawn_waits_and_stays_what_it_was(engine: &dyn Engine) {
     let (store, news) = started(engine).await;
     assert!(store.site_webhook_set("news", Some("https://news.example/hooks"), at(0)).await.unwrap());

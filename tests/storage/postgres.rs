@@ -7,11 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use doorward::domain::news::{Bulletin as _, News};
+use doorward::domain::nodes::Nodes as _;
+use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
 use doorward::domain::store::Store;
 use doorward::storage::Config;
-use doorward::storage::postgres::PostgresStore;
+use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};
 use tokio_postgres::NoTls;
 
+use crate::made::{at, moderator, site};
 use crate::suite::Engine;
 
 /// Runs the suite where there is a database to run it on.
@@ -70,4 +74,142 @@ impl Engine for Schema {
     async fn crashed(&self) -> Box<dyn Engine> {
         Box::new(Self { url: self.url.clone() })
     }
+}
+
+impl Schema {
+    /// Statements that no program of this version makes.
+    async fn run(&self, sql: &str) {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
+        let driven = tokio::spawn(connection);
+        client.batch_execute(sql).await.unwrap();
+        drop(client);
+        driven.await.unwrap().unwrap();
+    }
+}
+
+/// What a newer version leaves behind when it has only added something.
+async fn one_migration_ahead(schema: &Schema) -> u32 {
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let known = store.schema();
+    store.close().await;
+    let next = known + 1;
+    let ahead = format!(
+        "INSERT INTO refinery_schema_history (version, name, applied_on, checksum) VALUES ({next}, 'tomorrow', '2026-11-28T00:00:00Z', '7'); \
+         ALTER TABLE site ADD COLUMN tomorrow text; CREATE TABLE tomorrow (id integer PRIMARY KEY)"
+    );
+    schema.run(&ahead).await;
+    next
+}
+
+#[tokio::test]
+async fn an_older_program_starts_and_works_beside_a_newer_schema_that_lets_it() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    one_migration_ahead(&schema).await;
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    site(&store, "news").await;
+    assert_eq!(store.sites().await.unwrap().len(), 1);
+    assert!(store.lease_take("learning", "old", at(9), at(0)).await.unwrap());
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_older_program_is_refused_by_a_schema_that_needs_a_newer_one() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let next = one_migration_ahead(&schema).await;
+    schema.run(&format!("UPDATE meta SET value = '{next}' WHERE name = 'needs'")).await;
+    let refused = PostgresStore::open(&schema.config()).await.err().expect("it opened");
+    assert!(matches!(refused, OpenError::Newer { needed, known } if needed == known + 1), "{refused}");
+    assert!(refused.to_string().contains("newer version of Doorward"));
+}
+
+/// What this node hears next, of the kinds that `wanted` names.
+async fn heard(bulletin: &PostgresBulletin, wanted: impl Fn(&News) -> bool) -> News {
+    loop {
+        let news = bulletin.next().await;
+        if wanted(&news) {
+            return news;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nodes_keep_in_memory_is_told_in_the_commit_that_changes_it() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let news = site(&store, "news").await;
+    let other = PostgresBulletin::open(&schema.config(), "other").await.unwrap();
+    let target = Target::parse(TargetKind::Network, "203.0.113.77", None).unwrap();
+    let new = NewSanction {
+        site: Some(news.id),
+        measure: Measure::Ban,
+        kind: TargetKind::Network,
+        hash: target.hash(&store.target_key()),
+        hint: target.hint(),
+        cause: "advertising".to_owned(),
+        shadow: false,
+        by: moderator(),
+        at: at(1),
+        expires_at: None,
+        also: None,
+    };
+    store.sanction_add(new).await.unwrap();
+    assert_eq!(other.next().await, News::Sanctions);
+    store.site_key_rotate("news", [7; 32], &[], at(2)).await.unwrap();
+    assert_eq!(other.next().await, News::Access);
+    let sql = format!(
+        "BEGIN; INSERT INTO site_model (site, number, base, at, b, checksum) VALUES ({0}, 1, 'm', 0, '', ''); \
+         INSERT INTO article (site, name, updated_at, b) VALUES ({0}, 'a-1', 0, 'old'); \
+         UPDATE article SET b = 'old'; UPDATE article SET b = 'new'; COMMIT; \
+         BEGIN; DELETE FROM site_key; ROLLBACK",
+        news.id.0
+    );
+    schema.run(&sql).await;
+    assert_eq!(heard(&other, |news| *news != News::Access).await, News::Model { site: news.id });
+    assert!(matches!(other.next().await, News::Article { site, id } if site == news.id && id.as_str() == "a-1"));
+    schema.run("UPDATE sanction SET lifted_at = 1").await;
+    assert_eq!(other.next().await, News::Sanctions, "what was rolled back, or changed nothing, is not told");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hints_reach_the_other_nodes_of_the_installation_and_nobody_else() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let Some(neighbour) = Schema::new().await else { return skipped() };
+    for schema in [&schema, &neighbour] {
+        PostgresStore::open(&schema.config()).await.unwrap().close().await;
+    }
+    let [one, two] = ["one", "two"];
+    let one = PostgresBulletin::open(&schema.config(), one).await.unwrap();
+    let two = PostgresBulletin::open(&schema.config(), two).await.unwrap();
+    let apart = PostgresBulletin::open(&neighbour.config(), "one").await.unwrap();
+    for articles in [vec![1], vec![2, u64::MAX]] {
+        one.tell(News::Threads { articles });
+    }
+    assert_eq!(two.next().await, News::Threads { articles: vec![1] });
+    assert_eq!(two.next().await, News::Threads { articles: vec![2, u64::MAX] });
+    // What is too long to be told is said to be lost.
+    one.tell(News::Event { event: serde_json::Value::String("x".repeat(9_000)) });
+    assert_eq!(two.next().await, News::Lost);
+    two.tell(News::Hello);
+    assert_eq!(one.next().await, News::Hello, "nobody hears what they told themselves");
+    PostgresBulletin::open(&neighbour.config(), "another").await.unwrap().tell(News::Watched);
+    let of_neighbour = PostgresBulletin::open(&neighbour.config(), "another").await.unwrap();
+    of_neighbour.tell(News::Hello);
+    assert_eq!(heard(&apart, |news| *news != News::Watched).await, News::Hello, "another installation");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_connection_is_made_anew_and_what_was_missed_is_said() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    PostgresStore::open(&schema.config()).await.unwrap().close().await;
+    let name = schema.url.rsplit("%3D").next().unwrap();
+    let config = Config { url: format!("{}&application_name={name}", schema.url), ..schema.config() };
+    let one = PostgresBulletin::open(&config, "one").await.unwrap();
+    let two = PostgresBulletin::open(&config, "two").await.unwrap();
+    let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'");
+    schema.run(&cut).await;
+    for node in [&one, &two] {
+        assert_eq!(heard(node, |news| *news != News::Lost).await, News::Missed);
+    }
+    one.tell(News::Hello);
+    assert_eq!(heard(&two, |news| *news != News::Lost).await, News::Hello, "both listen again");
 }

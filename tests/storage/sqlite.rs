@@ -69,6 +69,22 @@ impl Engine for Folder {
     }
 }
 
+/// Of a file there is one service, so what was on its way when it died is on nobody's way now.
+#[tokio::test]
+async fn what_was_on_its_way_in_a_crash_is_taken_again_without_waiting_for_its_lease() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let news = site(&*store, "news").await;
+    assert!(store.site_webhook_set("news", Some("https://news.example/hooks"), at(0)).await.unwrap());
+    let mut made = Made::new(&news, "c-1").held(None, &[], 0.5);
+    made.0.tell = true;
+    made.store(&*store).await;
+    let taken = store.outbox_take(news.id, 9, at(3), at(63)).await.unwrap();
+    let after = folder.crashed().await.open().await;
+    let again = after.outbox_take(news.id, 9, at(3), at(63)).await.unwrap();
+    assert_eq!((again[0].message, again[0].attempts), (taken[0].message, 2));
+}
+
 fn failure(config: &Config) -> OpenError {
     match SqliteStore::open_serving(config) {
         Ok(_) => panic!("it opened"),

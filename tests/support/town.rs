@@ -80,7 +80,7 @@ impl Town {
         config.place_in(folder.path());
         let (listener, site) = port();
         let sealer = Sealer::open(&config.secrets.key_file).unwrap();
-        let admin = Admin::new(startup::open_store(&config).unwrap(), sealer);
+        let admin = Admin::new(startup::open_store(&config).await.unwrap(), sealer);
         let now = SystemClock.now();
         let made = admin.site_create(SITE, None, Some(&format!("{site}/doorward")), now).await.unwrap();
         let person = admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, now).await.unwrap();

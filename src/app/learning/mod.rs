@@ -8,6 +8,7 @@ mod lessons;
 mod pupil;
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -243,23 +244,62 @@ impl Learning {
     /// The store failed.
     pub async fn start(store: Arc<dyn Store>, settings: Arc<Settings>, config: Config) -> Result<Self, StoreError> {
         let this = Self { store, settings, config, sites: Mutex::default(), looking: tokio::sync::Mutex::default() };
-        let names: HashMap<SiteId, Site> = this.store.sites().await?.into_iter().map(|site| (site.id, site)).collect();
-        for model in this.store.site_models().await? {
-            let learns = names.get(&model.site).is_some_and(|site| this.config.learns(&site.name));
-            let is_whole = is_whole(&model, &this.store.label_ids(model.site).await?);
-            let model = Arc::new(model);
-            this.known().entry(model.site).or_default().in_force = Some(Arc::clone(&model));
-            // A decision may have been taken back just before the end: then nothing answers until it was learned anew.
-            if learns && is_whole && Some(&model.base) == this.base().as_ref() {
-                this.settings.teach(model.site, Some(&Arc::new(this.config.learned(&model))));
-            }
-        }
-        this.count();
+        this.reload().await?;
         Ok(this)
     }
 
+    /// Puts in force what the store has of all sites, whoever changed it.
+    ///
+    /// # Errors
+    /// The store failed. What was in force before may still be.
+    pub async fn reload(&self) -> Result<(), StoreError> {
+        let names: HashMap<SiteId, Site> = self.store.sites().await?.into_iter().map(|site| (site.id, site)).collect();
+        let models = self.store.site_models().await?;
+        let mut over: Vec<SiteId> = self.known().keys().copied().collect();
+        over.retain(|site| models.iter().all(|model| model.site != *site));
+        for site in over {
+            self.put_in_force(site, None);
+        }
+        for model in models {
+            self.take(names.get(&model.site), model).await?;
+        }
+        self.count();
+        Ok(())
+    }
+
+    /// Puts in force what the store has of one site, whoever changed it.
+    ///
+    /// # Errors
+    /// The store failed. What was in force before still is.
+    pub async fn reload_site(&self, site: SiteId) -> Result<(), StoreError> {
+        match self.store.site_model(site).await? {
+            None => self.put_in_force(site, None),
+            Some(model) => {
+                let sites = self.store.sites().await?;
+                self.take(sites.iter().find(|one| one.id == site), model).await?;
+                self.count();
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what the store says is in force on a site.
+    async fn take(&self, site: Option<&Site>, model: SiteModel) -> Result<(), StoreError> {
+        let learns = site.is_some_and(|site| self.config.learns(&site.name));
+        let is_whole = is_whole(&model, &self.store.label_ids(model.site).await?);
+        let model = Arc::new(model);
+        self.known().entry(model.site).or_default().in_force = Some(Arc::clone(&model));
+        // A decision may have been taken back just before: then nothing answers until it was learned anew.
+        let answers = learns && is_whole && Some(&model.base) == self.base().as_ref();
+        let learned = answers.then(|| Arc::new(self.config.learned(&model)));
+        self.settings.teach(model.site, learned.as_ref());
+        Ok(())
+    }
+
     /// Looks for labels that changed, from time to time, for as long as it is awaited.
-    pub async fn keep_learning(&self, clock: &dyn Clock) {
+    pub async fn keep_learning(&self, clock: &dyn Clock) -> Infallible {
+        // Somebody else may have learned meanwhile: what became of labels is not what it was.
+        self.known().values_mut().for_each(|known| known.fates.clear());
         loop {
             if let Err(error) = self.look(clock.now()).await {
                 tracing::warn!(

@@ -5,11 +5,8 @@
 //! too many, those go first that are back at their full allowance (forgetting them changes nothing), then those nearest to it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use governor::clock::Clock as GovernorClock;
@@ -17,131 +14,24 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::{Quota, RateLimiter};
-use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::{LimitState, Limiter, RateLimited, Route, Subject, Tier};
+pub use super::policies::{BadLimits, Config, Key, OnLimit, PolicyConfig};
+use super::policies::{Policies, Waiting};
+use super::{LimitState, Limiter, RateLimited, Subject};
 use crate::domain::signal::Allowance;
 use crate::domain::time::Timestamp;
 
-/// `[limits]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// Whether anything is limited.
-    pub enabled: bool,
-    /// Keys remembered at most, for each policy.
-    pub max_keys: usize,
-    /// `[[limits.policies]]`; those in the file replace the shipped ones.
-    pub policies: Vec<PolicyConfig>,
-}
-
-/// `[[limits.policies]]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PolicyConfig {
-    /// Its name, shown to moderators and in `RateLimit-Policy`.
-    pub name: String,
-    /// What is counted apart.
-    pub key: Key,
-    /// How many are let through in a window.
-    pub quota: NonZeroU32,
-    /// The window, in seconds.
-    pub window_s: NonZeroU32,
-    /// What happens beyond.
-    pub on_limit: OnLimit,
-    /// What is counted.
-    #[serde(default = "comments")]
-    pub routes: Vec<Route>,
-    /// Whose comments are counted.
-    #[serde(default = "everybody")]
-    pub tiers: Vec<Tier>,
-}
-
-fn comments() -> Vec<Route> {
-    vec![Route::Comment]
-}
-
-fn everybody() -> Vec<Tier> {
-    vec![Tier::New, Tier::Known, Tier::Staff]
-}
-
-/// What a policy counts apart. Always within one site.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Key {
-    /// The site as a whole.
-    Site,
-    /// The author's address: IPv4 /32, IPv6 /64.
-    Ip,
-    /// The author's network: IPv4 /24, IPv6 /48.
-    Network,
-    /// The author's account.
-    Author,
-    /// The author's e-mail address.
-    Email,
-}
-
-/// What happens to a comment over a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnLimit {
-    /// It is stored and waits for a person: nothing is lost.
-    Hold,
-    /// It is answered 429, and the site may send it later.
-    Refuse,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        let people = [Tier::New, Tier::Known];
-        let policy = |name: &str, key, quota: u32, on_limit, route: Route, tiers: &[Tier]| PolicyConfig {
-            name: name.to_owned(),
-            key,
-            quota: NonZeroU32::new(quota).unwrap_or(NonZeroU32::MIN),
-            window_s: NonZeroU32::new(60).unwrap_or(NonZeroU32::MIN),
-            on_limit,
-            routes: vec![route],
-            tiers: tiers.to_vec(),
-        };
-        let all = everybody();
-        Self {
-            enabled: true,
-            max_keys: 200_000,
-            policies: vec![
-                policy("per-author", Key::Author, 10, OnLimit::Hold, Route::Comment, &[Tier::New]),
-                policy("per-known-author", Key::Author, 30, OnLimit::Hold, Route::Comment, &[Tier::Known]),
-                policy("per-email", Key::Email, 10, OnLimit::Hold, Route::Comment, &[Tier::New]),
-                policy("per-ip", Key::Ip, 20, OnLimit::Hold, Route::Comment, &people),
-                policy("per-network", Key::Network, 100, OnLimit::Hold, Route::Comment, &people),
-                policy("per-site", Key::Site, 60_000, OnLimit::Refuse, Route::Comment, &all),
-                policy("batch", Key::Site, 6_000_000, OnLimit::Refuse, Route::Batch, &all),
-                policy("assess", Key::Site, 60_000, OnLimit::Refuse, Route::Assess, &all),
-                policy("reports-per-reader", Key::Author, 10, OnLimit::Refuse, Route::Report, &all),
-                policy("reports", Key::Site, 600, OnLimit::Refuse, Route::Report, &all),
-                policy("votes-per-reader", Key::Author, 60, OnLimit::Refuse, Route::Vote, &all),
-                policy("votes", Key::Site, 6_000, OnLimit::Refuse, Route::Vote, &all),
-                policy("appeals", Key::Site, 120, OnLimit::Refuse, Route::Appeal, &all),
-            ],
-        }
-    }
-}
-
-/// A setting that limits cannot work with.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("limits.policies: {0}")]
-pub struct BadLimits(String);
-
 /// Limits of one process.
 pub struct LocalLimiter {
-    enabled: bool,
+    policies: Policies,
     seed: u64,
     state: Mutex<State>,
 }
 
 struct State {
     clock: SetClock,
-    policies: Vec<(PolicyConfig, Governed, Entries)>,
+    limiters: Vec<(Governed, Entries)>,
 }
 
 /// Theoretical arrival times by key. Shared with the limiter's store; both live under one lock.
@@ -155,99 +45,62 @@ impl LocalLimiter {
     /// # Errors
     /// [`BadLimits`]: a name that is used twice, or is not one of letters, digits and hyphens.
     pub fn new(config: &Config, seed: u64) -> Result<Self, BadLimits> {
+        let policies = Policies::new(config)?;
         let clock = SetClock::default();
-        let mut policies: Vec<(PolicyConfig, Governed, Entries)> = Vec::new();
-        for policy in &config.policies {
-            let name = &policy.name;
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
-                return Err(BadLimits(format!("`{name}` is no name: use letters, digits and hyphens")));
-            }
-            let is_comment = |route: &Route| !matches!(route, Route::Report | Route::Vote | Route::Appeal);
-            if policy.on_limit == OnLimit::Hold && !policy.routes.iter().all(is_comment) {
-                return Err(BadLimits(format!("`{name}`: reports, votes and appeals cannot be held; use \"refuse\"")));
-            }
-            if policies.iter().any(|(earlier, ..)| earlier.name == *name) {
-                return Err(BadLimits(format!("the name `{name}` is used twice")));
-            }
-            let period = Duration::from_secs(u64::from(policy.window_s.get())) / policy.quota.get();
-            let quota = Quota::with_period(period)
-                .ok_or_else(|| BadLimits(format!("`{name}`: the window is too short for its quota")))?;
+        let of = |policy: &PolicyConfig| {
+            // A period of nothing was refused as a setting.
+            let quota = Quota::with_period(policy.period()).unwrap_or_else(|| Quota::per_second(policy.quota));
             let entries = Entries::default();
             let keys = Keys { entries: Arc::clone(&entries), capacity: config.max_keys.max(1), clock: clock.clone() };
-            policies.push((
-                policy.clone(),
-                RateLimiter::new(quota.allow_burst(policy.quota), keys, clock.clone()),
-                entries,
-            ));
-        }
-        Ok(Self { enabled: config.enabled, seed, state: Mutex::new(State { clock, policies }) })
+            (RateLimiter::new(quota.allow_burst(policy.quota), keys, clock.clone()), entries)
+        };
+        let limiters = policies.iter().map(of).collect();
+        Ok(Self { policies, seed, state: Mutex::new(State { clock, limiters }) })
     }
 
-    fn key(&self, policy: &PolicyConfig, subject: &Subject<'_>) -> Option<u64> {
-        let what = match policy.key {
-            Key::Site => String::new(),
-            Key::Ip => network(subject.ip?, 32, 64),
-            Key::Network => network(subject.ip?, 24, 48),
-            Key::Author => subject.author?.to_owned(),
-            Key::Email => subject.email?.trim().to_lowercase(),
+    /// What [`Limiter::take`] promises, without waiting for anything.
+    ///
+    /// # Errors
+    /// [`RateLimited`].
+    pub(super) fn count(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited> {
+        if !self.policies.enabled() {
+            return Ok(Allowance::Off);
+        }
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clock.set(now);
+        let due = self.policies.due(subject);
+        let keys: Vec<(&Governed, u64)> = due
+            .iter()
+            .map(|due| (&state.limiters[due.at].0, xxh3_64_with_seed(due.name(subject).as_bytes(), self.seed)))
+            .collect();
+        let wait = |(limiter, key): &(&Governed, u64)| {
+            let over = limiter.check_key(&Probe { key: *key, commit: false }).err();
+            over.map_or(0, |over| over.wait_time_from(state.clock.now()).as_nanos())
         };
-        let site = subject.site.0;
-        Some(xxh3_64_with_seed(format!("{site}\0{what}").as_bytes(), self.seed))
+        let nanos = |wait| u64::try_from(wait).unwrap_or(u64::MAX);
+        let waiting = due.iter().zip(&keys).map(|(due, key)| Waiting { policy: due.policy, nanos: nanos(wait(key)) });
+        let allowance = Waiting::conclude(&waiting.collect::<Vec<_>>())?;
+        for (limiter, key) in &keys {
+            // Those over a holding policy have nothing left to take; the others give one together.
+            let _ = limiter.check_key(&Probe { key: *key, commit: true });
+        }
+        Ok(allowance)
     }
 }
 
 #[async_trait]
 impl Limiter for LocalLimiter {
     async fn take(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited> {
-        if !self.enabled {
-            return Ok(Allowance::Off);
-        }
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.clock.set(now);
-        let applies = |policy: &PolicyConfig| {
-            policy.routes.iter().any(|route| route.counts(subject.route)) && policy.tiers.contains(&subject.tier)
-        };
-        let due: Vec<(&PolicyConfig, &Governed, u64)> = state
-            .policies
-            .iter()
-            .filter(|(policy, ..)| applies(policy))
-            .filter_map(|(policy, limiter, _)| Some((policy, limiter, self.key(policy, subject)?)))
-            .collect();
-        let over = |on_limit: OnLimit| {
-            let waiting =
-                due.iter().filter(|(policy, _, _)| policy.on_limit == on_limit).filter_map(|(policy, limiter, key)| {
-                    let wait =
-                        limiter.check_key(&Probe { key: *key, commit: false }).err()?.wait_time_from(state.clock.now());
-                    Some((*policy, u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)))
-                });
-            waiting.max_by_key(|(_, wait)| *wait)
-        };
-        if let Some((policy, retry_after_ms)) = over(OnLimit::Refuse) {
-            return Err(RateLimited {
-                policy: policy.name.clone(),
-                quota: policy.quota.get(),
-                window_s: u64::from(policy.window_s.get()),
-                retry_after_ms,
-            });
-        }
-        let held = over(OnLimit::Hold);
-        for (_, limiter, key) in &due {
-            // Those over a holding policy have nothing left to take; the others give one together.
-            let _ = limiter.check_key(&Probe { key: *key, commit: true });
-        }
-        Ok(match held {
-            None => Allowance::Within,
-            Some((policy, retry_after_ms)) => Allowance::Hold { policy: policy.name.clone(), retry_after_ms },
-        })
+        self.count(subject, now)
     }
 
     fn state(&self, now: Timestamp) -> Vec<LimitState> {
-        if !self.enabled {
+        if !self.policies.enabled() {
             return Vec::new();
         }
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.clock.set(now);
-        let of = |(policy, limiter, entries): &(PolicyConfig, Governed, Entries)| {
+        let of = |(policy, (limiter, entries)): (&PolicyConfig, &(Governed, Entries))| {
             let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
             let moment = state.clock.elapsed();
             let counted: Vec<u64> = entries.iter().filter(|(_, due)| **due > moment).map(|(key, _)| *key).collect();
@@ -261,15 +114,8 @@ impl Limiter for LocalLimiter {
                 limited: counted.iter().filter(is_limited).count(),
             }
         };
-        state.policies.iter().map(of).collect()
+        self.policies.iter().zip(&state.limiters).map(of).collect()
     }
-}
-
-/// An address's network, IPv4 in IPv6 counted as IPv4.
-fn network(ip: IpAddr, v4: u8, v6: u8) -> String {
-    let ip = ip.to_canonical();
-    let length = if ip.is_ipv4() { v4 } else { v6 };
-    ipnet::IpNet::new(ip, length).map_or_else(|_| ip.to_string(), |net| net.trunc().to_string())
 }
 
 /// A key, and whether what is found is to be written down.
@@ -353,9 +199,13 @@ impl GovernorClock for SetClock {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::domain::site::SiteId;
+    use std::num::NonZeroU32;
+
     use proptest::prelude::*;
+
+    use super::*;
+    use crate::app::limits::{Route, Tier};
+    use crate::domain::site::SiteId;
 
     fn policy(name: &str, key: Key, quota: u32, window_s: u32, on_limit: OnLimit) -> PolicyConfig {
         let of = |number| NonZeroU32::new(number).expect("positive");
@@ -365,8 +215,8 @@ mod tests {
             quota: of(quota),
             window_s: of(window_s),
             on_limit,
-            routes: comments(),
-            tiers: everybody(),
+            routes: vec![Route::Comment],
+            tiers: vec![Tier::New, Tier::Known, Tier::Staff],
         }
     }
 
@@ -460,7 +310,7 @@ mod tests {
         }
         assert!(take(&limiter, &by("villain", None), 2).is_err());
         let state = limiter.state.lock().expect("not poisoned");
-        assert!(state.policies[0].2.lock().expect("not poisoned").len() <= 1_000);
+        assert!(state.limiters[0].1.lock().expect("not poisoned").len() <= 1_000);
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! The limiter port: how many comments who may send. In process (governor) here; shared (Redis) later.
+//! The limiter port: how many comments who may send. In process (governor), or shared by several nodes (Redis).
 
 pub mod local;
+mod policies;
+pub mod shared;
 
 use std::net::IpAddr;
 

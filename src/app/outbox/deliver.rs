@@ -4,6 +4,7 @@
 //! lease has run out. In order for each comment: the store gives out one notice of a comment at a time. Each site has a lane of its own.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -35,8 +36,8 @@ const LEASE_SLACK_MS: i64 = 30_000;
 const STOP: Duration = Duration::from_secs(5);
 /// Between two looks at how it stands, in milliseconds.
 const STATE_MS: i64 = 5_000;
-/// Between two times of dropping old dead letters, in milliseconds.
-const PRUNE_MS: i64 = 3_600_000;
+/// Between two times that old dead letters are dropped.
+const PRUNED_EVERY: Duration = Duration::from_hours(1);
 
 /// How delivery goes, for whoever watches.
 #[derive(Debug, Default)]
@@ -95,12 +96,12 @@ impl Deliverer {
         let mut stop = pin!(stop);
         let mut lanes = Lanes::new(self.config.per_site, self.config.in_flight);
         let mut flights = Flights::default();
-        let mut chores = Chores::default();
+        let mut counted_at = None;
         let pause = Duration::from_millis(u64::from(self.config.poll_ms));
         loop {
             let done = self.round(&mut lanes, &mut flights).await;
             let done = match done {
-                Ok(()) => self.chores(&mut chores).await,
+                Ok(()) => self.count(&mut counted_at).await,
                 failed => failed,
             };
             let was_failing = self.health.failing.swap(done.is_err(), Ordering::Relaxed);
@@ -210,28 +211,41 @@ impl Deliverer {
             .map_err(|error| PostError::Failed(error.to_string()))
     }
 
-    /// What is done from time to time.
-    async fn chores(&self, chores: &mut Chores) -> Result<()> {
+    /// Counts what waits, from time to time.
+    async fn count(&self, last: &mut Option<Timestamp>) -> Result<()> {
         let now = self.clock.now();
-        if chores.is_due(|chores| &mut chores.state, STATE_MS, now) {
-            let state = self.store.outbox_state().await?;
-            *self.health.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-            let oldest = state.oldest.map_or(0, |oldest| now.millis_since(oldest));
-            #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
-            {
-                metrics::gauge!("doorward_outbox_waiting").set(state.waiting as f64);
-                metrics::gauge!("doorward_outbox_dead").set(state.dead as f64);
-            }
-            metrics::gauge!("doorward_outbox_oldest_seconds").set(Duration::from_millis(oldest).as_secs_f64());
+        if last.is_some_and(|last| now < last.plus_millis(STATE_MS) && now >= last) {
+            return Ok(());
         }
-        if chores.is_due(|chores| &mut chores.prune, PRUNE_MS, now) {
-            let before = now.plus_millis(-i64::from(self.config.keep_dead_days) * 86_400_000);
-            let dropped = self.store.outbox_prune(before).await?;
-            if dropped > 0 {
-                tracing::info!(dropped, "old dead letters dropped");
-            }
+        *last = Some(now);
+        let state = self.store.outbox_state().await?;
+        *self.health.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        let oldest = state.oldest.map_or(0, |oldest| now.millis_since(oldest));
+        #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
+        {
+            metrics::gauge!("doorward_outbox_waiting").set(state.waiting as f64);
+            metrics::gauge!("doorward_outbox_dead").set(state.dead as f64);
         }
+        metrics::gauge!("doorward_outbox_oldest_seconds").set(Duration::from_millis(oldest).as_secs_f64());
         Ok(())
+    }
+
+    /// Drops dead letters that are old enough, now and from time to time. For ever.
+    pub async fn keep_pruning(&self) -> Infallible {
+        loop {
+            let before = self.clock.now().plus_millis(-i64::from(self.config.keep_dead_days) * 86_400_000);
+            match self.store.outbox_prune(before).await {
+                Ok(0) => {}
+                Ok(dropped) => tracing::info!(dropped, "old dead letters dropped"),
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "old dead letters could not be dropped; tried again later"
+                    );
+                }
+            }
+            tokio::time::sleep(PRUNED_EVERY).await;
+        }
     }
 }
 
@@ -239,24 +253,6 @@ const NOT_ASKED: Landed = Landed { end: End::Nothing, pause: None };
 
 /// What building a message answers.
 type Signed<T> = std::result::Result<T, PostError>;
-
-/// When what was done last.
-#[derive(Debug, Default)]
-struct Chores {
-    state: Option<Timestamp>,
-    prune: Option<Timestamp>,
-}
-
-impl Chores {
-    fn is_due(&mut self, which: impl Fn(&mut Self) -> &mut Option<Timestamp>, every_ms: i64, now: Timestamp) -> bool {
-        let last = which(self);
-        let due = last.is_none_or(|last| now >= last.plus_millis(every_ms) || now < last);
-        if due {
-            *last = Some(now);
-        }
-        due
-    }
-}
 
 /// What is on its way.
 #[derive(Default)]

@@ -26,7 +26,7 @@ use tokio::sync::Semaphore;
 
 use super::keys;
 use super::limits::local::{Config as LimitsConfig, Key, LocalLimiter, OnLimit, PolicyConfig};
-use super::limits::{Limiter as _, RateLimited, Route, Subject, Tier};
+use super::limits::{Limiter, RateLimited, Route, Subject, Tier};
 use super::secrets::{Sealer, SecretError};
 use crate::domain::decision::Actor;
 use crate::domain::people::Person;
@@ -142,7 +142,7 @@ pub struct SignIn {
     store: Arc<dyn Store>,
     sealer: Sealer,
     config: Config,
-    limits: LocalLimiter,
+    limits: Arc<dyn Limiter>,
     known: Mutex<HashMap<KeyHash, (LiveSession, Timestamp)>>,
     /// A hash of nothing that anybody knows, compared with when there is no account.
     nobody: String,
@@ -162,11 +162,17 @@ impl SignIn {
             store,
             sealer,
             config,
-            limits,
+            limits: Arc::new(limits),
             known: Mutex::default(),
             nobody,
             comparing: Semaphore::new(COMPARED_AT_ONCE),
         })
+    }
+
+    /// Counts attempts with `limits`, made of [`limits`], in place of this process's own.
+    #[must_use]
+    pub fn limited_by(self, limits: Arc<dyn Limiter>) -> Self {
+        Self { limits, ..self }
     }
 
     /// Begins with a password.
@@ -320,6 +326,11 @@ impl SignIn {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets which sessions were found: another process may have ended one.
+    pub fn forget(&self) {
+        self.known().clear();
+    }
+
     /// Ends the session of a cookie.
     ///
     /// # Errors
@@ -408,7 +419,8 @@ pub fn csrf_fits(cookie: &str, token: &str) -> bool {
 
 /// How often somebody may try: an account from one network, any account from one network, an account from everywhere. The last is wide, because
 /// whoever fills it keeps its owner out.
-fn limits() -> LimitsConfig {
+#[must_use]
+pub fn limits() -> LimitsConfig {
     let policy = |name: &str, key, quota: u32, window_s: u32| PolicyConfig {
         name: name.to_owned(),
         key,

@@ -13,6 +13,7 @@ pub mod scheme;
 pub mod source;
 
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -229,7 +230,7 @@ impl WebhooksIn {
     }
 
     /// Forgets old messages now and then; never ends.
-    pub async fn keep_pruning(&self, clock: &dyn Clock) {
+    pub async fn keep_pruning(&self, clock: &dyn Clock) -> Infallible {
         loop {
             match self.prune(clock.now()).await {
                 Ok(0) => {}
@@ -314,6 +315,11 @@ impl WebhooksIn {
             Err(IntakeError::NotFound) => Ok(Answer::Nothing { replayed: true }),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Forgets secrets that were opened: another process may have replaced one.
+    pub fn forget(&self) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     async fn known(&self, site: &str, now: Timestamp) -> Result<Arc<Known>, WebhookError> {

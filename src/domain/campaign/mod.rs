@@ -326,7 +326,7 @@ pub struct KeptCampaign {
 }
 
 /// A change of a campaign's state, as memory needs to hear of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Turn {
     /// The campaign.
     pub uid: Uuid,

@@ -1,5 +1,7 @@
 //! How a comment carries what might be the mark of a campaign: what stands on the page, and what quotes what readers see there, is none.
 
+use serde::{Deserialize, Serialize};
+
 use crate::domain::comment::Comment;
 use crate::domain::headline::{Candidate, Strength, is_common};
 use crate::domain::normalise::registrable;
@@ -8,7 +10,7 @@ use crate::domain::short::is_everyday;
 use crate::domain::trace::{LinkTrace, own_words, text_is_everyday, text_is_quoted};
 
 /// How a comment carries something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stance {
     /// In the author's own words.
     Says,
@@ -24,7 +26,7 @@ pub enum Stance {
 pub type LazyStances<'a> = dyn Fn() -> Stances + Send + Sync + 'a;
 
 /// How a comment carries what its trace says, in the trace's order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Stances {
     /// The text; as the author's own words where nothing is said.
     pub text: Option<Stance>,

@@ -39,6 +39,7 @@ pub async fn export(
     format: web::Query<FormatQuery>,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::overseer(&state, &request).await?;
+    auth::same_origin(&state, &request)?; // or another site's link would put an export on record under this person's name
     let (format, name, kind) = match format.format.as_deref() {
         None | Some("" | "ndjson") => (Format::NdJson, "ndjson", "application/x-ndjson"),
         Some("csv") => (Format::Csv, "csv", "text/csv; charset=utf-8"),

@@ -287,6 +287,7 @@ pub async fn export(
     let query = query.into_inner();
     let caller = auth::caller(&state, &request, Scope::Read, query.site.as_deref()).await?;
     whole(&caller)?;
+    auth::same_origin(&state, &request)?; // or another site's link would put an export on record under this person's name
     let author = ExternalId::parse("id", id.into_inner())?;
     let page = page_request(query.limit.as_deref(), query.cursor)?;
     let export = state.authors.export(&caller.site, &author, &page, caller.by, state.clock.now()).await?;

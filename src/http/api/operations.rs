@@ -28,6 +28,10 @@ pub struct ReadyOut {
     pub outbox_waiting: u64,
     /// Dead letters, some seconds ago.
     pub outbox_dead: u64,
+    /// `ready`; `off` for one node alone; or `degraded`, when what nodes share is away: this node goes on alone, and takes comments all the same.
+    pub shared: &'static str,
+    /// Nodes that are alive, this one included, as far as is known.
+    pub nodes: u32,
 }
 
 /// Whether comments can be taken.
@@ -41,7 +45,9 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     let word = |good: bool| if good { "ready" } else { "unavailable" };
     let (database, outbox) = (word(ready.is_ok()), word(!state.outbox.is_failing()));
     let (outbox_waiting, outbox_dead) = (state.outbox.state().waiting, state.outbox.state().dead);
-    let answer = ReadyOut { database, model, outbox, outbox_waiting, outbox_dead };
+    let shared = state.shared.as_ref().map_or("off", |shared| if shared.is_up() { "ready" } else { "degraded" });
+    let nodes = state.shared.as_ref().map_or(1, |shared| shared.nodes());
+    let answer = ReadyOut { database, model, outbox, outbox_waiting, outbox_dead, shared, nodes };
     if database == "ready" && outbox == "ready" {
         return HttpResponse::Ok().json(answer);
     }

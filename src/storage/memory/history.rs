@@ -3,13 +3,16 @@
 //! Links and texts are remembered here alone (what left the window is forgotten); authors are a cache over the store. At the default sizes
 //! a full memory takes about 150 MB: some 90 bytes a comment, 70 a link and 250 a text (a short text is one, beside or in place of the whole).
 
+mod ordered;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::campaigns::{Campaigns, Shown};
+pub(in crate::storage) use self::ordered::Sighted;
+use super::campaigns::{Campaigns, Recognise, Shown};
 use super::pace::Paces;
 use super::recall::{Before, Recall, Window};
 use crate::domain::campaign::{self, LazyStances, Membership, Stances, Turn};
@@ -68,6 +71,8 @@ struct State {
     /// The recall's order when a record last changed, by the author's hash in so many places: what was read from the store before may be
     /// older than the change. Authors who share a place make each other be read again, no more.
     changed: Vec<u64>,
+    /// How often everything was read from the store anew: orders before and after have nothing to do with each other.
+    read_anew: u64,
 }
 
 /// Members of one campaign that are read on start: how many there are is known less exactly beyond.
@@ -81,7 +86,7 @@ enum Asked<'a> {
     /// It is noted.
     Noting,
     /// It is noted, and campaigns are recognised with it.
-    Joining(&'a LazyStances<'a>),
+    Joining(&'a LazyStances<'a>, Recognise),
 }
 
 /// Places of [`State::changed`].
@@ -114,12 +119,8 @@ impl MemoryHistory {
     /// An empty history that recognises campaigns as `campaigns` says.
     #[must_use]
     pub fn with_campaigns(config: Config, campaigns: campaign::Config, store: Arc<dyn Store>) -> Self {
-        let recall = Recall::new(config.max_comments, config.max_links, config.max_texts);
-        let changed = vec![0; PLACES];
-        let campaigns = Campaigns::new(campaigns);
-        let paces = Paces::new();
-        let state = State { recall, paces, campaigns, authors: HashMap::new(), authors_old: HashMap::new(), changed };
-        Self { config, store, state: Mutex::new(state) }
+        let state = Mutex::new(State::empty(&config, campaigns));
+        Self { config, store, state }
     }
 
     /// A history that knows what the store remembers of the window before `now`.
@@ -168,54 +169,8 @@ impl MemoryHistory {
     }
 
     fn ask(&self, trace: &Trace, now: Timestamp, author: Known<AuthorPast>, asked: Asked<'_>) -> PastOf {
-        let mut state = self.state();
-        let pace = state.paces.look(trace.author, trace.article, now);
-        let newcomer = author.get().is_none_or(|past| past.approved == 0);
-        let note = !matches!(asked, Asked::Only);
-        let recall = &mut state.recall;
-        let within = Window { from: self.oldest(now), to: (!note).then_some(now) };
-        let headline = |one| recall.headline_past(trace, one, within);
-        let mut past = PastOf {
-            links: Known::Known(trace.links.iter().map(|link| recall.link_past(trace, *link, within)).collect()),
-            text: match &trace.text {
-                Some(text) => Known::Known(recall.text_past(trace, text, within)),
-                None => Known::NotApplicable,
-            },
-            headlines: Known::Known(trace.headlines.iter().map(headline).collect()),
-            author,
-            pace: Known::Known(pace),
-            readers: Known::NotApplicable,
-            campaign: Known::Known(None),
-        };
-        let short = recall.short_past(trace, within);
-        let mut left = None;
-        if note {
-            let State { recall, campaigns, .. } = &mut *state;
-            left = campaigns.leave(recall, trace.comment);
-            recall.expire(within.from);
-            match recall.note(trace, now, None) {
-                Some(before) if before.author != trace.author => {
-                    state.reread(before.author);
-                    state.reread(trace.author);
-                }
-                Some(_) => {} // an edit, or a repeat: no further comment
-                None if trace.staff => {}
-                None => state.paces.note(trace.author, trace.article, newcomer, now),
-            }
-        }
-        let State { recall, campaigns, .. } = &mut *state;
-        let shown = Shown { past: &past, short: short.as_ref() };
-        let campaign = match asked {
-            Asked::Only => campaigns.about(recall, trace, shown, now),
-            Asked::Noting => campaigns.join(recall, trace, &Stances::default, shown, now, false),
-            Asked::Joining(stances) => campaigns.join(recall, trace, stances, shown, now, true),
-        };
-        campaigns.drop_empty(left);
-        if campaign.is_some() {
-            campaigns.excuse(trace, &mut past, now);
-        }
-        past.campaign = Known::Known(campaign.map(Box::new));
-        past
+        let newcomer = is_newcomer(&author);
+        self.state().ask(trace, now, self.oldest(now), (author, newcomer), asked)
     }
 
     async fn author_past(&self, trace: &Trace, now: Timestamp, as_of: AsOf) -> Known<AuthorPast> {
@@ -246,12 +201,12 @@ impl MemoryHistory {
                     return Ok(entry.past.clone());
                 }
             }
-            state.recall.order()
+            (state.recall.order(), state.read_anew)
         };
         let past = self.marked(read().await?);
         let mut state = self.state();
         // A moment that others have left behind says nothing about now.
-        if as_of == AsOf::Now && state.changed[place(trace.author)] <= started {
+        if as_of == AsOf::Now && state.changed[place(trace.author)] <= started.0 && state.read_anew == started.1 {
             let entry = AuthorEntry { past: past.clone(), loaded: state.recall.order() };
             state.keep_author(trace.author, entry, self.config.max_authors);
         }
@@ -289,7 +244,7 @@ impl History for MemoryHistory {
 
     async fn sight_in(&self, trace: &Trace, stances: &LazyStances<'_>, now: Timestamp) -> PastOf {
         let author = self.author_past(trace, now, AsOf::Now).await;
-        self.ask(trace, now, author, Asked::Joining(stances))
+        self.ask(trace, now, author, Asked::Joining(stances, Recognise::Named))
     }
 
     async fn membership(&self, trace: &Trace, now: Timestamp) -> Option<Membership> {
@@ -303,27 +258,108 @@ impl History for MemoryHistory {
     }
 
     async fn settle(&self, trace: &Trace, at: Timestamp, standing: Standing) {
-        let mut state = self.state();
-        let before = state.recall.settle(trace.comment, standing);
-        let State { recall, campaigns, .. } = &mut *state;
-        campaigns.settled(recall, trace.comment, before.as_ref().and_then(|before| before.standing), standing);
-        state.count_author(trace, at, before.as_ref(), standing);
+        self.state().settle((trace.comment, trace.author), at, standing);
     }
 
     async fn forget(&self, trace: &Trace) {
-        let mut state = self.state();
-        let State { recall, campaigns, .. } = &mut *state;
-        let left = campaigns.leave(recall, trace.comment);
-        campaigns.drop_empty(left);
-        let before = state.recall.forget(trace.comment);
-        state.reread(trace.author);
-        if let Some(before) = before {
-            state.reread(before.author);
-        }
+        self.state().forget(trace.comment, trace.author);
     }
 }
 
+/// Whether nothing of an author was approved before.
+pub(in crate::storage) fn is_newcomer(author: &Known<AuthorPast>) -> bool {
+    author.get().is_none_or(|past| past.approved == 0)
+}
+
 impl State {
+    fn empty(config: &Config, campaigns: campaign::Config) -> Self {
+        Self {
+            recall: Recall::new(config.max_comments, config.max_links, config.max_texts),
+            paces: Paces::new(),
+            campaigns: Campaigns::new(campaigns),
+            authors: HashMap::new(),
+            authors_old: HashMap::new(),
+            changed: vec![0; PLACES],
+            read_anew: 0,
+        }
+    }
+
+    /// What the past says of a comment, which is noted unless it is only asked about. What is known of its author is passed on; a newcomer is
+    /// somebody of whom nothing was approved before.
+    fn ask(
+        &mut self,
+        trace: &Trace,
+        now: Timestamp,
+        oldest: Timestamp,
+        (author, newcomer): (Known<AuthorPast>, bool),
+        asked: Asked<'_>,
+    ) -> PastOf {
+        let pace = self.paces.look(trace.author, trace.article, now);
+        let note = !matches!(asked, Asked::Only);
+        let recall = &mut self.recall;
+        let within = Window { from: oldest, to: (!note).then_some(now) };
+        let headline = |one| recall.headline_past(trace, one, within);
+        let mut past = PastOf {
+            links: Known::Known(trace.links.iter().map(|link| recall.link_past(trace, *link, within)).collect()),
+            text: match &trace.text {
+                Some(text) => Known::Known(recall.text_past(trace, text, within)),
+                None => Known::NotApplicable,
+            },
+            headlines: Known::Known(trace.headlines.iter().map(headline).collect()),
+            author,
+            pace: Known::Known(pace),
+            readers: Known::NotApplicable,
+            campaign: Known::Known(None),
+        };
+        let short = recall.short_past(trace, within);
+        let mut left = None;
+        if note {
+            let Self { recall, campaigns, .. } = &mut *self;
+            left = campaigns.leave(recall, trace.comment);
+            recall.expire(within.from);
+            match recall.note(trace, now, None) {
+                Some(before) if before.author != trace.author => {
+                    self.reread(before.author);
+                    self.reread(trace.author);
+                }
+                Some(_) => {} // an edit, or a repeat: no further comment
+                None if trace.staff => {}
+                None => self.paces.note(trace.author, trace.article, newcomer, now),
+            }
+        }
+        let Self { recall, campaigns, .. } = &mut *self;
+        let shown = Shown { past: &past, short: short.as_ref() };
+        let campaign = match asked {
+            Asked::Only => campaigns.about(recall, trace, shown, now),
+            Asked::Noting => campaigns.join(recall, trace, &Stances::default, shown, now, Recognise::Not),
+            Asked::Joining(stances, named) => campaigns.join(recall, trace, stances, shown, now, named),
+        };
+        campaigns.drop_empty(left);
+        if campaign.is_some() {
+            campaigns.excuse(trace, &mut past, now);
+        }
+        past.campaign = Known::Known(campaign.map(Box::new));
+        past
+    }
+
+    fn settle(&mut self, (comment, author): (u64, u64), at: Timestamp, standing: Standing) {
+        let before = self.recall.settle(comment, standing);
+        let Self { recall, campaigns, .. } = &mut *self;
+        campaigns.settled(recall, comment, before.as_ref().and_then(|before| before.standing), standing);
+        self.count_author(author, at, before.as_ref(), standing);
+    }
+
+    fn forget(&mut self, comment: u64, author: u64) {
+        let Self { recall, campaigns, .. } = &mut *self;
+        let left = campaigns.leave(recall, comment);
+        campaigns.drop_empty(left);
+        let before = self.recall.forget(comment);
+        self.reread(author);
+        if let Some(before) = before {
+            self.reread(before.author);
+        }
+    }
+
     fn author(&mut self, author: u64, max: usize) -> Option<&AuthorEntry> {
         if !self.authors.contains_key(&author) {
             let entry = self.authors_old.remove(&author)?;
@@ -352,24 +388,24 @@ impl State {
 
     /// Brings the author's record up to date, or lets it be read again where that cannot be told: only a comment that was sighted
     /// after the record had been loaded, and stands for the first time, is surely no part of it yet.
-    fn count_author(&mut self, trace: &Trace, at: Timestamp, before: Option<&Before>, after: Standing) {
+    fn count_author(&mut self, author: u64, at: Timestamp, before: Option<&Before>, after: Standing) {
         let Some(before) = before else {
-            return self.reread(trace.author); // too old to be remembered
+            return self.reread(author); // too old to be remembered
         };
         if let Some(owner) = before.moved_from {
             self.reread(owner);
-            return self.reread(trace.author);
+            return self.reread(author);
         }
         if before.standing == Some(after) {
             return; // told twice
         }
-        let entry = self.authors.get_mut(&trace.author).or_else(|| self.authors_old.get_mut(&trace.author));
+        let entry = self.authors.get_mut(&author).or_else(|| self.authors_old.get_mut(&author));
         match entry {
             Some(entry) if before.standing.is_none() && before.order > entry.loaded => {
                 entry.past.count(at, after);
-                self.touch(trace.author);
+                self.touch(author);
             }
-            _ => self.reread(trace.author),
+            _ => self.reread(author),
         }
     }
 }

@@ -330,6 +330,11 @@ impl Recall {
         self.by_comment.get(&comment).copied()
     }
 
+    /// What is known to have become of a comment.
+    pub(super) fn standing_of(&self, comment: u64) -> Option<Standing> {
+        self.number_of(comment).and_then(|number| self.noted(number)).and_then(|noted| noted.standing)
+    }
+
     pub(super) fn noted(&self, number: u64) -> Option<&Noted> {
         self.comments.get(number).filter(|noted| !noted.gone)
     }

@@ -19,8 +19,8 @@ use crate::storage::postgres::open::{MOVING, to_move_into};
 
 /// In `meta`, once a move is done: what it was from.
 const MOVED: &str = "moved";
-/// What those who move take turns by.
-const LOCK: i64 = 0x646f_6f72_6d6f_7665;
+/// What those who move into one schema hold; several installations may share a database.
+const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('doorward move ' || current_schema(), 0))";
 
 /// How far a table has got.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl Target {
     }
 
     async fn begin(&mut self, secret: &[u8; 32], from: &[u8]) -> std::result::Result<(), MoveError> {
-        let lock = self.client.query_one("SELECT pg_try_advisory_lock($1)", &[&LOCK]).await.map_err(failed)?;
+        let lock = self.client.query_one(LOCK, &[]).await.map_err(failed)?;
         if !lock.get::<_, bool>(0) {
             return Err(MoveError::Busy);
         }
@@ -153,7 +153,9 @@ impl Target {
 
     /// Lets counters go on after the last numbers, gives up what the move needed, and lets the database be served.
     pub(super) async fn finish(mut self, from: &[u8], last_numbers: &[(&Table, i64)]) -> Result<()> {
-        self.client.batch_execute("ANALYZE").await?; // or the first questions are answered without knowing what is there
+        // Or the first questions are answered without knowing what is there.
+        let all: Vec<&str> = names().into_iter().collect();
+        self.client.batch_execute(&format!("ANALYZE {}", all.join(", "))).await?;
         self.client.batch_execute("SET synchronous_commit = on").await?;
         let work = self.client.transaction().await?;
         for (table, last) in last_numbers.iter().filter(|(_, last)| *last > 0) {

@@ -9,16 +9,6 @@ use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
 
-/// The class of locks on articles, whose second number is made from the article's key. A comment that waits and has no section of its own is
-/// in that of its article: whoever puts one into the queue holds its article's lock shared, whoever changes the article holds it alone.
-pub(super) const LOCKS: i32 = 0x6172_7469;
-
-/// The second number of an article's lock.
-pub(super) fn lock_number(key: i64) -> i32 {
-    let [a, b, c, d, ..] = key.to_le_bytes();
-    i32::from_le_bytes([a, b, c, d])
-}
-
 pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Option<Article>> {
     let read = "SELECT b FROM article WHERE site = $1 AND name = $2";
     let found = db.query_opt(read, &[&number(site), &id.as_str()]).await?;
@@ -27,8 +17,9 @@ pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Optio
 
 /// Answers what is known now, and whether it is new. Comments that wait move with the article to its section.
 pub(super) async fn put(work: &Work, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
+    // Two at once may each bring what the other lacks. Whoever puts a comment into the queue holds this lock shared (`queue`).
     let key = work.hasher.article(site, article.id.as_str()).cast_signed();
-    work.execute("SELECT pg_advisory_xact_lock($1, $2)", &[&LOCKS, &lock_number(key)]).await?;
+    work.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await?;
     let known = find(work, site, &article.id).await?;
     let updated = known.as_ref().map_or_else(|| article.clone(), |known| known.updated_with(article));
     let new = known.is_none();

@@ -240,7 +240,7 @@ async fn insert(
         work.query_one(write, &[&number(site), &base, &at.as_millis(), &bytes, &checksum.as_slice(), &before]).await?;
     let given: i64 = given.cell(0)?;
     // The one in force and those before it are all that is ever asked for.
-    let old = "DELETE FROM site_model WHERE site = $1 AND number < $2 - 4 AND number IS DISTINCT FROM $3";
+    let old = "DELETE FROM site_model WHERE site = $1 AND number < $2::int8 - 4 AND number IS DISTINCT FROM $3";
     work.execute(old, &[&number(site), &given, &before]).await?;
     model_number(given)
 }
@@ -271,11 +271,12 @@ async fn note_change(work: &Work, site: SiteId, change: &Noted<'_>, at: Timestam
     Ok(())
 }
 
-async fn models(db: &Db) -> Result<Vec<SiteModel>> {
-    let read =
-        "SELECT site, number, base, at, b, checksum FROM site_model WHERE ended_at IS NULL ORDER BY site, number";
+/// Those in force, of one site or of all.
+async fn models(db: &Db, of: Option<SiteId>) -> Result<Vec<SiteModel>> {
+    let read = "SELECT site, number, base, at, b, checksum FROM site_model \
+                WHERE ended_at IS NULL AND ($1::integer IS NULL OR site = $1) ORDER BY site, number";
     let mut models = Vec::new();
-    for row in db.query(read, &[]).await? {
+    for row in db.query(read, &[&of.map(number)]).await? {
         let (site, number) = (row.site(0)?, model_number(row.cell(1)?)?);
         match model_of(site, &row) {
             Ok(model) => models.push(model),
@@ -406,7 +407,11 @@ impl Learning for PostgresStore {
     }
 
     async fn site_models(&self) -> Result<Vec<SiteModel>> {
-        models(&self.db().await?).await
+        models(&self.db().await?, None).await
+    }
+
+    async fn site_model(&self, site: SiteId) -> Result<Option<SiteModel>> {
+        Ok(models(&self.db().await?, Some(site)).await?.pop())
     }
 
     async fn site_model_end(

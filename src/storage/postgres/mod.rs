@@ -9,6 +9,7 @@ mod appeals;
 mod articles;
 mod audit;
 mod batch;
+mod bulletin;
 mod campaigns;
 mod cursor;
 mod db;
@@ -17,6 +18,7 @@ mod error;
 mod intake;
 mod learning;
 mod lists;
+mod nodes;
 pub(in crate::storage) mod open;
 mod outbox;
 mod people;
@@ -44,6 +46,7 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use uuid::Uuid;
 
+pub use self::bulletin::PostgresBulletin;
 use self::db::Db;
 pub use self::error::OpenError;
 use self::shared::Shared;
@@ -63,6 +66,14 @@ use crate::domain::store::{
 };
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
+
+/// Whether `database.url` can be read as an address; nothing is connected to.
+///
+/// # Errors
+/// [`OpenError::BadUrl`].
+pub fn check(config: &Config) -> std::result::Result<(), OpenError> {
+    open::address(config).map(drop)
+}
 
 /// The store in a PostgreSQL database.
 pub struct PostgresStore {

@@ -90,6 +90,17 @@ async fn prepare(client: &mut Client) -> Result<[u8; 32], OpenError> {
     secret
 }
 
+/// The last migration that this build knows.
+pub(super) fn schema_known() -> u32 {
+    let migrations = embedded::migrations::runner();
+    migrations
+        .get_migrations()
+        .iter()
+        .filter_map(|migration| u32::try_from(migration.version()).ok())
+        .max()
+        .unwrap_or(0)
+}
+
 /// A connection for moving everything into this database, with its schema.
 pub(in crate::storage) async fn to_move_into(config: &Config) -> Result<(Client, JoinHandle<()>), OpenError> {
     let (mut client, connection) = address(config)?.connect(tls()?).await.map_err(unreachable)?;
@@ -119,8 +130,7 @@ async fn check_version(client: &Client) -> Result<(), OpenError> {
 async fn migrate(client: &mut Client) -> Result<(), OpenError> {
     let failed = |error: tokio_postgres::Error| OpenError::Migration(Box::new(error));
     let runner = embedded::migrations::runner();
-    let known = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
-    let known = i32::try_from(known).unwrap_or(i32::MAX);
+    let known = i32::try_from(schema_known()).unwrap_or(i32::MAX);
     let is_ours = "SELECT to_regclass('refinery_schema_history') IS NOT NULL AND to_regclass('meta') IS NOT NULL";
     if client.query_one(is_ours, &[]).await.map_err(failed)?.get(0) {
         let read = "SELECT convert_from(value, 'UTF8')::integer FROM meta WHERE name = 'needs'";

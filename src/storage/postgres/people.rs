@@ -16,6 +16,7 @@ macro_rules! is_theirs {
         "lower(email COLLATE \"C\") = lower($1 COLLATE \"C\")"
     };
 }
+pub(super) use is_theirs;
 
 /// `None` when the address is taken.
 pub(super) async fn create(

@@ -9,7 +9,7 @@ use super::cursor::{self, cursor_of, place_of};
 use super::db::{Cells as _, Db, number, signed};
 use super::rows::{self, Row};
 use super::work::{Work, transact};
-use super::{appeals, intake, outbox, queue, rulings, uid};
+use super::{appeals, batch, intake, outbox, queue, rulings, uid};
 use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::people::Reach;
 use crate::domain::sanction::{
@@ -132,7 +132,7 @@ pub(super) async fn note_effect(work: &Work, row: &Row, effect: Option<Effect>) 
     work.execute(forget, &[&number(row.site), &row.uid]).await?;
     if let Some(effect) = effect {
         let write = "INSERT INTO sanction_effect (sanction, site, comment, version, status_without) VALUES ($1, $2, $3, $4, $5)";
-        let (version, without) = (signed(row.version), status_code(effect.without));
+        let (version, without) = (signed(row.version), batch::status_code(effect.without));
         work.execute(write, &[&effect.sanction, &number(row.site), &row.uid, &version, &without]).await?;
     }
     Ok(())
@@ -169,34 +169,54 @@ async fn lift(
 async fn restore_all(work: &Work, sanction: &Sanction, by: &Actor, at: Timestamp, tell_at: Timestamp) -> Result<Ruled> {
     let mut ruled = Ruled { decision: sanction.uid, applied: Vec::new(), conflicts: Vec::new(), missing: Vec::new() };
     let others = Others::new(active(work, at).await?);
-    for (mut row, version, policy) in effects(work, sanction.number).await? {
-        if row.version != version {
-            ruled.conflicts.push(rows::load(work, &row).await?);
-            continue;
+    let effects = effects(work, sanction.number).await?;
+    let jobs = effects.into_iter().map(|(row, version, policy)| {
+        let others = &others;
+        async move {
+            let mut row = row;
+            let is_restored =
+                row.version == version && restore(work, &mut row, policy, others, (by, at, tell_at)).await?;
+            Ok((is_restored, rows::load(work, &row).await?, row.trace()?))
         }
-        let before = row.status;
-        let content = row.content()?;
-        let sentence = others.sentence(&work.target_key, row.site, &content.comment);
-        let (after, effect) = lifted_from(policy, &content.verdict.causes, sentence.as_ref());
-        if effect.is_some() && after == before {
-            note_effect(work, &row, effect).await?; // the other sanction answers for it from now on
-            ruled.conflicts.push(rows::load(work, &row).await?);
-            continue;
+    });
+    for (is_restored, record, trace) in batch::each(jobs.collect()).await? {
+        if is_restored {
+            ruled.applied.push((record, trace));
+        } else {
+            ruled.conflicts.push(record);
         }
-        let decided_by = if effect.is_some() { DecidedBy::Rule } else { DecidedBy::Policy };
-        let closed = appeals::close(work, &row, None, at).await?;
-        intake::update_row(work, &mut row, after, decided_by, at).await?;
-        note_effect(work, &row, effect).await?;
-        queue::replace(work, &row, &content, at).await?;
-        let happened = Happened { kind: HappeningKind::Lifted, status: after, decided_by, by: by.clone() };
-        rulings::note_happening(work, &row, at, None, &happened).await?;
-        if before != after {
-            outbox::tell_status(work, &row, None, tell_at).await?;
-        }
-        appeals::tell_closed(work, &row, closed, tell_at).await?;
-        ruled.applied.push((rows::load(work, &row).await?, row.trace()?));
     }
     Ok(ruled)
+}
+
+/// Makes of a comment what `policy` alone would have made of it, under the other sanctions; `false` when one of them decides alike.
+async fn restore(
+    work: &Work,
+    row: &mut Row,
+    policy: Status,
+    others: &Others,
+    (by, at, tell_at): (&Actor, Timestamp, Timestamp),
+) -> Result<bool> {
+    let before = row.status;
+    let content = row.content()?;
+    let sentence = others.sentence(&work.target_key, row.site, &content.comment);
+    let (after, effect) = lifted_from(policy, &content.verdict.causes, sentence.as_ref());
+    if effect.is_some() && after == before {
+        note_effect(work, row, effect).await?; // the other sanction answers for it from now on
+        return Ok(false);
+    }
+    let decided_by = if effect.is_some() { DecidedBy::Rule } else { DecidedBy::Policy };
+    let closed = appeals::close(work, row, None, at).await?;
+    intake::update_row(work, row, after, decided_by, at).await?;
+    note_effect(work, row, effect).await?;
+    queue::replace(work, row, &content, at).await?;
+    let happened = Happened { kind: HappeningKind::Lifted, status: after, decided_by, by: by.clone() };
+    rulings::note_happening(work, row, at, None, &happened).await?;
+    if before != after {
+        outbox::tell_status(work, row, None, tell_at).await?;
+    }
+    appeals::tell_closed(work, row, closed, tell_at).await?;
+    Ok(true)
 }
 
 /// What it decided, locked: the comment, the version that it led to, what would have been without it.
@@ -237,10 +257,6 @@ pub(super) async fn forget_author(work: &Work, hash: &TargetHash) -> Result<u64>
     let effects = "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = $1)";
     work.execute(effects, &[&hash]).await?;
     work.execute("DELETE FROM sanction WHERE hash = $1", &[&hash]).await
-}
-
-fn status_code(status: Status) -> i16 {
-    i16::try_from(codec::status_code(status)).unwrap_or_default() // they are 1 to 3
 }
 
 #[async_trait]

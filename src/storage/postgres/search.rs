@@ -36,6 +36,9 @@ const READ_MAX: usize = 1_000;
 /// Comments read at a time; more than a page holds, because not all that have the words lie within the reach.
 const CHUNK: usize = 200;
 
+/// As many comments as this one index of words gives at once; words that more comments have are common: among few others there is one.
+const RARE_MAX: usize = 5_000;
+
 /// Bytes of one comment's words that are kept: a `tsvector` may hold a mebibyte. A text of more different words than that has no reader.
 const WORDS_BYTES: usize = 900_000;
 
@@ -47,8 +50,7 @@ impl Search for PostgresStore {
         page: &PageRequest,
     ) -> std::result::Result<Page<Record>, ListError> {
         let db = self.snapshot().await?;
-        // How common a word is decides how it is best looked for, so each question is planned for itself.
-        db.batch("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off").await?;
+        plan_each(&db).await?;
         find(&db, filter, page).await
     }
 
@@ -76,6 +78,12 @@ fn joined(words: &Words) -> String {
 fn keys_of<'a>(of: impl IntoIterator<Item = &'a (SiteId, Uuid)>) -> Keys {
     let (sites, comments) = of.into_iter().map(|(site, uid)| (number(*site), *uid)).unzip();
     Keys { sites, comments }
+}
+
+/// How common a word is decides how it is best looked for, so from here to the end of the transaction each question is planned for itself.
+async fn plan_each(db: &Db) -> Result<()> {
+    db.batch("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0")
+        .await
 }
 
 /// The question in the database's own words; `None` without a term. What was cut holds letters and digits only, so nothing in it is syntax; it is
@@ -154,8 +162,7 @@ async fn index(work: &Work, most: usize) -> Result<Indexed> {
 /// The uids of what waits and has all of that. What the index does not know is looked at directly.
 pub(super) async fn waiting_with(db: &Db, question: &Question) -> Result<Vec<Uuid>> {
     let Some(asked) = tsquery(question) else { return Ok(Vec::new()) };
-    // How common a word is decides whether to begin with the words or with what waits.
-    db.batch("SET LOCAL plan_cache_mode = force_custom_plan; SET LOCAL jit = off").await?;
+    plan_each(db).await?;
     let read = "SELECT q.comment FROM queue q JOIN search s ON s.site = q.site AND s.comment = q.comment \
                 WHERE s.words @@ $1::text::tsquery \
                 AND NOT EXISTS (SELECT 1 FROM search_due d WHERE d.site = q.site AND d.comment = q.comment)";
@@ -250,16 +257,20 @@ impl Hunt<'_> {
         // Nothing below the last of them is looked at on this page: by then as many were read as a page reads.
         let is_due: HashSet<Uuid> = due.iter().copied().collect();
         let mut due_left = due.into_iter();
+        let mut rare = self.rare(below).await?.map(Vec::into_iter);
         let (mut directly, mut known) = (Ahead::from(below), Ahead::from(below));
         loop {
             if directly.peek().is_none() && directly.below.is_some() {
                 let next: Vec<Uuid> = due_left.by_ref().take(CHUNK).collect();
-                directly = self.read_due(&next).await?;
+                directly = self.read_named(&next).await?;
             }
             if known.peek().is_none()
                 && let Some(below) = known.below
             {
-                known = self.read_known(below).await?;
+                known = match &mut rare {
+                    Some(rare) => self.read_named(&rare.by_ref().take(CHUNK).collect::<Vec<_>>()).await?,
+                    None => self.read_common(below).await?,
+                };
             }
             let (first, second) = (directly.peek(), known.peek());
             if first.is_none() && directly.below.is_some() || second.is_none() && known.below.is_some() {
@@ -292,7 +303,7 @@ impl Hunt<'_> {
         due.iter().map(|row| row.cell(0)).collect()
     }
 
-    async fn read_due(&mut self, uids: &[Uuid]) -> Result<Ahead> {
+    async fn read_named(&mut self, uids: &[Uuid]) -> Result<Ahead> {
         let Some(last) = uids.last() else {
             return Ok(Ahead { seen: Vec::new().into_iter().peekable(), below: None });
         };
@@ -304,12 +315,34 @@ impl Hunt<'_> {
         self.ahead(&found, Some(*last)).await
     }
 
-    async fn read_known(&mut self, below: Uuid) -> Result<Ahead> {
-        let by_site = if self.sites.is_some() { "AND s.site = ANY($3)" } else { "AND $3::integer[] IS NULL" };
-        let found = format!(
-            "SELECT s.site, s.comment FROM search s WHERE s.words @@ $1::text::tsquery AND s.comment < $2 {by_site} \
-             ORDER BY s.comment DESC LIMIT {CHUNK}"
-        );
+    /// What has the words by the index, when that is not much: newest first. `None` for words so common that it is found sooner by looking at one
+    /// comment after the other.
+    async fn rare(&self, below: Uuid) -> Result<Option<Vec<Uuid>>> {
+        // Without an order, so that nothing tempts the database to walk through everything in that order.
+        let read = "SELECT s.comment FROM search s WHERE s.words @@ $1::text::tsquery AND s.comment < $2 \
+                    AND ($3::integer[] IS NULL OR s.site = ANY($3)) LIMIT $4";
+        let most = i64::try_from(RARE_MAX + 1).unwrap_or(i64::MAX);
+        let found = self.db.query(read, &[&self.question, &below, &self.sites, &most]).await?;
+        if found.len() > RARE_MAX {
+            return Ok(None);
+        }
+        let mut found = found.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(Some(found))
+    }
+
+    /// The next of what has common words.
+    async fn read_common(&mut self, below: Uuid) -> Result<Ahead> {
+        let walk = format!("s.words @@ $1::text::tsquery AND s.comment < $2 ORDER BY s.comment DESC LIMIT {CHUNK}");
+        // Each site by itself: a small one is not looked for among all that a big one has.
+        let found = if self.sites.is_some() {
+            format!(
+                "SELECT f.site, f.comment FROM unnest($3::integer[]) AS asked(site), \
+                 LATERAL (SELECT s.site, s.comment FROM search s WHERE s.site = asked.site AND {walk}) f ORDER BY f.comment DESC LIMIT {CHUNK}"
+            )
+        } else {
+            format!("SELECT s.site, s.comment FROM search s WHERE $3::integer[] IS NULL AND {walk}")
+        };
         let read = format!(
             "SELECT {} FROM ({found}) s JOIN comment c ON c.site = s.site AND c.uid = s.comment ORDER BY c.uid DESC",
             seen::columns()

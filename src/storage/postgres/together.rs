@@ -14,11 +14,9 @@ use uuid::Uuid;
 use super::db::{Cells as _, Db, number};
 use super::error::closed;
 use super::intake::Prepared;
-use super::queue::{self, Placed};
-use super::rows::Row;
 use super::shared::Shared;
-use super::uid;
 use super::work::{Work, transact};
+use super::{queue, uid};
 use crate::domain::decision::Status;
 use crate::domain::store::Result;
 use crate::storage::codec;
@@ -188,15 +186,11 @@ async fn insert_held(work: &Work, batch: &[&Prepared]) -> Result<Vec<(Uuid, Outc
     work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&JOINING]).await?;
     let outcomes = insert(work, batch, false).await?;
     let stored: HashMap<Uuid, Outcome> = outcomes.iter().copied().collect();
-    let stored: Vec<&Prepared> =
-        batch.iter().copied().filter(|new| stored.get(&new.uid) == Some(&Outcome::Stored)).collect();
-    let rows: Vec<Row> = stored.iter().map(|new| new.row()).collect();
-    let placed: Vec<Placed<'_>> = rows
-        .iter()
-        .zip(stored)
-        .map(|(row, new)| Placed { row, content: &new.content, held_at: new.content.at })
-        .collect();
-    queue::add_all(work, &placed).await?;
+    let held = |new: &&&Prepared| new.content.status == Status::Held && stored.get(&new.uid) == Some(&Outcome::Stored);
+    let held: Vec<_> = batch.iter().filter(held).map(|new| (new.row(), &new.content)).collect();
+    let places: Vec<_> =
+        held.iter().map(|(row, content)| queue::Placed { row, content, held_at: content.at }).collect();
+    queue::add_all(work, &places).await?;
     Ok(outcomes)
 }
 

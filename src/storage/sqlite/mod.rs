@@ -20,6 +20,7 @@ mod index;
 mod intake;
 mod learning;
 mod lists;
+mod nodes;
 mod open;
 mod outbox;
 mod privacy;

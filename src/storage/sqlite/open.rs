@@ -168,6 +168,17 @@ fn check_ours(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     }
 }
 
+/// The last migration that this build knows.
+pub(super) fn schema_known() -> u32 {
+    let migrations = embedded::migrations::runner();
+    migrations
+        .get_migrations()
+        .iter()
+        .filter_map(|migration| u32::try_from(migration.version()).ok())
+        .max()
+        .unwrap_or(0)
+}
+
 /// The version that the file has; `None` when it has none of our making.
 fn schema_version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let history = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";

@@ -42,6 +42,17 @@ const PENDING_MAX: usize = 2_048;
 /// A campaign's place in memory; zero stands for none.
 pub(super) type Slot = u32;
 
+/// What becomes of a comment that belongs to no campaign yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Recognise {
+    /// It may join one that is known.
+    Not,
+    /// One may be recognised with it, and has a name of its own.
+    Named,
+    /// One may be recognised with it, and has the same name wherever this comment is the one to make it.
+    As([u8; 10]),
+}
+
 /// Every campaign that later comments may join.
 pub(super) struct Campaigns {
     config: Config,
@@ -75,6 +86,10 @@ impl Campaigns {
         }
     }
 
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// Lets a comment that was just noted join, or recognises a campaign with it. Answers what it joined, as that was without it.
     pub(super) fn join(
         &mut self,
@@ -83,7 +98,7 @@ impl Campaigns {
         stances: &LazyStances<'_>,
         past: Shown<'_>,
         now: Timestamp,
-        recognise: bool,
+        recognise: Recognise,
     ) -> Option<CampaignPast> {
         if !self.config.enabled || trace.staff {
             return None;
@@ -111,12 +126,12 @@ impl Campaigns {
         if shelter.is_some() {
             target = None; // what else it carries is judged as ever: or what people let pass would carry anything along
         }
-        if recognise && target.is_none_or(|slot| self.is_open(slot)) {
+        if recognise != Recognise::Not && target.is_none_or(|slot| self.is_open(slot)) {
             let likely: Vec<Mark<'_>> =
                 fresh.into_iter().map(|(_, mark)| mark).filter(|mark| self.may_be_enough(mark)).take(WALKED).collect();
             for mark in likely {
                 if let Some(members) = self.enough(recall, trace, &mark, now) {
-                    target = self.extend(recall, target, &mark, &members, now);
+                    target = self.extend(recall, target, &mark, &members, (now, recognise));
                 }
             }
         }
@@ -125,7 +140,7 @@ impl Campaigns {
             |slot: &Slot| self.live.get(slot).is_some_and(|live| live.seen_from(trace.site).0 != CampaignState::Closed);
         let target = target.or(shelter.filter(is_one));
         let target = target?;
-        if recognise {
+        if recognise != Recognise::Not {
             self.bridge(target, &matched);
         }
         let told = self.live.get(&target)?.past(trace.site);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::live::Live;
-use super::{Campaigns, Mark, PENDING_MAX, Slot};
+use super::{Campaigns, Mark, PENDING_MAX, Recognise, Slot};
 use crate::domain::campaign::{Config, Key};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
@@ -89,7 +89,7 @@ impl Campaigns {
         target: Option<Slot>,
         mark: &Mark<'_>,
         members: &[u64],
-        now: Timestamp,
+        (now, named): (Timestamp, Recognise),
     ) -> Option<Slot> {
         let mut tally: BTreeMap<Slot, usize> = BTreeMap::new();
         for noted in members.iter().filter_map(|number| recall.noted(*number)) {
@@ -108,7 +108,7 @@ impl Campaigns {
             (None, Some(slot)) if self.is_open(slot) => slot,
             (None, Some(_)) => return None, // decided or closed: what is new with it is for people to say
             (None, None) if in_none + 1 < self.config.min_comments as usize => return None,
-            (None, None) => self.found(now)?,
+            (None, None) => self.found(now, named)?,
         };
         let variants = recall.variants(&mark.key, VARIANTS);
         for key in std::iter::once(mark.key).chain(variants) {
@@ -138,11 +138,18 @@ impl Campaigns {
         Some(slot)
     }
 
-    fn found(&mut self, now: Timestamp) -> Option<Slot> {
-        let mut random = [0; 10];
-        getrandom::fill(&mut random).ok()?; // without a name it is none; the next comment tries again
+    fn found(&mut self, now: Timestamp, named: Recognise) -> Option<Slot> {
+        let mut name = [0; 10];
+        match named {
+            Recognise::Not => return None,
+            Recognise::Named => getrandom::fill(&mut name).ok()?, // without a name it is none; the next comment tries again
+            Recognise::As(given) => name = given,
+        }
         let ms = u64::try_from(now.as_millis()).unwrap_or(0);
-        let uid = uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid();
+        let uid = uuid::Builder::from_unix_timestamp_millis(ms, &name).into_uuid();
+        if self.by_uid.contains_key(&uid) {
+            return None; // sighted again, it made that one before
+        }
         let slot = self.next_slot();
         self.insert(slot, Live::new(uid, now));
         Some(slot)

@@ -54,7 +54,7 @@ impl World {
         self.campaigns.leave(&self.recall, trace.comment);
         self.recall.note(trace, now, None);
         let shown = Shown { past: &past, short: short.as_ref() };
-        self.campaigns.join(&mut self.recall, trace, stances, shown, now, true)
+        self.campaigns.join(&mut self.recall, trace, stances, shown, now, Recognise::Named)
     }
 
     fn stand(&mut self, trace: &Trace, standing: Standing) {

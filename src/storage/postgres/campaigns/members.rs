@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Row as Cell;
 
+use super::super::batch;
 use super::super::db::{Cells as _, Db, number, signed};
 use super::super::rows::{self, Row};
 use super::super::work::Work;
-use super::{DecidedBy, Found, status_code};
+use super::{DecidedBy, Found};
 use crate::domain::comment::Article;
 use crate::domain::decision::{Record, Status};
 use crate::domain::people::Reach;
@@ -82,7 +83,7 @@ pub(super) async fn read(db: &Db, campaign: i64, sites: Option<&[i32]>, wanted: 
          ORDER BY m.number LIMIT $6",
         columns()
     );
-    let status = wanted.status.map(status_code);
+    let status = wanted.status.map(batch::status_code);
     let most = i64::try_from(wanted.most).unwrap_or(i64::MAX);
     let found = db.query(&read, &[&campaign, &signed(wanted.after), &sites, &status, &wanted.recheck, &most]).await?;
     found.iter().map(Joined::read).collect()

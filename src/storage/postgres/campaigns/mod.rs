@@ -274,10 +274,6 @@ fn state_code(state: CampaignState) -> i16 {
     i16::try_from(campaigned::state_code(state)).unwrap_or_default() // they are 1 to 4
 }
 
-fn status_code(status: Status) -> i16 {
-    i16::try_from(codec::status_code(status)).unwrap_or_default() // they are 1 to 3
-}
-
 #[async_trait]
 impl Campaigns for PostgresStore {
     async fn campaigns_remembered(

@@ -1,7 +1,6 @@
 //! What waits for a person: one row for each, in and out in the commit that changes the status.
 //!
-//! Here they are written, many in one statement; what is held when it arrives is written with the comment ([`super::together`]).
-//! [`page`](mod@page) shows them and counts; [`items`] puts together what a page shows.
+//! Here they are written, many in one statement. [`page`](mod@page) shows them and counts; [`items`] puts together what a page shows.
 
 mod items;
 mod page;
@@ -12,10 +11,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 pub(super) use self::page::page;
-use super::articles;
 use super::batch::Keys;
 use super::db::{Cells as _, Db, number};
 use super::rows::Row;
+use super::seen::Known;
 use super::work::Work;
 use crate::domain::comment::Article;
 use crate::domain::decision::Status;
@@ -45,9 +44,11 @@ pub(super) async fn add_all(work: &Work, all: &[Placed<'_>]) -> Result<()> {
         return Ok(());
     }
     hold_sections(work, all).await?;
+    let mut known = Known::default();
+    known.learn(work, all.iter().map(|placed| (placed.row.site, placed.content))).await?;
     let mut rows = Columns::default();
     for placed in all {
-        rows.push(work, placed);
+        rows.push(work, placed, &known);
     }
     rows.write(work).await
 }
@@ -86,14 +87,13 @@ async fn drawn(work: &Work, of: &[&Placed<'_>]) -> Result<HashSet<(SiteId, Uuid)
 /// ([`follow_article`]). Comments that came with a section of their own do not depend on it.
 async fn hold_sections(work: &Work, all: &[Placed<'_>]) -> Result<()> {
     let depends = all.iter().filter(|placed| placed.content.comment.article.section.is_none());
-    let numbers: BTreeSet<i32> =
-        depends.map(|placed| articles::lock_number(placed.row.article.cast_signed())).collect();
-    if numbers.is_empty() {
+    let articles: BTreeSet<i64> = depends.map(|placed| placed.row.article.cast_signed()).collect();
+    if articles.is_empty() {
         return Ok(());
     }
-    let numbers: Vec<i32> = numbers.into_iter().collect();
-    let lock = "SELECT pg_advisory_xact_lock_shared($1, article) FROM unnest($2::integer[]) AS asked(article)";
-    work.query(lock, &[&articles::LOCKS, &numbers]).await?;
+    let articles: Vec<i64> = articles.into_iter().collect();
+    let lock = "SELECT pg_advisory_xact_lock_shared(article) FROM unnest($1::bigint[]) AS asked(article)";
+    work.query(lock, &[&articles]).await?;
     Ok(())
 }
 
@@ -104,8 +104,7 @@ struct Columns<'a> {
     authors_before: Vec<i64>,
     categories: Vec<i16>,
     signals: Vec<String>,
-    sections: Vec<Option<&'a str>>,
-    pages: Vec<&'a str>,
+    sections: Vec<Option<String>>,
     langs: Vec<Option<&'a str>>,
     articles: Vec<i64>,
     authors: Vec<i64>,
@@ -114,7 +113,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn push(&mut self, work: &Work, placed: &Placed<'a>) {
+    fn push(&mut self, work: &Work, placed: &Placed<'a>, known: &Known) {
         let Placed { row, content, held_at } = *placed;
         let waiting = Waiting::of(work, row.site, row.status, content);
         self.keys.sites.push(number(row.site));
@@ -122,8 +121,7 @@ impl<'a> Columns<'a> {
         self.authors_before.push(row.author.cast_signed());
         self.categories.push(waiting.category);
         self.signals.push(waiting.signals);
-        self.sections.push(waiting.section);
-        self.pages.push(content.comment.article.id.as_str());
+        self.sections.push(known.section(row.site, content).map(ToOwned::to_owned));
         self.langs.push(waiting.lang);
         self.articles.push(waiting.article);
         self.authors.push(waiting.author);
@@ -135,14 +133,12 @@ impl<'a> Columns<'a> {
         // Whether the author had a comment approved there before is looked up in the same statement.
         let write = format!(
             "INSERT INTO queue (site, comment, category, signals, section, lang, article, author, priority, held_at, author_known) \
-             SELECT n.site, n.comment, n.category, n.signals, \
-             coalesce(n.section, (SELECT a.section FROM article a WHERE a.site = n.site AND a.name = n.page)), \
-             n.lang, n.article, n.author, n.priority, n.held_at, \
+             SELECT n.site, n.comment, n.category, n.signals, n.section, n.lang, n.article, n.author, n.priority, n.held_at, \
              EXISTS (SELECT 1 FROM (SELECT c.status FROM comment c WHERE c.site = n.site AND c.author = n.by AND c.uid < n.comment \
              ORDER BY c.uid DESC LIMIT {}) before WHERE before.status = {}) \
-             FROM unnest($1::integer[], $2::uuid[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::text[], \
-             $9::bigint[], $10::bigint[], $11::double precision[], $12::bigint[]) \
-             AS n(site, comment, by, category, signals, section, page, lang, article, author, priority, held_at) \
+             FROM unnest($1::integer[], $2::uuid[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::bigint[], \
+             $9::bigint[], $10::double precision[], $11::bigint[]) \
+             AS n(site, comment, by, category, signals, section, lang, article, author, priority, held_at) \
              ON CONFLICT (site, comment) DO UPDATE SET category = excluded.category, signals = excluded.signals, \
              section = excluded.section, lang = excluded.lang, article = excluded.article, author = excluded.author, \
              priority = excluded.priority, held_at = excluded.held_at",
@@ -158,7 +154,6 @@ impl<'a> Columns<'a> {
                 &self.categories,
                 &self.signals,
                 &self.sections,
-                &self.pages,
                 &self.langs,
                 &self.articles,
                 &self.authors,
@@ -172,7 +167,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Puts comments that wait, and came without a section of their own, into that of their article: who may see them depends on it. Whoever calls
-/// holds the article's lock alone ([`articles::LOCKS`]), so nobody puts one into the queue meanwhile who did not see the new section.
+/// holds the article's lock alone (`articles::put`), so nobody puts one into the queue meanwhile who did not see the new section.
 pub(super) async fn follow_article(work: &Work, site: SiteId, article: &Article) -> Result<()> {
     let id = article.id.as_str();
     let read = "SELECT q.comment, c.b FROM queue q JOIN comment c ON c.site = q.site AND c.uid = q.comment \

@@ -1,7 +1,10 @@
 //! What a comment costs, on one core: the classifier alone, and the whole way from JSON to verdict.
 //!
 //! A request of about 800 bytes with a body of 300 characters, under a page that is prepared already, as most are. Beside it what joining a campaign costs, in a memory that is
-//! full of them, and where one campaign is all there is. `cargo bench --bench assess`.
+//! full of them, and where one campaign is all there is; and the parts one by one (`parts`). `cargo bench --bench assess`, or with a name behind it:
+//! `cargo bench --bench assess -- signal:`.
+
+mod parts;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -115,6 +118,7 @@ fn costs(criterion: &mut Criterion) {
         let scene = scene(&page, &one);
         bench.iter(|| untaught.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
     });
+    parts::parts(criterion, &house, &one, &page, &assess(&house, &page, &request));
 }
 
 /// The same house where a site taught a weight for every third feature.
@@ -170,11 +174,28 @@ fn joining(criterion: &mut Criterion, name: &str, remembered: usize, wording: im
 
 fn campaigns(criterion: &mut Criterion) {
     const MANY: usize = 100_000;
-    joining(criterion, "join one of 1,000 campaigns", MANY, |number| {
-        Some(number % 1_100).filter(|wording| *wording < 1_000 || number >= MANY).map(|wording| wording % 1_000)
-    });
+    for (name, live) in [
+        ("join one of 10 campaigns", 10),
+        ("join one of 100 campaigns", 100),
+        ("join one of 1,000 campaigns", 1_000), // campaigns.max_campaigns
+    ] {
+        joining(criterion, name, MANY, move |number| {
+            // One in eleven says something of its own, as long as the memory is filled.
+            Some(number % (live * 11 / 10))
+                .filter(|wording| *wording < live || number >= MANY)
+                .map(|wording| wording % live)
+        });
+    }
     joining(criterion, "join a campaign of 100,000", MANY, |_| Some(4_711));
     joining(criterion, "a text that nobody said before", MANY, |number| Some(4_711).filter(|_| number < MANY));
+    for (name, remembered) in [
+        ("a text that nobody said before, 1,000 others remembered", 1_000),
+        ("a text that nobody said before, 10,000 others remembered", 10_000),
+        ("a text that nobody said before, 100,000 others remembered", MANY),
+        ("a text that nobody said before, 250,000 others remembered", 250_000), // history.max_comments
+    ] {
+        joining(criterion, name, remembered, |_| None);
+    }
 }
 
 criterion_group!(benches, costs, campaigns);

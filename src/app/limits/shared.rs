@@ -1,0 +1,277 @@
+//! Limits that several nodes count together.
+//!
+//! They mean what [`LocalLimiter`]'s mean, policy by policy: of `quota` comments exactly as many are let through over all nodes. What was
+//! refused stays refused until it is due, without being asked for again: nothing gives back what was taken.
+//!
+//! When what nodes share is away, each node lets its fair share through by itself: the quota divided by the nodes that were last alive. It
+//! has counted all along what it let through, so that an outage is no fresh start for those who had used theirs up here.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+
+use super::local::LocalLimiter;
+use super::policies::{BadLimits, Config, Due, OnLimit, Policies, PolicyConfig, Waiting};
+use super::{Limiter, RateLimited, Subject};
+use crate::domain::shared::{Cell, Tally};
+use crate::domain::signal::Allowance;
+use crate::domain::time::Timestamp;
+
+/// Keys that are known to be refused at most; when there are more, those go that are due, and then all: they are asked for again.
+const DENIED_MAX: usize = 50_000;
+
+/// Limits of all nodes together.
+pub struct SharedLimiter {
+    config: Config,
+    policies: Policies,
+    seed: u64,
+    tally: Arc<dyn Tally>,
+    denied: Mutex<Denied>,
+    alone: Mutex<(u32, Arc<LocalLimiter>)>,
+}
+
+impl SharedLimiter {
+    /// Makes the limits; `seed` is random, for what this node counts by itself.
+    ///
+    /// # Errors
+    /// [`BadLimits`], as for limits in process.
+    pub fn new(config: &Config, seed: u64, tally: Arc<dyn Tally>) -> Result<Self, BadLimits> {
+        let alone = LocalLimiter::new(config, seed)?;
+        Ok(Self {
+            config: config.clone(),
+            policies: Policies::new(config)?,
+            seed,
+            tally,
+            denied: Mutex::default(),
+            alone: Mutex::new((1, Arc::new(alone))),
+        })
+    }
+
+    /// This node's own limits: its share of the quotas among so many nodes as are alive, at least one of each.
+    fn alone(&self) -> Arc<LocalLimiter> {
+        let nodes = self.tally.nodes().max(1);
+        let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+        if alone.0 != nodes {
+            let mut config = self.config.clone();
+            for policy in &mut config.policies {
+                policy.quota = NonZeroU32::new(policy.quota.get() / nodes).unwrap_or(NonZeroU32::MIN);
+            }
+            // Smaller quotas cannot be wrong where the whole ones were not.
+            if let Ok(limiter) = LocalLimiter::new(&config, self.seed) {
+                *alone = (nodes, Arc::new(limiter));
+            }
+        }
+        Arc::clone(&alone.1)
+    }
+
+    /// Counts by itself; says of a refusal what the limit is for all.
+    fn take_alone(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited> {
+        self.alone().count(subject, now).map_err(|refused| {
+            let whole = self.policies.iter().find(|policy| policy.name == refused.policy);
+            whole.map_or(refused.clone(), |policy| policy.limited(refused.retry_after_ms))
+        })
+    }
+
+    fn denied(&self) -> std::sync::MutexGuard<'_, Denied> {
+        self.denied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Limiter for SharedLimiter {
+    async fn take(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited> {
+        if !self.policies.enabled() {
+            return Ok(Allowance::Off);
+        }
+        let due = self.policies.due(subject);
+        let cells: Vec<Cell<'_>> = due.iter().map(|due| cell(due, subject)).collect();
+        if cells.is_empty() {
+            return Ok(Allowance::Within);
+        }
+        if let Some(refused) = self.denied().of(&due, &cells, now) {
+            metrics::counter!("doorward_shared_denied_total").increment(1);
+            return Err(refused);
+        }
+        let Ok(waits) = self.tally.take(&cells, now).await else {
+            metrics::counter!("doorward_shared_fallback_total", "what" => "limits").increment(1);
+            return self.take_alone(subject, now);
+        };
+        let waiting: Vec<Waiting<'_>> =
+            due.iter().zip(&waits).map(|(due, nanos)| Waiting { policy: due.policy, nanos: *nanos }).collect();
+        let concluded = Waiting::conclude(&waiting);
+        if concluded.is_ok() {
+            let _ = self.alone().count(subject, now);
+        } else {
+            let mut denied = self.denied();
+            for (cell, waiting) in cells.iter().zip(&waiting).filter(|(cell, it)| cell.refuses && it.nanos > 0) {
+                denied.note(cell.key, now, waiting.nanos);
+            }
+        }
+        concluded
+    }
+}
+
+/// What stands for somebody under a limit. A digest, because nobody may choose two that are one, and addresses are nothing to spread.
+fn cell<'a>(due: &Due<'a>, subject: &Subject<'_>) -> Cell<'a> {
+    let policy: &PolicyConfig = due.policy;
+    let digest = Sha256::digest(format!("{}\0{}", policy.name, due.name(subject)).as_bytes());
+    let mut key = [0; 16];
+    key.copy_from_slice(&digest[..16]);
+    Cell {
+        limit: &policy.name,
+        key,
+        period: policy.period(),
+        burst: policy.quota.get(),
+        refuses: policy.on_limit == OnLimit::Refuse,
+    }
+}
+
+/// Keys of which is known that nothing is let through: since when, in milliseconds, and for how many nanoseconds from then.
+#[derive(Default)]
+struct Denied(HashMap<[u8; 16], (i64, u64)>);
+
+impl Denied {
+    /// The longest of the refusals that are known.
+    fn of(&self, due: &[Due<'_>], cells: &[Cell<'_>], now: Timestamp) -> Option<RateLimited> {
+        let left = |(since, nanos): &(i64, u64)| {
+            // A clock that was set back tells nothing of what was noted.
+            let elapsed = u64::try_from(now.as_millis() - since).ok()?.saturating_mul(1_000_000);
+            Some(nanos.saturating_sub(elapsed)).filter(|left| *left > 0)
+        };
+        let known = due.iter().zip(cells).filter_map(|(due, cell)| {
+            let left = left(self.0.get(&cell.key)?)?;
+            Some(due.policy.limited(left.div_ceil(1_000_000)))
+        });
+        known.max_by_key(|refused| refused.retry_after_ms)
+    }
+
+    fn note(&mut self, key: [u8; 16], now: Timestamp, nanos: u64) {
+        let now = now.as_millis();
+        if self.0.len() >= DENIED_MAX {
+            let is_due = |since: i64, nanos: u64| {
+                u64::try_from(now - since).is_ok_and(|elapsed| elapsed.saturating_mul(1_000_000) >= nanos)
+            };
+            self.0.retain(|_, (since, nanos)| !is_due(*since, *nanos));
+            if self.0.len() >= DENIED_MAX {
+                self.0.clear();
+            }
+        }
+        self.0.insert(key, (now, nanos));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::app::limits::local::Key;
+    use crate::app::limits::{Route, Tier};
+    use crate::domain::shared::Away;
+    use crate::domain::site::SiteId;
+
+    /// Says what it is told to say, and counts how often it was asked.
+    #[derive(Default)]
+    struct Told {
+        asked: AtomicU32,
+        nanos: AtomicU64,
+        is_away: std::sync::atomic::AtomicBool,
+    }
+
+    #[async_trait]
+    impl Tally for Told {
+        async fn take(&self, cells: &[Cell<'_>], _: Timestamp) -> Result<Vec<u64>, Away> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            if self.is_away.load(Ordering::Relaxed) {
+                return Err(Away);
+            }
+            Ok(cells.iter().map(|_| self.nanos.load(Ordering::Relaxed)).collect())
+        }
+
+        fn nodes(&self) -> u32 {
+            3
+        }
+    }
+
+    fn of(on_limit: OnLimit) -> (Arc<Told>, SharedLimiter) {
+        let policy = PolicyConfig {
+            name: "a".to_owned(),
+            key: Key::Author,
+            quota: NonZeroU32::new(10).expect("positive"),
+            window_s: NonZeroU32::new(60).expect("positive"),
+            on_limit,
+            routes: vec![Route::Comment],
+            tiers: vec![Tier::New],
+        };
+        let told = Arc::new(Told::default());
+        let config = Config { enabled: true, max_keys: 100, policies: vec![policy] };
+        let tally: Arc<dyn Tally> = Arc::<Told>::clone(&told);
+        (told, SharedLimiter::new(&config, 7, tally).expect("valid"))
+    }
+
+    fn take(limiter: &SharedLimiter, author: &str, at_ms: i64) -> Result<Allowance, RateLimited> {
+        let subject = Subject {
+            site: SiteId(1),
+            route: Route::Comment,
+            tier: Tier::New,
+            ip: None,
+            author: Some(author),
+            email: None,
+        };
+        limiter.take(&subject, Timestamp::from_millis(1_795_000_000_000 + at_ms)).now_or_never().expect("never waits")
+    }
+
+    #[test]
+    fn who_is_refused_is_not_asked_about_again_before_it_is_due() {
+        let (told, limiter) = of(OnLimit::Refuse);
+        told.nanos.store(2_000_500_000, Ordering::Relaxed);
+        let waits = |at_ms| take(&limiter, "anna", at_ms).map_err(|refused| refused.retry_after_ms);
+        assert_eq!((waits(0), waits(500), waits(2_000)), (Err(2_001), Err(1_501), Err(1)));
+        assert_eq!(told.asked.load(Ordering::Relaxed), 1);
+        told.nanos.store(0, Ordering::Relaxed);
+        assert_eq!(take(&limiter, "bert", 2_000), Ok(Allowance::Within), "others are asked about");
+        assert_eq!(waits(-1), Ok(Allowance::Within), "a clock that was set back");
+        assert_eq!(waits(2_001), Ok(Allowance::Within));
+        assert_eq!(told.asked.load(Ordering::Relaxed), 4);
+    }
+
+    #[test]
+    fn what_is_held_takes_from_others_and_is_asked_about_each_time() {
+        let (told, limiter) = of(OnLimit::Hold);
+        told.nanos.store(1, Ordering::Relaxed);
+        for _ in 0..2 {
+            assert!(matches!(take(&limiter, "anna", 0), Ok(Allowance::Hold { retry_after_ms: 1, .. })));
+        }
+        assert_eq!(told.asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[test]
+    fn alone_a_third_is_let_through_of_what_was_not_let_through_before() {
+        let (told, limiter) = of(OnLimit::Refuse);
+        for _ in 0..2 {
+            assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within));
+        }
+        told.is_away.store(true, Ordering::Relaxed);
+        assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within), "ten for three: three each");
+        let refused = take(&limiter, "anna", 0).expect_err("used up here");
+        assert_eq!((refused.quota, refused.retry_after_ms), (10, 20_000), "said of the whole; due as its own share is");
+        told.is_away.store(false, Ordering::Relaxed);
+        assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within), "what is shared says what is so");
+    }
+
+    #[test]
+    fn keys_that_are_known_to_be_refused_are_bounded() {
+        let mut denied = Denied::default();
+        for at in 0..u32::try_from(DENIED_MAX).expect("few") * 2 {
+            let mut key = [0; 16];
+            key[..4].copy_from_slice(&at.to_le_bytes());
+            denied.note(key, Timestamp::from_millis(1_000), 1_000_000_000);
+            assert!(denied.0.len() <= DENIED_MAX);
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The engine that `database.url` names, and what follows from it: whether there are other nodes, how they are heard, whose turn it is.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::app::clock::Clock;
+use crate::app::secrets::Sealer;
+use crate::app::turns::Turns;
+use crate::config::Config;
+use crate::domain::news::Bulletin;
+use crate::domain::nodes::{Node, Nodes as _};
+use crate::domain::store::Store;
+use crate::storage::postgres::{PostgresBulletin, PostgresStore};
+use crate::storage::sqlite::SqliteStore;
+
+/// The database for everything but taking comments; works beside a running service.
+///
+/// # Errors
+/// The database cannot be used.
+pub async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    if config.database.is_postgres() {
+        return Ok(Arc::new(PostgresStore::open(&config.database).await?));
+    }
+    Ok(Arc::new(SqliteStore::open(&config.database)?))
+}
+
+/// The database of a service.
+pub(super) struct Engine {
+    pub store: Arc<dyn Store>,
+    /// What there is when there may be other nodes.
+    pub among: Option<Among>,
+    pub turns: Turns,
+}
+
+/// This node among others.
+#[derive(Clone)]
+pub(super) struct Among {
+    pub bulletin: Arc<dyn Bulletin>,
+    pub node: Node,
+    pub postgres: Arc<PostgresStore>,
+}
+
+impl Engine {
+    /// Opens it for taking comments. When it returns, nothing that other nodes change from then on is missed.
+    pub(super) async fn open(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        if !config.database.is_postgres() {
+            let store = Arc::new(SqliteStore::open_serving(&config.database)?);
+            return Ok(Self { store, among: None, turns: Turns::alone() });
+        }
+        let postgres = Arc::new(PostgresStore::open(&config.database).await?);
+        let now = clock.now();
+        let node = Node {
+            name: name()?,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            schema: postgres.schema(),
+            started_at: now,
+            seen_at: now,
+        };
+        let bulletin = Arc::new(PostgresBulletin::open(&config.database, &node.name).await?);
+        let store: Arc<dyn Store> = Arc::<PostgresStore>::clone(&postgres);
+        let turns = Turns::shared(Arc::clone(&store), Arc::clone(clock), node.name.as_str().into());
+        Ok(Self { store, among: Some(Among { bulletin, node, postgres }), turns })
+    }
+
+    /// Whether this node has the key that the secrets in the database are sealed with: nodes with different ones would each open what they
+    /// sealed themselves.
+    pub(super) async fn check_key(&self, sealer: &Sealer) -> anyhow::Result<()> {
+        if self.among.is_none() {
+            return Ok(());
+        }
+        for secrets in self.store.all_secrets().await.context("the sites' secrets could not be read")? {
+            sealer.unseal(&secrets.site, "inbound", &secrets.inbound).with_context(|| {
+                format!(
+                    "secrets.key_file is not the one that the secrets of site `{}` were sealed with: every node needs the same file",
+                    secrets.site
+                )
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Another one in every process; begins with the machine's name, for people.
+fn name() -> anyhow::Result<String> {
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let machine: String = machine.trim().chars().filter(|c| c.is_ascii_graphic()).take(63).collect();
+    let mut random = [0; 4];
+    getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
+    let random = u32::from_le_bytes(random);
+    Ok(if machine.is_empty() { format!("{random:08x}") } else { format!("{machine}-{random:08x}") })
+}

@@ -1,0 +1,65 @@
+//! Whose turn it is, and which nodes there are.
+
+use async_trait::async_trait;
+
+use super::PostgresStore;
+use super::db::{Cells as _, signed};
+use super::work::transact;
+use crate::domain::nodes::{Node, Nodes};
+use crate::domain::store::Result;
+use crate::domain::time::Timestamp;
+
+#[async_trait]
+impl Nodes for PostgresStore {
+    async fn lease_take(&self, name: &str, holder: &str, until: Timestamp, now: Timestamp) -> Result<bool> {
+        // One statement: of two that come at once the second waits for the first one's row, and sees whose it is.
+        let take = "INSERT INTO lease (name, holder, until) VALUES ($1, $2, $3) ON CONFLICT (name) DO UPDATE \
+                    SET holder = excluded.holder, until = excluded.until WHERE lease.holder = excluded.holder OR lease.until <= $4";
+        let db = self.db().await?;
+        Ok(db.execute(take, &[&name, &holder, &until.as_millis(), &now.as_millis()]).await? > 0)
+    }
+
+    async fn lease_drop(&self, name: &str, holder: &str) -> Result<()> {
+        let db = self.db().await?;
+        db.execute("DELETE FROM lease WHERE name = $1 AND holder = $2", &[&name, &holder]).await?;
+        Ok(())
+    }
+
+    async fn node_seen(&self, node: &Node, forget_before: Timestamp) -> Result<()> {
+        let write = "INSERT INTO node (name, version, schema, started_at, seen_at) VALUES ($1, $2, $3, $4, $5) \
+                     ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at";
+        transact!(self, work => async {
+            let Node { name, version, schema, started_at, seen_at } = node;
+            let (started_at, seen_at) = (started_at.as_millis(), seen_at.as_millis());
+            work.execute(write, &[name, version, &signed(*schema), &started_at, &seen_at]).await?;
+            let old = "DELETE FROM node WHERE seen_at < $1";
+            work.execute(old, &[&forget_before.as_millis()]).await?;
+            Ok(())
+        }.await)
+    }
+
+    async fn node_gone(&self, name: &str) -> Result<()> {
+        let db = self.db().await?;
+        db.execute("DELETE FROM node WHERE name = $1", &[&name]).await?;
+        Ok(())
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        let db = self.db().await?;
+        let read = "SELECT name, version, schema, started_at, seen_at FROM node ORDER BY started_at, name";
+        let node = |row: &tokio_postgres::Row| -> Result<Node> {
+            Ok(Node {
+                name: row.cell(0)?,
+                version: row.cell(1)?,
+                schema: row.natural(2)?,
+                started_at: Timestamp::from_millis(row.cell(3)?),
+                seen_at: Timestamp::from_millis(row.cell(4)?),
+            })
+        };
+        db.query(read, &[]).await?.iter().map(node).collect()
+    }
+
+    fn schema(&self) -> u32 {
+        super::open::schema_known()
+    }
+}

@@ -1,0 +1,65 @@
+//! The files that run several nodes name settings that exist, and each other.
+
+use std::collections::BTreeSet;
+
+use doorward::config::Config;
+
+fn file(name: &str) -> String {
+    std::fs::read_to_string(format!("{}/{name}", env!("CARGO_MANIFEST_DIR"))).expect("the file is there")
+}
+
+/// Variables of ours in lines like `NAME: value` or `NAME=value`, unquoted.
+fn settings(text: &str, separator: &str) -> Vec<(String, String)> {
+    let ours = text.lines().map(str::trim).map(|line| line.strip_prefix("ENV ").unwrap_or(line));
+    let ours = ours.filter(|line| line.starts_with("DOORWARD__"));
+    let read = ours.map(|line| {
+        let (name, value) = line.split_once(separator).expect("a name and a value");
+        let value = value.trim();
+        let quoted = ['\'', '"'].iter().find_map(|mark| value.strip_prefix(*mark)?.strip_suffix(*mark));
+        // What compose puts in from its environment: any word will do.
+        let value = quoted.unwrap_or(value);
+        let value = match (value.find("${"), value.find('}')) {
+            (Some(from), Some(to)) => format!("{}hunter2{}", &value[..from], &value[to + 1..]),
+            (None, _) | (_, None) => value.to_owned(),
+        };
+        (name.trim().to_owned(), value)
+    });
+    read.collect()
+}
+
+#[test]
+fn settings_of_the_containers_exist_and_work_together() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let empty = folder.path().join("config.toml");
+    std::fs::write(&empty, "").expect("writable");
+    for (name, separator, at_least) in [("compose.yaml", ": ", 5), ("Containerfile", "=", 1)] {
+        let variables = settings(&file(name), separator);
+        assert!(variables.len() >= at_least, "{name}: {variables:?}");
+        let config = Config::read(Some(&empty), &variables).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(config.server.address().expect("an address").port(), 8080, "{name}");
+        if name == "compose.yaml" {
+            assert!(config.database.is_postgres() && config.shared.url.expose().is_some());
+        }
+    }
+    let wrong = vec![("DOORWARD__SERVER__LISTN".to_owned(), "x".to_owned())];
+    assert!(Config::read(Some(&empty), &wrong).is_err(), "a setting that does not exist would be found");
+}
+
+#[test]
+fn the_balancer_asks_every_node_and_the_image_has_what_it_copies() {
+    let (compose, balancer, image) = (file("compose.yaml"), file("deploy/haproxy.cfg"), file("Containerfile"));
+    let nodes = |text: &str, is: fn(&str) -> Option<&str>| -> BTreeSet<String> {
+        text.lines().filter_map(is).map(str::to_owned).collect()
+    };
+    let made =
+        nodes(&compose, |line| line.strip_prefix("  ")?.strip_suffix(':').filter(|name| name.starts_with("node")));
+    let asked = nodes(&balancer, |line| line.trim().strip_prefix("server ")?.split(' ').next());
+    assert_eq!((made.len(), &made), (3, &asked));
+    assert!(image.contains("/readyz") && balancer.contains("GET /readyz"));
+    assert!(image.contains("\nUSER 10001\n"), "the service does not run as root");
+    let copied = image.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--"));
+    for name in copied.flat_map(|line| line.split(' ').rev().skip(1)) {
+        let path = format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&path).exists(), "{name} is copied into the image");
+    }
+}

@@ -1,0 +1,14 @@
+//! What several nodes share, over a real Redis that the tests start: limits, and the order of everything that happens.
+//!
+//! Where there is no `redis-server` (or `valkey-server`) these tests say so and check nothing, unless `DOORWARD_REDIS=required`.
+
+mod histories;
+mod limits;
+#[allow(dead_code, reason = "the storage suite uses all of it")]
+#[path = "../storage/made.rs"]
+mod made;
+mod measured;
+mod outages;
+mod server;
+mod service;
+mod town;
