@@ -16,7 +16,7 @@ use crate::domain::embedding::{Embedding, Gist};
 use crate::domain::fit::Weights;
 use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
-use crate::domain::normalise::words;
+use crate::domain::normalise::{Body, words};
 use crate::domain::policy::{Circumstances, Moderation, Policy};
 use crate::domain::relevance::{Background, Page};
 use crate::domain::siblings::{Sibling, Siblings};
@@ -176,16 +176,14 @@ impl House {
 
     /// What a comment's words say.
     #[must_use]
-    pub fn meaning(&self, comment: &Comment) -> Box<Meaning> {
-        let (terms, gist) =
-            (Terms::of(comment.body.words(), &self.background), self.embedding.gist(comment.body.words()));
-        Box::new(Meaning { terms, gist })
+    pub fn meaning(&self, body: &Body) -> Box<Meaning> {
+        Box::new(Meaning { terms: Terms::of(body.words(), &self.background), gist: self.embedding.gist(body.words()) })
     }
 
     /// Judges one comment. Pure: the same house, comment, scene and moment give the same verdict.
     #[must_use]
     pub fn judge(&self, comment: &Comment, scene: &Scene, now: Timestamp) -> Verdict {
-        self.judge_meaning(comment, &self.meaning(comment), scene, now)
+        self.judge_meaning(comment, &self.meaning(&comment.body), scene, now)
     }
 
     /// The same, where it is known already what the comment's words say.

@@ -160,7 +160,7 @@ impl Intake {
             let past = this.history.sight_in(&comment.trace, &stances, now).await; // two at once: one sees the other
             let membership = this.history.membership(&comment.trace, now).await;
             let scene = Scene { past, ..scene };
-            let meaning = house.meaning(&comment);
+            let meaning = house.meaning(&comment.body);
             let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
             let judged = pronounce(verdict, &sentence, house.policy.config().hold_unavailable);
             turn.end();
@@ -209,7 +209,7 @@ impl Intake {
             let membership = this.history.membership(&comment.trace, now).await;
             let past = PastOf { readers: this.readers(earlier.uid).await, ..past };
             let scene = Scene { past, ..scene };
-            let meaning = house.meaning(&comment);
+            let meaning = house.meaning(&comment.body);
             let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
             let judged = pronounce(verdict, &sentence, house.policy.config().hold_unavailable);
             let new = record(&site, &comment, judged, news.as_ref(), now);

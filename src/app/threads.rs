@@ -8,14 +8,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::house::{House, Meaning};
-use crate::domain::comment::Comment;
+use crate::domain::comment::{Author, Comment};
 use crate::domain::decision::Status;
 use crate::domain::known::Known;
-use crate::domain::normalise;
+use crate::domain::normalise::Body;
 use crate::domain::siblings::{Sibling, Siblings, Thread};
 use crate::domain::site::SiteId;
 use crate::domain::store::{CommentFilter, ListError, PageRequest, Store};
-use crate::domain::trace::Trace;
+use crate::domain::trace::{self, Trace};
 
 /// Articles of which threads are kept, in each of two halves: some forty megabytes when all of them are full.
 const ARTICLES: usize = 1_000;
@@ -113,9 +113,13 @@ impl Threads {
             let page = self.store.comment_list(site, filter, &request).await?;
             rows += page.items.len();
             for record in page.items {
-                let earlier = normalise::normalise(site, record.comment, false);
-                if latest.len() < Thread::MAX && authors.insert(voice(&earlier)) {
-                    latest.push(sibling(&earlier, &house.meaning(&earlier)));
+                let earlier = record.comment;
+                let (comment, author) = trace::identity(site, &earlier);
+                let voice = voice(&earlier.author, comment, author);
+                if latest.len() < Thread::MAX && authors.insert(voice) {
+                    // Only what was said: its fingerprints and headlines are nobody's question here, and cost more.
+                    let meaning = house.meaning(&Body::read(&earlier.body, earlier.format));
+                    latest.push(Sibling::new(comment, voice, &meaning.terms, &meaning.gist));
                 }
             }
             cursor = page.next_cursor;
@@ -187,14 +191,15 @@ impl Drop for Reader<'_> {
 
 /// A comment as those that follow it meet it.
 pub(in crate::app) fn sibling(comment: &Comment, meaning: &Meaning) -> Sibling {
-    Sibling::new(comment.trace.comment, voice(comment), &meaning.terms, &meaning.gist)
+    let trace = &comment.trace;
+    let voice = voice(&comment.sent.author, trace.comment, trace.author);
+    Sibling::new(trace.comment, voice, &meaning.terms, &meaning.gist)
 }
 
 /// Who speaks: the author; where the site says nothing of authors, each comment for itself, or all of them would be one voice.
-fn voice(comment: &Comment) -> u64 {
-    let author = &comment.sent.author;
-    let named = author.id.is_some() || author.email.is_some() || author.ip.is_some() || author.name.is_some();
-    if named { comment.trace.author } else { comment.trace.comment }
+fn voice(said: &Author, comment: u64, author: u64) -> u64 {
+    let named = said.id.is_some() || said.email.is_some() || said.ip.is_some() || said.name.is_some();
+    if named { author } else { comment }
 }
 
 fn known(siblings: Option<Arc<Siblings>>) -> Known<Arc<Siblings>> {
@@ -266,6 +271,7 @@ mod tests {
     use super::*;
     use crate::domain::comment::{ArticleDraft, Bounds, Draft};
     use crate::domain::embedding::Gist;
+    use crate::domain::normalise;
     use crate::domain::relevance::Background;
     use crate::domain::terms::Terms;
 

@@ -145,7 +145,7 @@ impl Court {
     pub async fn settle(&mut self, sight: &Sight, standing: Standing) {
         if standing.status == Status::Approved {
             let thread = self.threads.entry(sight.comment.trace.article).or_default();
-            thread.add(sibling(&sight.comment, &self.house.meaning(&sight.comment)));
+            thread.add(sibling(&sight.comment, &self.house.meaning(&sight.comment.body)));
         }
         self.history.settle(&sight.comment.trace, sight.now, standing).await;
     }
@@ -177,7 +177,7 @@ impl Court {
     #[must_use]
     pub fn sibling(&self, case: &Case) -> Option<Sibling> {
         let comment = self.comment(case, 0)?;
-        Some(sibling(&comment, &self.house.meaning(&comment)))
+        Some(sibling(&comment, &self.house.meaning(&comment.body)))
     }
 
     /// The page, prepared once.
