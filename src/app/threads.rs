@@ -56,7 +56,7 @@ struct Reading {
 /// What became of a comment.
 #[derive(Clone)]
 enum Said {
-    Approved(Sibling),
+    Approved(Box<Sibling>),
     Otherwise(u64),
 }
 
@@ -134,7 +134,11 @@ impl Threads {
 
     /// The store has a comment with that status; `sibling` is how those that follow meet it.
     pub fn judged(&self, trace: &Trace, status: Status, sibling: impl FnOnce() -> Sibling) {
-        let said = if status == Status::Approved { Said::Approved(sibling()) } else { Said::Otherwise(trace.comment) };
+        let said = if status == Status::Approved {
+            Said::Approved(Box::new(sibling()))
+        } else {
+            Said::Otherwise(trace.comment)
+        };
         let mut shelf = self.shelf();
         shelf.miss(trace.article, &said);
         if let Some(kept) = shelf.look(trace.article) {
@@ -210,7 +214,7 @@ impl Kept {
     fn hear(&mut self, said: Said) {
         self.all = None;
         match said {
-            Said::Approved(sibling) => self.thread.add(sibling),
+            Said::Approved(sibling) => self.thread.add(*sibling),
             Said::Otherwise(comment) => self.thread.remove(comment),
         }
     }
@@ -314,7 +318,7 @@ mod tests {
         };
 
         let (one, two) = (reader(7), reader(7));
-        shelf.lock().unwrap().miss(7, &Said::Approved(spoken(3, 3)));
+        shelf.lock().unwrap().miss(7, &Said::Approved(Box::new(spoken(3, 3))));
         shelf.lock().unwrap().miss(7, &Said::Otherwise(1));
         assert_eq!(count(one.keep(read(), &trace(7))), 2, "without the first, with the third");
         assert_eq!(count(two.keep(read(), &trace(7))), 2);
