@@ -12,11 +12,11 @@ use crate::classifier::delta::Learned;
 use crate::domain::campaign;
 use crate::domain::comment::{Article, Bounds, Comment};
 use crate::domain::decision::Verdict;
-use crate::domain::embedding::Embedding;
+use crate::domain::embedding::{Embedding, Gist};
 use crate::domain::fit::Weights;
 use crate::domain::history::{AuthorPast, PastOf};
 use crate::domain::known::Known;
-use crate::domain::normalise::words;
+use crate::domain::normalise::{Body, words};
 use crate::domain::policy::{Circumstances, Moderation, Policy};
 use crate::domain::relevance::{Background, Page};
 use crate::domain::siblings::{Sibling, Siblings};
@@ -133,6 +133,15 @@ pub struct House {
     pub hash: String,
 }
 
+/// What a comment's words say, summed up: made once, for the checks, the model, and the comments that follow.
+#[derive(Debug)]
+pub struct Meaning {
+    /// Its content words.
+    pub terms: Terms,
+    /// What they are about.
+    pub gist: Gist,
+}
+
 /// Where a comment stands: what was fetched before it is judged.
 #[derive(Debug)]
 pub struct Scene {
@@ -165,18 +174,29 @@ impl House {
         Siblings::of([Sibling::new(0, 0, &terms, &gist)].iter())
     }
 
+    /// What a comment's words say.
+    #[must_use]
+    pub fn meaning(&self, body: &Body) -> Box<Meaning> {
+        Box::new(Meaning { terms: Terms::of(body.words(), &self.background), gist: self.embedding.gist(body.words()) })
+    }
+
     /// Judges one comment. Pure: the same house, comment, scene and moment give the same verdict.
     #[must_use]
     pub fn judge(&self, comment: &Comment, scene: &Scene, now: Timestamp) -> Verdict {
+        self.judge_meaning(comment, &self.meaning(&comment.body), scene, now)
+    }
+
+    /// The same, where it is known already what the comment's words say.
+    #[must_use]
+    pub fn judge_meaning(&self, comment: &Comment, meaning: &Meaning, scene: &Scene, now: Timestamp) -> Verdict {
         let page = scene.page.as_ref();
-        let gist = self.embedding.gist(comment.body.words());
-        let terms = Terms::of(comment.body.words(), &self.background);
+        let Meaning { terms, gist } = meaning;
         let siblings = scene.siblings.as_ref();
         let answered = scene.parent.get().and_then(|parent| self.summary(parent));
         let context = Context {
             comment,
-            gist: &gist,
-            terms: &terms,
+            gist,
+            terms,
             siblings: match &siblings {
                 Known::Known(siblings) => Known::Known(siblings.as_ref()),
                 Known::NotApplicable => Known::NotApplicable,
@@ -202,7 +222,7 @@ impl House {
         let has_link = context.links_out().next().is_some();
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
             let page = page.get().map(AsRef::as_ref);
-            classifier.assess(comment, page, &gist, self.learned.get(&comment.trace.site).map(AsRef::as_ref))
+            classifier.assess(comment, page, gist, self.learned.get(&comment.trace.site).map(AsRef::as_ref))
         });
         let section = comment.sent.article.section.as_deref();
         let moderation = match (&scene.page, section) {

@@ -6,14 +6,14 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::app::campaigns;
 use crate::app::events::Events;
-use crate::app::house::{House, Scene, Settings};
+use crate::app::house::{House, Meaning, Scene, Settings};
 use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::limits::{Limiter, RateLimited, Route, Subject};
 use crate::app::pages::{News, Pages};
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::app::standing::Listeners;
-use crate::app::threads::Threads;
+use crate::app::threads::{self, Threads};
 use crate::domain::campaign::{Membership, Stances};
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
@@ -160,8 +160,9 @@ impl Intake {
             let past = this.history.sight_in(&comment.trace, &stances, now).await; // two at once: one sees the other
             let membership = this.history.membership(&comment.trace, now).await;
             let scene = Scene { past, ..scene };
-            let judged =
-                pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
+            let meaning = house.meaning(&comment.body);
+            let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
+            let judged = pronounce(verdict, &sentence, house.policy.config().hold_unavailable);
             turn.end();
             let new = record(&site, &comment, judged, news.as_ref(), now);
             let new = NewRecord {
@@ -171,7 +172,7 @@ impl Intake {
                 ..new
             };
             let recording = this.store.comment_record(new).await;
-            let taken = this.conclude(&site, &comment, news, recording, &house).await?;
+            let taken = this.conclude(&site, &comment, &meaning, news, recording, &house).await?;
             this.announce(&taken, membership.as_ref(), now).await;
             Ok(taken)
         })
@@ -208,8 +209,9 @@ impl Intake {
             let membership = this.history.membership(&comment.trace, now).await;
             let past = PastOf { readers: this.readers(earlier.uid).await, ..past };
             let scene = Scene { past, ..scene };
-            let judged =
-                pronounce(house.judge(&comment, &scene, now), &sentence, house.policy.config().hold_unavailable);
+            let meaning = house.meaning(&comment.body);
+            let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
+            let judged = pronounce(verdict, &sentence, house.policy.config().hold_unavailable);
             let new = record(&site, &comment, judged, news.as_ref(), now);
             let new = NewRecord {
                 tell: this.tells(route),
@@ -222,7 +224,7 @@ impl Intake {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
                 return Err(IntakeError::NotFound);
             };
-            let taken = this.conclude(&site, &comment, news, revised.map(Recording::New), &house).await?;
+            let taken = this.conclude(&site, &comment, &meaning, news, revised.map(Recording::New), &house).await?;
             this.announce(&taken, membership.as_ref(), now).await;
             Ok(taken)
         })
@@ -399,7 +401,7 @@ impl Intake {
             },
         };
         let siblings = self.threads.around(comment, house).await;
-        let past = PastOf::unavailable("the past was not asked");
+        let past = PastOf::unavailable(""); // nobody sees it: the caller puts in what the past says
         (Scene { site: Arc::clone(&site.name), page: known.page, parent, siblings, past, allowance }, known.news)
     }
 
@@ -408,6 +410,7 @@ impl Intake {
         &self,
         site: &Site,
         comment: &Comment,
+        meaning: &Meaning,
         news: Option<News>,
         recording: store::Result<Recording>,
         house: &House,
@@ -417,7 +420,7 @@ impl Intake {
                 if let Some(news) = &news {
                     self.pages.stored(site.id, news);
                 }
-                self.threads.judged(comment, &record, house);
+                self.threads.judged(&comment.trace, &record, || threads::sibling(comment, meaning));
                 self.history.settle(&comment.trace, record.received_at, standing(&record)).await;
                 self.events.judged(&record).await;
                 Ok(Taken { record, replayed: false })

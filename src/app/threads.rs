@@ -1,33 +1,34 @@
 //! What was said under articles, kept for the comments that follow.
 //!
 //! A cache over the store of the latest approved comments of an article, as numbers and not as text, bounded in articles and in comments of
-//! each. Whoever changes what stands approved says so when the store has it ([`Threads::judged`], [`Threads::changed`]); what was read before
-//! that is not kept.
+//! each. Whoever changes what stands approved says so when the store has it ([`Threads::judged`], [`Threads::changed`]). What is said of an
+//! article while it is being read is put over what was read: where many write at once, something is always said.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::app::house::House;
-use crate::domain::comment::Comment;
+use crate::app::house::{House, Meaning};
+use crate::domain::comment::{Author, Comment};
 use crate::domain::decision::{Record, Status};
 use crate::domain::known::Known;
 use crate::domain::news::{Bulletin, News};
-use crate::domain::normalise;
+use crate::domain::normalise::Body;
 use crate::domain::siblings::{Sibling, Siblings, Thread};
 use crate::domain::site::SiteId;
 use crate::domain::store::{CommentFilter, ListError, PageRequest, Store};
-use crate::domain::terms::Terms;
-use crate::domain::trace::Trace;
+use crate::domain::trace::{self, Trace};
 
-/// Articles of which threads are kept, in each of two halves: some ten megabytes when all of them are full.
+/// Articles of which threads are kept, in each of two halves: some forty megabytes when all of them are full.
 const ARTICLES: usize = 1_000;
 
 /// Comments of one article looked back over for as many authors as a thread keeps.
 const ROWS: usize = 240;
 /// Pages in which they are read, at most: a page may hold fewer than asked.
 const PAGES: usize = 4;
+/// What may be said of an article while it is read; more than that, and what was read is not kept.
+const MISSED: usize = 1_000;
 
 /// Between two times that other nodes are told what changed.
 const TOLD_EVERY: Duration = Duration::from_millis(100);
@@ -49,10 +50,26 @@ pub struct Threads {
 struct Shelf {
     young: HashMap<u64, Kept>,
     old: HashMap<u64, Kept>,
-    /// Counts changes, so that what was read before one is not kept after it.
-    changes: u64,
+    /// Articles that are being read. Where something happened that only reading anew can show, those who read are forgotten here.
+    reading: HashMap<u64, Reading>,
+    /// Counts what was entered there.
+    readings: u64,
     /// Which word vectors the threads are made of.
     words: u64,
+}
+
+/// An article that is being read from the store, and what was said of it since the first of its readers began.
+struct Reading {
+    number: u64,
+    readers: usize,
+    missed: Vec<Said>,
+}
+
+/// What became of a comment.
+#[derive(Clone)]
+enum Said {
+    Approved(Box<Sibling>),
+    Otherwise(u64),
 }
 
 #[derive(Default)]
@@ -91,7 +108,6 @@ impl Threads {
     /// What stands approved under these articles was changed by another node.
     pub fn changed_elsewhere(&self, articles: &[u64]) {
         let mut shelf = self.shelf();
-        shelf.changes += 1;
         for article in articles {
             shelf.remove(*article);
         }
@@ -100,7 +116,7 @@ impl Threads {
     /// Forgets everything: nobody knows what changed.
     pub fn forget_all(&self) {
         let mut shelf = self.shelf();
-        *shelf = Shelf { words: shelf.words, changes: shelf.changes + 1, ..Shelf::default() };
+        *shelf = Shelf { words: shelf.words, readings: shelf.readings, ..Shelf::default() };
     }
 
     fn tell(&self, article: u64) {
@@ -116,33 +132,27 @@ impl Threads {
     /// What stands approved around a comment, without itself and what its author said; `NotApplicable` when nothing does.
     pub async fn around(&self, comment: &Comment, house: &House) -> Known<Arc<Siblings>> {
         let trace = &comment.trace;
-        let changes = {
+        let reader = {
             let mut shelf = self.shelf();
             shelf.serve(house.embedding.version());
             if let Some(kept) = shelf.look(trace.article) {
                 return known(kept.around(trace));
             }
-            shelf.changes
+            Reader { shelf: &self.shelf, article: trace.article, number: shelf.read(trace.article) }
         };
         let article = comment.sent.article.id.as_str().to_owned();
         let filter =
             CommentFilter { status: Some(Status::Approved), article: Some(article), ..CommentFilter::default() };
-        let mut kept = match self.read(trace.site, &filter, house).await {
-            Ok(thread) => Kept { thread, all: None },
+        match self.read(trace.site, &filter, house).await {
+            Ok(thread) => known(reader.keep(thread, trace)),
             Err(error) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "the comments of an article could not be read"
                 );
-                return Known::Unavailable("the article's comments could not be read from the store".to_owned());
+                Known::Unavailable("the article's comments could not be read from the store".to_owned())
             }
-        };
-        let around = kept.around(trace);
-        let mut shelf = self.shelf();
-        if shelf.changes == changes {
-            shelf.put(trace.article, kept);
         }
-        known(around)
     }
 
     /// The latest comment of each of the latest authors, looking back over at most [`ROWS`]: one author's flood does not push the others out.
@@ -158,9 +168,13 @@ impl Threads {
             let page = self.store.comment_list(site, filter, &request).await?;
             rows += page.items.len();
             for record in page.items {
-                let earlier = normalise::normalise(site, record.comment, false);
-                if latest.len() < Thread::MAX && authors.insert(voice(&earlier)) {
-                    latest.push(sibling(&earlier, house));
+                let earlier = record.comment;
+                let (comment, author) = trace::identity(site, &earlier);
+                let voice = voice(&earlier.author, comment, author);
+                if latest.len() < Thread::MAX && authors.insert(voice) {
+                    // Only what was said: its fingerprints and headlines are nobody's question here, and cost more.
+                    let meaning = house.meaning(&Body::read(&earlier.body, earlier.format));
+                    latest.push(Sibling::new(comment, voice, &meaning.terms, &meaning.gist));
                 }
             }
             cursor = page.next_cursor;
@@ -173,20 +187,17 @@ impl Threads {
         Ok(thread)
     }
 
-    /// The store has a comment with that status.
-    pub fn judged(&self, comment: &Comment, record: &Record, house: &House) {
-        let sibling = (record.status == Status::Approved).then(|| sibling(comment, house));
-        if sibling.is_some() || record.version > 1 {
-            self.tell(comment.trace.article);
+    /// The store has a comment with that record; `sibling` is how those that follow meet it.
+    pub fn judged(&self, trace: &Trace, record: &Record, sibling: impl FnOnce() -> Sibling) {
+        let is_approved = record.status == Status::Approved;
+        if is_approved || record.version > 1 {
+            self.tell(trace.article);
         }
+        let said = if is_approved { Said::Approved(Box::new(sibling())) } else { Said::Otherwise(trace.comment) };
         let mut shelf = self.shelf();
-        shelf.changes += 1;
-        if let Some(kept) = shelf.look(comment.trace.article) {
-            kept.all = None;
-            match sibling {
-                Some(sibling) => kept.thread.add(sibling),
-                None => kept.thread.remove(comment.trace.comment),
-            }
+        shelf.miss(trace.article, &said);
+        if let Some(kept) = shelf.look(trace.article) {
+            kept.hear(said);
         }
     }
 
@@ -201,18 +212,51 @@ impl Threads {
     }
 }
 
+/// One who reads an article from the store; leaves however that ends.
+struct Reader<'a> {
+    shelf: &'a Mutex<Shelf>,
+    article: u64,
+    number: u64,
+}
+
+impl Reader<'_> {
+    /// Keeps what was read, with what was said meanwhile put over it; answers what stands around a comment.
+    fn keep(self, thread: Thread, trace: &Trace) -> Option<Arc<Siblings>> {
+        let mut kept = Kept { thread, all: None };
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(reading) = shelf.reading.get(&self.article).filter(|reading| reading.number == self.number) else {
+            return kept.around(trace);
+        };
+        reading.missed.iter().for_each(|said| kept.hear(said.clone()));
+        let around = kept.around(trace);
+        shelf.put(self.article, kept);
+        around
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reading) = shelf.reading.get_mut(&self.article).filter(|reading| reading.number == self.number) {
+            reading.readers -= 1;
+            if reading.readers == 0 {
+                shelf.reading.remove(&self.article);
+            }
+        }
+    }
+}
+
 /// A comment as those that follow it meet it.
-pub(in crate::app) fn sibling(comment: &Comment, house: &House) -> Sibling {
-    let terms = Terms::of(comment.body.words(), &house.background);
-    let gist = house.embedding.gist(comment.body.words());
-    Sibling::new(comment.trace.comment, voice(comment), &terms, &gist)
+pub(in crate::app) fn sibling(comment: &Comment, meaning: &Meaning) -> Sibling {
+    let trace = &comment.trace;
+    let voice = voice(&comment.sent.author, trace.comment, trace.author);
+    Sibling::new(trace.comment, voice, &meaning.terms, &meaning.gist)
 }
 
 /// Who speaks: the author; where the site says nothing of authors, each comment for itself, or all of them would be one voice.
-fn voice(comment: &Comment) -> u64 {
-    let author = &comment.sent.author;
-    let named = author.id.is_some() || author.email.is_some() || author.ip.is_some() || author.name.is_some();
-    if named { comment.trace.author } else { comment.trace.comment }
+fn voice(said: &Author, comment: u64, author: u64) -> u64 {
+    let named = said.id.is_some() || said.email.is_some() || said.ip.is_some() || said.name.is_some();
+    if named { author } else { comment }
 }
 
 fn known(siblings: Option<Arc<Siblings>>) -> Known<Arc<Siblings>> {
@@ -220,6 +264,14 @@ fn known(siblings: Option<Arc<Siblings>>) -> Known<Arc<Siblings>> {
 }
 
 impl Kept {
+    fn hear(&mut self, said: Said) {
+        self.all = None;
+        match said {
+            Said::Approved(sibling) => self.thread.add(*sibling),
+            Said::Otherwise(comment) => self.thread.remove(comment),
+        }
+    }
+
     fn around(&mut self, trace: &Trace) -> Option<Arc<Siblings>> {
         if !self.thread.is_strange_to(trace.comment, trace.author) {
             return self.thread.around(trace.comment, trace.author).map(Arc::new);
@@ -230,7 +282,9 @@ impl Kept {
 }
 
 impl Shelf {
+    /// Forgets an article; what is being read of it is not kept.
     fn remove(&mut self, article: u64) {
+        self.reading.remove(&article);
         self.young.remove(&article);
         self.old.remove(&article);
     }
@@ -238,7 +292,26 @@ impl Shelf {
     /// Another house has other word vectors: what was kept of the old ones cannot be compared.
     fn serve(&mut self, words: u64) {
         if self.words != words {
-            *self = Self { words, changes: self.changes + 1, ..Self::default() };
+            *self = Self { words, readings: self.readings, ..Self::default() };
+        }
+    }
+
+    /// Enters one more who reads an article.
+    fn read(&mut self, article: u64) -> u64 {
+        self.readings += 1;
+        let first = Reading { number: self.readings, readers: 0, missed: Vec::new() };
+        let reading = self.reading.entry(article).or_insert(first);
+        reading.readers += 1;
+        reading.number
+    }
+
+    /// Tells those who read an article what they may have missed.
+    fn miss(&mut self, article: u64, said: &Said) {
+        let Some(reading) = self.reading.get_mut(&article) else { return };
+        if reading.missed.len() < MISSED {
+            reading.missed.push(said.clone());
+        } else {
+            self.reading.remove(&article);
         }
     }
 
@@ -260,6 +333,11 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::comment::{ArticleDraft, Bounds, Draft};
+    use crate::domain::embedding::Gist;
+    use crate::domain::normalise;
+    use crate::domain::relevance::Background;
+    use crate::domain::terms::Terms;
 
     #[test]
     fn articles_are_bounded_and_the_latest_stay() {
@@ -272,5 +350,55 @@ mod tests {
         assert!(shelf.look(9_999).is_some() && shelf.look(5).is_none());
         shelf.serve(7);
         assert!(shelf.look(9_999).is_none(), "made of other word vectors");
+    }
+
+    fn spoken(comment: u64, author: u64) -> Sibling {
+        let terms = Terms::of(["harbour", "bridge"].into_iter(), &Background::default());
+        Sibling::new(comment, author, &terms, &Gist::default())
+    }
+
+    fn trace(article: u64) -> Trace {
+        let page = ArticleDraft { id: "a".to_owned(), ..ArticleDraft::default() };
+        let body = "What about the harbour bridge?".to_owned();
+        let draft = Draft { id: "new".to_owned(), article: page, body, ..Draft::default() };
+        let comment = normalise::normalise(SiteId(1), draft.parse(&Bounds::default()).unwrap(), false);
+        Trace { article, ..comment.trace }
+    }
+
+    #[test]
+    fn what_is_said_while_an_article_is_read_is_neither_lost_nor_a_reason_to_read_again() {
+        let shelf = Mutex::new(Shelf::default());
+        let reader = |article| Reader { shelf: &shelf, article, number: shelf.lock().unwrap().read(article) };
+        let count = |around: Option<Arc<Siblings>>| around.map_or(0, |siblings| siblings.count);
+        let read = || {
+            let mut thread = Thread::default();
+            thread.add(spoken(1, 1));
+            thread.add(spoken(2, 2));
+            thread
+        };
+
+        let (one, two) = (reader(7), reader(7));
+        shelf.lock().unwrap().miss(7, &Said::Approved(Box::new(spoken(3, 3))));
+        shelf.lock().unwrap().miss(7, &Said::Otherwise(1));
+        assert_eq!(count(one.keep(read(), &trace(7))), 2, "without the first, with the third");
+        assert_eq!(count(two.keep(read(), &trace(7))), 2);
+        let mut held = shelf.lock().unwrap();
+        assert_eq!(count(held.look(7).unwrap().around(&trace(7))), 2, "kept");
+        assert!(held.reading.is_empty(), "nobody reads any more");
+        drop(held);
+
+        let (early, late) = (reader(8), {
+            shelf.lock().unwrap().reading.remove(&8); // as a change does that only reading anew can show
+            reader(8)
+        });
+        early.keep(read(), &trace(8));
+        assert!(shelf.lock().unwrap().look(8).is_none(), "read before the change");
+        late.keep(read(), &trace(8));
+        assert!(shelf.lock().unwrap().look(8).is_some(), "read after it");
+
+        let spoilt = reader(9);
+        (0..=MISSED).for_each(|_| shelf.lock().unwrap().miss(9, &Said::Otherwise(1)));
+        spoilt.keep(read(), &trace(9));
+        assert!(shelf.lock().unwrap().look(9).is_none(), "more was said than is remembered");
     }
 }

@@ -133,10 +133,11 @@ fn of_line(line_start: usize, line: &str) -> Vec<Stretch<'_>> {
     let mut ranges = Vec::new();
     let mut start = 0;
     let mut at = 0;
+    let may_hold_address = line.contains('/') || line.contains("www."); // asked once, and mostly answered by no
     for token in line.split_inclusive(char::is_whitespace) {
         let looks_like_address =
-            token.contains("://") || token.starts_with("www.") || token.contains('/') && token.contains('.');
-        if looks_like_address {
+            || token.contains("://") || token.starts_with("www.") || token.contains('/') && token.contains('.');
+        if may_hold_address && looks_like_address() {
             ranges.push(start..at);
             start = at + token.len();
         } else if ends_sentence(token.trim_end()) && !is_abbreviation(token.trim_end()) {

@@ -59,7 +59,7 @@ pub fn fingerprint(words: &[&str]) -> Option<TextTrace> {
     if words.len() > MAX_LETTERS {
         return None;
     }
-    let skeleton = skeleton(words.iter().copied());
+    let skeleton = skeleton_up_to(words.iter().copied(), MAX_LETTERS)?;
     let letters = how_long(std::iter::once(skeleton.as_str())).letters;
     if !(MIN_LETTERS..=MAX_LETTERS).contains(&letters) || telling(words, &skeleton) < MIN_TELLING {
         return None;
@@ -77,9 +77,10 @@ pub fn fingerprint(words: &[&str]) -> Option<TextTrace> {
 /// Whether a text of these folded words says little, however often it says it, and nothing but what people write under anything.
 #[must_use]
 pub fn is_everyday(words: &[&str]) -> bool {
-    let mut seen = HashSet::new();
-    let said: Vec<&str> = words.iter().copied().filter(|word| is_single(word) || seen.insert(*word)).collect();
-    let skeleton = skeleton(said.iter().copied());
+    let mut seen: HashSet<&str> = HashSet::new();
+    let mut said: Vec<&str> = Vec::new();
+    let anew = words.iter().copied().filter(|word| is_single(word) || seen.insert(word));
+    let Some(skeleton) = skeleton_up_to(anew.inspect(|word| said.push(word)), MAX_LETTERS) else { return false };
     let letters = how_long(std::iter::once(skeleton.as_str())).letters;
     letters < MIN_LETTERS || letters <= MAX_LETTERS && telling(&said, &skeleton) < MIN_TELLING
 }
@@ -98,6 +99,12 @@ pub fn alike(one: &TextTrace, other: &TextTrace) -> bool {
 
 /// The letters of words, one after the other, repeated ones once.
 fn skeleton<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    skeleton_up_to(words, usize::MAX).unwrap_or_default()
+}
+
+/// The same; `None` as soon as it holds more than `most` letters of the alphabet, so that a long text costs no more than a short one.
+fn skeleton_up_to<'a>(words: impl Iterator<Item = &'a str>, most: usize) -> Option<String> {
+    let mut ascii = 0;
     let mut letters = String::with_capacity(64);
     let mut last = None;
     for word in words {
@@ -113,10 +120,14 @@ fn skeleton<'a>(words: impl Iterator<Item = &'a str>) -> String {
             if before && last != Some(c) {
                 letters.push(c);
                 last = Some(c);
+                ascii += usize::from(c.is_ascii());
             }
         }
+        if ascii > most {
+            return None;
+        }
     }
-    letters
+    Some(letters)
 }
 
 const fn imitated(digit: char) -> char {

@@ -156,7 +156,7 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, headlines: &[Candidate],
     };
     Trace {
         site,
-        comment: scoped(site, "comment", sent.id.as_str()),
+        comment: comment(site, sent),
         comment_id: sent.id.as_str().into(),
         article: scoped(site, "article", sent.article.id.as_str()),
         author,
@@ -167,6 +167,16 @@ pub fn of(site: SiteId, sent: &NewComment, body: &Body, headlines: &[Candidate],
         headlines: headlines.iter().take(Trace::MAX_HEADLINES).map(|candidate| candidate.trace).collect(),
         short,
     }
+}
+
+/// Which comment a comment is, and who wrote it, as its trace says: for whoever needs no more than that.
+#[must_use]
+pub fn identity(site: SiteId, sent: &NewComment) -> (u64, u64) {
+    (comment(site, sent), author(site, sent).0)
+}
+
+fn comment(site: SiteId, sent: &NewComment) -> u64 {
+    scoped(site, "comment", sent.id.as_str())
 }
 
 /// Hash of a site's own name for something.

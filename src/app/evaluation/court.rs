@@ -145,7 +145,7 @@ impl Court {
     pub async fn settle(&mut self, sight: &Sight, standing: Standing) {
         if standing.status == Status::Approved {
             let thread = self.threads.entry(sight.comment.trace.article).or_default();
-            thread.add(sibling(&sight.comment, &self.house));
+            thread.add(sibling(&sight.comment, &self.house.meaning(&sight.comment.body)));
         }
         self.history.settle(&sight.comment.trace, sight.now, standing).await;
     }
@@ -176,7 +176,8 @@ impl Court {
     /// The case as those that follow it meet it.
     #[must_use]
     pub fn sibling(&self, case: &Case) -> Option<Sibling> {
-        Some(sibling(&self.comment(case, 0)?, &self.house))
+        let comment = self.comment(case, 0)?;
+        Some(sibling(&comment, &self.house.meaning(&comment.body)))
     }
 
     /// The page, prepared once.

@@ -267,7 +267,8 @@ pub(super) fn spelled_out(text: &str) -> Vec<(Range<usize>, String)> {
         let written = text[at..end].replacen("hxxp", "http", 1).replace("[.]", ".").replace("[dot]", ".");
         found.push((at..end, written));
     }
-    for dot in DOTS.iter().filter(|dot| text.contains(**dot)) {
+    let spelled = text.contains("dot") || text.contains(" . ") || text.contains(['[', '(', '{']);
+    for dot in DOTS.iter().filter(|dot| spelled && text.contains(**dot)) {
         for (at, _) in text.match_indices(dot).take(MAX_LINKS) {
             let (before, after) = (&text[..at], &text[at + dot.len()..]);
             let is_host = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';

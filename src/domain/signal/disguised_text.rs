@@ -153,6 +153,13 @@ fn full_width(text: &str) -> Found {
 
 /// Five or more single letters with one blank, dot, dash or star between each: `v i a g r a`.
 fn spaced_out(text: &str) -> Found {
+    let is_spaced_out = |nine: &[u8]| {
+        [1, 3, 5, 7].iter().all(|at| !nine[*at].is_ascii_alphanumeric())
+            && [0, 2, 4, 6, 8].iter().all(|at| nine[*at].is_ascii_alphabetic())
+    };
+    if text.is_ascii() && !text.as_bytes().windows(9).any(is_spaced_out) {
+        return None; // five letters and four blanks between them are nowhere, whatever the words are
+    }
     let mut run: Option<(usize, usize)> = None;
     let mut expected = 0;
     for word in words(text) {

@@ -75,13 +75,7 @@ impl Signal for Check {
     fn evaluate(&self, ctx: &Context<'_>) -> Outcome {
         let plain = &ctx.comment.body.plain;
         let hit = |evidence: String, spans: Vec<Span>| Outcome::Hit { weight: self.0.weight, evidence, spans };
-        let (mut cased, mut upper, mut emoji) = (0, 0, 0);
-        for c in plain.text().chars() {
-            let is_upper = c.is_uppercase();
-            upper += usize::from(is_upper);
-            cased += usize::from(is_upper || c.is_lowercase());
-            emoji += usize::from(is_emoji(c));
-        }
+        let Signs { cased, upper, emoji } = Signs::of(plain.text());
         #[expect(clippy::cast_precision_loss, reason = "lengths of comments")]
         if cased >= self.0.min_letters && upper as f64 > self.0.max_capitals * cased as f64 {
             return hit(
@@ -92,12 +86,42 @@ impl Signal for Check {
         if emoji > self.0.max_emoji {
             return hit(format!("{emoji} emoji."), Vec::new());
         }
+        if plain.text().is_ascii() && plain.text().as_bytes().chunk_by(u8::eq).all(|run| run.len() <= self.0.max_run) {
+            return Outcome::Clear;
+        }
         match longest_run(plain) {
             Some((c, length, span)) if length > self.0.max_run => {
                 hit(format!("`{c}` {length} times in a row."), vec![Span::body(span)])
             }
             _ => Outcome::Clear,
         }
+    }
+}
+
+/// What a text is made of.
+#[derive(Debug, Default, PartialEq)]
+struct Signs {
+    cased: usize,
+    upper: usize,
+    emoji: usize,
+}
+
+impl Signs {
+    fn of(text: &str) -> Self {
+        let mut signs = Self::default();
+        if text.is_ascii() {
+            // Most comments, and counted many letters at a time.
+            signs.cased = text.bytes().filter(u8::is_ascii_alphabetic).count();
+            signs.upper = text.bytes().filter(u8::is_ascii_uppercase).count();
+            return signs;
+        }
+        for c in text.chars() {
+            let is_upper = c.is_uppercase();
+            signs.upper += usize::from(is_upper);
+            signs.cased += usize::from(is_upper || c.is_lowercase());
+            signs.emoji += usize::from(is_emoji(c));
+        }
+        signs
     }
 }
 
@@ -145,6 +169,8 @@ mod tests {
             ("repeated marks", "what is this!!!!!!!!!!!!", true),
             ("a drawn line", "first part\n----------------\nsecond part", false),
             ("many emoji", "😀😀😁😂🤣😃😄😅😆😉😊😋", true),
+            ("repeated letters behind others", "well hoooooooo", true),
+            ("repeated letters of another alphabet", "неееееееет ещё раз", true),
             ("no case", "これはとても長いコメントですが大文字はありません", false),
             ("empty dots", "well........ maybe", false),
         ];

@@ -4,7 +4,7 @@
 //! million rows (docs/adr/0003-dense-rows-and-key-runs.md). It holds what is committed, nothing else: the writer
 //! applies a batch after its commit. What it answers are candidates; whoever asks compares the row itself.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasherDefault;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -104,6 +104,8 @@ pub(super) enum Change {
     Added { row: u32, site: SiteId, keys: Keys },
     /// A comment was erased; its chains still run through it.
     Erased { row: u32, id: u64 },
+    /// An edit listed a comment under another author.
+    Moved { author: u64 },
     /// Words were taken away; nothing that the index knows.
     Wiped,
 }
@@ -112,6 +114,8 @@ pub(super) enum Change {
 pub(super) struct Index {
     ids: Vec<RwLock<Ids>>,
     heads: RwLock<Heads>,
+    /// Authors under whom an edit listed a comment that hangs in another one's chain: few.
+    moved: RwLock<HashSet<u64>>,
 }
 
 type Heads = [HashMap<u64, u32, BuildHasherDefault<Hashed>>; Chain::COUNT];
@@ -140,7 +144,19 @@ const SHARDS: usize = 16; // growing a table copies it, so there are sixteen sma
 
 impl Index {
     pub(super) fn new() -> Self {
-        Self { ids: (0..SHARDS).map(|_| RwLock::new(Ids::new())).collect(), heads: RwLock::default() }
+        Self {
+            ids: (0..SHARDS).map(|_| RwLock::new(Ids::new())).collect(),
+            heads: RwLock::default(),
+            moved: RwLock::default(),
+        }
+    }
+
+    /// Makes room for so many comments at once: growing step by step writes every one of them twice on the way.
+    pub(super) fn expect(&self, comments: u32) {
+        let each = comments as usize / SHARDS + 1;
+        for shard in &self.ids {
+            shard.write().unwrap_or_else(PoisonError::into_inner).expect_in_all(each);
+        }
     }
 
     /// Rows that may hold the comment whose id has this hash: none, or one, or very rarely more.
@@ -151,6 +167,12 @@ impl Index {
     /// The latest row of a chain; zero for none.
     pub(super) fn head(&self, chain: Chain, key: u64) -> u32 {
         self.heads()[chain.index()].get(&key).copied().unwrap_or(0)
+    }
+
+    /// Whether any comment may be listed under an author.
+    pub(super) fn knows_author(&self, author: u64) -> bool {
+        self.head(Chain::Author, author) != 0
+            || self.moved.read().unwrap_or_else(PoisonError::into_inner).contains(&author)
     }
 
     /// Takes over what a commit changed, in its order.
@@ -171,6 +193,9 @@ impl Index {
                 }
                 Change::Erased { row, id } => {
                     self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(id, row);
+                }
+                Change::Moved { author } => {
+                    self.moved.write().unwrap_or_else(PoisonError::into_inner).insert(author);
                 }
                 Change::Wiped => {}
             }
@@ -215,6 +240,14 @@ impl Ids {
 
     fn with_bits(bits: u32) -> Self {
         Self { slots: vec![EMPTY; 1 << bits], used: 0, bits }
+    }
+
+    /// Makes room for so many while nothing is in it yet.
+    fn expect_in_all(&mut self, count: usize) {
+        let slots = (count * 4 / 3 + 1).next_power_of_two();
+        if self.used == 0 && slots > self.slots.len() {
+            *self = Self::with_bits(slots.trailing_zeros());
+        }
     }
 
     fn rows(&self, id: u64) -> Vec<u32> {
@@ -318,8 +351,10 @@ mod tests {
         fn the_table_finds_what_is_in_it_and_little_else(
             ids in prop::collection::vec(any::<u64>(), 1..3_000),
             erased in prop::collection::vec(any::<prop::sample::Index>(), 0..50),
+            expected in 0..5_000_usize,
         ) {
             let mut table = Ids::new();
+            table.expect_in_all(expected);
             let mut kept: Vec<Option<u64>> = ids.iter().copied().map(Some).collect();
             for (row, id) in (1..).zip(&ids) {
                 table.insert(*id, row);

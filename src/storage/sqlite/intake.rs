@@ -291,7 +291,7 @@ fn keep_revision(connection: &Connection, row: &Row) -> Result<()> {
 /// An edit may name another author or article. The row stays in the chains it hangs in (its neighbours point at it)
 /// and is listed beside the chains it now belongs to. Under an account it stays listed for as long as the comment is kept: earlier revisions
 /// hold what that author sent, which is theirs to see and to have erased. Whoever lists comments looks at the author of today.
-fn move_chains(work: &Work<'_>, row: &Row, keys: &Keys) -> Result<()> {
+fn move_chains(work: &mut Work<'_>, row: &Row, keys: &Keys) -> Result<()> {
     let delete = "DELETE FROM moved WHERE comment = ?1 AND chain <> ?2";
     work.connection.prepare_cached(delete)?.execute(params![row.id, Chain::Account.code()])?;
     for chain in [Chain::Author, Chain::Account, Chain::Article] {
@@ -299,6 +299,9 @@ fn move_chains(work: &Work<'_>, row: &Row, keys: &Keys) -> Result<()> {
         if key != 0 && key != chain.key(row.site, &row.keys) {
             let write = "INSERT OR IGNORE INTO moved (chain, key, comment) VALUES (?1, ?2, ?3)";
             work.connection.prepare_cached(write)?.execute(params![chain.code(), key.cast_signed(), row.id])?;
+            if chain == Chain::Author {
+                work.note(Change::Moved { author: key });
+            }
         }
     }
     Ok(())

@@ -202,6 +202,9 @@ impl Store for SqliteStore {
 
     async fn author_past(&self, trace: &Trace, before: Timestamp, depth: usize) -> Result<AuthorPast> {
         self.must_serve()?;
+        if !self.shared.index.knows_author(self.shared.hasher.author(trace.author)) {
+            return Ok(AuthorPast::default()); // a new author: the file is not touched
+        }
         let (shared, trace) = (Arc::clone(&self.shared), trace.clone());
         self.readers.ask(move |connection| lists::author_past(connection, &shared, &trace, before, depth)).await
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::index::{Change, Keys};
+use super::index::{Chain, Change, Keys};
 use super::shared::Shared;
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, StoreError};
@@ -14,6 +14,8 @@ const ENTRY: usize = 4 + Keys::BYTES;
 
 /// Fills the index; answers the last row.
 pub(super) fn load(connection: &Connection, shared: &Shared) -> Result<u32> {
+    let comments: Option<u32> = connection.query_row("SELECT max(id) FROM comment", [], |row| row.get(0))?;
+    shared.index.expect(comments.unwrap_or(0));
     let mut runs = connection.prepare("SELECT w, b FROM key_run ORDER BY w")?;
     let mut rows = runs.query([])?;
     let mut last = 0;
@@ -30,7 +32,7 @@ pub(super) fn load(connection: &Connection, shared: &Shared) -> Result<u32> {
     catch_up(connection, shared, last)
 }
 
-/// Takes rows after `known` into the index; answers the last row.
+/// Takes rows after `known` into the index, and whatever edits moved; answers the last row.
 pub(super) fn catch_up(connection: &Connection, shared: &Shared, known: u32) -> Result<u32> {
     let mut query = connection.prepare("SELECT id, site, keys FROM comment WHERE id > ?1 ORDER BY id")?;
     let mut rows = query.query([known])?;
@@ -38,6 +40,11 @@ pub(super) fn catch_up(connection: &Connection, shared: &Shared, known: u32) -> 
     while let Some(row) = rows.next()? {
         last = row.get(0)?;
         changes.push(Change::Added { row: last, site: SiteId(row.get(1)?), keys: keys(row.get_ref(2)?)? });
+    }
+    let mut moved = connection.prepare("SELECT DISTINCT key FROM moved WHERE chain = ?1")?;
+    let mut rows = moved.query([Chain::Author.code()])?;
+    while let Some(row) = rows.next()? {
+        changes.push(Change::Moved { author: row.get::<_, i64>(0)?.cast_unsigned() });
     }
     shared.index.apply(&changes);
     Ok(last)

@@ -293,7 +293,7 @@ impl Loop {
     }
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         for job in batch {
             self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
             let changes = self.pending.changes.len();
@@ -303,7 +303,8 @@ impl Loop {
             }
             self.connection.prepare_cached("RELEASE job")?.execute([])?;
         }
-        self.connection.execute_batch("COMMIT")
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
     }
 
     fn attempt(&mut self, job: &mut dyn Job) -> bool {
@@ -335,7 +336,9 @@ mod tests {
     fn writer() -> Writer {
         let connection = Connection::open_in_memory().unwrap();
         connection
-            .execute_batch("CREATE TABLE t (a); CREATE TABLE comment (id INTEGER PRIMARY KEY, site, keys)")
+            .execute_batch(
+                "CREATE TABLE t (a); CREATE TABLE comment (id INTEGER PRIMARY KEY, site, keys); CREATE TABLE moved (chain, key)",
+            )
             .unwrap();
         let shared = Arc::new(Shared::new(&[0; 32]));
         Writer::start(connection, Connection::open_in_memory().unwrap(), shared, 0, None).unwrap()
