@@ -49,7 +49,7 @@ pub(super) fn start(app: &App) -> JoinSet<Infallible> {
         turns.run(UPKEEP, upkeep).await
     });
     chores.spawn(searching::keep_indexing(Arc::clone(&app.store)));
-    if let Some(Among { bulletin, node, .. }) = &app.among {
+    if let Some(Among { bulletin, node }) = &app.among {
         let (bulletin, elsewhere) = (Arc::clone(bulletin), elsewhere(app));
         chores.spawn(async move { elsewhere.follow(&*bulletin).await });
         let threads = Arc::clone(&app.threads);

@@ -9,7 +9,7 @@ use crate::app::secrets::Sealer;
 use crate::app::turns::Turns;
 use crate::config::Config;
 use crate::domain::news::Bulletin;
-use crate::domain::nodes::{Node, Nodes as _};
+use crate::domain::nodes::Node;
 use crate::domain::store::Store;
 use crate::storage::postgres::{PostgresBulletin, PostgresStore};
 use crate::storage::sqlite::SqliteStore;
@@ -38,7 +38,6 @@ pub(super) struct Engine {
 pub(super) struct Among {
     pub bulletin: Arc<dyn Bulletin>,
     pub node: Node,
-    pub postgres: Arc<PostgresStore>,
 }
 
 impl Engine {
@@ -48,19 +47,18 @@ impl Engine {
             let store = Arc::new(SqliteStore::open_serving(&config.database)?);
             return Ok(Self { store, among: None, turns: Turns::alone() });
         }
-        let postgres = Arc::new(PostgresStore::open(&config.database).await?);
+        let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&config.database).await?);
         let now = clock.now();
         let node = Node {
             name: name()?,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            schema: postgres.schema(),
+            schema: store.schema(),
             started_at: now,
             seen_at: now,
         };
         let bulletin = Arc::new(PostgresBulletin::open(&config.database, &node.name).await?);
-        let store: Arc<dyn Store> = Arc::<PostgresStore>::clone(&postgres);
         let turns = Turns::shared(Arc::clone(&store), Arc::clone(clock), node.name.as_str().into());
-        Ok(Self { store, among: Some(Among { bulletin, node, postgres }), turns })
+        Ok(Self { store, among: Some(Among { bulletin, node }), turns })
     }
 
     /// Whether this node has the key that the secrets in the database are sealed with: nodes with different ones would each open what they
@@ -84,7 +82,7 @@ impl Engine {
 /// Another one in every process; begins with the machine's name, for people.
 fn name() -> anyhow::Result<String> {
     let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let machine: String = machine.trim().chars().filter(|c| c.is_ascii_graphic()).take(63).collect();
+    let machine: String = machine.trim().chars().filter(char::is_ascii_graphic).take(63).collect();
     let mut random = [0; 4];
     getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
     let random = u32::from_le_bytes(random);

@@ -113,7 +113,7 @@ impl Fleet {
     }
 
     /// Kills a node, and starts it again at once.
-    pub(crate) async fn kill(&self, node: usize) {
+    pub(crate) fn kill(&self, node: usize) {
         if let Some(mut process) = self.nodes[node].process.lock().unwrap().take() {
             process.kill().expect("SIGKILL can be sent");
             process.wait().expect("the process can be waited for");
@@ -146,7 +146,7 @@ impl Fleet {
         assert!(private_postgres("restart", self.folder.path()).is_ok());
     }
 
-    pub(crate) async fn stop_redis(&self) {
+    pub(crate) fn stop_redis(&self) {
         if let Some(mut redis) = self.redis.lock().unwrap().take() {
             redis.kill().expect("SIGKILL can be sent");
             redis.wait().expect("the process can be waited for");
@@ -256,7 +256,7 @@ pub(crate) struct Watching {
 
 impl Watching {
     /// Whether an event of that name was told.
-    pub(crate) async fn said(&mut self, name: &str) -> bool {
+    pub(crate) fn said(&mut self, name: &str) -> bool {
         self.text.extend(self.heard.try_iter());
         self.text.contains(&format!("event: {name}\n"))
     }

@@ -84,8 +84,8 @@ impl Load {
     /// Sends what got no answer until it has one.
     pub(crate) async fn settle(&self, fleet: &Fleet) {
         let left = std::mem::take(&mut *self.known.unanswered.lock().unwrap());
-        for number in left {
-            until("everything is answered", async || self.known.send(fleet, number as usize, number).await).await;
+        for (turn, number) in left.into_iter().enumerate() {
+            until("everything is answered", async || self.known.send(fleet, turn, number).await).await;
         }
     }
 

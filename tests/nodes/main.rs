@@ -7,6 +7,12 @@
 //! Needs Debian's postgresql and redis-server. Without them it says that it was skipped; with `DOORWARD_POSTGRES=required` it fails.
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "whoever runs tests says by variables what there is to test on, and is told what was skipped"
+)]
 
 mod fleet;
 mod load;
@@ -70,7 +76,7 @@ async fn disturb(fleet: &Fleet, seconds: u64) {
                 return;
             }
             tokio::time::sleep(every).await; // the scene: somebody is killed so often
-            fleet.kill(turn % NODES).await;
+            fleet.kill(turn % NODES);
         }
     };
     let crashes = async {
@@ -79,7 +85,7 @@ async fn disturb(fleet: &Fleet, seconds: u64) {
     };
     let absence = async {
         tokio::time::sleep_until(away).await; // the scene: then Redis goes
-        fleet.stop_redis().await;
+        fleet.stop_redis();
         tokio::time::sleep(Duration::from_secs(seconds / 10 + 2)).await; // and is away for a while
         fleet.start_redis().await;
     };
@@ -96,13 +102,13 @@ async fn what_one_node_does_the_others_know(fleet: &Fleet) {
     let claim = json!({"uids": [held["uid"]]});
     let claimed = load::until("a claim is told on another node", async || {
         fleet.ask_as_person(2, Method::POST, "/v1/queue/claims", Some(&claim)).await.unwrap();
-        watching.said("claimed").await
+        watching.said("claimed")
     });
     claimed.await;
     let decision = json!({"items": [{"uid": held["uid"], "seen_version": held["version"]}], "action": "reject"});
     let (status, said) = fleet.ask_as_person(0, Method::POST, "/v1/decisions", Some(&decision)).await.unwrap();
     assert_eq!(status, 200, "{said}");
-    load::until("a decision is told on another node", async || watching.said("left").await).await;
+    load::until("a decision is told on another node", async || watching.said("left")).await;
     let (_, now) = fleet.ask(1, Method::GET, "/v1/comments/held", None).await.unwrap();
     assert_eq!((&now["status"], &now["version"]), (&json!("rejected"), &json!(2)));
 
