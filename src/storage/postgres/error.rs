@@ -67,11 +67,6 @@ pub(super) fn is_conflict(error: &StoreError) -> bool {
         .is_some_and(|code| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
 }
 
-/// Whether a unique index said that there is one already.
-pub(super) fn is_taken(error: &StoreError) -> bool {
-    code(error) == Some(&SqlState::UNIQUE_VIOLATION)
-}
-
 /// The store is closed, or closing.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".into())

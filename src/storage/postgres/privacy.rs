@@ -254,11 +254,6 @@ async fn hash_row(work: &Work, row: &Row, key: &[u8; 32]) -> Result<bool> {
     Ok(any)
 }
 
-pub(super) async fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>> {
-    let found = db.query_opt("SELECT value FROM meta WHERE name = $1", &[&name]).await?;
-    found.map(|row| row.cell(0)).transpose()
-}
-
 pub(super) async fn meta_set(work: &Work, name: &str, value: &[u8]) -> Result<()> {
     let write =
         "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";

@@ -10,7 +10,7 @@ use tokio::runtime::Handle;
 use super::db::Db;
 use super::{audit, error};
 use crate::domain::decision::Actor;
-use crate::domain::store::{AuditEntry, Result, StoreError};
+use crate::domain::store::{AuditEntry, Result};
 use crate::domain::time::Timestamp;
 
 /// A transaction at READ COMMITTED: what is to be changed is locked when it is read (`rows::lock`).
@@ -134,8 +134,3 @@ macro_rules! transact {
     }};
 }
 pub(super) use transact;
-
-/// What is not there yet.
-pub(super) fn not_built(what: &str) -> StoreError {
-    StoreError::Unavailable(format!("{what}: not built").into())
-}
