@@ -728,6 +728,12 @@ pub trait Store:
 
     /// Whether it can read and write now: for `/readyz`. Cheap.
     async fn ready(&self) -> Result<()>;
+    /// Makes room for what comes, and drops what the settings say is too old; answers what was dropped, in words. Asked on start and from time
+    /// to time, of one node.
+    async fn keep_room(&self, now: Timestamp) -> Result<Vec<String>> {
+        let _ = now;
+        Ok(Vec::new())
+    }
     /// Finishes what was begun and closes. Later calls answer [`StoreError::Unavailable`].
     async fn close(&self);
 }

@@ -17,6 +17,8 @@ use crate::http;
 
 /// Minutes between two looks for addresses that are old enough to be replaced.
 const PRIVACY_EVERY_MIN: u64 = 10;
+/// Minutes between two looks at the months.
+const ROOM_EVERY_MIN: u64 = 60;
 /// Between two signs of life of a node.
 const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// Without one for so long a node counts as gone, in milliseconds.
@@ -44,6 +46,7 @@ pub(super) fn start(app: &App) -> JoinSet<Infallible> {
             tokio::select! {
                 never = state.webhooks_in.keep_pruning(&*state.clock) => never,
                 never = deliverer.keep_pruning() => never,
+                never = keep_room(&state) => never,
             }
         };
         turns.run(UPKEEP, upkeep).await
@@ -86,6 +89,21 @@ async fn keep_private(state: &http::State) -> Infallible {
             }
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),
+        }
+    }
+}
+
+/// Makes room for the months that come, and drops those that are too old, now and from time to time.
+async fn keep_room(state: &http::State) -> Infallible {
+    let mut ticks = tokio::time::interval(Duration::from_secs(60 * ROOM_EVERY_MIN));
+    loop {
+        ticks.tick().await;
+        match state.store.keep_room(state.clock.now()).await {
+            Ok(dropped) if dropped.is_empty() => {}
+            Ok(dropped) => tracing::info!(months = dropped.join(" "), "comments that were too old were dropped"),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the months could not be kept in order")
+            }
         }
     }
 }

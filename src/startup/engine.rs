@@ -49,6 +49,10 @@ impl Engine {
         }
         let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&config.database).await?);
         let now = clock.now();
+        // Another node may be doing it, or comments keep a table busy: it is looked at again.
+        if let Err(error) = store.keep_room(now).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "no room could be made for the months that come");
+        }
         let node = Node {
             name: name()?,
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -26,7 +26,12 @@ pub struct Config {
     pub busy_timeout_ms: u32,
     /// The file does not grow over this many MiB; comments are then refused with 503. 0 for no limit but the disk's.
     pub max_file_mb: u32,
+    /// PostgreSQL: days after which comments are dropped, a whole month at a time, with everything that is kept of them; 0 for never.
+    pub retain_days: u32,
 }
+
+/// What is remembered of the past must not be dropped under it.
+const RETAIN_MIN: u32 = 31;
 
 impl Default for Config {
     fn default() -> Self {
@@ -37,6 +42,7 @@ impl Default for Config {
             connections: 16,
             busy_timeout_ms: 5_000,
             max_file_mb: 0,
+            retain_days: 0,
         }
     }
 }
@@ -52,11 +58,19 @@ impl Config {
     ///
     /// # Errors
     /// A sentence for the operator.
-    pub fn check(&self) -> Result<(), BadUrl> {
+    pub fn check(&self) -> Result<(), BadDatabase> {
+        if self.retain_days > 0 && self.retain_days < RETAIN_MIN {
+            return Err(BadDatabase(format!("database.retain_days: must be 0, or {RETAIN_MIN} and more")));
+        }
+        if self.retain_days > 0 && !self.is_postgres() {
+            return Err(BadDatabase(
+                "database.retain_days: comments are dropped by months with PostgreSQL only; write 0".to_owned(),
+            ));
+        }
         if self.is_postgres() {
-            postgres::check(self).map_err(|error| BadUrl(error.to_string()))
+            postgres::check(self).map_err(|error| BadDatabase(error.to_string()))
         } else {
-            self.path().map(drop).map_err(|error| BadUrl(error.to_string()))
+            self.path().map(drop).map_err(|error| BadDatabase(error.to_string()))
         }
     }
 
@@ -81,14 +95,14 @@ impl Config {
     }
 }
 
-/// An address that names no database.
+/// A setting that names no database, or that this one cannot do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct BadUrl(String);
+pub struct BadDatabase(String);
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { url, readers, cache_mb, connections, busy_timeout_ms, max_file_mb } = self;
+        let Self { url, readers, cache_mb, connections, busy_timeout_ms, max_file_mb, retain_days } = self;
         f.debug_struct("Config")
             .field("url", &shown(url))
             .field("readers", readers)
@@ -96,6 +110,7 @@ impl std::fmt::Debug for Config {
             .field("connections", connections)
             .field("busy_timeout_ms", busy_timeout_ms)
             .field("max_file_mb", max_file_mb)
+            .field("retain_days", retain_days)
             .finish()
     }
 }
@@ -147,6 +162,15 @@ mod tests {
         for url in ["", "sqlite:", "sqlite: ", "mysql://x", "a.db"] {
             assert!(matches!(path_of(url), Err(OpenError::BadUrl)), "{url}");
         }
+    }
+
+    #[test]
+    fn comments_are_dropped_by_months_or_not_at_all() {
+        let config = |url: &str, retain_days| Config { url: url.to_owned(), retain_days, ..Config::default() };
+        let said = |config: Config| config.check().unwrap_err().to_string();
+        assert!(said(config("sqlite:a.db", 90)).contains("database.retain_days"));
+        assert!(said(config("postgres://u@db/d", 30)).contains("31"));
+        assert!(config("postgres://u@db/d", 31).check().is_ok() && config("sqlite:a.db", 0).check().is_ok());
     }
 
     #[test]

@@ -14,15 +14,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use doorward::domain::decision::Action;
 use doorward::domain::news::{Bulletin as _, News};
 use doorward::domain::nodes::Nodes as _;
+use doorward::domain::people::Reach;
 use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
-use doorward::domain::store::Store;
+use doorward::domain::store::{QueueFilter, QueueSort, Store, UndoError};
 use doorward::storage::Config;
 use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};
 use tokio_postgres::NoTls;
 
-use crate::made::{at, moderator, site};
+use crate::made::{Made, at, first_page, moderator, ruling, site};
 use crate::suite::Engine;
 
 /// Runs the suite where there is a database to run it on.
@@ -219,4 +221,46 @@ async fn a_lost_connection_is_made_anew_and_what_was_missed_is_said() {
     }
     one.tell(News::Hello);
     assert_eq!(heard(&two, |news| *news != News::Lost).await, News::Hello, "both listen again");
+}
+
+/// Everything of the month goes, with its partitions; what came later, and the name of what went, are there to be used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn months_that_are_too_old_go_with_everything_of_their_comments() {
+    let Some(engine) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&Config { retain_days: 31, ..engine.config() }).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
+    assert!(store.keep_room(at(0)).await.unwrap().is_empty(), "partitions are made before anything lies in them");
+    let news = site(&*store, "news").await;
+    let day = 86_400;
+    let old = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
+    let ruled = store.rule(ruling(Action::Reject, &[&old], 5)).await.unwrap();
+    let young = Made::new(&news, "c-2").at(40 * day).held(None, &[], 0.5).store(&*store).await;
+    assert!(store.keep_room(at(31 * day)).await.unwrap().is_empty(), "its last day is not old enough");
+    assert_eq!(store.keep_room(at(70 * day)).await.unwrap(), ["2026_11"]);
+    assert!(store.keep_room(at(70 * day)).await.unwrap().is_empty(), "once");
+    assert_eq!(store.comment_by_uid(old.uid).await.unwrap(), None);
+    assert!(store.comment_history(old.uid).await.unwrap().is_empty());
+    assert!(matches!(
+        store.unrule(ruled.decision, moderator(), &Reach::ALL, at(70 * day)).await,
+        Err(UndoError::NotFound)
+    ));
+    let page = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(10), at(70 * day)).await.unwrap();
+    assert_eq!(page.items.iter().map(|item| item.record.uid).collect::<Vec<_>>(), [young.uid]);
+    let again = Made::new(&news, "c-1").at(71 * day).body("something else").store(&*store).await;
+    assert_ne!(again.uid, old.uid, "its name is free");
+}
+
+/// A partition cannot be made where the partition for the rest holds comments of its month: they stay there, and nothing fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn comments_that_came_before_their_partition_stay_where_they_are() {
+    let Some(engine) = Schema::new().await else { return skipped() };
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let early = Made::new(&news, "c-1").store(&*store).await;
+    let (one, other) = tokio::join!(store.keep_room(at(1)), store.keep_room(at(1)));
+    assert!(one.unwrap().is_empty() && other.unwrap().is_empty(), "two at once do not stand in each other's way");
+    let late = Made::new(&news, "c-2").at(30 * 86_400).store(&*store).await;
+    for record in [early, late] {
+        assert_eq!(store.comment_by_uid(record.uid).await.unwrap(), Some(record));
+    }
 }

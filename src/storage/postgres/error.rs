@@ -67,6 +67,13 @@ pub(super) fn is_conflict(error: &StoreError) -> bool {
         .is_some_and(|code| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
 }
 
+/// Whether a partition was made by somebody else at the same moment, or cannot be made because what it is for lies in the partition for the
+/// rest.
+pub(super) fn is_there_already(error: &StoreError) -> bool {
+    let such = [SqlState::DUPLICATE_TABLE, SqlState::UNIQUE_VIOLATION, SqlState::CHECK_VIOLATION];
+    code(error).is_some_and(|code| such.contains(code))
+}
+
 /// The store is closed, or closing.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".into())

@@ -18,6 +18,7 @@ mod error;
 mod intake;
 mod learning;
 mod lists;
+mod months;
 mod nodes;
 pub(in crate::storage) mod open;
 mod outbox;
@@ -80,6 +81,7 @@ pub struct PostgresStore {
     pool: Pool,
     shared: Arc<Shared>,
     batches: Batches,
+    retain_days: u32,
 }
 
 impl PostgresStore {
@@ -91,7 +93,7 @@ impl PostgresStore {
         let opened = open::open(config).await?;
         let shared = Arc::new(Shared::new(&opened.secret));
         let batches = Batches::start(&opened.pool, &shared);
-        Ok(Self { pool: opened.pool, shared, batches })
+        Ok(Self { pool: opened.pool, shared, batches, retain_days: config.retain_days })
     }
 
     /// A connection to read with.
@@ -393,6 +395,10 @@ impl Store for PostgresStore {
         let db = self.db().await?;
         db.execute("UPDATE meta SET value = value WHERE name = 'needs'", &[]).await?;
         Ok(())
+    }
+
+    async fn keep_room(&self, now: Timestamp) -> Result<Vec<String>> {
+        self.months_keep(now, self.retain_days).await
     }
 
     async fn close(&self) {
