@@ -20,7 +20,8 @@ pub(super) fn new(at: Timestamp) -> Result<Uuid> {
     let ms = milliseconds(at);
     let count = {
         let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = if ms > last.0 { 0 } else { (last.1 + 1) & COUNT_MAX };
+        // From the beginning only when half of the room is used: whoever makes some of other moments in between does not disturb the order.
+        let next = if ms > last.0 && last.1 > COUNT_MAX / 2 { 0 } else { (last.1 + 1) & COUNT_MAX };
         *last = (ms.max(last.0), next);
         next
     };
