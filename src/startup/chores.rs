@@ -102,7 +102,7 @@ async fn keep_room(state: &http::State) -> Infallible {
             Ok(dropped) if dropped.is_empty() => {}
             Ok(dropped) => tracing::info!(months = dropped.join(" "), "comments that were too old were dropped"),
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the months could not be kept in order")
+                tracing::error!(error = &error as &dyn std::error::Error, "the months could not be kept in order");
             }
         }
     }
