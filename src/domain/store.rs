@@ -187,6 +187,30 @@ pub enum RulingCategory {
     Other,
 }
 
+impl RulingCategory {
+    const ALL: [Self; 4] = [Self::Spam, Self::OffTopic, Self::Abuse, Self::Other];
+
+    /// Its name on the wire and in rows.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Spam => "spam",
+            Self::OffTopic => "off-topic",
+            Self::Abuse => "abuse",
+            Self::Other => "other",
+        }
+    }
+
+    /// The one of that name.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`]: there is none.
+    pub fn stored(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|category| category.name() == name);
+        found.ok_or_else(|| StoreError::Corrupt(format!("a category {name}")))
+    }
+}
+
 /// What became of a ruling, or of taking one back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ruled {

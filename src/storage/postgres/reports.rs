@@ -36,7 +36,7 @@ async fn report(
     let write = "INSERT INTO report (site, comment, reader, category, text, weight, at, credit) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
                  ON CONFLICT (site, comment, reader) \
                  DO UPDATE SET category = excluded.category, text = excluded.text, at = excluded.at";
-    let (category, weight) = (report.category.map(category_name), config.weight(record.0, record.1));
+    let (category, weight) = (report.category.map(RulingCategory::name), config.weight(record.0, record.1));
     work.execute(
         write,
         &[&number(site), &row.uid, &reader.as_slice(), &category, &report.text, &weight, &at.as_millis(), &credit],
@@ -215,21 +215,6 @@ pub(super) async fn view(db: &Db, site: SiteId, comment: Uuid) -> Result<ReaderV
         up: count(&found, 2)?,
         down: count(&found, 3)?,
     })
-}
-
-pub(super) const fn category_name(category: RulingCategory) -> &'static str {
-    match category {
-        RulingCategory::Spam => "spam",
-        RulingCategory::OffTopic => "off-topic",
-        RulingCategory::Abuse => "abuse",
-        RulingCategory::Other => "other",
-    }
-}
-
-pub(super) fn category_of(name: &str) -> Result<RulingCategory> {
-    use RulingCategory::{Abuse, OffTopic, Other, Spam};
-    let found = [Spam, OffTopic, Abuse, Other].into_iter().find(|category| category_name(*category) == name);
-    found.ok_or_else(|| StoreError::Corrupt(format!("a report's category {name}")))
 }
 
 #[async_trait]

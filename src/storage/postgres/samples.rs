@@ -17,7 +17,7 @@ use crate::domain::decision::{Action, DecidedBy, Status};
 use crate::domain::learning::{Agreement, Lot};
 use crate::domain::model::ModelOutput;
 use crate::domain::site::SiteId;
-use crate::domain::store::{Result, Ruling, StoreError};
+use crate::domain::store::{Result, Ruling, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Content};
 
@@ -74,7 +74,7 @@ pub(super) async fn answer(work: &Work, keys: &Keys, ruling: &Ruling, decision: 
     let write = "UPDATE sample s SET ruling = $3, overturned = s.action <> $4, ruled_as = $5 \
                  FROM unnest($1::int4[], $2::uuid[]) k (site, comment) \
                  WHERE s.site = k.site AND s.comment = k.comment AND s.ruling IS NULL RETURNING s.comment";
-    let ruled_as = ruling.category.map(super::reports::category_name);
+    let ruled_as = ruling.category.map(RulingCategory::name);
     let status = status_code(ruling.action.status());
     let answered = work.query(write, &[&keys.sites, &keys.comments, &decision, &status, &ruled_as]).await?;
     answered.iter().map(|row| row.cell(0)).collect()

@@ -16,7 +16,7 @@ use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::readers::{CREDITED_MAX, Config, NewReport, ReaderView, Readers, ReportSeen, Reported, Voted};
 use crate::domain::site::SiteId;
-use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory, StoreError};
+use crate::domain::store::{HappeningKind, KeptReport, KeptVote, Result, RulingCategory};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Happened;
 
@@ -41,7 +41,7 @@ pub(super) fn report(
     work.connection.prepare_cached(write)?.execute(params![
         row.id,
         reader,
-        report.category.map(category_name),
+        report.category.map(RulingCategory::name),
         report.text,
         config.weight(upheld, dismissed),
         at.as_millis(),
@@ -215,7 +215,7 @@ pub(super) fn open(connection: &Connection, comment: u32, most: u32) -> Result<V
     let mut reports = Vec::new();
     while let Some(row) = rows.next()? {
         let category: Option<String> = row.get(0)?;
-        let category = category.map(|name| category_of(&name)).transpose()?;
+        let category = category.map(|name| RulingCategory::stored(&name)).transpose()?;
         let at = Timestamp::from_millis(row.get(2)?);
         reports.push(ReportSeen { category, text: row.get(1)?, weight: row.get(3)?, at });
     }
@@ -238,21 +238,6 @@ pub(super) fn view(connection: &Connection, comment: u32) -> Result<ReaderView> 
         connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let (up, down) = votes.unwrap_or_default();
     Ok(ReaderView { reports, weight, up, down })
-}
-
-pub(super) const fn category_name(category: RulingCategory) -> &'static str {
-    match category {
-        RulingCategory::Spam => "spam",
-        RulingCategory::OffTopic => "off-topic",
-        RulingCategory::Abuse => "abuse",
-        RulingCategory::Other => "other",
-    }
-}
-
-fn category_of(name: &str) -> Result<RulingCategory> {
-    use RulingCategory::{Abuse, OffTopic, Other, Spam};
-    let found = [Spam, OffTopic, Abuse, Other].into_iter().find(|category| category_name(*category) == name);
-    found.ok_or_else(|| StoreError::Corrupt(format!("a report's category {name}")))
 }
 
 #[async_trait]

@@ -11,7 +11,7 @@ use crate::domain::category::Category;
 use crate::domain::decision::{Action, DecidedBy, Status};
 use crate::domain::learning::{Agreement, Lot};
 use crate::domain::model::ModelOutput;
-use crate::domain::store::{Result, Ruling, StoreError};
+use crate::domain::store::{Result, Ruling, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Content};
 
@@ -74,7 +74,7 @@ pub(super) fn revise(work: &Work<'_>, row: &Row, content: &Content, lot: Option<
 pub(super) fn answer(connection: &Connection, row: &Row, ruling: &Ruling, number: i64) -> Result<bool> {
     let write =
         "UPDATE sample SET ruling = ?2, overturned = action <> ?3, ruled_as = ?4 WHERE comment = ?1 AND ruling IS NULL";
-    let ruled_as = ruling.category.map(super::reports::category_name);
+    let ruled_as = ruling.category.map(RulingCategory::name);
     let status = codec::status_code(ruling.action.status());
     Ok(connection.prepare_cached(write)?.execute(params![row.id, number, status, ruled_as])? > 0)
 }

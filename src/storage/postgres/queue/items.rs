@@ -7,12 +7,11 @@ use uuid::Uuid;
 
 use super::super::batch::Keys;
 use super::super::db::{Cells as _, Db, Params};
-use super::super::reports;
 use super::super::rows::{self, Row};
 use super::super::seen::Known;
 use crate::domain::readers::{ReaderView, ReportSeen};
 use crate::domain::site::SiteId;
-use crate::domain::store::{Claim, QueueItem, Result};
+use crate::domain::store::{Claim, QueueItem, Result, RulingCategory};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Content;
 use crate::storage::waiting::kind_of;
@@ -99,7 +98,7 @@ impl Readers {
             readers.views.insert((row.site(0)?, row.cell(1)?), view);
         }
         for row in &reports {
-            let category = row.cell::<Option<&str>>(2)?.map(reports::category_of).transpose()?;
+            let category = row.cell::<Option<&str>>(2)?.map(RulingCategory::stored).transpose()?;
             let (text, at) = (row.cell(3)?, Timestamp::from_millis(row.cell(4)?));
             let report = ReportSeen { category, text, weight: row.cell(5)?, at };
             readers.reports.entry((row.site(0)?, row.cell(1)?)).or_default().push(report);
