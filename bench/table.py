@@ -34,6 +34,11 @@ def load():
     return " ".join(f"{value:.2f}" for value in os.getloadavg())
 
 
+def busy():
+    """Whether the machine has other things to do."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1) / 2
+
+
 def first_line(*line):
     try:
         return subprocess.run(line, cwd=ROOT, capture_output=True, text=True).stdout.strip().splitlines()[0]
