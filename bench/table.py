@@ -27,6 +27,8 @@ def count(value):
 
 
 def ratio(value):
+    if value < 0.01:
+        return f"{value:.2g}"
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
