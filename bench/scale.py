@@ -140,7 +140,7 @@ def compute(v, engine):
         ("shards, by site", number(shards), "what is kept ÷ `shard_tb`, at least two"),
         ("nodes, each of one shard", f"{nodes:,.0f} of {of_cores} core{'s' * (of_cores > 1)}", "with SQLite one a shard, with PostgreSQL `nodes_a_shard`"),
         ("memory of the past, all nodes", gb(past_gb), "comments × `past_days` × `past_bytes`, in each node of a shard"),
-        ("memory of Redis", gb(redis_gb) if own else "", "comments of a day at most × `redis_bytes`"),
+        ("memory of Redis, a day kept", gb(redis_gb) if own else "", "comments of a day at most × `redis_bytes`"),
         ("memory of ids", "" if own else gb(ids_gb), "comments × `kept_days` × `id_bytes`; with PostgreSQL no node keeps any"),
         ("decisions by people a day, one by one", number(one_by_one), "genuine × `held_share` + spam that waits outside campaigns"),
         ("decisions about campaigns a day", number(as_campaigns), "spam that waits in campaigns ÷ 100"),
