@@ -88,6 +88,8 @@ class Server:
     kind = "comment"
     key = ""
     success = 200
+    # The server that keeps what this one is told, where it is another: the two run and stand still together, and its CPU is told apart.
+    keeper = None
 
     def __init__(self, work):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=work))
@@ -118,19 +120,32 @@ class Server:
 
     def pause(self):
         if self.process and not self.paused:
-            for pid in self.tree():
-                os.kill(pid, signal.SIGSTOP)
+            self.send(signal.SIGSTOP)
             self.paused = True
+        if self.keeper:
+            self.keeper.pause()
 
     def resume(self):
+        if self.keeper:
+            self.keeper.resume()
         if self.process and self.paused:
-            for pid in self.tree():
-                os.kill(pid, signal.SIGCONT)
+            self.send(signal.SIGCONT)
             self.paused = False
 
+    def send(self, number):
+        for pid in self.tree():
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, number)
+
     def cpu_s(self):
-        """Seconds of CPU that all its processes have used."""
-        return sum(cpu_s(pid) for pid in self.tree())
+        """Seconds of CPU that all its processes have used, and those that have ended."""
+        for _ in range(20):
+            pids = set(self.tree())
+            used = sum(cpu_s(pid) for pid in pids)
+            if set(self.tree()) == pids:
+                return used
+            # One began or ended between the looks: what it used would be counted twice or not at all.
+        raise Failed(f"{self.name}: its processes change too quickly for their CPU to be told")
 
     def memory_mb(self, which="VmRSS"):
         """Resident memory now, or at most so far (VmHWM)."""
@@ -347,10 +362,14 @@ class NoNames(threading.Thread):
 
 
 class Rspamd(Server):
-    """Rspamd with two workers that scan, and Bayes in a Redis of its own."""
+    """Rspamd with so many workers that scan, and Bayes in a Redis of its own."""
 
     name, path, kind = "rspamd", "/checkv2", "mail"
     TAUGHT = 230  # of each kind; Bayes answers from 200 on
+
+    def __init__(self, work, workers):
+        super().__init__(work)
+        self.workers = workers
 
     def start(self):
         for program in ("rspamd", "redis-server"):
@@ -363,7 +382,7 @@ class Rspamd(Server):
         until("Redis", lambda: answers(redis_port), process=self.redis)
         local = self.folder / "conf/local.d"
         local.mkdir(parents=True)
-        places = {"port": self.port, "control": self.control, "redis": redis_port, "dns": self.names.port}
+        places = {"port": self.port, "control": self.control, "redis": redis_port, "dns": self.names.port, "workers": self.workers}
         for file in (HERE / "rspamd").iterdir():
             text = file.read_text()
             for name, value in places.items():
@@ -414,15 +433,20 @@ class Rspamd(Server):
 
 
 class Spamd(Server):
-    """SpamAssassin's daemon with two children, local tests only. It takes one message a connection and speaks no HTTP."""
+    """SpamAssassin's daemon with so many children, local tests only. It takes one message a connection and speaks no HTTP."""
 
     name, kind = "spamd", "mail"
+
+    def __init__(self, work, workers):
+        super().__init__(work)
+        self.workers = workers
 
     def start(self):
         program = shutil.which("spamd", path=os.environ.get("PATH", "") + ":/usr/sbin")
         if not program:
             raise Skipped("spamd is not installed")
-        line = [program, "-L", "-m", "2", "--min-children=2", "--max-spare=2", "--max-conn-per-child=100000", "-x", "--nouser-config"]
+        line = [program, "-L", "-m", self.workers, f"--min-children={self.workers}", f"--max-spare={self.workers}", "--max-conn-per-child=100000"]
+        line += ["-x", "--nouser-config"]
         line += ["-i", "127.0.0.1", "-p", self.port, "-r", self.folder / "pid", "-s", "stderr", "-H", self.folder]
         if os.geteuid() == 0:
             line += ["-u", "nobody"]
@@ -437,18 +461,18 @@ class Spamd(Server):
 
 
 class Isso(Server):
-    """Isso under gunicorn with two workers, guard off."""
+    """Isso under gunicorn with so many workers, guard off."""
 
     name, path, kind, success = "isso", "/new?uri=%2Fstory-1", "form", 201
 
-    def __init__(self, work, environment):
+    def __init__(self, work, environment, workers):
         super().__init__(work)
-        self.environment = environment
+        self.environment, self.workers = environment, workers
 
     def start(self):
         settings = self.folder / "isso.cfg"
         settings.write_text((HERE / "isso.cfg").read_text().format(folder=self.folder, port=self.port))
-        line = [self.environment / "bin/gunicorn", "-w", "2", "--timeout", "0", "-b", f"127.0.0.1:{self.port}", "--log-level", "error", "isso.run"]
+        line = [self.environment / "bin/gunicorn", "-w", self.workers, "--timeout", "0", "-b", f"127.0.0.1:{self.port}", "--log-level", "error", "isso.run"]
         self.spawn(line, {**os.environ, "ISSO_SETTINGS": str(settings)})
         until("Isso", lambda: answers(self.port), process=self.process)
 

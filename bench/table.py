@@ -27,11 +27,18 @@ def count(value):
 
 
 def ratio(value):
+    if value < 0.01:
+        return f"{value:.2g}"
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}" if value < 10 else f"{value:,.0f}"
 
 
 def load():
     return " ".join(f"{value:.2f}" for value in os.getloadavg())
+
+
+def busy():
+    """Whether the machine has other things to do."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1) / 2
 
 
 def first_line(*line):

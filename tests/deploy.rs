@@ -63,3 +63,17 @@ fn the_balancer_asks_every_node_and_the_image_has_what_it_copies() {
         assert!(std::path::Path::new(&path).exists(), "{name} is copied into the image");
     }
 }
+
+#[test]
+fn clients_of_the_containers_cannot_choose_their_address() {
+    let (compose, balancer) = (file("compose.yaml"), file("deploy/haproxy.cfg"));
+    let lines = |text: &'static str| move |line: &&str| line.trim().starts_with(text);
+    assert_eq!(balancer.lines().filter(lines("http-request set-header X-Forwarded-For %[src]")).count(), 1);
+    assert_eq!(balancer.lines().filter(lines("http-request del-header Forwarded")).count(), 1);
+    assert_eq!(balancer.lines().filter(lines("option forwardfor")).count(), 0, "that would add to what a client wrote");
+    let subnet = compose.lines().find_map(|line| line.trim().strip_prefix("- subnet: ")).expect("a network of its own");
+    let variables = settings(&compose, ": ");
+    let trusted = variables.iter().filter(|(name, _)| name == "DOORWARD__SERVER__TRUSTED_PROXIES");
+    let trusted: Vec<&str> = trusted.map(|(_, networks)| networks.as_str()).collect();
+    assert_eq!(trusted, [format!("[\"{subnet}\"]")], "nobody is trusted but the balancer's network");
+}
