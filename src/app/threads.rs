@@ -72,12 +72,9 @@ enum Said {
     Otherwise(u64),
 }
 
+/// One article's.
 #[derive(Default)]
-struct Kept {
-    thread: Thread,
-    /// The summary as strangers meet it, once somebody asked.
-    all: Option<Option<Arc<Siblings>>>,
-}
+struct Kept(Thread);
 
 impl Threads {
     /// Keeps threads over `store`.
@@ -222,7 +219,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Keeps what was read, with what was said meanwhile put over it; answers what stands around a comment.
     fn keep(self, thread: Thread, trace: &Trace) -> Option<Arc<Siblings>> {
-        let mut kept = Kept { thread, all: None };
+        let mut kept = Kept(thread);
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(reading) = shelf.reading.get(&self.article).filter(|reading| reading.number == self.number) else {
             return kept.around(trace);
@@ -265,19 +262,14 @@ fn known(siblings: Option<Arc<Siblings>>) -> Known<Arc<Siblings>> {
 
 impl Kept {
     fn hear(&mut self, said: Said) {
-        self.all = None;
         match said {
-            Said::Approved(sibling) => self.thread.add(*sibling),
-            Said::Otherwise(comment) => self.thread.remove(comment),
+            Said::Approved(sibling) => self.0.add(*sibling),
+            Said::Otherwise(comment) => self.0.remove(comment),
         }
     }
 
-    fn around(&mut self, trace: &Trace) -> Option<Arc<Siblings>> {
-        if !self.thread.is_strange_to(trace.comment, trace.author) {
-            return self.thread.around(trace.comment, trace.author).map(Arc::new);
-        }
-        let all = || self.thread.around(trace.comment, trace.author).map(Arc::new);
-        self.all.get_or_insert_with(all).clone()
+    fn around(&self, trace: &Trace) -> Option<Arc<Siblings>> {
+        self.0.around(trace.comment, trace.author)
     }
 }
 

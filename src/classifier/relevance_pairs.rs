@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use linfa::prelude::*;
@@ -74,7 +75,7 @@ struct Text {
 pub struct Spoken {
     text: Text,
     page: usize,
-    siblings: Option<Siblings>,
+    siblings: Option<Arc<Siblings>>,
     /// Distinct content words.
     pub words: usize,
 }
@@ -169,7 +170,7 @@ impl Ground {
     fn found(&self, text: &Text, at: usize, situation: Situation) -> Option<Found> {
         let place = &self.spoken[at];
         let page = (situation != Situation::Thread).then(|| &self.pages[place.page]);
-        let siblings = place.siblings.as_ref();
+        let siblings = place.siblings.as_deref();
         if situation != Situation::Page && siblings.is_none() {
             return None;
         }

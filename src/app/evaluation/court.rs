@@ -122,7 +122,7 @@ impl Court {
             site: Arc::clone(&self.site),
             page: page.map_or(Known::NotApplicable, Known::Known),
             parent: parent.map_or(Known::NotApplicable, Known::Known),
-            siblings: siblings.map_or(Known::NotApplicable, |siblings| Known::Known(Arc::new(siblings))),
+            siblings: siblings.map_or(Known::NotApplicable, Known::Known),
             past,
             allowance: Allowance::Off, // everything arrives at once here: limits would say nothing about real traffic
         };

@@ -101,20 +101,54 @@ const MAX_WORDS: usize = 200;
 /// The language of folded words, as an ISO 639-1 code; `None` when it is none of those known here, or not surely one of them.
 #[must_use]
 pub fn likely_language<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'static str> {
-    let mut votes = [0_usize; 16];
-    let mut count = 0;
-    for word in words.take(MAX_WORDS) {
-        count += 1;
-        let mut mask = WORDS.get(word).copied().unwrap_or(0);
-        while mask != 0 {
-            votes[mask.trailing_zeros() as usize] += 1;
-            mask &= mask - 1;
+    let votes = Votes::of(words);
+    votes.best.filter(|_| votes.are_sure())
+}
+
+/// The same, and where few of the words are among the commonest, the language that nearly all of those few belong to: what a text that is long
+/// enough to be told at all is filed under. Nothing hangs on it.
+#[must_use]
+pub fn leading_language<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'static str> {
+    let votes = Votes::of(words);
+    votes.best.filter(|_| votes.are_sure() || votes.are_one_sided())
+}
+
+/// How many words are common in which language.
+struct Votes {
+    best: Option<&'static str>,
+    most: usize,
+    second: usize,
+    words: usize,
+}
+
+impl Votes {
+    fn of<'a>(words: impl Iterator<Item = &'a str>) -> Self {
+        let mut votes = [0_usize; 16];
+        let mut count = 0;
+        for word in words.take(MAX_WORDS) {
+            count += 1;
+            let mut mask = WORDS.get(word).copied().unwrap_or(0);
+            while mask != 0 {
+                votes[mask.trailing_zeros() as usize] += 1;
+                mask &= mask - 1;
+            }
         }
+        let ranked = votes.iter().copied().enumerate();
+        let (at, most) = ranked.clone().max_by_key(|(at, votes)| (*votes, std::cmp::Reverse(*at))).unwrap_or_default();
+        let second = ranked.filter(|(other, _)| *other != at).map(|(_, votes)| votes).max().unwrap_or_default();
+        Self { best: LANGUAGES.get(at).map(|(code, _)| *code), most, second, words: count }
     }
-    let (best, most) = votes.iter().copied().enumerate().max_by_key(|(at, votes)| (*votes, std::cmp::Reverse(*at)))?;
-    let second = votes.iter().copied().enumerate().filter(|(at, _)| *at != best).map(|(_, votes)| votes).max()?;
-    let sure = most >= MIN_VOTES && most * 5 >= count && most >= second + 3 && most * 2 >= second * 3;
-    LANGUAGES.get(best).filter(|_| sure).map(|(code, _)| *code)
+
+    fn are_sure(&self) -> bool {
+        let Self { most, second, words, .. } = *self;
+        most >= MIN_VOTES && most * 5 >= words && most >= second + 3 && most * 2 >= second * 3
+    }
+
+    /// One word in eight, and next to none of any other language.
+    fn are_one_sided(&self) -> bool {
+        let Self { most, second, words, .. } = *self;
+        most >= MIN_VOTES && most * 8 >= words && most >= second * 3
+    }
 }
 
 /// Whether [`likely_language`] can answer with that language, an ISO 639-1 code. Text in any other may come out as a neighbour that it knows: Norwegian

@@ -2,7 +2,7 @@
 
 use whatlang::{Lang, detect};
 
-use super::{Body, likely_language};
+use super::{Body, leading_language};
 use crate::domain::comment::NewComment;
 
 /// Letters below which trigrams guess.
@@ -17,7 +17,7 @@ const TOLD_BY_WORDS: [&str; 3] = ["en", "de", "fr"];
 #[must_use]
 pub fn language(sent: &NewComment, body: &Body) -> Option<String> {
     let text = body.plain.text();
-    let by_words = || likely_language(body.words()).filter(|code| TOLD_BY_WORDS.contains(code));
+    let by_words = || leading_language(body.words()).filter(|code| TOLD_BY_WORDS.contains(code));
     let told = if is_long_enough(text) { by_words().or_else(|| detected(text)) } else { None };
     told.map(str::to_owned).or_else(|| {
         let lang = sent.article.lang.as_deref()?;

@@ -18,7 +18,7 @@ use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
 pub use fold::{imitated, is_invisible, is_latin};
-pub use function_words::{Writing, knows_language, language_of, likely_language, writing};
+pub use function_words::{Writing, knows_language, language_of, leading_language, likely_language, writing};
 pub use language::{detected, language};
 pub use links::{Link, LinkKind, MAX_LINKS, host_of, registrable};
 pub use mapped::Mapped;

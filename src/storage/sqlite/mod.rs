@@ -138,7 +138,7 @@ impl Store for SqliteStore {
             let hash = content.hash;
             Ok(Some((rows::record(connection, &shared, &row, content)?, hash)))
         };
-        self.readers.ask(find).await
+        self.readers.ask_shortly(find).await
     }
 
     async fn comment_record(&self, new: NewRecord) -> Result<Recording> {
@@ -206,7 +206,7 @@ impl Store for SqliteStore {
             return Ok(AuthorPast::default()); // a new author: the file is not touched
         }
         let (shared, trace) = (Arc::clone(&self.shared), trace.clone());
-        self.readers.ask(move |connection| lists::author_past(connection, &shared, &trace, before, depth)).await
+        self.readers.ask_shortly(move |connection| lists::author_past(connection, &shared, &trace, before, depth)).await
     }
 
     async fn remembered(
@@ -264,7 +264,7 @@ impl Store for SqliteStore {
 
     async fn article_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<Article>> {
         let id = id.clone();
-        self.readers.ask(move |connection| articles::find(connection, site, &id)).await
+        self.readers.ask_shortly(move |connection| articles::find(connection, site, &id)).await
     }
 
     async fn queue(
@@ -407,7 +407,7 @@ impl Store for SqliteStore {
 
     async fn site_key_find(&self, key: &KeyHash) -> Result<Option<SiteKey>> {
         let key = *key;
-        self.readers.ask(move |connection| accounts::key_find(connection, &key)).await
+        self.readers.ask_shortly(move |connection| accounts::key_find(connection, &key)).await
     }
 
     async fn person_create(

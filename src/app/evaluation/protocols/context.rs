@@ -37,7 +37,7 @@ fn related(court: &mut Court, case: &Case) -> Option<Found> {
     let (itself, author) = (comment.trace.comment, comment.trace.author);
     let siblings = case.thread.as_ref().and_then(|thread| thread.around(itself, author));
     let bearing = Bearing::of(comment.body.words(), comment.body.plain.text());
-    let found = find(&terms, &gist, &Around { page: page.as_deref(), siblings: siblings.as_ref(), answered: None })?;
+    let found = find(&terms, &gist, &Around { page: page.as_deref(), siblings: siblings.as_deref(), answered: None })?;
     Some(found.carried(bearing))
 }
 
