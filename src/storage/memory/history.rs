@@ -1,7 +1,8 @@
 //! The history of one node: in memory over the store, bounded, rebuilt on start.
 //!
 //! Links and texts are remembered here alone (what left the window is forgotten); authors are a cache over the store. At the default sizes
-//! a full memory takes about 150 MB: some 90 bytes a comment, 70 a link and 250 a text (a short text is one, beside or in place of the whole).
+//! a full memory takes about 110 MB: some 120 bytes a comment with an id of 36, 55 a link and 220 a text (a short text is one, beside or in
+//! place of the whole).
 
 mod ordered;
 

@@ -9,14 +9,16 @@
 
 use std::collections::BTreeSet;
 
+use super::heads::Heads;
 use super::likeness::{BANDS, TextKind, are_alike, band_keys, exact_key};
-use super::ring::{ByHash, Chains, END, Head, Ring};
+use super::names::Names;
+use super::ring::{ByHash, Ring};
 use crate::domain::campaign::Key;
 use crate::domain::decision::Status;
 use crate::domain::history::{LinkPast, Sighting, Sightings, Standing};
 use crate::domain::site::SiteId;
 use crate::domain::time::Timestamp;
-use crate::domain::trace::{LinkTrace, TextTrace, Trace};
+use crate::domain::trace::{LinkTrace, MinHash, TextTrace, Trace};
 
 /// Copies of one text that a look-up reads, the latest: enough to tell a wave. Each is a miss of the cache or two.
 const EXAMINED: usize = 64;
@@ -28,22 +30,21 @@ const LINKS_EXAMINED: usize = 256;
 const LINKS_EACH: usize = 16;
 /// Earlier comments named as evidence.
 const NAMED: usize = 5;
+
+/// A comment. Its id is kept beside ([`Names`]).
 #[derive(Debug)]
 pub(super) struct Noted {
     comment: u64,
-    pub(super) comment_id: Box<str>,
-    pub(super) site: SiteId,
     pub(super) article: u64,
     pub(super) author: u64,
-    staff: bool,
     pub(super) at: Timestamp,
-    pub(super) standing: Option<Standing>,
-    /// The campaign that it belongs to; zero for none.
-    pub(super) campaign: u32,
     /// When it was noted, counted over all sightings: what the author cache was loaded before or after.
     order: u64,
-    /// Whom an edit took it from; told once, when it is settled.
-    moved_from: Option<u64>,
+    pub(super) site: SiteId,
+    /// The campaign that it belongs to; zero for none.
+    pub(super) campaign: u32,
+    pub(super) standing: Option<Standing>,
+    staff: bool,
     /// Whether it was erased, or noted again since: a place in the ring that nothing is found by.
     gone: bool,
 }
@@ -52,30 +53,49 @@ pub(super) struct Noted {
 struct LinkNote {
     of: u64,
     link: LinkTrace,
-    next_url: u64,
-    next_domain: u64,
+    /// How far back the next link with the same address is; 0 for none.
+    next_url: u32,
+    next_domain: u32,
 }
 
+/// A text: [`TextTrace`] with its parts in an order that wastes nothing.
 #[derive(Debug)]
 struct TextNote {
     of: u64,
+    exact: u64,
+    sketch: MinHash,
+    /// How far back the next text of each band is; 0 for none.
+    next: [u32; BANDS],
+    next_exact: u32,
+    size: u16,
     kind: TextKind,
-    text: TextTrace,
-    next: [u64; BANDS],
-    next_exact: u64,
+}
+
+impl TextNote {
+    const fn text(&self) -> TextTrace {
+        TextTrace { exact: self.exact, sketch: self.sketch, size: self.size }
+    }
+}
+
+/// What comes next in a chain.
+const fn earlier(number: u64, back: u32) -> Option<u64> {
+    if back == 0 { None } else { number.checked_sub(back as u64) }
 }
 
 /// Everything remembered of links and texts.
 #[derive(Debug)]
 pub(super) struct Recall {
     comments: Ring<Noted>,
-    by_comment: ByHash<u64>,
+    names: Names,
+    by_comment: Heads,
+    /// Whom an edit took a comment from; told once, when it is settled. Few.
+    moved: ByHash<u64>,
     links: Ring<LinkNote>,
-    urls: Chains,
-    domains: Chains,
+    urls: Heads,
+    domains: Heads,
     texts: Ring<TextNote>,
-    bands: Chains,
-    exact: Chains,
+    bands: Heads,
+    exact: Heads,
     order: u64,
 }
 
@@ -107,15 +127,18 @@ impl Window {
 
 impl Recall {
     pub(super) fn new(max_comments: usize, max_links: usize, max_texts: usize) -> Self {
+        let (comments, links, texts) = (Ring::new(max_comments), Ring::new(max_links), Ring::new(max_texts));
         Self {
-            comments: Ring::new(max_comments),
-            by_comment: ByHash::default(),
-            links: Ring::new(max_links),
-            urls: Chains::default(),
-            domains: Chains::default(),
-            texts: Ring::new(max_texts),
-            bands: Chains::default(),
-            exact: Chains::default(),
+            names: Names::default(),
+            by_comment: Heads::new(comments.capacity(), 1),
+            moved: ByHash::default(),
+            urls: Heads::new(links.capacity(), 1),
+            domains: Heads::new(links.capacity(), 1),
+            bands: Heads::new(texts.capacity(), BANDS),
+            exact: Heads::new(texts.capacity(), 1),
+            comments,
+            links,
+            texts,
             order: 0,
         }
     }
@@ -140,12 +163,12 @@ impl Recall {
             }
         }
         while self.links.oldest().is_some_and(|link| self.comments.get(link.of).is_none()) {
-            let out = self.links.pop();
-            self.unlink(out.as_ref());
+            let (number, out) = (self.links.base(), self.links.pop());
+            self.unlink(out.as_ref(), number);
         }
         while self.texts.oldest().is_some_and(|text| self.comments.get(text.of).is_none()) {
-            let out = self.texts.pop();
-            self.untext(out.as_ref());
+            let (number, out) = (self.texts.base(), self.texts.pop());
+            self.untext(out.as_ref(), number);
         }
     }
 
@@ -158,7 +181,6 @@ impl Recall {
             .and_then(|before| before.moved_from.or_else(|| (before.author != trace.author).then_some(before.author)));
         let noted = Noted {
             comment: trace.comment,
-            comment_id: trace.comment_id.clone(),
             site: trace.site,
             article: trace.article,
             author: trace.author,
@@ -167,7 +189,6 @@ impl Recall {
             campaign: 0,
             standing: standing.or_else(|| earlier.as_ref().and_then(|before| before.standing)),
             order: self.order,
-            moved_from,
             gone: false,
         };
         let before = self.comments.base();
@@ -175,13 +196,16 @@ impl Recall {
         if let Some(out) = out {
             self.forget_number(&out, before);
         }
-        self.by_comment.insert(trace.comment, of);
+        self.names.push(&trace.comment_id);
+        self.by_comment.add(trace.comment, of);
+        self.moved.extend(moved_from.map(|author| (trace.comment, author)));
         if trace.staff {
             return earlier; // standard replies of a site's own people form no campaign
         }
         for link in &trace.links {
-            let (number, out) = self.links.push(LinkNote { of, link: *link, next_url: END, next_domain: END });
-            self.unlink(out.as_ref());
+            let oldest = self.links.base();
+            let (number, out) = self.links.push(LinkNote { of, link: *link, next_url: 0, next_domain: 0 });
+            self.unlink(out.as_ref(), oldest);
             let next_url = self.urls.add(link.url, number);
             let next_domain = self.domains.add(link.domain, number);
             if let Some(note) = self.links.get_mut(number) {
@@ -198,10 +222,12 @@ impl Recall {
     }
 
     fn note_text(&mut self, of: u64, kind: TextKind, text: &TextTrace) {
-        let (number, out) = self.texts.push(TextNote { of, kind, text: *text, next: [END; BANDS], next_exact: END });
-        self.untext(out.as_ref());
-        let keys = band_keys(kind, text);
-        let next = keys.map(|key| self.bands.add(key, number));
+        let TextTrace { exact, sketch, size } = *text;
+        let oldest = self.texts.base();
+        let note = TextNote { of, exact, sketch, next: [0; BANDS], next_exact: 0, size, kind };
+        let (number, out) = self.texts.push(note);
+        self.untext(out.as_ref(), oldest);
+        let next = band_keys(kind, text).map(|key| self.bands.add(key, number));
         let next_exact = self.exact.add(exact_key(kind, text), number);
         if let Some(note) = self.texts.get_mut(number) {
             (note.next, note.next_exact) = (next, next_exact);
@@ -210,27 +236,21 @@ impl Recall {
 
     /// Sets what became of a comment; answers how it stood, or `None` when it is not remembered.
     pub(super) fn settle(&mut self, comment: u64, standing: Standing) -> Option<Before> {
-        let number = *self.by_comment.get(&comment)?;
+        let number = self.number_of(comment)?;
+        let moved_from = self.moved.remove(&comment);
         let noted = self.comments.get_mut(number)?;
-        Some(Before {
-            standing: noted.standing.replace(standing),
-            order: noted.order,
-            author: noted.author,
-            moved_from: noted.moved_from.take(),
-        })
+        let before = noted.standing.replace(standing);
+        Some(Before { standing: before, order: noted.order, author: noted.author, moved_from })
     }
 
     /// Forgets a comment; answers how it stood.
     pub(super) fn forget(&mut self, comment: u64) -> Option<Before> {
-        let number = self.by_comment.remove(&comment)?;
+        let number = self.number_of(comment)?;
+        self.by_comment.gone(comment, number);
+        let moved_from = self.moved.remove(&comment);
         let noted = self.comments.get_mut(number)?;
         noted.gone = true;
-        Some(Before {
-            standing: noted.standing,
-            order: noted.order,
-            author: noted.author,
-            moved_from: noted.moved_from.take(),
-        })
+        Some(Before { standing: noted.standing, order: noted.order, author: noted.author, moved_from })
     }
 
     pub(super) fn link_past(&self, trace: &Trace, link: LinkTrace, within: Window) -> LinkPast {
@@ -242,11 +262,13 @@ impl Recall {
     }
 
     fn by_url(&self, url: u64, most: usize) -> Vec<u64> {
-        self.chain(self.urls.head(url), most, |note| note.next_url, |note| note.link.url == url)
+        let newest = self.urls.newest(url, self.links.end());
+        self.chain(newest, most, |note| note.next_url, |note| note.link.url == url)
     }
 
     fn by_domain(&self, domain: u64, most: usize) -> Vec<u64> {
-        self.chain(self.domains.head(domain), most, |note| note.next_domain, |note| note.link.domain == domain)
+        let newest = self.domains.newest(domain, self.links.end());
+        self.chain(newest, most, |note| note.next_domain, |note| note.link.domain == domain)
     }
 
     pub(super) fn text_past(&self, trace: &Trace, text: &TextTrace, within: Window) -> Sightings {
@@ -264,19 +286,21 @@ impl Recall {
 
     fn chain(
         &self,
-        head: Option<Head>,
+        newest: Option<u64>,
         most: usize,
-        next: impl Fn(&LinkNote) -> u64,
+        next: impl Fn(&LinkNote) -> u32,
         matches: impl Fn(&LinkNote) -> bool,
     ) -> Vec<u64> {
         let mut found = Vec::new();
-        let mut number = head.map_or(END, |head| head.newest);
+        let mut next_number = newest;
         for _ in 0..most {
-            let Some(note) = self.links.get(number) else { break };
+            let Some((number, note)) = next_number.and_then(|number| Some((number, self.links.get(number)?))) else {
+                break;
+            };
             if matches(note) {
                 found.push(note.of);
             }
-            number = next(note);
+            next_number = earlier(number, next(note));
         }
         found
     }
@@ -290,29 +314,28 @@ impl Recall {
     /// text are read, and where there are fewer, [`COMPARED`] that share a band: each once, though copies share all bands.
     fn alike(&self, kind: TextKind, text: &TextTrace) -> Vec<&TextNote> {
         let mut found: Vec<&TextNote> = Vec::new();
-        let mut number = self.exact.head(exact_key(kind, text)).map_or(END, |head| head.newest);
+        let end = self.texts.end();
+        let mut next_number = self.exact.newest(exact_key(kind, text), end);
         for _ in 0..EXAMINED {
-            let Some(note) = self.texts.get(number) else { break };
-            if note.kind == kind && note.text.exact == text.exact {
+            let Some((number, note)) = next_number.and_then(|number| Some((number, self.texts.get(number)?))) else {
+                break;
+            };
+            if note.kind == kind && note.exact == text.exact {
                 found.push(note);
             }
-            number = note.next_exact;
+            next_number = earlier(number, note.next_exact);
         }
         if found.len() < EXAMINED {
-            let mut next = band_keys(kind, text).map(|key| self.bands.head(key).map_or(END, |head| head.newest));
-            let oldest = self.texts.base();
+            let mut next = band_keys(kind, text).map(|key| self.bands.newest(key, end));
             for _ in 0..COMPARED {
                 // The newest that is left of all bands.
-                let Some(newest) = next.iter().copied().filter(|number| *number != END && *number >= oldest).max()
-                else {
-                    break;
-                };
+                let Some(newest) = next.iter().copied().flatten().max() else { break };
                 let Some(note) = self.texts.get(newest) else { break };
-                if note.kind == kind && note.text.exact != text.exact && are_alike(kind, &note.text, text) {
+                if note.kind == kind && note.exact != text.exact && are_alike(kind, &note.text(), text) {
                     found.push(note);
                 }
-                for (next, after) in next.iter_mut().zip(note.next).filter(|(next, _)| **next == newest) {
-                    *next = after;
+                for (next, back) in next.iter_mut().zip(note.next).filter(|(next, _)| **next == Some(newest)) {
+                    *next = earlier(newest, back);
                 }
             }
         }
@@ -327,7 +350,8 @@ impl Recall {
 
     /// A comment's number, while it is remembered.
     pub(super) fn number_of(&self, comment: u64) -> Option<u64> {
-        self.by_comment.get(&comment).copied()
+        let number = self.by_comment.newest(comment, self.comments.end())?;
+        self.comments.get(number).filter(|noted| noted.comment == comment).map(|_| number)
     }
 
     /// What is known to have become of a comment.
@@ -337,6 +361,11 @@ impl Recall {
 
     pub(super) fn noted(&self, number: u64) -> Option<&Noted> {
         self.comments.get(number).filter(|noted| !noted.gone)
+    }
+
+    /// The id of a comment that is remembered.
+    pub(super) fn name(&self, number: u64) -> Box<str> {
+        number.checked_sub(self.comments.base()).map(|index| self.names.get(index)).unwrap_or_default()
     }
 
     /// Notes which campaign a comment belongs to.
@@ -371,7 +400,7 @@ impl Recall {
             Key::Url(_) | Key::Domain(_) => return Vec::new(),
         };
         let mut seen = BTreeSet::from([text.exact]);
-        let others = self.alike(kind, text).into_iter().map(|note| note.text).filter(|other| seen.insert(other.exact));
+        let others = self.alike(kind, text).into_iter().map(TextNote::text).filter(|other| seen.insert(other.exact));
         others.take(most).map(of).collect()
     }
 
@@ -380,12 +409,14 @@ impl Recall {
         let mut sum = Sightings::default();
         let (mut authors, mut articles, mut sites) = (Vec::new(), Vec::new(), Vec::new());
         let mut decided = Vec::new();
-        let mut last = END; // numbers fall, and those of one comment stand beside each other
-        let is_new = |number: &u64| std::mem::replace(&mut last, *number) != *number;
-        let noted = numbers.into_iter().filter(is_new).filter_map(|number| self.comments.get(number));
-        let counts =
-            |noted: &&Noted| !noted.gone && !noted.staff && noted.comment != trace.comment && within.holds(noted.at);
-        for noted in noted.filter(counts) {
+        let mut last = None; // numbers fall, and those of one comment stand beside each other
+        let is_new = |number: &u64| last.replace(*number) != Some(*number);
+        let noted = numbers.into_iter().filter(is_new);
+        let noted = noted.filter_map(|number| Some((number, self.comments.get(number)?)));
+        let counts = |(_, noted): &(u64, &Noted)| {
+            !noted.gone && !noted.staff && noted.comment != trace.comment && within.holds(noted.at)
+        };
+        for (number, noted) in noted.filter(counts) {
             sum.comments += 1;
             sum.by_same_author += u32::from(noted.author == trace.author);
             sum.under_other_articles += u32::from(noted.article != trace.article);
@@ -409,7 +440,7 @@ impl Recall {
             sum.first_at = Some(sum.first_at.map_or(noted.at, |first| first.min(noted.at)));
             sum.last_at = Some(sum.last_at.map_or(noted.at, |last| last.max(noted.at)));
             if noted.site == trace.site && sum.recent.len() < NAMED {
-                let comment_id = noted.comment_id.clone();
+                let comment_id = self.name(number);
                 sum.recent.push(Sighting { comment_id, same_article: noted.article == trace.article, at: noted.at });
             }
         }
@@ -418,26 +449,39 @@ impl Recall {
         sum
     }
 
+    /// The oldest comment is gone.
     fn forget_number(&mut self, noted: &Noted, number: u64) {
-        if self.by_comment.get(&noted.comment) == Some(&number) {
-            self.by_comment.remove(&noted.comment);
+        self.names.pop();
+        if !noted.gone {
+            self.by_comment.gone(noted.comment, number);
+            self.moved.remove(&noted.comment);
         }
     }
 
-    fn unlink(&mut self, out: Option<&LinkNote>) {
+    fn unlink(&mut self, out: Option<&LinkNote>, number: u64) {
         if let Some(note) = out {
-            self.urls.drop_one(note.link.url);
-            self.domains.drop_one(note.link.domain);
+            self.urls.gone(note.link.url, number);
+            self.domains.gone(note.link.domain, number);
         }
     }
 
-    fn untext(&mut self, out: Option<&TextNote>) {
+    fn untext(&mut self, out: Option<&TextNote>, number: u64) {
         if let Some(note) = out {
-            for key in band_keys(note.kind, &note.text) {
-                self.bands.drop_one(key);
+            for key in band_keys(note.kind, &note.text()) {
+                self.bands.gone(key, number);
             }
-            self.exact.drop_one(exact_key(note.kind, &note.text));
+            self.exact.gone(exact_key(note.kind, &note.text()), number);
         }
+    }
+
+    /// Bytes of comments, of links, and of texts.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> [usize; 3] {
+        [
+            self.comments.bytes() + self.names.bytes() + self.by_comment.bytes(),
+            self.links.bytes() + self.urls.bytes() + self.domains.bytes(),
+            self.texts.bytes() + self.bands.bytes() + self.exact.bytes(),
+        ]
     }
 
     #[cfg(test)]

@@ -7,6 +7,9 @@ use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 /// A map from hashes; hashing them again costs little and keeps an attacker from choosing collisions cheaply.
 pub(super) type ByHash<V> = HashMap<u64, V, Xxh3DefaultBuilder>;
 
+/// Items of one ring at most: how far back one is from another fits into 32 bits.
+const MOST: usize = 1 << 31;
+
 /// Items by number. Numbers grow by one and are never used twice.
 #[derive(Debug)]
 pub(super) struct Ring<T> {
@@ -17,14 +20,18 @@ pub(super) struct Ring<T> {
 
 impl<T> Ring<T> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { items: VecDeque::new(), base: 0, capacity: capacity.max(1) }
+        Self { items: VecDeque::new(), base: 0, capacity: capacity.clamp(1, MOST) }
     }
 
     /// Adds an item; answers its number, and the item that it pushed out.
     pub(super) fn push(&mut self, item: T) -> (u64, Option<T>) {
         let out = if self.items.len() >= self.capacity { self.pop() } else { None };
+        if self.items.len() == self.items.capacity() {
+            let double = self.items.len().max(16);
+            self.items.reserve_exact(double.min(self.capacity - self.items.len())); // never more than will be needed
+        }
         self.items.push_back(item);
-        (self.base + self.items.len() as u64 - 1, out)
+        (self.end() - 1, out)
     }
 
     /// Removes the oldest item.
@@ -51,52 +58,22 @@ impl<T> Ring<T> {
         self.base
     }
 
+    /// The number that the next item will have.
+    pub(super) fn end(&self) -> u64 {
+        self.base + self.items.len() as u64
+    }
+
+    pub(super) const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.items.len()
     }
-}
-
-/// The head of a chain of items that share a key: chains run from the newest to the oldest.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Head {
-    /// The newest item's number.
-    pub(super) newest: u64,
-    /// How many there are.
-    pub(super) count: u32,
-}
-
-/// Chains by key.
-#[derive(Debug, Default)]
-pub(super) struct Chains(ByHash<Head>);
-
-/// The end of a chain.
-pub(super) const END: u64 = u64::MAX;
-
-impl Chains {
-    /// Puts `number` at the head of `key`'s chain; answers what it leads on to.
-    pub(super) fn add(&mut self, key: u64, number: u64) -> u64 {
-        let head = self.0.entry(key).or_insert(Head { newest: END, count: 0 });
-        head.count = head.count.saturating_add(1);
-        std::mem::replace(&mut head.newest, number)
-    }
-
-    /// One item of `key`'s chain is gone; the chain is forgotten with its last.
-    pub(super) fn drop_one(&mut self, key: u64) {
-        if let Some(head) = self.0.get_mut(&key) {
-            head.count -= 1;
-            if head.count == 0 {
-                self.0.remove(&key);
-            }
-        }
-    }
-
-    pub(super) fn head(&self, key: u64) -> Option<Head> {
-        self.0.get(&key).copied()
-    }
 
     #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    pub(super) fn bytes(&self) -> usize {
+        self.items.capacity() * size_of::<T>()
     }
 }

@@ -118,7 +118,23 @@ pub(super) struct Index {
     moved: RwLock<HashSet<u64>>,
 }
 
-type Heads = [HashMap<u64, u32, BuildHasherDefault<Hashed>>; Chain::COUNT];
+/// The latest row of every chain.
+#[derive(Default)]
+pub(super) struct Heads([HashMap<u64, u32, BuildHasherDefault<Hashed>>; Chain::COUNT]);
+
+impl Heads {
+    pub(super) fn apply(&mut self, changes: &[Change]) {
+        for change in changes {
+            let Change::Added { row, site, keys } = *change else { continue };
+            for chain in Chain::ALL {
+                let key = chain.key(site, &keys);
+                if key != 0 {
+                    self.0[chain.index()].insert(key, row);
+                }
+            }
+        }
+    }
+}
 
 /// Keys are hashes under a secret seed already (sites are few): hashing them again would double the time of a start.
 #[derive(Default)]
@@ -166,7 +182,7 @@ impl Index {
 
     /// The latest row of a chain; zero for none.
     pub(super) fn head(&self, chain: Chain, key: u64) -> u32 {
-        self.heads()[chain.index()].get(&key).copied().unwrap_or(0)
+        self.heads().0[chain.index()].get(&key).copied().unwrap_or(0)
     }
 
     /// Whether any comment may be listed under an author.
@@ -178,26 +194,27 @@ impl Index {
     /// Takes over what a commit changed, in its order.
     pub(super) fn apply(&self, changes: &[Change]) {
         let mut heads = self.heads_mut();
+        self.apply_ids(changes);
+        heads.apply(changes);
+        drop(heads);
+        for change in changes {
+            if let Change::Moved { author } = *change {
+                self.moved.write().unwrap_or_else(PoisonError::into_inner).insert(author);
+            }
+        }
+    }
+
+    /// The part of it that ids are found by.
+    pub(super) fn apply_ids(&self, changes: &[Change]) {
         for change in changes {
             match *change {
-                Change::Added { row, site, keys } => {
-                    if keys.id != 0 {
-                        self.shard(keys.id).write().unwrap_or_else(PoisonError::into_inner).insert(keys.id, row);
-                    }
-                    for chain in Chain::ALL {
-                        let key = chain.key(site, &keys);
-                        if key != 0 {
-                            heads[chain.index()].insert(key, row);
-                        }
-                    }
+                Change::Added { row, keys: Keys { id, .. }, .. } if id != 0 => {
+                    self.shard(id).write().unwrap_or_else(PoisonError::into_inner).insert(id, row);
                 }
                 Change::Erased { row, id } => {
                     self.shard(id).write().unwrap_or_else(PoisonError::into_inner).remove(id, row);
                 }
-                Change::Moved { author } => {
-                    self.moved.write().unwrap_or_else(PoisonError::into_inner).insert(author);
-                }
-                Change::Wiped => {}
+                Change::Added { .. } | Change::Moved { .. } | Change::Wiped => {}
             }
         }
     }
@@ -210,7 +227,7 @@ impl Index {
         self.heads.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn heads_mut(&self) -> RwLockWriteGuard<'_, Heads> {
+    pub(super) fn heads_mut(&self) -> RwLockWriteGuard<'_, Heads> {
         self.heads.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,9 +10,10 @@ use crate::domain::comment::ExternalId;
 use crate::domain::decision::{DecidedBy, Record, Status};
 use crate::domain::history::{AuthorPast, Standing};
 use crate::domain::site::SiteId;
-use crate::domain::store::{CommentFilter, ListError, Page, PageRequest, Remembered, Result};
+use crate::domain::store::{CommentFilter, ListError, Page, PageRequest, Remembered, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
+use crate::storage::codec;
 
 /// Rows looked at for one page. A page that finds little in so many is short, and says where to go on.
 const SCAN_MAX: usize = 5_000;
@@ -254,16 +255,19 @@ pub(super) fn remembered(
     let first: Option<u32> =
         connection.prepare_cached(first)?.query_row(params![floor, since.as_millis(), most], |row| row.get(0))?;
     let Some(first) = first else { return Ok(()) };
-    let read = format!(
-        "SELECT {} FROM comment WHERE id >= ?1 AND received_at >= ?2 AND status <> 0 ORDER BY id",
-        rows::COLUMNS
-    );
-    let mut query = connection.prepare_cached(&read)?;
+    let read = "SELECT status, decided_by, received_at, trace FROM comment \
+                WHERE id >= ?1 AND received_at >= ?2 AND status <> 0 ORDER BY id";
+    let mut query = connection.prepare_cached(read)?;
     let mut found = query.query(params![first, since.as_millis()])?;
     while let Some(row) = found.next()? {
-        let row = Row::read(row)?;
-        let standing = Standing { status: row.live()?, by_person: row.decided_by == DecidedBy::Person };
-        each(Remembered { trace: row.trace()?, received_at: row.received_at, standing });
+        let Some(status) = codec::status_of(row.get(0)?)? else { continue };
+        let by_person = codec::decided_by_of(row.get(1)?)? == DecidedBy::Person;
+        let trace = row.get_ref(3)?.as_blob().map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        each(Remembered {
+            trace: codec::decode_trace("a comment's trace", trace)?,
+            received_at: Timestamp::from_millis(row.get(2)?),
+            standing: Standing { status, by_person },
+        });
     }
     Ok(())
 }

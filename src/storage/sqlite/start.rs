@@ -1,5 +1,8 @@
 //! Filling the index at start: from the packed runs, then from the rows after the last of them.
 
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+
 use rusqlite::{Connection, params};
 
 use super::index::{Chain, Change, Keys};
@@ -12,10 +15,35 @@ pub(super) const RUN: u32 = 4_096;
 /// A comment's part of a run: its site, then its keys.
 const ENTRY: usize = 4 + Keys::BYTES;
 
-/// Fills the index; answers the last row.
+/// Runs that are read ahead of whoever takes them in.
+const AHEAD: usize = 4;
+
+/// Fills the index; answers the last row. Two threads take every run in, for one looks up where ids are, and the other where chains begin: each
+/// waits for memory most of the time.
 pub(super) fn load(connection: &Connection, shared: &Shared) -> Result<u32> {
     let comments: Option<u32> = connection.query_row("SELECT max(id) FROM comment", [], |row| row.get(0))?;
     shared.index.expect(comments.unwrap_or(0));
+    let last = std::thread::scope(|threads| {
+        let (ahead, runs) = sync_channel::<Arc<Vec<Change>>>(AHEAD);
+        let ids = threads.spawn(move || runs.iter().for_each(|run| shared.index.apply_ids(&run)));
+        let mut heads = shared.index.heads_mut();
+        let last = read_runs(connection, |run| {
+            let run = Arc::new(run);
+            let taken = ahead.send(Arc::clone(&run)).is_ok();
+            heads.apply(&run);
+            taken
+        });
+        drop(ahead);
+        let all = ids.join().is_ok();
+        last.and_then(|last| {
+            if all { Ok(last) } else { Err(StoreError::Corrupt("the index of ids was not filled".to_owned())) }
+        })
+    })?;
+    catch_up(connection, shared, last)
+}
+
+/// Hands every run to `each`, as long as that takes them; answers the last row of the last.
+fn read_runs(connection: &Connection, mut each: impl FnMut(Vec<Change>) -> bool) -> Result<u32> {
     let mut runs = connection.prepare("SELECT w, b FROM key_run ORDER BY w")?;
     let mut rows = runs.query([])?;
     let mut last = 0;
@@ -26,10 +54,12 @@ pub(super) fn load(connection: &Connection, shared: &Shared) -> Result<u32> {
         }
         let changes: Option<Vec<Change>> =
             (last + 1..).zip(bytes.chunks_exact(ENTRY)).map(|(row, entry)| read(row, entry)).collect();
-        shared.index.apply(&changes.unwrap_or_default());
+        if !each(changes.unwrap_or_default()) {
+            break;
+        }
         last += RUN;
     }
-    catch_up(connection, shared, last)
+    Ok(last)
 }
 
 /// Takes rows after `known` into the index, and whatever edits moved; answers the last row.

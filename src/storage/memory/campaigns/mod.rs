@@ -208,13 +208,16 @@ impl Campaigns {
     /// known whether the comment comes back.
     pub(super) fn leave(&mut self, recall: &Recall, comment: u64) -> Option<Slot> {
         self.carried.remove(&comment);
-        let noted = recall.number_of(comment).and_then(|number| recall.noted(number))?;
+        let number = recall.number_of(comment)?;
+        let noted = recall.noted(number)?;
         let slot = self.resolved(noted.campaign);
         let live = self.live.get_mut(&slot)?;
         live.comments = live.comments.saturating_sub(1);
         live.stand(noted.standing, None);
-        let named = (noted.site, noted.comment_id.clone());
-        live.pending.retain(|pending| *pending != named);
+        if !live.pending.is_empty() {
+            let named = (noted.site, recall.name(number));
+            live.pending.retain(|pending| *pending != named);
+        }
         Some(slot)
     }
 
@@ -457,7 +460,8 @@ impl Campaigns {
     }
 
     fn slot_of(&self, recall: &Recall, comment: u64) -> Option<Slot> {
-        let noted = recall.number_of(comment).and_then(|number| recall.noted(number))?;
+        let number = recall.number_of(comment)?;
+        let noted = recall.noted(number)?;
         Some(self.resolved(noted.campaign)).filter(|slot| *slot != 0)
     }
 

@@ -126,7 +126,7 @@ impl Campaigns {
                 live.stand(noted.standing, None);
             }
             if let Some(live) = self.live.get_mut(&slot).filter(|live| live.pending.len() < PENDING_MAX) {
-                live.pending.push((noted.site, noted.comment_id.clone()));
+                live.pending.push((noted.site, recall.name(*number)));
             }
             self.count(slot, noted);
             recall.enrol(*number, slot);

@@ -136,3 +136,39 @@ fn of_two_comments_at_once_one_sees_the_other_whatever_their_clocks_said() {
     assert_eq!(recall.link_past(&asked, asked.links[0], sighting).url.comments, 1);
     assert_eq!(recall.link_past(&asked, asked.links[0], until(6)).url.comments, 0, "as of a moment");
 }
+
+/// A comment with a link and a text, and nothing that another has.
+fn strange(number: u64) -> Trace {
+    let hash = |of: u64| xxhash_rust::xxh3::xxh3_64_with_seed(&number.to_le_bytes(), of);
+    let sketch = std::array::from_fn(|at| u32::try_from(hash(at as u64 + 100) >> 32).unwrap());
+    Trace {
+        site: SiteId(1),
+        comment: hash(1),
+        comment_id: format!("0199a8c2-7b1e-7c3d-9f00-{number:012}").into(),
+        article: hash(2),
+        author: hash(3),
+        author_known: true,
+        staff: false,
+        links: vec![LinkTrace { url: hash(4), domain: hash(5) }],
+        text: Some(TextTrace { exact: hash(6), sketch, size: 40 }),
+        headlines: Vec::new(),
+        short: None,
+    }
+}
+
+#[test]
+fn a_full_memory_takes_what_its_head_says() {
+    const MOST: u64 = 25_000;
+    let each = usize::try_from(MOST).unwrap();
+    let mut recall = Recall::new(each, each, each);
+    for number in 0..2 * MOST {
+        recall.note(&strange(number), at(1), None);
+    }
+    assert_eq!(recall.sizes(), [each, each, each, each, each, each * BANDS, each]);
+    let [comment, link, text] = recall.bytes().map(|bytes| bytes / each);
+    assert!(comment <= 125 && link <= 55 && text <= 220, "{comment} a comment, {link} a link, {text} a text");
+    let earlier = strange(MOST); // the oldest that is left
+    assert_eq!(recall.text_past(&strange(0), earlier.text.as_ref().unwrap(), until(2)).comments, 1);
+    let recent = recall.link_past(&strange(0), earlier.links[0], until(2)).domain.recent;
+    assert_eq!(recent[0].comment_id, earlier.comment_id);
+}
