@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-use super::db::{Cells as _, Db, Params, number, signed};
+use super::db::{Cells as _, Params, number, signed};
+use super::lookups::Found;
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::together::{self, JOINING, Outcome};
@@ -138,7 +139,14 @@ const ATTEMPTS: usize = 5;
 
 /// Stores a comment, unless it is stored.
 pub(super) async fn record(store: &PostgresStore, new: NewRecord) -> Result<Recording> {
-    let mut new = Box::new(Prepared::new(&store.shared, new)?);
+    let new = Box::new(Prepared::new(&store.shared, new)?);
+    let key = new.keys.id;
+    let recording = record_prepared(store, new).await;
+    store.lookups.stored(key); // or another node stored it; or nobody knows
+    recording
+}
+
+async fn record_prepared(store: &PostgresStore, mut new: Box<Prepared>) -> Result<Recording> {
     let mut is_known = false;
     if new.is_plain(&store.shared) {
         let (back, outcome) = store.batches.write(new).await?;
@@ -215,11 +223,19 @@ async fn record_alone(work: &Work, new: &Prepared, is_known: bool) -> Result<Opt
 }
 
 /// What is recorded under that id, with the hash of its content.
-pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Option<(Record, ContentHash)>> {
-    let Some(row) = rows::find(db, site, id.as_str()).await? else { return Ok(None) };
+pub(super) async fn find(
+    store: &PostgresStore,
+    site: SiteId,
+    id: &ExternalId,
+) -> Result<Option<(Record, ContentHash)>> {
+    let Some(Found { row, waits }) = store.lookups.comment(site, id.as_str()).await? else { return Ok(None) };
     let content = row.content()?;
     let hash = content.hash;
-    Ok(Some((rows::record(db, &row, content).await?, hash)))
+    let name = match store.shared.known_name(row.site) {
+        Some(name) => name,
+        None => store.shared.site_name(&store.db().await?, row.site).await?,
+    };
+    Ok(Some((rows::record_named(name, &row, content, waits), hash)))
 }
 
 /// Replaces the text of a comment.

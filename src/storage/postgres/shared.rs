@@ -33,10 +33,15 @@ impl Shared {
         Self { derived: Derived::new(secret), names: RwLock::default(), news: Notify::new() }
     }
 
+    /// The name of a site that was read before.
+    pub(super) fn known_name(&self, site: SiteId) -> Option<Arc<str>> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).get(&site).map(Arc::clone)
+    }
+
     /// The name of a site. Names never change and numbers are never used again, so what was read once stays right.
     pub(super) async fn site_name(&self, db: &Db, site: SiteId) -> Result<Arc<str>> {
-        if let Some(name) = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&site) {
-            return Ok(Arc::clone(name));
+        if let Some(name) = self.known_name(site) {
+            return Ok(name);
         }
         let found = db.query_opt("SELECT name FROM site WHERE id = $1", &[&number(site)]).await?;
         let found = found.ok_or_else(|| StoreError::Corrupt(format!("site {} is missing", site.0)))?;
