@@ -9,7 +9,7 @@ use super::db::{Cells as _, Params, number, signed};
 use super::lookups::Found;
 use super::rows::{self, Row};
 use super::shared::Shared;
-use super::together::{self, JOINING, Outcome};
+use super::together::{self, Outcome};
 use super::work::{Work, transact};
 use super::{
     PostgresStore, appeals, articles, campaigns, learning, outbox, privacy, queue, reports, rulings, samples,
@@ -129,7 +129,7 @@ impl Prepared {
     async fn wait_turn(&self, work: &Work) -> Result<()> {
         let brings_news = self.membership.as_ref().is_some_and(|membership| membership.news.is_some());
         let lock = if brings_news { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
-        work.execute(&format!("SELECT {lock}($1)"), &[&JOINING]).await?;
+        work.execute(&format!("SELECT {lock}($1)"), &[&work.locks.joining]).await?;
         Ok(())
     }
 }
