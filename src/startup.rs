@@ -136,7 +136,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let its_store = || Arc::clone(&store);
     let webhooks = config.webhooks.clone();
     let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), config.sanctions.clone());
-    let sanctions = Arc::new(sanctions);
+    let sanctions = Arc::new(if among.is_some() { sanctions.hearing_of_changes() } else { sanctions });
     let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), config.reports);
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());

@@ -26,8 +26,10 @@ use crate::domain::store::{
 };
 use crate::domain::time::Timestamp;
 
-/// How long what was read is believed, in milliseconds.
+/// How long what was read is believed, in milliseconds: a command beside the service may change it.
 const REMEMBERED_MS: i64 = 3_000;
+/// The same where changes are told: for what is told and does not arrive.
+const REMEMBERED_TOLD_MS: i64 = 60_000;
 /// Comments that a new sanction rejects at most.
 const REJECTED_MAX: usize = 1_000;
 /// Comments looked through for those, in the queue and among the approved ones each.
@@ -149,6 +151,7 @@ pub struct Sanctions {
     webhooks: outbox::Config,
     config: Config,
     key: [u8; 32],
+    remembered_ms: i64,
     known: Mutex<Option<Arc<InForce>>>,
     reading: tokio::sync::Mutex<()>,
 }
@@ -164,9 +167,16 @@ impl Sanctions {
             webhooks,
             config,
             key,
+            remembered_ms: REMEMBERED_MS,
             known: Mutex::default(),
             reading: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The same where others tell of their changes, so that there is no need to look: whoever hears of one calls [`Self::renew`].
+    #[must_use]
+    pub fn hearing_of_changes(self) -> Self {
+        Self { remembered_ms: REMEMBERED_TOLD_MS, ..self }
     }
 
     /// What sanctions say about a comment.
@@ -442,8 +452,9 @@ impl Sanctions {
     fn known(&self, now: Timestamp) -> Option<Arc<InForce>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Requests read the clock before they come here: one that is a little earlier than the last read is no reason to read again.
-        let is_fresh =
-            |read_at: Timestamp| now < read_at.plus_millis(REMEMBERED_MS) && now > read_at.plus_millis(-REMEMBERED_MS);
+        let is_fresh = |read_at: Timestamp| {
+            now < read_at.plus_millis(self.remembered_ms) && now > read_at.plus_millis(-self.remembered_ms)
+        };
         known.as_ref().filter(|known| is_fresh(known.read_at)).map(Arc::clone)
     }
 

@@ -584,6 +584,9 @@ pub trait Store:
 
     /// What is recorded under this id, with the hash of its content: asked before any limit, so it is cheap when there is none.
     async fn comment_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<(Record, ContentHash)>>;
+    /// Whether a comment is recorded under this id; where it was looked for a moment ago and not there, whether it was then. Asked several times
+    /// on one comment's way, so it is cheap when there is none.
+    async fn comment_is_stored(&self, site: SiteId, id: &str) -> Result<bool>;
     /// Stores a judged comment, its article and its place in the queue, in one commit. Of two calls with one id, one
     /// stores and the other finds it stored.
     async fn comment_record(&self, new: NewRecord) -> Result<Recording>;

@@ -1,9 +1,12 @@
 //! Reading what clients send: bounded, and with the name of what is wrong.
 
+use actix_web::http::Uri;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt as _;
 use serde::de::{DeserializeOwned, Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use url::form_urlencoded;
 
 use super::objects::Objects;
 use super::problem::Problem;
@@ -11,7 +14,7 @@ use super::problem::Problem;
 /// The body as JSON.
 ///
 /// # Errors
-/// 413 over `most` bytes, 415 for another content type, 400 when it is not JSON, 422 when a field is missing or of the wrong type.
+/// 413 over `most` bytes, 415 for another content type, 400 when it is not JSON, 422 when a field is missing, of the wrong type, or holds a NUL.
 pub(super) async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: web::Payload,
@@ -22,7 +25,53 @@ pub(super) async fn json<T: DeserializeOwned>(
     if kind != "application/json" && !kind.ends_with("+json") {
         return Err(Problem::media_type("application/json"));
     }
-    parse(&bytes(payload, most).await?)
+    let bytes = bytes(payload, most).await?;
+    match field_with_nul(&bytes) {
+        Some(field) => Err(has_nul(&field)),
+        None => parse(&bytes),
+    }
+}
+
+/// No text that is kept has a NUL in it: not every engine could store it, and nobody writes one.
+pub(super) fn has_nul(field: &str) -> Problem {
+    Problem::invalid(field, "must not contain NUL")
+}
+
+/// The path of a text in `json` that holds a NUL, which JSON can only write as an escape.
+fn field_with_nul(json: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(json).ok()?;
+    if !text.contains("\\u0000") {
+        return None; // as good as always
+    }
+    let value: Value = serde_json::from_str(text).ok()?; // what is no JSON is told as that
+    let field = in_value(&value, "")?;
+    Some(if field.is_empty() { "body".to_owned() } else { field })
+}
+
+fn in_value(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::String(text) => text.contains('\0').then(|| path.to_owned()),
+        Value::Array(items) => items.iter().enumerate().find_map(|(at, item)| in_value(item, &format!("{path}[{at}]"))),
+        Value::Object(fields) => fields.iter().find_map(|(name, value)| {
+            if name.contains('\0') {
+                return Some(path.to_owned());
+            }
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            in_value(value, &path)
+        }),
+        Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+/// What is wrong with an address, if a NUL is: the parameter of the query, or the path.
+pub(super) fn nul_in_address(uri: &Uri) -> Option<Problem> {
+    let nul = |text: &str| text.contains("%00");
+    if let Some(query) = uri.query().filter(|query| nul(query)) {
+        let parameters = form_urlencoded::parse(query.as_bytes());
+        let named = parameters.into_iter().find(|(name, value)| value.contains('\0') && !name.contains('\0'));
+        return Some(has_nul(named.as_ref().map_or("query", |(name, _)| name)));
+    }
+    nul(uri.path()).then(|| has_nul("path"))
 }
 
 /// The body's bytes.
@@ -104,6 +153,40 @@ pub(super) fn id_alone(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nul_is_found_wherever_it_is() {
+        let cases: &[(&str, Option<&str>)] = &[
+            (r#"{"note": "a\u0000b"}"#, Some("note")),
+            (r#"{"target": {"value": "\u0000"}}"#, Some("target.value")),
+            (r#"{"items": [{"id": "a"}, {"id": "b\u0000"}]}"#, Some("items[1].id")),
+            (r#"{"author": {"a\u0000b": 5}}"#, Some("author")),
+            (r#""\u0000""#, Some("body")),
+            (r#"{"note": "a\\u0000b"}"#, None),
+            (r#"{"note": "a\\\u0000b"}"#, Some("note")),
+            (r#"{"note": "\u00001"}"#, Some("note")),
+            (r#"{"note": "no\u0001 no"}"#, None),
+        ];
+        for (json, field) in cases {
+            assert_eq!(field_with_nul(json.as_bytes()).as_deref(), *field, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_nul_in_an_address_is_named() {
+        let cases: &[(&str, Option<&str>)] = &[
+            ("/v1/comments?author=a%00b", Some("author: must not contain NUL")),
+            ("/v1/comments?author=a&section=%00", Some("section: must not contain NUL")),
+            ("/v1/comments?a%00=b", Some("query: must not contain NUL")),
+            ("/v1/comments/a%00b", Some("path: must not contain NUL")),
+            ("/v1/comments?author=a%2500", None),
+            ("/v1/comments/a%2500?b=%30%30", None),
+        ];
+        for (address, sentence) in cases {
+            let found = nul_in_address(&address.parse().unwrap());
+            assert_eq!(found.map(|problem| problem.to_string()).as_deref(), *sentence, "{address}");
+        }
+    }
 
     #[test]
     fn an_id_is_found_in_what_cannot_be_read() {

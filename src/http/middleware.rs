@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::{Error, ResponseError as _};
 
 use super::State;
+use super::body::nul_in_address;
 use super::console::{Asked, shown_as_page};
 
 tokio::task_local! {
@@ -40,7 +41,10 @@ pub(super) async fn around<B: MessageBody + 'static>(
     let is_api = request.path().starts_with("/v1");
     REQUEST_ID
         .scope(id.clone(), async move {
-            let response = next.call(request).await?.map_into_boxed_body();
+            let response = match nul_in_address(request.request().uri()) {
+                Some(problem) => request.into_response(problem.error_response()),
+                None => next.call(request).await?.map_into_boxed_body(),
+            };
             let mut response = shown_as_page(asked, response, &id);
             if let Ok(value) = HeaderValue::from_str(&id) {
                 response.headers_mut().insert(HEADER, value);

@@ -1,3 +1,4 @@
+use doorward::domain::people::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -130,6 +131,56 @@ async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
     }
     let list = read(app.request(Method::GET, "/v1/comments", &app.key).send().await.unwrap(), &[200]).await;
     assert_eq!(list["items"], json!([]), "something was stored");
+}
+
+/// Not every engine can store one, and an answer must not depend on the engine.
+#[tokio::test]
+async fn a_nul_is_refused_wherever_it_is_and_the_field_is_named() {
+    let app = TestApp::spawn().await;
+    let ann = app.person("ann@work.example", Role::Admin).await;
+    let of_person = [
+        (Method::GET, "/v1/comments?site=news&author=a%00b", None, "author"),
+        (Method::GET, "/v1/comments/a%00b?site=news", None, "path"),
+        (Method::GET, "/v1/comments/search?site=news&q=%00", None, "q"),
+        (Method::GET, "/v1/queue?section=%00", None, "section"),
+        (Method::GET, "/v1/authors/u-1?site=ne%00ws", None, "site"),
+        (Method::GET, "/v1/audit?q=%00", None, "q"),
+        (Method::POST, "/v1/sites/ne%00ws/model/reset", None, "path"),
+        (Method::POST, "/v1/queue/claims", Some(json!({"uids": [], "note": "\0"})), "note"),
+        (Method::POST, "/v1/decisions", Some(json!({"items": [], "note": "a\0b"})), "note"),
+        (Method::POST, "/v1/sanctions", Some(json!({"target": {"value": "a\0b"}})), "target.value"),
+        (Method::POST, "/v1/outbox/resend", Some(json!({"site": "\0"})), "site"),
+        (Method::POST, "/v1/authors/u-1/notes?site=news", Some(json!({"text": "\0"})), "text"),
+    ];
+    let of_site = [
+        (Method::GET, "/v1/comments?article=%00", None, "article"),
+        (Method::PUT, "/v1/articles/a-1", Some(json!({"title": "a\0b"})), "title"),
+        (Method::POST, "/v1/comments/c-1/reports", Some(json!({"reader": {"id": "u\0"}})), "reader.id"),
+        (Method::POST, "/v1/comments/c-1/votes", Some(json!({"reader_id": "u\0"})), "reader_id"),
+        (Method::POST, "/v1/comments/c-1/appeals", Some(json!({"text": "a\0b"})), "text"),
+        (Method::POST, "/v1/comments", Some(with_nul(|c| &mut c["id"])), "id"),
+        (Method::POST, "/v1/comments", Some(with_nul(|c| &mut c["article"]["section"])), "article.section"),
+        (Method::POST, "/v1/assess", Some(with_nul(|c| &mut c["author"]["email"])), "author.email"),
+    ];
+    let rows = of_person.into_iter().map(|row| (&ann, row)).chain(of_site.into_iter().map(|row| (&app.key, row)));
+    for (bearer, (method, path, body, field)) in rows {
+        let mut request = app.request(method, path, bearer);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let problem = read(request.send().await.unwrap(), &[422]).await;
+        assert_eq!(problem["field"], field, "{path}: {problem}");
+        assert_eq!(problem["detail"], format!("{field}: must not contain NUL"), "{path}");
+    }
+    let line = with_nul(|c| &mut c["author"]["name"]);
+    let answers = app.batch(&[line]).await;
+    assert_eq!(answers[0]["field"], "author.name", "{answers:?}");
+}
+
+fn with_nul(of: impl FnOnce(&mut Value) -> &mut Value) -> Value {
+    let mut comment = ordinary("c-1");
+    *of(&mut comment) = json!("a\0b");
+    comment
 }
 
 #[tokio::test]

@@ -111,6 +111,13 @@ async fn two_steps(visitor: &mut Visitor<'_>, password: &str, code: &str) -> Sta
 }
 
 #[tokio::test]
+async fn an_address_with_a_nul_is_refused() {
+    let app = TestApp::spawn().await;
+    let answer = Visitor::new(&app).form("/sign-in", &[("email", "a\0b@work.example"), ("password", "x")]).await;
+    assert_eq!(answer.status(), 422);
+}
+
+#[tokio::test]
 async fn whoever_is_not_signed_in_is_led_to_the_form_and_back() {
     let app = TestApp::spawn().await;
     let password = account(&app).await;

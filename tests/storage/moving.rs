@@ -359,6 +359,37 @@ async fn what_is_moved_is_what_was_there_whatever_stopped_it() {
     there.close().await;
 }
 
+/// A month that is too old goes as a partition, and what lies in none is kept for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_moved_lies_in_its_months() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    filled(&file).await;
+    let here: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&Config::sqlite(&file)).unwrap());
+    let news = Arc::new(here.sites().await.unwrap().into_iter().find(|site| &*site.name == "news").unwrap());
+    let years_ago = -3 * 365 * 86_400;
+    Made::new(&news, "old").at(years_ago).store(&*here).await;
+    Made::new(&news, "old").body("other words").at(years_ago + 1).revise(&*here).await.unwrap();
+    here.close().await;
+    drop(here);
+    moved(&file, &schema, small()).await.unwrap();
+
+    let client = client(&schema).await;
+    for table in ["comment", "revision", "happening"] {
+        let count = format!("SELECT (SELECT count(*) FROM {table}_rest), (SELECT count(*) FROM {table})");
+        let row = client.query_one(&count, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0, "{table}");
+        assert!(row.get::<_, i64>(1) > 0, "{table}");
+    }
+    let config = Config { retain_days: 365, ..schema.config() };
+    let there = PostgresStore::open(&config).await.unwrap();
+    assert_eq!(there.keep_room(at(300)).await.unwrap(), ["2023_11"]);
+    assert!(there.comment_find(news.id, &id("old")).await.unwrap().is_none());
+    assert!(there.comment_find(news.id, &id("c-1")).await.unwrap().is_some());
+    there.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_changed_on_the_way_is_found() {
     let Some(schema) = Schema::new().await else { return skipped() };

@@ -24,7 +24,7 @@ use doorward::storage::Config;
 use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};
 use tokio_postgres::NoTls;
 
-use crate::made::{Made, at, first_page, moderator, ruling, site};
+use crate::made::{Made, at, first_page, id, moderator, ruling, site};
 use crate::suite::Engine;
 
 /// Runs the suite where there is a database to run it on.
@@ -221,6 +221,53 @@ async fn a_lost_connection_is_made_anew_and_what_was_missed_is_said() {
     }
     one.tell(News::Hello);
     assert_eq!(heard(&two, |news| *news != News::Lost).await, News::Hello, "both listen again");
+}
+
+/// Whatever is asked at one moment is one statement: each has the answer to its own question, and the one that cannot be asked disturbs nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_asked_at_once_is_answered_each_by_its_own() {
+    let Some(engine) = Schema::new().await else { return skipped() };
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&engine.config()).await.unwrap());
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    for n in 0..20 {
+        let made = Made::new(&news, &format!("c-{n}")).author(&format!("u-{n}")).at(n);
+        let made = if n % 2 == 0 { made } else { made.held(None, &[], 0.5) };
+        made.store(&*store).await;
+    }
+    let asked = (0..300).map(|n| {
+        let (store, of) = (Arc::clone(&store), if n % 3 == 0 { &blog } else { &news }.id);
+        tokio::spawn(async move {
+            let name = format!("c-{}", n % 30);
+            let found = store.comment_find(of, &id(&name)).await.unwrap();
+            let is_stored = store.comment_is_stored(of, &name).await.unwrap();
+            let nul = store.comment_is_stored(of, "a\0b").await;
+            (n, name, found, is_stored, nul.is_err())
+        })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        let (n, name, found, is_stored, is_refused) = asked.await.unwrap();
+        let is_there = n % 3 != 0 && n % 30 < 20;
+        assert_eq!((found.is_some(), is_stored, is_refused), (is_there, is_there, true), "{n}");
+        if let Some((record, _)) = found {
+            assert_eq!((record.comment.id.as_str(), &*record.site, record.waits), (&*name, "news", n % 2 == 1));
+        }
+    }
+    let pasts = (0..60).map(|n| {
+        let (store, made) = (Arc::clone(&store), Made::new(&news, "new").author(&format!("u-{n}")));
+        tokio::spawn(async move { (n, store.author_past(&made.0.trace, at(100), 9).await.unwrap()) })
+    });
+    for past in pasts.collect::<Vec<_>>() {
+        let (n, past) = past.await.unwrap();
+        let (approved, held) = (u32::from(n < 20 && n % 2 == 0), u32::from(n < 20 && n % 2 == 1));
+        assert_eq!((past.approved, past.held), (approved, held), "{n}");
+        assert_eq!(past.last_at, (n < 20).then(|| at(n)));
+    }
+    // What was not there a moment ago is there once it is stored here.
+    assert!(!store.comment_is_stored(news.id, "late").await.unwrap());
+    Made::new(&news, "late").store(&*store).await;
+    assert!(store.comment_is_stored(news.id, "late").await.unwrap());
+    store.close().await;
+    assert!(store.comment_find(news.id, &id("c-1")).await.is_err(), "and nobody waits for ever");
 }
 
 /// Everything of the month goes, with its partitions; what came later, and the name of what went, are there to be used.

@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::local::LocalLimiter;
 use super::policies::{BadLimits, Config, Due, OnLimit, Policies, PolicyConfig, Waiting};
-use super::{Limiter, RateLimited, Subject};
+use super::{LimitState, Limiter, RateLimited, Subject};
 use crate::domain::shared::{Cell, Tally};
 use crate::domain::signal::Allowance;
 use crate::domain::time::Timestamp;
@@ -104,13 +104,26 @@ impl Limiter for SharedLimiter {
         let concluded = Waiting::conclude(&waiting);
         if concluded.is_ok() {
             let _ = self.alone().count(subject, now);
-        } else {
+        }
+        if waiting.iter().any(|waiting| waiting.nanos > 0) {
             let mut denied = self.denied();
-            for (cell, waiting) in cells.iter().zip(&waiting).filter(|(cell, it)| cell.refuses && it.nanos > 0) {
-                denied.note(cell.key, now, waiting.nanos);
+            for ((due, cell), waiting) in due.iter().zip(&cells).zip(&waiting).filter(|(_, it)| it.nanos > 0) {
+                denied.note(cell.key, Until { since: now.as_millis(), nanos: waiting.nanos, policy: due.at });
             }
         }
         concluded
+    }
+
+    /// As this node knows it: keys of which it let something through, and keys of which it was told that nothing more is let through.
+    fn state(&self, now: Timestamp) -> Vec<LimitState> {
+        let mut states = self.alone().state(now);
+        let denied = self.denied();
+        for (at, (state, policy)) in states.iter_mut().zip(self.policies.iter()).enumerate() {
+            state.quota = policy.quota.get();
+            state.limited = denied.count(at, now);
+            state.counted = state.counted.max(state.limited);
+        }
+        states
     }
 }
 
@@ -129,37 +142,51 @@ fn cell<'a>(due: &Due<'a>, subject: &Subject<'_>) -> Cell<'a> {
     }
 }
 
-/// Keys of which is known that nothing is let through: since when, in milliseconds, and for how many nanoseconds from then.
+/// Keys of which is known that nothing is let through.
 #[derive(Default)]
-struct Denied(HashMap<[u8; 16], (i64, u64)>);
+struct Denied(HashMap<[u8; 16], Until>);
+
+/// Since when, in milliseconds, for how many nanoseconds from then, and by the policy of which place.
+#[derive(Clone, Copy)]
+struct Until {
+    since: i64,
+    nanos: u64,
+    policy: usize,
+}
+
+impl Until {
+    /// Nanoseconds that are left; `None` when it is over. A clock that was set back tells nothing of what was noted.
+    fn left(&self, now: Timestamp) -> Option<u64> {
+        let elapsed = u64::try_from(now.as_millis() - self.since).ok()?.saturating_mul(1_000_000);
+        Some(self.nanos.saturating_sub(elapsed)).filter(|left| *left > 0)
+    }
+}
 
 impl Denied {
-    /// The longest of the refusals that are known.
+    /// The longest of the refusals that are known. Who is held is asked about each time: what is held takes from others.
     fn of(&self, due: &[Due<'_>], cells: &[Cell<'_>], now: Timestamp) -> Option<RateLimited> {
-        let left = |(since, nanos): &(i64, u64)| {
-            // A clock that was set back tells nothing of what was noted.
-            let elapsed = u64::try_from(now.as_millis() - since).ok()?.saturating_mul(1_000_000);
-            Some(nanos.saturating_sub(elapsed)).filter(|left| *left > 0)
-        };
-        let known = due.iter().zip(cells).filter_map(|(due, cell)| {
-            let left = left(self.0.get(&cell.key)?)?;
+        let refusing = due.iter().zip(cells).filter(|(_, cell)| cell.refuses);
+        let known = refusing.filter_map(|(due, cell)| {
+            let left = self.0.get(&cell.key)?.left(now)?;
             Some(due.policy.limited(left.div_ceil(1_000_000)))
         });
         known.max_by_key(|refused| refused.retry_after_ms)
     }
 
-    fn note(&mut self, key: [u8; 16], now: Timestamp, nanos: u64) {
-        let now = now.as_millis();
+    fn note(&mut self, key: [u8; 16], until: Until) {
         if self.0.len() >= DENIED_MAX {
-            let is_due = |since: i64, nanos: u64| {
-                u64::try_from(now - since).is_ok_and(|elapsed| elapsed.saturating_mul(1_000_000) >= nanos)
-            };
-            self.0.retain(|_, (since, nanos)| !is_due(*since, *nanos));
+            let now = Timestamp::from_millis(until.since);
+            self.0.retain(|_, known| known.left(now).is_some() || known.since > until.since);
             if self.0.len() >= DENIED_MAX {
                 self.0.clear();
             }
         }
-        self.0.insert(key, (now, nanos));
+        self.0.insert(key, until);
+    }
+
+    /// How many are known of that policy.
+    fn count(&self, policy: usize, now: Timestamp) -> usize {
+        self.0.values().filter(|until| until.policy == policy && until.left(now).is_some()).count()
     }
 }
 
@@ -251,6 +278,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_is_what_this_node_knows() {
+        for on_limit in [OnLimit::Refuse, OnLimit::Hold] {
+            let (told, limiter) = of(on_limit);
+            let shown = |at_ms: i64| {
+                let state = limiter.state(Timestamp::from_millis(1_795_000_000_000 + at_ms)).remove(0);
+                (state.quota, state.counted, state.limited)
+            };
+            assert_eq!(shown(0), (10, 0, 0));
+            assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within));
+            assert_eq!(shown(0), (10, 1, 0), "the quota of all nodes");
+            told.nanos.store(2_000_000_000, Ordering::Relaxed);
+            assert_ne!(take(&limiter, "anna", 0), Ok(Allowance::Within));
+            assert_eq!(shown(1_999), (10, 1, 1));
+            assert_eq!(shown(2_000).2, 0, "it is over");
+        }
+    }
+
+    #[test]
     fn alone_a_third_is_let_through_of_what_was_not_let_through_before() {
         let (told, limiter) = of(OnLimit::Refuse);
         for _ in 0..2 {
@@ -270,7 +315,7 @@ mod tests {
         for at in 0..u32::try_from(DENIED_MAX).expect("few") * 2 {
             let mut key = [0; 16];
             key[..4].copy_from_slice(&at.to_le_bytes());
-            denied.note(key, Timestamp::from_millis(1_000), 1_000_000_000);
+            denied.note(key, Until { since: 1_000, nanos: 1_000_000_000, policy: 0 });
             assert!(denied.0.len() <= DENIED_MAX);
         }
     }

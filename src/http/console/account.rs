@@ -9,6 +9,7 @@ use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use serde::Deserialize;
 
+use super::super::body::has_nul;
 use super::super::problem::Problem;
 use super::super::{State, auth};
 use super::frame::{Frame, LANG_COOKIE, Look, THEME_COOKIE, page_with};
@@ -185,6 +186,9 @@ pub async fn revoke(
     form: web::Form<RevokeForm>,
 ) -> Result<HttpResponse, Problem> {
     let session = auth::session_with(&state, &request, &form.csrf).await?;
+    if form.id.contains('\0') {
+        return Err(has_nul("id"));
+    }
     state.sign_in.revoke(&session.live.person, &form.id, state.clock.now()).await?;
     Ok(away("/account"))
 }

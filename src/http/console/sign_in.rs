@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
+use super::super::body::has_nul;
 use super::super::problem::Problem;
 use super::super::{State, auth, client};
 use super::frame::{Look, page_with};
@@ -82,6 +83,9 @@ pub async fn sign_in(
     state.addresses.note(&request, &state.config.trusted_proxies);
     let SignInForm { email, password, ticket, code, next } = form.into_inner();
     let (next, email) = (local(&next), email.trim());
+    if email.contains('\0') {
+        return Err(has_nul("email"));
+    }
     let (from, now) = (origin(&state, &request), state.clock.now());
     let step = if ticket.is_empty() {
         state.sign_in.begin(email, &password, &from, now).await

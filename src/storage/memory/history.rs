@@ -17,7 +17,6 @@ use super::campaigns::{Campaigns, Recognise, Shown};
 use super::pace::Paces;
 use super::recall::{Before, Recall, Window};
 use crate::domain::campaign::{self, LazyStances, Membership, Stances, Turn};
-use crate::domain::comment::ExternalId;
 use crate::domain::history::{AuthorPast, History, PastOf, Standing};
 use crate::domain::known::Known;
 use crate::domain::store::{self, Remembered, Store};
@@ -191,7 +190,8 @@ impl MemoryHistory {
         // The clocks of requests in flight differ a little, and what is known now is known whatever they said.
         let before = now.plus_millis(if as_of == AsOf::Now { 60_000 } else { 1 });
         let read = || self.store.author_past(trace, before, self.config.author_depth);
-        if self.is_stored(trace).await? {
+        // A new comment costs nothing here: stores know which names were not there a moment ago.
+        if self.store.comment_is_stored(trace.site, &trace.comment_id).await? {
             return Ok(self.marked(read().await?)); // an edit, or asked about again: seldom, and the store leaves the comment itself out
         }
         let started = {
@@ -212,12 +212,6 @@ impl MemoryHistory {
             state.keep_author(trace.author, entry, self.config.max_authors);
         }
         Ok(past)
-    }
-
-    /// Whether the store holds a comment of this name. It knows all names without reading, so that a new comment costs nothing here.
-    async fn is_stored(&self, trace: &Trace) -> store::Result<bool> {
-        let Ok(id) = ExternalId::parse("id", trace.comment_id.to_string()) else { return Ok(false) };
-        Ok(self.store.comment_find(trace.site, &id).await?.is_some())
     }
 
     fn marked(&self, mut past: AuthorPast) -> AuthorPast {

@@ -15,6 +15,8 @@ use super::source::Batch;
 use super::tables::{TABLES, Table};
 use crate::domain::store::{Result, StoreError};
 use crate::storage::Config;
+use crate::storage::postgres::error::is_there_already;
+use crate::storage::postgres::months::{MonthOf, PARTITIONED};
 use crate::storage::postgres::open::{MOVING, to_move_into};
 
 /// In `meta`, once a move is done: what it was from.
@@ -34,6 +36,8 @@ pub(super) struct Progress {
 pub(super) struct Target {
     client: Client,
     driven: JoinHandle<()>,
+    /// Months of which the partitions are there.
+    months: BTreeSet<MonthOf>,
 }
 
 impl Target {
@@ -41,7 +45,7 @@ impl Target {
     /// before, from the same source, stays.
     pub(super) async fn open(config: &Config, secret: &[u8; 32], from: &[u8]) -> std::result::Result<Self, MoveError> {
         let (client, driven) = to_move_into(config).await?;
-        let mut target = Self { client, driven };
+        let mut target = Self { client, driven, months: BTreeSet::new() };
         target.begin(secret, from).await?;
         Ok(target)
     }
@@ -113,6 +117,9 @@ impl Target {
 
     /// Writes a batch and how far the table has got with it, in one commit.
     pub(super) async fn write(&mut self, table: &Table, batch: &Batch, progress: &mut Progress) -> Result<()> {
+        if PARTITIONED.contains(&table.name) {
+            self.make_room(&batch.rows).await?;
+        }
         let work = self.client.transaction().await?;
         if !batch.rows.is_empty() {
             copy(&work, table, &batch.rows).await?;
@@ -128,6 +135,24 @@ impl Target {
         let rows = i64::try_from(progress.rows).unwrap_or(i64::MAX);
         work.execute(note, &[&table.step, &progress.after, &rows, &progress.done]).await?;
         Ok(work.commit().await?)
+    }
+
+    /// Makes the partitions of the months in which these comments lie: what lies in the partition for the rest is never dropped with its month.
+    async fn make_room(&mut self, rows: &[Vec<Cell>]) -> Result<()> {
+        for row in rows {
+            let [_, Cell::Uid(uid), ..] = row.as_slice() else { continue };
+            let month = MonthOf::of_uid(*uid)?;
+            if !self.months.insert(month) {
+                continue;
+            }
+            for table in PARTITIONED {
+                match self.client.batch_execute(&month.making(table)?).await.map_err(StoreError::from) {
+                    Err(error) if is_there_already(&error) => {}
+                    made => made?,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes a mark of the source.

@@ -14,8 +14,6 @@ use crate::domain::store::{
 use crate::domain::time::Timestamp;
 use crate::storage::chain::{self, Check, FROM, HEAD, Hash, NOTHING, chained, head_bytes, head_of, hex, names};
 
-/// What those who write lines take turns by.
-const LOCK: i64 = 0x646f_6f72_6175_6469;
 const COLUMNS: &str = "id, at, actor, name, action, subject, detail, chain";
 const LIST: &str = "audit";
 
@@ -25,9 +23,10 @@ pub(super) async fn write(work: &Work, entries: &[AuditEntry]) -> Result<()> {
         return Ok(());
     }
     let last = format!("SELECT {COLUMNS} FROM audit ORDER BY id DESC LIMIT 1");
+    let turn: Params<'_> = &[&work.locks.audit];
     // Sent together, done one after the other: what is read is what the holder of the lock before committed.
     let (_, last, head, from) = tokio::try_join!(
-        work.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]),
+        work.execute("SELECT pg_advisory_xact_lock($1)", turn),
         work.query_opt(&last, &[]),
         meta(work, HEAD),
         meta(work, FROM),

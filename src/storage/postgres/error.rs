@@ -69,7 +69,7 @@ pub(super) fn is_conflict(error: &StoreError) -> bool {
 
 /// Whether a partition was made by somebody else at the same moment, or cannot be made because what it is for lies in the partition for the
 /// rest.
-pub(super) fn is_there_already(error: &StoreError) -> bool {
+pub(in crate::storage) fn is_there_already(error: &StoreError) -> bool {
     let such = [SqlState::DUPLICATE_TABLE, SqlState::UNIQUE_VIOLATION, SqlState::CHECK_VIOLATION];
     code(error).is_some_and(|code| such.contains(code))
 }

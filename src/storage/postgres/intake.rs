@@ -5,10 +5,11 @@ use std::sync::Arc;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-use super::db::{Cells as _, Db, Params, number, signed};
+use super::db::{Cells as _, Params, number, signed};
+use super::lookups::Found;
 use super::rows::{self, Row};
 use super::shared::Shared;
-use super::together::{self, JOINING, Outcome};
+use super::together::{self, Outcome};
 use super::work::{Work, transact};
 use super::{
     PostgresStore, appeals, articles, campaigns, learning, outbox, privacy, queue, reports, rulings, samples,
@@ -128,7 +129,7 @@ impl Prepared {
     async fn wait_turn(&self, work: &Work) -> Result<()> {
         let brings_news = self.membership.as_ref().is_some_and(|membership| membership.news.is_some());
         let lock = if brings_news { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
-        work.execute(&format!("SELECT {lock}($1)"), &[&JOINING]).await?;
+        work.execute(&format!("SELECT {lock}($1)"), &[&work.locks.joining]).await?;
         Ok(())
     }
 }
@@ -138,7 +139,14 @@ const ATTEMPTS: usize = 5;
 
 /// Stores a comment, unless it is stored.
 pub(super) async fn record(store: &PostgresStore, new: NewRecord) -> Result<Recording> {
-    let mut new = Box::new(Prepared::new(&store.shared, new)?);
+    let new = Box::new(Prepared::new(&store.shared, new)?);
+    let key = new.keys.id;
+    let recording = record_prepared(store, new).await;
+    store.lookups.stored(key); // or another node stored it; or nobody knows
+    recording
+}
+
+async fn record_prepared(store: &PostgresStore, mut new: Box<Prepared>) -> Result<Recording> {
     let mut is_known = false;
     if new.is_plain(&store.shared) {
         let (back, outcome) = store.batches.write(new).await?;
@@ -215,11 +223,19 @@ async fn record_alone(work: &Work, new: &Prepared, is_known: bool) -> Result<Opt
 }
 
 /// What is recorded under that id, with the hash of its content.
-pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Option<(Record, ContentHash)>> {
-    let Some(row) = rows::find(db, site, id.as_str()).await? else { return Ok(None) };
+pub(super) async fn find(
+    store: &PostgresStore,
+    site: SiteId,
+    id: &ExternalId,
+) -> Result<Option<(Record, ContentHash)>> {
+    let Some(Found { row, waits }) = store.lookups.comment(site, id.as_str()).await? else { return Ok(None) };
     let content = row.content()?;
     let hash = content.hash;
-    Ok(Some((rows::record(db, &row, content).await?, hash)))
+    let name = match store.shared.known_name(row.site) {
+        Some(name) => name,
+        None => store.shared.site_name(&store.db().await?, row.site).await?,
+    };
+    Ok(Some((rows::record_named(name, &row, content, waits), hash)))
 }
 
 /// Replaces the text of a comment.

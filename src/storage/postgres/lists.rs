@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::cursor::{cursor_of, limit, place_of};
 use super::db::{Cells as _, Db, number};
 use super::rows::{self, Row};
+use super::shared::Shared;
 use super::{rulings, uid};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{DecidedBy, Record, Status};
@@ -211,32 +212,64 @@ pub(super) async fn place(db: &Db, uid: Uuid) -> Result<Option<Place>> {
     }
 }
 
-/// What became of an author's comments before a moment. The comment of `trace` itself is never part of it.
-pub(super) async fn author_past(db: &Db, trace: &Trace, before: Timestamp, depth: usize) -> Result<AuthorPast> {
+/// What became of an author's comments before a moment: a question. The comment that asks is never part of it.
+pub(super) struct Before {
+    author: i64,
+    before: Uuid,
+    site: i32,
+    name: String,
+    depth: i64,
+}
+
+impl Before {
+    pub(super) fn new(shared: &Shared, trace: &Trace, before: Timestamp, depth: usize) -> Self {
+        Self {
+            author: shared.hasher.author(trace.author).cast_signed(),
+            before: uid::first(before),
+            site: number(trace.site),
+            name: trace.comment_id.to_string(),
+            depth: i64::try_from(depth).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// What became of the earlier comments of each of these.
+pub(super) async fn pasts(db: &Db, all: &[Before]) -> Result<Vec<AuthorPast>> {
     let [approved, held, rejected] = [Status::Approved, Status::Held, Status::Rejected].map(codec::status_code);
     let person = codec::decided_by_code(DecidedBy::Person);
+    // Arrays out of a SELECT have no length that the planner knows, so that it makes one plan for any number of them, and that one once.
     let read = format!(
-        "SELECT count(*) FILTER (WHERE status = {approved}), count(*) FILTER (WHERE status = {approved} AND decided_by = {person}),
-           count(*) FILTER (WHERE status = {rejected}), count(*) FILTER (WHERE status = {rejected} AND decided_by = {person}),
-           count(*) FILTER (WHERE status = {held}), min(received_at), max(received_at)
-         FROM (SELECT c.status, c.decided_by, c.received_at FROM comment c WHERE c.author = $1 AND c.uid < $2
-           AND c.uid IS DISTINCT FROM (SELECT n.comment FROM comment_name n WHERE n.site = $3 AND n.name = $4)
-           ORDER BY c.uid DESC LIMIT $5) before"
+        "SELECT k.at, past.* FROM unnest((SELECT $1::int8[]), (SELECT $2::uuid[]), (SELECT $3::int4[]), (SELECT $4::text[]), (SELECT $5::int8[]))
+           WITH ORDINALITY k (author, before, site, name, depth, at)
+         CROSS JOIN LATERAL (
+           SELECT count(*) FILTER (WHERE status = {approved}), count(*) FILTER (WHERE status = {approved} AND decided_by = {person}),
+             count(*) FILTER (WHERE status = {rejected}), count(*) FILTER (WHERE status = {rejected} AND decided_by = {person}),
+             count(*) FILTER (WHERE status = {held}), min(received_at), max(received_at)
+           FROM (SELECT c.status, c.decided_by, c.received_at FROM comment c WHERE c.author = k.author AND c.uid < k.before
+             AND c.uid IS DISTINCT FROM (SELECT n.comment FROM comment_name n WHERE n.site = k.site AND n.name = k.name)
+             ORDER BY c.uid DESC LIMIT k.depth) found
+         ) past ORDER BY k.at"
     );
-    let author = db.hasher.author(trace.author).cast_signed();
-    let depth = i64::try_from(depth).unwrap_or(i64::MAX);
-    let id: &str = &trace.comment_id;
-    let row = db.query_one(&read, &[&author, &uid::first(before), &number(trace.site), &id, &depth]).await?;
+    let authors: Vec<i64> = all.iter().map(|it| it.author).collect();
+    let before: Vec<Uuid> = all.iter().map(|it| it.before).collect();
+    let sites: Vec<i32> = all.iter().map(|it| it.site).collect();
+    let names: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
+    let depths: Vec<i64> = all.iter().map(|it| it.depth).collect();
+    let rows = db.query(&read, &[&authors, &before, &sites, &names, &depths]).await?;
+    rows.iter().map(past).collect()
+}
+
+fn past(row: &tokio_postgres::Row) -> Result<AuthorPast> {
     let count = |at| row.cell::<i64>(at).map(|count| u32::try_from(count).unwrap_or(u32::MAX));
     let moment = |at| Ok::<_, StoreError>(row.cell::<Option<i64>>(at)?.map(Timestamp::from_millis));
     Ok(AuthorPast {
-        approved: count(0)?,
-        approved_by_person: count(1)?,
-        rejected: count(2)?,
-        rejected_by_person: count(3)?,
-        held: count(4)?,
-        first_at: moment(5)?,
-        last_at: moment(6)?,
+        approved: count(1)?,
+        approved_by_person: count(2)?,
+        rejected: count(3)?,
+        rejected_by_person: count(4)?,
+        held: count(5)?,
+        first_at: moment(6)?,
+        last_at: moment(7)?,
         ..AuthorPast::default()
     })
 }

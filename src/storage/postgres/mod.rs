@@ -14,11 +14,12 @@ mod campaigns;
 mod cursor;
 mod db;
 mod deliveries;
-mod error;
+pub(in crate::storage) mod error;
 mod intake;
 mod learning;
 mod lists;
-mod months;
+mod lookups;
+pub(in crate::storage) mod months;
 mod nodes;
 pub(in crate::storage) mod open;
 mod outbox;
@@ -50,6 +51,7 @@ use uuid::Uuid;
 pub use self::bulletin::PostgresBulletin;
 use self::db::Db;
 pub use self::error::OpenError;
+use self::lookups::Lookups;
 use self::shared::Shared;
 use self::together::Batches;
 use self::work::{Work, transact};
@@ -81,6 +83,7 @@ pub struct PostgresStore {
     pool: Pool,
     shared: Arc<Shared>,
     batches: Batches,
+    lookups: Lookups,
     retain_days: u32,
 }
 
@@ -93,7 +96,8 @@ impl PostgresStore {
         let opened = open::open(config).await?;
         let shared = Arc::new(Shared::new(&opened.secret));
         let batches = Batches::start(&opened.pool, &shared);
-        Ok(Self { pool: opened.pool, shared, batches, retain_days: config.retain_days })
+        let lookups = Lookups::open(&opened.pool, &shared);
+        Ok(Self { pool: opened.pool, shared, batches, lookups, retain_days: config.retain_days })
     }
 
     /// A connection to read with.
@@ -118,8 +122,11 @@ impl PostgresStore {
 #[async_trait]
 impl Store for PostgresStore {
     async fn comment_find(&self, site: SiteId, id: &ExternalId) -> Result<Option<(Record, ContentHash)>> {
-        let db = self.db().await?;
-        intake::find(&db, site, id).await
+        intake::find(self, site, id).await
+    }
+
+    async fn comment_is_stored(&self, site: SiteId, id: &str) -> Result<bool> {
+        self.lookups.is_stored(site, id).await
     }
 
     async fn comment_record(&self, new: NewRecord) -> Result<Recording> {
@@ -161,8 +168,7 @@ impl Store for PostgresStore {
     }
 
     async fn author_past(&self, trace: &Trace, before: Timestamp, depth: usize) -> Result<AuthorPast> {
-        let db = self.db().await?;
-        lists::author_past(&db, trace, before, depth).await
+        self.lookups.past(lists::Before::new(&self.shared, trace, before, depth)).await
     }
 
     async fn remembered(

@@ -4,6 +4,7 @@
 //! of these comments is deleted before, in steps that no lock outlives; whatever stops it, the next look goes on.
 
 use time::{Date, Duration, Month, OffsetDateTime};
+use uuid::Uuid;
 
 use super::PostgresStore;
 use super::db::{Cells as _, Db};
@@ -15,7 +16,7 @@ use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 
 /// What is partitioned by months.
-const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
+pub(in crate::storage) const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
 /// What else is kept of a comment, in a column `comment`. Names are freed with it: a site may use them again.
 const BESIDE: [&str; 13] = [
     "queue",
@@ -67,14 +68,12 @@ impl PostgresStore {
 
     /// Nothing happens where it is there, or where comments of that month lie in the partition for the rest already: there they stay.
     async fn month_make(&self, month: MonthOf) -> Result<()> {
-        let (first, next) = (uid::first(month.begin()), uid::first(month.next()?.begin()));
         for table in PARTITIONED {
-            let name = format!("{table}_{}", month.name());
             let is_there = "SELECT to_regclass($1) IS NOT NULL";
-            if self.db().await?.query_one(is_there, &[&name]).await?.cell(0)? {
+            if self.db().await?.query_one(is_there, &[&month.partition(table)]).await?.cell(0)? {
                 continue;
             }
-            let make = format!("CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{next}')");
+            let make = month.making(table)?;
             let made: Result<()> = transact!(self, work => {
                 work.batch(LOCK_WAIT).await?;
                 work.batch(&make).await
@@ -105,7 +104,7 @@ impl PostgresStore {
     }
 
     /// Does `change` to a part of the table after the other, each in its own commit.
-    async fn step_through(&self, table: &str, change: &str, first: uuid::Uuid, next: uuid::Uuid) -> Result<()> {
+    async fn step_through(&self, table: &str, change: &str, first: Uuid, next: Uuid) -> Result<()> {
         let db = self.db().await?;
         let size = "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint";
         let blocks: i64 = db.query_one(size, &[&table]).await?.cell(0)?;
@@ -148,8 +147,8 @@ async fn months(db: &Db) -> Result<Vec<MonthOf>> {
 }
 
 /// A month of UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct MonthOf(Date);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::storage) struct MonthOf(Date);
 
 impl MonthOf {
     fn of(at: Timestamp) -> Result<Self> {
@@ -168,6 +167,24 @@ impl MonthOf {
 
     fn begin(self) -> Timestamp {
         Timestamp::from_millis(self.0.midnight().assume_utc().unix_timestamp().saturating_mul(1_000))
+    }
+
+    /// In which a comment of that uid lies.
+    pub(in crate::storage) fn of_uid(uid: Uuid) -> Result<Self> {
+        let ms = i64::try_from(uid.as_u128() >> 80).unwrap_or(i64::MAX); // 48 bits are fewer
+        Self::of(Timestamp::from_millis(ms))
+    }
+
+    /// What makes its partition of a table.
+    pub(in crate::storage) fn making(self, table: &str) -> Result<String> {
+        let (first, next) = (uid::first(self.begin()), uid::first(self.next()?.begin()));
+        let name = self.partition(table);
+        Ok(format!("CREATE TABLE {name} PARTITION OF {table} FOR VALUES FROM ('{first}') TO ('{next}')"))
+    }
+
+    /// Its partition of a table.
+    fn partition(self, table: &str) -> String {
+        format!("{table}_{}", self.name())
     }
 
     fn name(self) -> String {
@@ -195,5 +212,8 @@ mod tests {
         assert_eq!(january.name(), "2027_01");
         assert_eq!(MonthOf::named("comment_2027_01"), Some(january));
         assert_eq!(MonthOf::named("comment_rest"), None);
+        let last = uid::first(january.begin().plus_millis(-1));
+        assert_eq!(MonthOf::of_uid(last).unwrap().name(), "2026_12");
+        assert_eq!(MonthOf::of_uid(uid::first(january.begin())).unwrap(), january);
     }
 }

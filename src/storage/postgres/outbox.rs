@@ -175,13 +175,11 @@ async fn sites(db: &Db, now: Timestamp) -> Result<Vec<SiteId>> {
     db.query(&read, &[&now.as_millis()]).await?.iter().map(|row| row.site(0)).collect()
 }
 
-/// What those who take from a site's outbox hold together, and whoever sends its dead letters again holds alone: a letter that comes back to
-/// life is older than others of its comment, and one of those could be on its way unseen, in a transaction that has not ended yet.
-const OUTBOX_LOCK: i32 = 0x6f75_7462;
-
+/// Whoever sends dead letters again holds the lock alone that is held here: a letter that comes back to life is older than others of its comment,
+/// and one of those could be on its way unseen, in a transaction that has not ended yet.
 async fn take(work: &Work, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
     // Awaited before the next is sent: what that sees begins when this lock is there.
-    work.query("SELECT pg_advisory_xact_lock_shared($1, $2)", &[&OUTBOX_LOCK, &number(site)]).await?;
+    work.query("SELECT pg_advisory_xact_lock_shared($1, $2)", &[&work.locks.outbox, &number(site)]).await?;
     // As an array the numbers are looked up by the index, however many a plan for any number expects.
     let take = format!(
         "UPDATE outbox t SET attempts = t.attempts + 1, taken_until = $4 WHERE t.site = $2 AND t.id = ANY (ARRAY( \
@@ -406,7 +404,7 @@ const LIST: &str = "outbox";
 async fn resend(work: &Work, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
     let lock = "SELECT s.id, pg_advisory_xact_lock($1, s.id) FROM (SELECT id FROM site \
                 WHERE ($2::text IS NULL OR name = $2) AND ($3::text[] IS NULL OR name = ANY($3)) ORDER BY id) s";
-    let locked = work.query(lock, &[&OUTBOX_LOCK, &filter.site, &filter.within]).await?;
+    let locked = work.query(lock, &[&work.locks.outbox, &filter.site, &filter.within]).await?;
     let sites: Vec<i32> = locked.iter().map(|row| row.cell(0)).collect::<Result<_>>()?;
     let again = "UPDATE outbox SET dead_at = NULL, next_at = greatest($1, not_before), not_before = greatest($1, not_before), \
                  attempts = least(attempts, 1), refused_since = NULL, problem = NULL \

@@ -7,7 +7,7 @@ use super::cursor::{cursor_of, limit, place_of};
 use super::db::{Cells as _, Db, number, signed};
 use super::rows::{self, Row};
 use super::work::Work;
-use super::{appeals, intake, reports, rulings, sanctions, uid};
+use super::{appeals, batch, intake, reports, rulings, sanctions, uid};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
 use crate::domain::sanction::{Target, TargetKind};
@@ -130,12 +130,14 @@ pub(super) async fn erase(
     while let Some(from) = below {
         let (found, last) = comments_of(work, site, author, from, STEP).await?;
         let uids: Vec<Uuid> = found.iter().map(|(row, _)| row.uid).collect();
-        for row in rows_of(work, site, &uids, "FOR UPDATE").await? {
+        let locked = rows_of(work, site, &uids, "FOR UPDATE").await?;
+        let wipes = locked.iter().map(|row| async move {
             let content = row.content()?;
-            let place = rulings::place_of(work, &row, &content).await?;
-            let trace = intake::wipe(work, &row, &content.comment.id, by, at).await?;
-            erased.comments.push(ErasedComment { uid: row.uid, trace, place, status: row.status });
-        }
+            let place = rulings::place_of(work, row, &content).await?;
+            let trace = intake::wipe(work, row, &content.comment.id, by, at).await?;
+            Ok(ErasedComment { uid: row.uid, trace, place, status: row.status })
+        });
+        erased.comments.extend(batch::each(wipes.collect()).await?);
         below = last;
     }
     erased.comments.sort_unstable_by_key(|comment| std::cmp::Reverse(comment.uid)); // newest first

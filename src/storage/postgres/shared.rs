@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::Notify;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::db::{Cells as _, Db, number};
 use crate::domain::site::SiteId;
@@ -17,6 +18,30 @@ pub(super) struct Shared {
     names: RwLock<HashMap<SiteId, Arc<str>>>,
     /// That a commit wrote something to be told to sites.
     pub news: Notify,
+    pub locks: Locks,
+}
+
+/// Advisory locks, which a whole database shares: each installation in it has numbers of its own, made from its secret.
+pub(super) struct Locks {
+    /// What those take turns by who write comments and who recognise campaigns. Comments are written under it shared. Whoever writes what is
+    /// new of a campaign holds it alone, and first: earlier comments that belong to it are then either stored, or not begun and told to join.
+    pub joining: i64,
+    /// What those who write lines of the audit record take turns by.
+    pub audit: i64,
+    /// With a site: what those who take from its outbox hold together, and whoever sends its dead letters again holds alone.
+    pub outbox: i32,
+}
+
+impl Locks {
+    fn new(derived: &Derived) -> Self {
+        let number = |purpose: &str| xxh3_64_with_seed(purpose.as_bytes(), derived.hasher.0);
+        let [_, _, _, _, outbox @ ..] = number("outbox").to_le_bytes();
+        Self {
+            joining: number("joining").cast_signed(),
+            audit: number("audit").cast_signed(),
+            outbox: i32::from_le_bytes(outbox),
+        }
+    }
 }
 
 /// What is made from the secret reads as a part of this.
@@ -30,13 +55,20 @@ impl Deref for Shared {
 
 impl Shared {
     pub(super) fn new(secret: &[u8; 32]) -> Self {
-        Self { derived: Derived::new(secret), names: RwLock::default(), news: Notify::new() }
+        let derived = Derived::new(secret);
+        let locks = Locks::new(&derived);
+        Self { derived, names: RwLock::default(), news: Notify::new(), locks }
+    }
+
+    /// The name of a site that was read before.
+    pub(super) fn known_name(&self, site: SiteId) -> Option<Arc<str>> {
+        self.names.read().unwrap_or_else(PoisonError::into_inner).get(&site).map(Arc::clone)
     }
 
     /// The name of a site. Names never change and numbers are never used again, so what was read once stays right.
     pub(super) async fn site_name(&self, db: &Db, site: SiteId) -> Result<Arc<str>> {
-        if let Some(name) = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&site) {
-            return Ok(Arc::clone(name));
+        if let Some(name) = self.known_name(site) {
+            return Ok(name);
         }
         let found = db.query_opt("SELECT name FROM site WHERE id = $1", &[&number(site)]).await?;
         let found = found.ok_or_else(|| StoreError::Corrupt(format!("site {} is missing", site.0)))?;

@@ -31,10 +31,6 @@ const BATCHES: usize = 2;
 /// The same of comments that are held, which are few.
 const BATCHES_HELD: usize = 1;
 
-/// What those take turns by who write comments and who recognise campaigns. Comments are written under it shared. Whoever writes what is new
-/// of a campaign holds it alone, and first: earlier comments that belong to it are then either stored, or not begun and told to join.
-pub(super) const JOINING: i64 = 0x646f_6f72_6a6f_696e;
-
 /// What became of a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -173,7 +169,8 @@ impl Writer {
         db.prepare(&INSERT).await?;
         // A plan for any number of comments is made once, and not anew each time for the number that came.
         let begin = format!(
-            "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SELECT pg_advisory_xact_lock_shared({JOINING})"
+            "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SELECT pg_advisory_xact_lock_shared({})",
+            self.shared.locks.joining
         );
         // Sent together, done one after the other: one way to the server and back for all.
         let ((), outcomes, ()) = tokio::try_join!(db.batch(&begin), insert(&db, batch, false), db.batch("COMMIT"))?;
@@ -183,7 +180,7 @@ impl Writer {
 
 /// Comments that are held, with their places in the queue.
 async fn insert_held(work: &Work, batch: &[&Prepared]) -> Result<Vec<(Uuid, Outcome)>> {
-    work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&JOINING]).await?;
+    work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&work.locks.joining]).await?;
     let outcomes = insert(work, batch, false).await?;
     let stored: HashMap<Uuid, Outcome> = outcomes.iter().copied().collect();
     let held = |new: &&&Prepared| new.content.status == Status::Held && stored.get(&new.uid) == Some(&Outcome::Stored);

@@ -141,6 +141,11 @@ impl Store for SqliteStore {
         self.readers.ask_shortly(find).await
     }
 
+    async fn comment_is_stored(&self, site: SiteId, id: &str) -> Result<bool> {
+        let Ok(id) = ExternalId::parse("id", id.to_owned()) else { return Ok(false) };
+        Ok(self.comment_find(site, &id).await?.is_some())
+    }
+
     async fn comment_record(&self, new: NewRecord) -> Result<Recording> {
         self.must_serve()?;
         let name = Arc::clone(&new.site.name);

@@ -130,12 +130,13 @@ impl<'a> Columns<'a> {
     }
 
     async fn write(&self, work: &Work) -> Result<()> {
-        // Whether the author had a comment approved there before is looked up in the same statement.
+        // Whether the author had a comment approved there before is looked up in the same statement. By the author alone: a planner that does
+        // not know the table yet would go through all comments of the site, newest first.
         let write = format!(
             "INSERT INTO queue (site, comment, category, signals, section, lang, article, author, priority, held_at, campaign, author_known) \
              SELECT n.site, n.comment, n.category, n.signals, n.section, n.lang, n.article, n.author, n.priority, n.held_at, \
              (SELECT m.campaign FROM campaign_member m WHERE m.site = n.site AND m.comment = n.comment), \
-             EXISTS (SELECT 1 FROM (SELECT c.status FROM comment c WHERE c.site = n.site AND c.author = n.by AND c.uid < n.comment \
+             EXISTS (SELECT 1 FROM (SELECT c.status FROM comment c WHERE (c.site = n.site) IS TRUE AND c.author = n.by AND c.uid < n.comment \
              ORDER BY c.uid DESC LIMIT {}) before WHERE before.status = {}) \
              FROM unnest($1::integer[], $2::uuid[], $3::bigint[], $4::smallint[], $5::text[], $6::text[], $7::text[], $8::bigint[], \
              $9::bigint[], $10::double precision[], $11::bigint[]) \
