@@ -9,7 +9,8 @@ use doorward::domain::outbox::{Due, LetterFilter, Notice, Settled};
 use doorward::domain::people::Reach;
 use doorward::domain::readers::{Config, NewReport};
 use doorward::domain::site::Site;
-use doorward::domain::store::{HappeningKind, Ruling, RulingCategory, Store, UndoError};
+use doorward::domain::store::{AuditCheck, AuditEntry, HappeningKind, Ruling, RulingCategory, Store, UndoError};
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::join;
 use uuid::Uuid;
@@ -265,4 +266,22 @@ async fn what_is_taken_back_while_it_is_learned_is_noticed() {
         }
         assert!(nodes.one.label_ids(nodes.news.id).await.unwrap().is_empty());
     }
+}
+
+/// Connections that have checked the chain know how its head is read before they know how to wait for their turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chain_of_who_did_what_stays_whole_whatever_its_connections_read_before() {
+    let Some(nodes) = Nodes::start().await else { return };
+    let stores = [&nodes.one, &nodes.other];
+    let note = |store: &Arc<dyn Store>, number: usize| {
+        let (store, subject) = (Arc::clone(store), number.to_string());
+        async move {
+            let (action, detail) = ("test.note".to_owned(), String::new());
+            store.audit_note(AuditEntry { by: moderator(), action, subject, detail, at: at(1) }).await.unwrap();
+        }
+    };
+    join_all(stores.into_iter().cycle().take(24).map(|store| store.audit_verify(None))).await;
+    join_all(stores.into_iter().cycle().take(60).enumerate().map(|(number, store)| note(store, number))).await;
+    let checked = nodes.one.audit_verify(None).await.unwrap();
+    assert!(matches!(checked, AuditCheck::Whole { .. }), "{checked:?}");
 }
