@@ -22,6 +22,7 @@ mod months;
 mod nodes;
 pub(in crate::storage) mod open;
 mod outbox;
+mod patience;
 mod people;
 mod privacy;
 mod queue;
@@ -171,7 +172,8 @@ impl Store for PostgresStore {
         most: usize,
         mut each: Box<dyn FnMut(Remembered) + Send>,
     ) -> Result<()> {
-        let db = self.db().await?;
+        let db = self.snapshot().await?;
+        db.batch(patience::AT_LENGTH).await?;
         lists::remembered(&db, since, most, &mut *each).await
     }
 
@@ -181,7 +183,8 @@ impl Store for PostgresStore {
         author: &ExternalId,
         page: &PageRequest,
     ) -> std::result::Result<Page<Kept>, ListError> {
-        let db = self.db().await?;
+        let db = self.snapshot().await?;
+        db.batch(patience::AT_LENGTH).await?;
         privacy::export(&db, site, author, page).await
     }
 
@@ -207,7 +210,10 @@ impl Store for PostgresStore {
     }
 
     async fn delivery_prune(&self, before: Timestamp) -> Result<u64> {
-        transact!(self, work => deliveries::prune(&work, before).await)
+        transact!(self, work => {
+            work.batch(patience::AT_LENGTH).await?;
+            deliveries::prune(&work, before).await
+        })
     }
 
     async fn article_put(&self, site: SiteId, article: Article, at: Timestamp) -> Result<(Article, bool)> {
@@ -275,6 +281,7 @@ impl Store for PostgresStore {
 
     async fn audit_verify(&self, head: Option<[u8; 32]>) -> Result<AuditCheck> {
         let db = self.snapshot().await?;
+        db.batch(patience::AT_LENGTH).await?;
         audit::verify(&db, head).await
     }
 

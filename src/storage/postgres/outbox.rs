@@ -16,7 +16,7 @@ use super::cursor;
 use super::db::{Cells as _, Db, number, signed};
 use super::rows::{self, Row};
 use super::work::{Work, transact};
-use super::{PostgresStore, samples, uid};
+use super::{PostgresStore, patience, samples, uid};
 use crate::domain::appeal::AppealState;
 use crate::domain::decision::Record;
 use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled};
@@ -470,7 +470,10 @@ impl Outbox for PostgresStore {
 
     async fn outbox_prune(&self, before: Timestamp) -> Result<u64> {
         let delete = "DELETE FROM outbox WHERE dead_at IS NOT NULL AND dead_at < $1";
-        self.db().await?.execute(delete, &[&before.as_millis()]).await
+        transact!(self, work => {
+            work.batch(patience::AT_LENGTH).await?;
+            work.execute(delete, &[&before.as_millis()]).await
+        })
     }
 
     async fn outbox_state(&self) -> Result<OutboxState> {
