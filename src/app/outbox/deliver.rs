@@ -168,7 +168,7 @@ impl Deliverer {
                 tracing::warn!(site = receiver.name, "the receiver is gone (410): all its webhooks are dead letters");
             }
         }
-        if let Err(error) = self.store.outbox_settle(due.site, vec![(due.number, settled)], now).await {
+        if let Err(error) = self.store.outbox_settle(due.site, vec![(due.attempt(), settled)], now).await {
             // Its lease runs out, and it is sent again under the same id.
             tracing::error!(error = &error as &dyn std::error::Error, "what became of a webhook could not be noted");
         }
