@@ -399,8 +399,9 @@ impl Store for PostgresStore {
 
     async fn ready(&self) -> Result<()> {
         // A row that is written and taken back shows that it can be written, and that this is no copy that only reads.
-        let db = self.db().await?;
-        db.execute("UPDATE meta SET value = value WHERE name = 'needs'", &[]).await?;
+        let work = Work::around(self.db().await?);
+        work.batch("BEGIN; UPDATE meta SET value = value WHERE name = 'needs'; ROLLBACK").await?;
+        work.done();
         Ok(())
     }
 
