@@ -19,6 +19,7 @@ CREATE TRIGGER queue_follows_left AFTER DELETE ON campaign_member REFERENCING OL
     FOR EACH STATEMENT EXECUTE FUNCTION queue_follows_campaigns();
 CREATE FUNCTION queue_follows_merged() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM 1 FROM comment c JOIN changed m ON c.site = m.site AND c.uid = m.comment ORDER BY c.uid FOR KEY SHARE OF c;
     UPDATE queue q SET campaign = now.campaign FROM changed now
         JOIN before ON before.site = now.site AND before.comment = now.comment AND before.campaign <> now.campaign
         WHERE q.site = now.site AND q.comment = now.comment;

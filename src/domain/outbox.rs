@@ -66,12 +66,31 @@ pub struct Due {
     pub site: SiteId,
     /// Attempts, this one included.
     pub attempts: u32,
+    /// Until when nobody else gets it.
+    pub until: Timestamp,
     /// From when it could have been sent.
     pub not_before: Timestamp,
     /// Since when the receiver has done nothing but refuse it.
     pub refused_since: Option<Timestamp>,
     /// What to tell; `None` when it can no longer be said, because the comment is gone.
     pub notice: Option<Notice>,
+}
+
+impl Due {
+    /// The attempt that was begun when it was taken.
+    #[must_use]
+    pub const fn attempt(&self) -> Attempt {
+        Attempt { number: self.number, until: self.until }
+    }
+}
+
+/// One attempt at a notice. Whoever comes back after its time says nothing of the attempt that somebody else has begun since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attempt {
+    /// The notice's number.
+    pub number: i64,
+    /// Until when it was taken.
+    pub until: Timestamp,
 }
 
 /// What became of an attempt.
@@ -171,8 +190,9 @@ pub trait Outbox: Send + Sync {
     /// Takes at most `most` notices of a site that may be sent now, those due longest first and one for each comment, until `until`: nobody else gets
     /// them before. Each counts as attempted from here on, even if this process dies before it sends them.
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>>;
-    /// Notes what became of attempts to tell a site something, in one commit.
-    async fn outbox_settle(&self, site: SiteId, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()>;
+    /// Notes what became of attempts to tell a site something, in one commit. That the site has it counts however late it is said; anything else
+    /// only as long as nobody else has taken the notice.
+    async fn outbox_settle(&self, site: SiteId, settled: Vec<(Attempt, Settled)>, now: Timestamp) -> Result<()>;
     /// Where a site's notices go.
     async fn outbox_receiver(&self, site: SiteId, now: Timestamp) -> Result<Option<Receiver>>;
     /// What waits and what is dead, newest first.

@@ -15,6 +15,8 @@ mod nodes;
 mod outbox;
 mod people;
 mod postgres;
+mod postgres_faults;
+mod postgres_months;
 mod postgres_races;
 mod reads;
 mod sanctions_reports_appeals;

@@ -37,7 +37,7 @@ async fn take(store: &dyn Store, news: &Site, seconds: i64) -> Vec<Due> {
 }
 
 async fn settle(store: &dyn Store, due: &Due, settled: Settled, seconds: i64) {
-    store.outbox_settle(due.site, vec![(due.number, settled)], at(seconds)).await.unwrap();
+    store.outbox_settle(due.site, vec![(due.attempt(), settled)], at(seconds)).await.unwrap();
 }
 
 fn again(seconds: i64) -> Settled {
@@ -372,4 +372,20 @@ pub(crate) async fn whoever_delivers_is_woken_by_a_commit_that_tells(engine: &dy
     settle(&*store, &due[0], dead(), 3).await;
     assert_eq!(store.outbox_resend(&LetterFilter::default(), Timestamp::EPOCH).await.unwrap(), 1);
     store.outbox_news().await;
+}
+
+/// Its lease ran out, and the notice is on its way again.
+pub(crate) async fn whoever_comes_back_late_says_nothing_of_an_attempt_after_theirs(engine: &dyn Engine) {
+    let (store, news) = told(engine).await;
+    tell(&*store, &news, "c-1", 0).await;
+    let late = take(&*store, &news, 1).await.remove(0);
+    assert_eq!(take(&*store, &news, 70).await.len(), 1);
+    for settled in [again(71), dead(), gone("https://news.example/hooks")] {
+        settle(&*store, &late, settled, 71).await;
+        assert!(take(&*store, &news, 72).await.is_empty(), "it is on its way");
+        let state = store.outbox_state().await.unwrap();
+        assert_eq!((state.waiting, state.dead), (1, 0));
+    }
+    settle(&*store, &late, Settled::Delivered, 73).await;
+    assert_eq!(store.outbox_state().await.unwrap().waiting, 0, "the site has it, whoever says so");
 }

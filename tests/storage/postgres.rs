@@ -22,7 +22,7 @@ use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, T
 use doorward::domain::store::{QueueFilter, QueueSort, Store, UndoError};
 use doorward::storage::Config;
 use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
 use crate::suite::Engine;
@@ -86,8 +86,31 @@ impl Engine for Schema {
 }
 
 impl Schema {
+    pub(crate) fn name(&self) -> &str {
+        self.url.rsplit("%3D").next().unwrap()
+    }
+
+    /// The same for a program whose connections are called like the schema: [`Self::waits`] sees what becomes of them.
+    pub(crate) fn watched(&self) -> Config {
+        Config { url: format!("{}&application_name={}", self.url, self.name()), ..self.config() }
+    }
+
+    /// A connection of nobody's.
+    pub(crate) async fn stranger(&self) -> Client {
+        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// Done when a connection that is called like the schema waits for a lock.
+    pub(crate) async fn waits(&self) {
+        let stranger = self.stranger().await;
+        let read = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'";
+        while stranger.query_opt(read, &[&self.name()]).await.unwrap().is_none() {}
+    }
+
     /// Statements that no program of this version makes.
-    async fn run(&self, sql: &str) {
+    pub(crate) async fn run(&self, sql: &str) {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
         let driven = tokio::spawn(connection);
         client.batch_execute(sql).await.unwrap();
@@ -210,8 +233,7 @@ async fn hints_reach_the_other_nodes_of_the_installation_and_nobody_else() {
 async fn a_lost_connection_is_made_anew_and_what_was_missed_is_said() {
     let Some(schema) = Schema::new().await else { return skipped() };
     PostgresStore::open(&schema.config()).await.unwrap().close().await;
-    let name = schema.url.rsplit("%3D").next().unwrap();
-    let config = Config { url: format!("{}&application_name={name}", schema.url), ..schema.config() };
+    let (name, config) = (schema.name(), schema.watched());
     let one = PostgresBulletin::open(&config, "one").await.unwrap();
     let two = PostgresBulletin::open(&config, "two").await.unwrap();
     let cut = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{name}'");

@@ -9,7 +9,8 @@ use doorward::domain::outbox::{Due, LetterFilter, Notice, Settled};
 use doorward::domain::people::Reach;
 use doorward::domain::readers::{Config, NewReport};
 use doorward::domain::site::Site;
-use doorward::domain::store::{HappeningKind, Ruling, RulingCategory, Store, UndoError};
+use doorward::domain::store::{AuditCheck, AuditEntry, HappeningKind, Ruling, RulingCategory, Store, UndoError};
+use futures_util::future::join_all;
 use serde_json::json;
 use tokio::join;
 use uuid::Uuid;
@@ -152,13 +153,15 @@ async fn deliver(store: Arc<dyn Store>, news: Arc<Site>, road: Arc<Mutex<Road>>)
                 assert!(road.under_way.insert(about(due).0), "two notices of one comment are on their way");
             }
         }
+        // They are on their way for as long as a question to the database takes: others may take the next ones meanwhile.
+        store.outbox_state().await.unwrap();
         {
             let mut road = road.lock().unwrap();
             for due in &taken {
                 let (comment, version) = about(due);
                 assert!(road.under_way.remove(&comment));
                 road.arrived.entry(comment).or_default().push(version);
-                settled.push((due.number, Settled::Delivered));
+                settled.push((due.attempt(), Settled::Delivered));
             }
         }
         store.outbox_settle(news.id, settled, at(100)).await.unwrap();
@@ -196,7 +199,7 @@ async fn a_dead_letter_that_is_sent_again_never_meets_a_later_one_of_its_comment
         let ruled = nodes.one.rule(ruling(Action::Approve, &[&record], 1)).await.unwrap();
         let first = take(&nodes.one).await;
         let dead = Settled::Dead { problem: "it never came back".to_owned() };
-        nodes.one.outbox_settle(nodes.news.id, vec![(first[0].number, dead)], at(100)).await.unwrap();
+        nodes.one.outbox_settle(nodes.news.id, vec![(first[0].attempt(), dead)], at(100)).await.unwrap();
         nodes.one.rule(ruling(Action::Reject, &[&ruled.applied[0].0], 2)).await.unwrap();
         let all = LetterFilter::default();
         let (here, sent, there) = join!(take(&nodes.one), nodes.other.outbox_resend(&all, at(100)), take(&nodes.other));
@@ -204,7 +207,7 @@ async fn a_dead_letter_that_is_sent_again_never_meets_a_later_one_of_its_comment
         assert_eq!(here.len() + there.len(), 1, "one of the two, and one of the nodes");
         let mut waiting = [here, there].concat();
         while let Some(due) = waiting.pop() {
-            nodes.one.outbox_settle(nodes.news.id, vec![(due.number, Settled::Delivered)], at(100)).await.unwrap();
+            nodes.one.outbox_settle(nodes.news.id, vec![(due.attempt(), Settled::Delivered)], at(100)).await.unwrap();
             waiting.extend(take(&nodes.one).await);
         }
         assert_eq!(nodes.one.outbox_state().await.unwrap().waiting, 0);
@@ -265,4 +268,22 @@ async fn what_is_taken_back_while_it_is_learned_is_noticed() {
         }
         assert!(nodes.one.label_ids(nodes.news.id).await.unwrap().is_empty());
     }
+}
+
+/// Connections that have checked the chain know how its head is read before they know how to wait for their turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chain_of_who_did_what_stays_whole_whatever_its_connections_read_before() {
+    let Some(nodes) = Nodes::start().await else { return };
+    let stores = [&nodes.one, &nodes.other];
+    let note = |store: &Arc<dyn Store>, number: usize| {
+        let (store, subject) = (Arc::clone(store), number.to_string());
+        async move {
+            let (action, detail) = ("test.note".to_owned(), String::new());
+            store.audit_note(AuditEntry { by: moderator(), action, subject, detail, at: at(1) }).await.unwrap();
+        }
+    };
+    join_all(stores.into_iter().cycle().take(24).map(|store| store.audit_verify(None))).await;
+    join_all(stores.into_iter().cycle().take(60).enumerate().map(|(number, store)| note(store, number))).await;
+    let checked = nodes.one.audit_verify(None).await.unwrap();
+    assert!(matches!(checked, AuditCheck::Whole { .. }), "{checked:?}");
 }

@@ -39,18 +39,19 @@ async fn told(store: &dyn Store, site: &Site, seconds: i64) -> Vec<String> {
         }
         let mut settled = Vec::new();
         for one in due {
+            let attempt = one.attempt();
             all.push(match one.notice.unwrap() {
                 Notice::Status { record, .. } => format!("{} {}", record.comment.id, record.status.name()),
                 Notice::Erased { id, .. } => format!("{id} erased"),
                 Notice::Appeal { state, record, .. } => format!("{} appeal {}", record.comment.id, state.name()),
             });
-            settled.push((one.number, doorward::domain::outbox::Settled::Delivered));
+            settled.push((attempt, doorward::domain::outbox::Settled::Delivered));
         }
         store.outbox_settle(site.id, settled, at(seconds)).await.unwrap();
     }
 }
 
-fn ban(site: Option<&Site>) -> NewSanction {
+pub(crate) fn ban(site: Option<&Site>) -> NewSanction {
     NewSanction {
         site: site.map(|site| site.id),
         measure: Measure::Ban,
@@ -71,7 +72,7 @@ async fn add(store: &dyn Store, new: NewSanction) -> Sanction {
 }
 
 /// A comment that a sanction rejected.
-fn banned(made: Made, sanction: &Sanction, without: Status) -> Made {
+pub(crate) fn banned(made: Made, sanction: &Sanction, without: Status) -> Made {
     let Made(mut record) = made.rejected();
     record.decided_by = DecidedBy::Rule;
     record.effect = Some(Effect { sanction: sanction.number, without });
@@ -624,7 +625,7 @@ pub(crate) async fn a_dead_answer_to_an_appeal_outlives_what_is_told_later_of_it
     store.appeal_answer(answer(&first, false, 2)).await.unwrap();
     let due = store.outbox_take(news.id, 1, at(12), at(60)).await.unwrap();
     let dead = doorward::domain::outbox::Settled::Dead { problem: "refused".to_owned() };
-    store.outbox_settle(news.id, vec![(due[0].number, dead)], at(13)).await.unwrap();
+    store.outbox_settle(news.id, vec![(due[0].attempt(), dead)], at(13)).await.unwrap();
     store.rule(ruling(Action::Approve, &[&record], 14)).await.unwrap();
     assert_eq!(told(&*store, &news, 14).await, ["c-1 approved"]);
     let all = doorward::domain::outbox::LetterFilter::default();

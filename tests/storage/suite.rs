@@ -146,6 +146,7 @@ macro_rules! run_on_each {
             erasing_by_another_is_told_after_what_is_on_its_way,
             a_site_that_erases_itself_is_not_told,
             old_dead_letters_are_dropped,
+            whoever_comes_back_late_says_nothing_of_an_attempt_after_theirs,
             a_rotated_secret_is_there_beside_the_new_one_for_a_time,
             whoever_delivers_is_woken_by_a_commit_that_tells,
             // webhooks_in.rs

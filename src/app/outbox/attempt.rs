@@ -153,6 +153,7 @@ mod tests {
             message: Uuid::nil(),
             site: SiteId(1),
             attempts,
+            until: Timestamp::EPOCH,
             not_before: Timestamp::EPOCH,
             refused_since: Some(Timestamp::EPOCH),
             notice: None,

@@ -34,8 +34,9 @@ pub type Say = fn(&Notice, &str) -> Value;
 const LEASE_SLACK_MS: i64 = 30_000;
 /// How long what is on its way may take when the service stops; the rest is sent again after the next start.
 const STOP: Duration = Duration::from_secs(5);
-/// Between two looks at how it stands, in milliseconds.
+/// Between two looks at how it stands, in milliseconds; and at most, where looking takes long.
 const STATE_MS: i64 = 5_000;
+const STATE_MAX_MS: i64 = 300_000;
 /// Between two times that old dead letters are dropped.
 const PRUNED_EVERY: Duration = Duration::from_hours(1);
 
@@ -168,7 +169,7 @@ impl Deliverer {
                 tracing::warn!(site = receiver.name, "the receiver is gone (410): all its webhooks are dead letters");
             }
         }
-        if let Err(error) = self.store.outbox_settle(due.site, vec![(due.number, settled)], now).await {
+        if let Err(error) = self.store.outbox_settle(due.site, vec![(due.attempt(), settled)], now).await {
             // Its lease runs out, and it is sent again under the same id.
             tracing::error!(error = &error as &dyn std::error::Error, "what became of a webhook could not be noted");
         }
@@ -212,13 +213,15 @@ impl Deliverer {
     }
 
     /// Counts what waits, from time to time.
-    async fn count(&self, last: &mut Option<Timestamp>) -> Result<()> {
+    async fn count(&self, last: &mut Option<Counted>) -> Result<()> {
         let now = self.clock.now();
-        if last.is_some_and(|last| now < last.plus_millis(STATE_MS) && now >= last) {
+        if last.is_some_and(|last| now < last.at.plus_millis(last.pause_ms) && now >= last.at) {
             return Ok(());
         }
-        *last = Some(now);
+        *last = Some(Counted { at: now, pause_ms: STATE_MS });
         let state = self.store.outbox_state().await?;
+        let pause_ms = pause_after(self.clock.now().millis_since(now));
+        *last = Some(Counted { at: now, pause_ms });
         *self.health.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         let oldest = state.oldest.map_or(0, |oldest| now.millis_since(oldest));
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
@@ -247,6 +250,18 @@ impl Deliverer {
             tokio::time::sleep(PRUNED_EVERY).await;
         }
     }
+}
+
+/// When it was counted what waits, and how long that counts as known.
+#[derive(Clone, Copy)]
+struct Counted {
+    at: Timestamp,
+    pause_ms: i64,
+}
+
+/// Every node counts all there is: where that is so much that it takes long, they count seldom, and a hundredth of the time at most.
+fn pause_after(took_ms: u64) -> i64 {
+    i64::try_from(took_ms).unwrap_or(i64::MAX).saturating_mul(100).clamp(STATE_MS, STATE_MAX_MS)
 }
 
 const NOT_ASKED: Landed = Landed { end: End::Nothing, pause: None };
@@ -309,4 +324,15 @@ fn written_at(due: &Due) -> Timestamp {
         i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000) + i64::from(nanos / 1_000_000)
     });
     ms.map_or(due.not_before, Timestamp::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_takes_long_to_count_is_counted_seldom() {
+        let pauses = [0, 50, 400, 60_000].map(pause_after);
+        assert_eq!(pauses, [STATE_MS, STATE_MS, 40_000, STATE_MAX_MS]);
+    }
 }

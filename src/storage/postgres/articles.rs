@@ -1,8 +1,8 @@
 //! What is known of articles.
 
 use super::db::{Cells as _, Db, number};
-use super::queue;
 use super::work::Work;
+use super::{queue, sites};
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
@@ -17,6 +17,7 @@ pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Optio
 
 /// Answers what is known now, and whether it is new. Comments that wait move with the article to its section.
 pub(super) async fn put(work: &Work, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
+    sites::hold(work, site).await?;
     // Two at once may each bring what the other lacks. Whoever puts a comment into the queue holds this lock shared (`queue`).
     let key = work.hasher.article(site, article.id.as_str()).cast_signed();
     work.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await?;

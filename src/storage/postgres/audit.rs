@@ -22,15 +22,11 @@ pub(super) async fn write(work: &Work, entries: &[AuditEntry]) -> Result<()> {
     if entries.is_empty() {
         return Ok(());
     }
+    // Held before anything is read, and not sent together with that: a statement that this connection does not know yet is prepared first, and
+    // one that it knows overtakes it. Then what is read is what the holder before committed.
+    work.execute("SELECT pg_advisory_xact_lock($1)", &[&work.locks.audit]).await?;
     let last = format!("SELECT {COLUMNS} FROM audit ORDER BY id DESC LIMIT 1");
-    let turn: Params<'_> = &[&work.locks.audit];
-    // Sent together, done one after the other: what is read is what the holder of the lock before committed.
-    let (_, last, head, from) = tokio::try_join!(
-        work.execute("SELECT pg_advisory_xact_lock($1)", turn),
-        work.query_opt(&last, &[]),
-        meta(work, HEAD),
-        meta(work, FROM),
-    )?;
+    let (last, head, from) = tokio::try_join!(work.query_opt(&last, &[]), meta(work, HEAD), meta(work, FROM))?;
     let last = last.as_ref().map(Line::read).transpose()?;
     let (mut number, mut hash, begins) = match (&head, &last) {
         (Some(head), _) => {

@@ -23,6 +23,7 @@ pub(in crate::storage) mod months;
 mod nodes;
 pub(in crate::storage) mod open;
 mod outbox;
+mod patience;
 mod people;
 mod privacy;
 mod queue;
@@ -177,7 +178,8 @@ impl Store for PostgresStore {
         most: usize,
         mut each: Box<dyn FnMut(Remembered) + Send>,
     ) -> Result<()> {
-        let db = self.db().await?;
+        let db = self.snapshot().await?;
+        db.batch(patience::AT_LENGTH).await?;
         lists::remembered(&db, since, most, &mut *each).await
     }
 
@@ -187,7 +189,8 @@ impl Store for PostgresStore {
         author: &ExternalId,
         page: &PageRequest,
     ) -> std::result::Result<Page<Kept>, ListError> {
-        let db = self.db().await?;
+        let db = self.snapshot().await?;
+        db.batch(patience::AT_LENGTH).await?;
         privacy::export(&db, site, author, page).await
     }
 
@@ -213,7 +216,10 @@ impl Store for PostgresStore {
     }
 
     async fn delivery_prune(&self, before: Timestamp) -> Result<u64> {
-        transact!(self, work => deliveries::prune(&work, before).await)
+        transact!(self, work => {
+            work.batch(patience::AT_LENGTH).await?;
+            deliveries::prune(&work, before).await
+        })
     }
 
     async fn article_put(&self, site: SiteId, article: Article, at: Timestamp) -> Result<(Article, bool)> {
@@ -281,6 +287,7 @@ impl Store for PostgresStore {
 
     async fn audit_verify(&self, head: Option<[u8; 32]>) -> Result<AuditCheck> {
         let db = self.snapshot().await?;
+        db.batch(patience::AT_LENGTH).await?;
         audit::verify(&db, head).await
     }
 
@@ -398,8 +405,9 @@ impl Store for PostgresStore {
 
     async fn ready(&self) -> Result<()> {
         // A row that is written and taken back shows that it can be written, and that this is no copy that only reads.
-        let db = self.db().await?;
-        db.execute("UPDATE meta SET value = value WHERE name = 'needs'", &[]).await?;
+        let work = Work::around(self.db().await?);
+        work.batch("BEGIN; UPDATE meta SET value = value WHERE name = 'needs'; ROLLBACK").await?;
+        work.done();
         Ok(())
     }
 

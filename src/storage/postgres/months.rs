@@ -1,25 +1,25 @@
 //! Months of comments in partitions of their own: made before they are needed, dropped when their comments are too old to be kept.
 //!
 //! A uid is a UUID v7, so a month is a range of uids, and everything that is partitioned by them goes with its month at once. What else is kept
-//! of these comments is deleted before, in steps that no lock outlives; whatever stops it, the next look goes on.
+//! of these comments is deleted before, in steps that no lock outlives, and once more afterwards: what was written of them meanwhile. Whatever
+//! stops it, the next look goes on.
 
 use time::{Date, Duration, Month, OffsetDateTime};
 use uuid::Uuid;
 
-use super::PostgresStore;
 use super::db::{Cells as _, Db};
 use super::error;
 use super::uid;
 use super::work::{Work, transact};
+use super::{PostgresStore, campaigns, patience};
 use crate::domain::decision::Actor;
 use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 
 /// What is partitioned by months.
 pub(in crate::storage) const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
-/// What else is kept of a comment, in a column `comment`. Names are freed with it: a site may use them again.
-const BESIDE: [&str; 13] = [
-    "queue",
+/// What else is kept of a comment, in a column `comment`.
+const BESIDE: [&str; 9] = [
     "search_due",
     "moved",
     "ruling_item",
@@ -28,13 +28,16 @@ const BESIDE: [&str; 13] = [
     "vote",
     "pseudonym",
     "campaign_member",
-    "outbox",
-    "appeal",
     "label",
-    "comment_name",
 ];
+/// The same, where nothing may be missing as long as the comment is there. Names are last: as long as one is there, its comment is found or there
+/// is none, and then a site may use it again. Letters stay: those that cannot be said any more are settled when their turn comes, and that a
+/// comment was erased is to be said all the same.
+const BESIDE_AFTER: [&str; 3] = ["queue", "appeal", "comment_name"];
 /// Months that there are partitions for, the present one included.
 const AHEAD: u32 = 3;
+/// What names in `meta` of months begin with that were dropped.
+const EXPIRED: &str = "expired_";
 /// Blocks of a table, of 8 KiB each, that one step looks through.
 const STEP_BLOCKS: i64 = 4_096;
 /// How long making or dropping a partition waits for whoever reads: comments wait behind it.
@@ -52,6 +55,9 @@ impl PostgresStore {
         for _ in 0..AHEAD {
             self.month_make(month).await?;
             month = month.next()?;
+        }
+        for month in expired(&self.db().await?).await? {
+            self.month_clear(month).await?; // it was dropped, and then something came in between
         }
         let mut gone = Vec::new();
         if retain_days > 0 {
@@ -76,6 +82,7 @@ impl PostgresStore {
             let make = month.making(table)?;
             let made: Result<()> = transact!(self, work => {
                 work.batch(LOCK_WAIT).await?;
+                work.batch(patience::AT_LENGTH).await?; // the partition for the rest is read through
                 work.batch(&make).await
             });
             match made {
@@ -87,52 +94,102 @@ impl PostgresStore {
     }
 
     async fn month_drop(&self, month: MonthOf, now: Timestamp) -> Result<()> {
-        let (first, next) = (uid::first(month.begin()), uid::first(month.next()?.begin()));
-        for table in BESIDE {
-            let delete = format!("DELETE FROM {table} WHERE comment >= $1 AND comment < $2");
-            self.step_through(table, &delete, first, next).await?;
-        }
+        self.beside_clear(month, &BESIDE).await?;
+        transact!(self, work => drop_partitions(&work, month, now).await)?;
+        self.month_clear(month).await
+    }
+
+    /// What was written of comments of a month while it was dropped, and what had to stay until then.
+    async fn month_clear(&self, month: MonthOf) -> Result<()> {
+        self.beside_clear(month, &BESIDE).await?;
+        self.beside_clear(month, &BESIDE_AFTER).await?;
         // That there was one stays, as when a comment is erased.
-        self.step_through(
-            "sample",
-            "UPDATE sample SET comment = NULL WHERE comment >= $1 AND comment < $2",
-            first,
-            next,
-        )
-        .await?;
-        transact!(self, work => drop_partitions(&work, month, now).await)
+        let sample = "UPDATE sample SET comment = NULL WHERE comment >= $1 AND comment < $2";
+        self.step_through("sample", sample, month).await?;
+        let end = month.next()?.begin().as_millis();
+        transact!(self, work => drop_rulings(&work, end).await)?;
+        transact!(self, work => drop_campaigns(&work, end).await)?;
+        self.db().await?.execute("DELETE FROM meta WHERE name = $1", &[&month.expired()]).await?;
+        Ok(())
+    }
+
+    async fn beside_clear(&self, month: MonthOf, tables: &[&str]) -> Result<()> {
+        for table in tables {
+            let delete = format!("DELETE FROM {table} WHERE comment >= $1 AND comment < $2");
+            self.step_through(table, &delete, month).await?;
+        }
+        Ok(())
     }
 
     /// Does `change` to a part of the table after the other, each in its own commit.
-    async fn step_through(&self, table: &str, change: &str, first: Uuid, next: Uuid) -> Result<()> {
-        let db = self.db().await?;
+    async fn step_through(&self, table: &str, change: &str, month: MonthOf) -> Result<()> {
+        let (first, next) = month.uids()?;
         let size = "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint";
-        let blocks: i64 = db.query_one(size, &[&table]).await?.cell(0)?;
+        let blocks: i64 = self.db().await?.query_one(size, &[&table]).await?.cell(0)?;
         let change = format!("{change} AND ctid >= $3::text::tid AND ctid < $4::text::tid");
         let mut from = 0;
         while from <= blocks {
             let to = from + STEP_BLOCKS;
-            db.execute(&change, &[&first, &next, &format!("({from},0)"), &format!("({to},0)")]).await?;
+            transact!(self, work => {
+                work.batch(patience::AT_LENGTH).await?;
+                work.execute(&change, &[&first, &next, &format!("({from},0)"), &format!("({to},0)")]).await
+            })?;
             from = to;
         }
         Ok(())
     }
 }
 
+/// Drops what is partitioned, with what nobody will be asked about any more.
 async fn drop_partitions(work: &Work, month: MonthOf, now: Timestamp) -> Result<()> {
     work.batch(LOCK_WAIT).await?;
+    // From this commit on it is known that what lies beside the month has to go, whatever happens to this process.
+    let note = "INSERT INTO meta (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING";
+    work.execute(note, &[&month.expired()]).await?;
+    let is_there = "SELECT to_regclass($1) IS NOT NULL";
+    if !work.query_one(is_there, &[&format!("comment_{}", month.name())]).await?.cell::<bool>(0)? {
+        return Ok(()); // another node waited less long for its lock
+    }
     for table in PARTITIONED {
         work.batch(&format!("DROP TABLE IF EXISTS {table}_{}", month.name())).await?;
     }
+    let (first, next) = month.uids()?;
+    let waiting = "DELETE FROM queue WHERE comment >= $1 AND comment < $2";
+    let waiting = work.execute(waiting, &[&first, &next]).await?;
+    let open = "DELETE FROM appeal WHERE state = 0 AND comment >= $1 AND comment < $2";
+    let open = work.execute(open, &[&first, &next]).await?;
+    let unanswered = format!("{waiting} waiting, {open} open appeals");
+    work.audit(&Actor::Console, "comments.expire", &month.name(), &unanswered, now);
+    Ok(())
+}
+
+/// Rulings until `end` of which no comment is left.
+async fn drop_rulings(work: &Work, end: i64) -> Result<()> {
+    work.batch(patience::AT_LENGTH).await?;
     let rulings =
         "DELETE FROM ruling r WHERE at < $1 AND NOT EXISTS (SELECT FROM ruling_item i WHERE i.ruling = r.uid)";
-    let end = month.next()?.begin().as_millis();
     work.execute(rulings, &[&end]).await?;
-    let campaigns = "DELETE FROM campaign c WHERE last_at < $1 AND state <> 4 \
-                     AND NOT EXISTS (SELECT FROM campaign_member m WHERE m.campaign = c.id)";
-    work.execute(campaigns, &[&end]).await?;
-    work.audit(&Actor::Console, "comments.expire", &month.name(), "", now);
     Ok(())
+}
+
+/// Campaigns that nobody joined since `end` and that have no members left.
+async fn drop_campaigns(work: &Work, end: i64) -> Result<()> {
+    work.batch(patience::AT_LENGTH).await?;
+    let read = "SELECT id FROM campaign c WHERE last_at < $1 AND state <> 4 \
+                AND NOT EXISTS (SELECT FROM campaign_member m WHERE m.campaign = c.id)";
+    let empty = work.query(read, &[&end]).await?;
+    let empty = empty.iter().map(|row| row.cell(0)).collect::<Result<Vec<i64>>>()?;
+    campaigns::drop_emptied(work, &empty).await
+}
+
+/// The months that were dropped, and beside which something may be left.
+async fn expired(db: &Db) -> Result<Vec<MonthOf>> {
+    let noted = db.query("SELECT name FROM meta WHERE starts_with(name, $1) ORDER BY name", &[&EXPIRED]).await?;
+    let mut months = Vec::new();
+    for row in noted {
+        months.extend(MonthOf::named(EXPIRED, row.cell::<&str>(0)?));
+    }
+    Ok(months)
 }
 
 /// The months that have a partition.
@@ -141,7 +198,7 @@ async fn months(db: &Db) -> Result<Vec<MonthOf>> {
                 WHERE i.inhparent = 'comment'::regclass ORDER BY c.relname";
     let mut months = Vec::new();
     for row in db.query(read, &[]).await? {
-        months.extend(MonthOf::named(row.cell::<&str>(0)?));
+        months.extend(MonthOf::named("comment_", row.cell::<&str>(0)?));
     }
     Ok(months)
 }
@@ -191,9 +248,19 @@ impl MonthOf {
         format!("{:04}_{:02}", self.0.year(), u8::from(self.0.month()))
     }
 
-    /// Of a partition's name; `None` for the partition of the rest.
-    fn named(partition: &str) -> Option<Self> {
-        let (year, month) = partition.strip_prefix("comment_")?.split_once('_')?;
+    /// In `meta`, from its drop until nothing is left beside it.
+    fn expired(self) -> String {
+        format!("{EXPIRED}{}", self.name())
+    }
+
+    /// The first uid, and the first after it.
+    fn uids(self) -> Result<(Uuid, Uuid)> {
+        Ok((uid::first(self.begin()), uid::first(self.next()?.begin())))
+    }
+
+    /// Of a partition's name, as of any that begins with `prefix`; `None` for the partition of the rest.
+    fn named(prefix: &str, partition: &str) -> Option<Self> {
+        let (year, month) = partition.strip_prefix(prefix)?.split_once('_')?;
         let month = Month::try_from(month.parse::<u8>().ok()?).ok()?;
         Date::from_calendar_date(year.parse().ok()?, month, 1).ok().map(Self)
     }
@@ -210,8 +277,8 @@ mod tests {
         assert_eq!(november.begin(), Timestamp::parse("2026-11-01T00:00:00Z").unwrap());
         let january = november.next().unwrap().next().unwrap();
         assert_eq!(january.name(), "2027_01");
-        assert_eq!(MonthOf::named("comment_2027_01"), Some(january));
-        assert_eq!(MonthOf::named("comment_rest"), None);
+        assert_eq!(MonthOf::named("comment_", "comment_2027_01"), Some(january));
+        assert_eq!(MonthOf::named("comment_", "comment_rest"), None);
         let last = uid::first(january.begin().plus_millis(-1));
         assert_eq!(MonthOf::of_uid(last).unwrap().name(), "2026_12");
         assert_eq!(MonthOf::of_uid(uid::first(january.begin())).unwrap(), january);

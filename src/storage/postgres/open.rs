@@ -3,13 +3,14 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use rustls::ClientConfig;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::OpenError;
+use super::patience;
 use crate::storage::Config;
 
 mod embedded {
@@ -42,8 +43,14 @@ pub(super) async fn open(config: &Config) -> Result<Opened, OpenError> {
     let manager = Manager::from_config(address, tls, recycling);
     let wait = Duration::from_millis(u64::from(config.busy_timeout_ms));
     let timeouts = Timeouts { wait: Some(wait), create: Some(wait), recycle: Some(wait) };
-    let pool =
-        Pool::builder(manager).max_size(config.connections.clamp(2, 500)).runtime(Runtime::Tokio1).timeouts(timeouts);
+    let settled = Hook::async_fn(|client, _| {
+        Box::pin(async move { client.batch_execute(&patience::settings()).await.map_err(HookError::Backend) })
+    });
+    let pool = Pool::builder(manager)
+        .max_size(config.connections.clamp(2, 500))
+        .runtime(Runtime::Tokio1)
+        .timeouts(timeouts)
+        .post_create(settled);
     Ok(Opened { pool: pool.build().map_err(|error| OpenError::Unreachable(Box::new(error)))?, secret })
 }
 
@@ -61,6 +68,7 @@ pub(super) fn address(config: &Config) -> Result<tokio_postgres::Config, OpenErr
     if address.get_connect_timeout().is_none() {
         address.connect_timeout(Duration::from_millis(u64::from(config.busy_timeout_ms)));
     }
+    patience::notice_silence(&mut address);
     Ok(address)
 }
 

@@ -13,13 +13,15 @@ use uuid::Uuid;
 
 use super::batch::Keys;
 use super::cursor;
-use super::db::{Cells as _, Db, number, signed};
+use super::db::{Cells as _, Db, Params, number, signed};
 use super::rows::{self, Row};
 use super::work::{Work, transact};
-use super::{PostgresStore, samples, uid};
+use super::{PostgresStore, patience, samples, uid};
 use crate::domain::appeal::AppealState;
 use crate::domain::decision::Record;
-use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled};
+use crate::domain::outbox::{
+    Attempt, Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled,
+};
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result};
 use crate::domain::time::Timestamp;
@@ -198,6 +200,7 @@ async fn take(work: &Work, site: SiteId, most: usize, now: Timestamp, until: Tim
             message: row.cell(1)?,
             site,
             attempts: row.natural(3)?,
+            until,
             not_before: Timestamp::from_millis(row.cell(4)?),
             refused_since: row.cell::<Option<i64>>(7)?.map(Timestamp::from_millis),
             notice: said.notice(row.cell(2)?, row.cell(5)?, stored)?,
@@ -291,17 +294,18 @@ fn told(row: &Cell) -> Result<RulingTold> {
     Ok(RulingTold { id: row.cell(0)?, category: text.category, reason: text.reason })
 }
 
-async fn settle(work: &Work, site: SiteId, settled: &[(i64, Settled)], now: Timestamp) -> Result<()> {
+async fn settle(work: &Work, site: SiteId, settled: &[(Attempt, Settled)], now: Timestamp) -> Result<()> {
     let (of_site, at_now) = (number(site), now.as_millis());
-    for (number, settled) in settled {
+    for (Attempt { number, until }, settled) in settled {
+        let until = until.as_millis();
         match settled {
             Settled::Delivered => delivered(work, site, *number).await?,
             Settled::Again { at, problem, refused } => {
                 let write = "UPDATE outbox SET taken_until = NULL, next_at = $3, problem = $4, \
                              refused_since = CASE WHEN $5 THEN coalesce(refused_since, $6) END \
-                             WHERE site = $1 AND id = $2 RETURNING comment";
-                let again =
-                    work.query_opt(write, &[&of_site, number, &at.as_millis(), problem, refused, &at_now]).await?;
+                             WHERE site = $1 AND id = $2 AND taken_until = $7 RETURNING comment";
+                let again: Params<'_> = &[&of_site, number, &at.as_millis(), problem, refused, &at_now, &until];
+                let again = work.query_opt(write, again).await?;
                 let Some(again) = again else { continue };
                 // What waits for it waits as long, and is not come upon again and again meanwhile.
                 let behind = "UPDATE outbox SET next_at = $4 WHERE site = $1 AND comment = $2 AND id > $3 AND next_at < $4 \
@@ -309,13 +313,13 @@ async fn settle(work: &Work, site: SiteId, settled: &[(i64, Settled)], now: Time
                 work.execute(behind, &[&of_site, &again.cell::<Uuid>(0)?, number, &at.as_millis()]).await?;
             }
             Settled::Dead { problem } => {
-                let write =
-                    "UPDATE outbox SET taken_until = NULL, dead_at = $3, problem = $4 WHERE site = $1 AND id = $2";
-                work.execute(write, &[&of_site, number, &at_now, problem]).await?;
+                let write = "UPDATE outbox SET taken_until = NULL, dead_at = $3, problem = $4 \
+                             WHERE site = $1 AND id = $2 AND taken_until = $5";
+                work.execute(write, &[&of_site, number, &at_now, problem, &until]).await?;
             }
             Settled::Gone { url } => {
-                let there = "SELECT 1 FROM outbox WHERE site = $1 AND id = $2";
-                if !work.exists(there, &[&of_site, number]).await? {
+                let there = "SELECT 1 FROM outbox WHERE site = $1 AND id = $2 AND taken_until = $3";
+                if !work.exists(there, &[&of_site, number, &until]).await? {
                     continue;
                 }
                 let write = "UPDATE site SET webhook_gone_at = $2 WHERE id = $1 AND webhook = $3";
@@ -442,7 +446,7 @@ impl Outbox for PostgresStore {
         transact!(self, work => take(&work, site, most, now, until).await)
     }
 
-    async fn outbox_settle(&self, site: SiteId, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()> {
+    async fn outbox_settle(&self, site: SiteId, settled: Vec<(Attempt, Settled)>, now: Timestamp) -> Result<()> {
         transact!(self, work => settle(&work, site, &settled, now).await)
     }
 
@@ -468,7 +472,10 @@ impl Outbox for PostgresStore {
 
     async fn outbox_prune(&self, before: Timestamp) -> Result<u64> {
         let delete = "DELETE FROM outbox WHERE dead_at IS NOT NULL AND dead_at < $1";
-        self.db().await?.execute(delete, &[&before.as_millis()]).await
+        transact!(self, work => {
+            work.batch(patience::AT_LENGTH).await?;
+            work.execute(delete, &[&before.as_millis()]).await
+        })
     }
 
     async fn outbox_state(&self) -> Result<OutboxState> {

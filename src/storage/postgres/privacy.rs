@@ -7,7 +7,7 @@ use super::cursor::{cursor_of, limit, place_of};
 use super::db::{Cells as _, Db, number, signed};
 use super::rows::{self, Row};
 use super::work::Work;
-use super::{appeals, batch, intake, reports, rulings, sanctions, uid};
+use super::{appeals, batch, intake, patience, reports, rulings, sanctions, uid};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
 use crate::domain::sanction::{Target, TargetKind};
@@ -125,6 +125,7 @@ pub(super) async fn erase(
     by: &Actor,
     at: Timestamp,
 ) -> Result<ErasedAuthor> {
+    work.batch(patience::AT_LENGTH).await?;
     let mut erased = ErasedAuthor { comments: Vec::new(), others: 0 };
     let mut below = Some(Uuid::max());
     while let Some(from) = below {

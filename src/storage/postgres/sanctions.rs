@@ -221,12 +221,17 @@ async fn restore(
 
 /// What it decided, locked: the comment, the version that it led to, what would have been without it.
 async fn effects(work: &Work, sanction: i64) -> Result<Vec<(Row, u32, Status)>> {
+    // Locked by a statement of its own: whoever waited for an edit there would have the comment after it beside the effect before it.
+    let lock = "SELECT c.uid FROM sanction_effect e JOIN comment c ON c.site = e.site AND c.uid = e.comment \
+                WHERE e.sanction = $1 ORDER BY c.uid FOR UPDATE OF c";
+    let locked = work.query(lock, &[&sanction]).await?;
+    let locked = locked.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
     let read = format!(
         "SELECT {}, e.version, e.status_without FROM sanction_effect e JOIN comment c ON c.site = e.site AND c.uid = e.comment \
-         WHERE e.sanction = $1 ORDER BY c.uid FOR UPDATE OF c",
+         WHERE e.sanction = $1 AND e.comment = ANY ($2) ORDER BY c.uid",
         rows::COLUMNS
     );
-    let found = work.query(&read, &[&sanction]).await?;
+    let found = work.query(&read, &[&sanction, &locked]).await?;
     let without = |cell: &Cell| -> Result<Status> {
         let status = codec::status_of(i64::from(cell.cell::<i16>(14)?))?;
         status.ok_or_else(|| StoreError::Corrupt("an effect without status".to_owned()))

@@ -168,16 +168,24 @@ pub(super) async fn waiting_with(db: &Db, question: &Question) -> Result<Vec<Uui
                 AND NOT EXISTS (SELECT 1 FROM search_due d WHERE d.site = q.site AND d.comment = q.comment)";
     let found = db.query(read, &[&asked]).await?;
     let mut found = found.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
-    let read = "SELECT c.site, c.uid, c.b FROM (SELECT DISTINCT site, comment FROM search_due) d \
-                JOIN queue q ON q.site = d.site AND q.comment = d.comment JOIN comment c ON c.site = q.site AND c.uid = q.comment";
-    let mut due = Vec::new();
-    for row in db.query(read, &[]).await? {
-        due.push((row.site(0)?, row.cell::<Uuid>(1)?, codec::decode_content("a comment", row.cell(2)?)?));
+    let due = "SELECT q.site, q.comment FROM (SELECT DISTINCT site, comment FROM search_due) d \
+               JOIN queue q ON q.site = d.site AND q.comment = d.comment";
+    let due = db.query(due, &[]).await?;
+    let due = due.iter().map(|row| Ok((row.site(0)?, row.cell(1)?))).collect::<Result<Vec<(SiteId, Uuid)>>>()?;
+    // A part after the other: when the index is far behind, that may be everything that waits.
+    let read = "SELECT c.site, c.uid, c.b FROM unnest($1::integer[], $2::uuid[]) k (site, comment) \
+                JOIN comment c ON c.site = k.site AND c.uid = k.comment";
+    for part in due.chunks(CHUNK) {
+        let asked = keys_of(part);
+        let mut texts = Vec::with_capacity(part.len());
+        for row in db.query(read, &[&asked.sites, &asked.comments]).await? {
+            texts.push((row.site(0)?, row.cell::<Uuid>(1)?, codec::decode_content("a comment", row.cell(2)?)?));
+        }
+        let mut known = Known::default();
+        known.learn(db, texts.iter().map(|(site, _, content)| (*site, content))).await?;
+        let answers = texts.iter().filter(|(site, _, content)| known.words(*site, content).answer(question));
+        found.extend(answers.map(|(_, uid, _)| *uid));
     }
-    let mut known = Known::default();
-    known.learn(db, due.iter().map(|(site, _, content)| (*site, content))).await?;
-    let answers = due.iter().filter(|(site, _, content)| known.words(*site, content).answer(question));
-    found.extend(answers.map(|(_, uid, _)| *uid));
     Ok(found)
 }
 

@@ -2,10 +2,12 @@
 
 use uuid::Uuid;
 
-use super::db::Cells as _;
+use super::db::{Cells as _, number};
 use super::work::Work;
+use super::{campaigns, patience};
 use crate::domain::decision::Actor;
-use crate::domain::store::Result;
+use crate::domain::site::SiteId;
+use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 
 /// Comments go first: whoever changes something of a comment holds its row, so that what they wrote is there when its table's turn comes, and
@@ -39,8 +41,18 @@ const TABLES: [&str; 26] = [
     "sanction",
 ];
 
+/// Keeps a site from being deleted until the end of this transaction, so that nothing written of it is left behind.
+pub(super) async fn hold(work: &Work, site: SiteId) -> Result<()> {
+    if work.exists("SELECT 1 FROM site WHERE id = $1 FOR KEY SHARE", &[&number(site)]).await? {
+        Ok(())
+    } else {
+        Err(StoreError::Unavailable("the site is deleted".into()))
+    }
+}
+
 /// Deletes a site and everything of its comments. `false` when there is none of that name.
 pub(super) async fn delete(work: &Work, name: &str, by: &Actor, at: Timestamp) -> Result<bool> {
+    work.batch(patience::AT_LENGTH).await?;
     // Locked before anything is looked for: comments on their way are written before, or find no site.
     let lock = "SELECT id FROM site WHERE name = $1 FOR UPDATE";
     let Some(found) = work.query_opt(lock, &[&name]).await? else { return Ok(false) };
@@ -53,12 +65,12 @@ pub(super) async fn delete(work: &Work, name: &str, by: &Actor, at: Timestamp) -
     // Sent together, done in their order.
     let deletes: Vec<String> = TABLES.iter().map(|table| format!("DELETE FROM {table} WHERE site = {site}")).collect();
     work.batch(&deletes.join("; ")).await?;
+    // Locked before it is asked whether anything is left of them: the other site may be deleted, or a comment of it join, right now.
+    work.query("SELECT 1 FROM ruling WHERE uid = ANY ($1) ORDER BY uid FOR UPDATE", &[&rulings]).await?;
     let emptied =
         "DELETE FROM ruling r WHERE uid = ANY ($1) AND NOT EXISTS (SELECT FROM ruling_item i WHERE i.ruling = r.uid)";
     work.execute(emptied, &[&rulings]).await?;
-    let emptied = "DELETE FROM campaign c WHERE id = ANY ($1) AND state <> 4 \
-                   AND NOT EXISTS (SELECT FROM campaign_member m WHERE m.campaign = c.id)";
-    work.execute(emptied, &[&campaigns]).await?;
+    campaigns::drop_emptied(work, &campaigns).await?;
     work.execute("DELETE FROM site WHERE id = $1", &[&site]).await?;
     work.audit(by, "site.delete", name, "", at);
     Ok(true)

@@ -5,20 +5,24 @@
 //! to be written of them.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 use deadpool_postgres::Pool;
+use futures_util::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::db::{Cells as _, Db, number};
 use super::error::closed;
 use super::intake::Prepared;
+use super::patience::ANSWER;
 use super::shared::Shared;
 use super::work::{Work, transact};
 use super::{queue, uid};
 use crate::domain::decision::Status;
-use crate::domain::store::Result;
+use crate::domain::store::{Result, StoreError};
 use crate::storage::codec;
 use crate::storage::told::{GONE, Stored, Then};
 
@@ -71,7 +75,7 @@ impl Batches {
                 let writer = Writer { pool: pool.clone(), shared: Arc::clone(shared) };
                 let (waiting, end) = (Arc::clone(&waiting), Arc::clone(&end));
                 tokio::spawn(async move {
-                    writer.run(&waiting).await;
+                    to_the_end(|| writer.run(&waiting)).await;
                     drop(end); // the last one says that all have ended
                 });
             }
@@ -91,7 +95,7 @@ impl Batches {
         let (reply, answer) = oneshot::channel();
         lane.send(Task { new, reply }).await.map_err(|_| closed())?;
         drop(lane); // or closing would wait for us while we wait for the answer
-        answer.await.map_err(|_| closed())
+        answer.await.map_err(|_| StoreError::Unavailable("the comment may not be written: send it again".into()))
     }
 
     /// Takes nothing more, writes what waits, and ends.
@@ -99,6 +103,14 @@ impl Batches {
         self.lanes.write().unwrap_or_else(PoisonError::into_inner).take();
         let mut ended = self.ended.clone();
         while ended.changed().await.is_ok() {} // an error means that all have ended
+    }
+}
+
+/// Begins `job` anew until it comes to its end: were it left where it panicked, comments would wait for it as long as this process lives. Those
+/// that it had taken are answered with an error.
+async fn to_the_end<F: Future<Output = ()>>(job: impl Fn() -> F) {
+    while AssertUnwindSafe(job()).catch_unwind().await.is_err() {
+        tracing::error!("whoever writes comments panicked, and begins anew");
     }
 }
 
@@ -124,11 +136,10 @@ impl Writer {
             names.entry((task.new.site.id, task.new.id())).or_insert(&*task.new);
         }
         let firsts: Vec<&Prepared> = names.into_values().collect();
-        let written = if firsts.iter().any(|new| new.content.status == Status::Held) {
-            self.write_held(&firsts).await
-        } else {
-            self.write(&firsts).await
-        };
+        let held = firsts.iter().any(|new| new.content.status == Status::Held);
+        let writing = async { if held { self.write_held(&firsts).await } else { self.write(&firsts).await } };
+        let written = timeout(ANSWER, writing).await;
+        let written = written.unwrap_or_else(|late| Err(StoreError::Unavailable(Box::new(late))));
         if firsts.iter().any(|new| new.tell) {
             self.shared.news.notify_one();
         }
@@ -165,15 +176,19 @@ impl Writer {
 
     /// Comments that are not held.
     async fn write(&self, batch: &[&Prepared]) -> Result<Vec<(Uuid, Outcome)>> {
-        let db = self.db().await?;
-        db.prepare(&INSERT).await?;
+        let told = told(batch)?;
+        // Whatever goes wrong: nobody else gets a connection on which a transaction is open.
+        let work = Work::around(self.db().await?);
+        work.prepare(&INSERT).await?;
         // A plan for any number of comments is made once, and not anew each time for the number that came.
         let begin = format!(
             "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan; SELECT pg_advisory_xact_lock_shared({})",
             self.shared.locks.joining
         );
         // Sent together, done one after the other: one way to the server and back for all.
-        let ((), outcomes, ()) = tokio::try_join!(db.batch(&begin), insert(&db, batch, false), db.batch("COMMIT"))?;
+        let insert = insert_told(&work, batch, &told, false);
+        let ((), outcomes, ()) = tokio::try_join!(biased; work.batch(&begin), insert, work.batch("COMMIT"))?;
+        work.done();
         Ok(outcomes)
     }
 }
@@ -226,7 +241,10 @@ static INSERT: LazyLock<String> = LazyLock::new(|| {
 
 /// Writes comments whose names differ, and what their sites are to be told of them. `alone` when whoever calls does what remains to be done.
 pub(super) async fn insert(db: &Db, batch: &[&Prepared], alone: bool) -> Result<Vec<(Uuid, Outcome)>> {
-    let told = batch.iter().map(|new| new.tell.then(|| notice(new)).transpose()).collect::<Result<Vec<_>>>()?;
+    insert_told(db, batch, &told(batch)?, alone).await
+}
+
+async fn insert_told(db: &Db, batch: &[&Prepared], told: &[Told], alone: bool) -> Result<Vec<(Uuid, Outcome)>> {
     let hashes: Vec<[u8; 16]> = batch.iter().map(|new| new.content.hash.0.to_le_bytes()).collect();
     let small = |code: i64| i16::try_from(code).unwrap_or_default(); // codes are single digits
     macro_rules! column {
@@ -268,10 +286,30 @@ pub(super) async fn insert(db: &Db, batch: &[&Prepared], alone: bool) -> Result<
     rows.iter().map(outcome).collect()
 }
 
-/// What the site is told, and our name for that.
+/// What a site is told, and our name for that; `None` where it is told nothing.
+type Told = Option<(Uuid, Vec<u8>)>;
+
+fn told(batch: &[&Prepared]) -> Result<Vec<Told>> {
+    batch.iter().map(|new| new.tell.then(|| notice(new)).transpose()).collect()
+}
+
 fn notice(new: &Prepared) -> Result<(Uuid, Vec<u8>)> {
     let content = &new.content;
     let (status, decided_by, at) = (content.status, content.decided_by, content.at);
     let told = Stored::Status(Then { version: 1, revision: 1, status, decided_by, at });
     Ok((uid::new(at)?, codec::encode(&told)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_writes_goes_on_after_a_panic() {
+        let begun = AtomicU32::new(0);
+        to_the_end(|| async { assert!(begun.fetch_add(1, Ordering::Relaxed) > 1, "as it were") }).await;
+        assert_eq!(begun.into_inner(), 3);
+    }
 }

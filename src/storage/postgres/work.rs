@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::db::Db;
+use super::patience::ANSWER;
 use super::{audit, error};
 use crate::domain::decision::Actor;
 use crate::domain::store::{AuditEntry, Result};
@@ -34,14 +35,24 @@ impl Deref for Work {
 
 impl Work {
     pub(super) async fn begin(db: Db) -> Result<Self> {
-        let work = Self { db: Some(db), audits: Mutex::default(), tells: AtomicBool::new(false) };
+        let work = Self::around(db);
         work.batch("BEGIN").await?;
         Ok(work)
     }
 
+    /// For whoever sends the beginning, what is to be done and the commit together, and then says that it is [`Self::done`].
+    pub(super) fn around(db: Db) -> Self {
+        Self { db: Some(db), audits: Mutex::default(), tells: AtomicBool::new(false) }
+    }
+
+    /// It was committed: there is nothing to be taken back.
+    pub(super) fn done(mut self) {
+        drop(self.db.take());
+    }
+
     /// One in which everything is as it was at one moment, and nothing can be written. It is left by being dropped.
     pub(super) async fn begin_snapshot(db: Db) -> Result<Self> {
-        let work = Self { db: Some(db), audits: Mutex::default(), tells: AtomicBool::new(false) };
+        let work = Self::around(db);
         work.batch("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         Ok(work)
     }
@@ -91,11 +102,11 @@ impl Drop for Work {
     }
 }
 
-/// Ends whatever transaction is open; a connection on which that fails is closed.
+/// Ends whatever transaction is open; a connection on which that fails, or that does not answer, is closed.
 async fn give_back(db: Db) {
-    match db.batch("ROLLBACK").await {
-        Ok(()) => drop(db),
-        Err(_) => db.detach(),
+    match tokio::time::timeout(ANSWER, db.batch("ROLLBACK")).await {
+        Ok(Ok(())) => drop(db),
+        Ok(Err(_)) | Err(_) => db.detach(),
     }
 }
 

@@ -13,7 +13,9 @@ use super::writer::Work;
 use super::{lists, rulings};
 use crate::domain::appeal::AppealState;
 use crate::domain::decision::Record;
-use crate::domain::outbox::{Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled};
+use crate::domain::outbox::{
+    Attempt, Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled,
+};
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result, StoreError};
 use crate::domain::time::Timestamp;
@@ -166,6 +168,7 @@ pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, u
             message: Uuid::from_bytes(row.get(1)?),
             site,
             attempts: row.get::<_, u32>(3)? + 1,
+            until,
             not_before: Timestamp::from_millis(row.get(4)?),
             refused_since: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
             notice,
@@ -230,31 +233,36 @@ fn told(connection: &Connection, ruling: i64) -> Result<Option<RulingTold>> {
     Ok(Some(RulingTold { id: Uuid::from_bytes(uid), category: text.category, reason: text.reason }))
 }
 
-pub(super) fn settle(connection: &Connection, site: SiteId, settled: &[(i64, Settled)], now: Timestamp) -> Result<()> {
-    for (number, settled) in settled {
+pub(super) fn settle(
+    connection: &Connection,
+    site: SiteId,
+    settled: &[(Attempt, Settled)],
+    now: Timestamp,
+) -> Result<()> {
+    for (Attempt { number, until }, settled) in settled {
+        let until = until.as_millis();
         match settled {
             Settled::Delivered => delivered(connection, *number)?,
             Settled::Again { at, problem, refused } => {
                 let write = "UPDATE outbox SET taken_until = NULL, next_at = ?2, problem = ?3, \
-                             refused_since = CASE WHEN ?4 THEN coalesce(refused_since, ?5) END WHERE id = ?1";
-                connection.prepare_cached(write)?.execute(params![
-                    number,
-                    at.as_millis(),
-                    problem,
-                    refused,
-                    now.as_millis()
-                ])?;
+                             refused_since = CASE WHEN ?4 THEN coalesce(refused_since, ?5) END \
+                             WHERE id = ?1 AND taken_until = ?6";
+                let again = params![number, at.as_millis(), problem, refused, now.as_millis(), until];
+                if connection.prepare_cached(write)?.execute(again)? == 0 {
+                    continue;
+                }
                 // What waits for it waits as long, and is not come upon again and again meanwhile.
                 let behind = "UPDATE outbox SET next_at = ?2 WHERE id > ?1 AND next_at < ?2 AND dead_at IS NULL \
                               AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
                 connection.prepare_cached(behind)?.execute(params![number, at.as_millis()])?;
             }
             Settled::Dead { problem } => {
-                let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE id = ?1";
-                connection.prepare_cached(write)?.execute(params![number, now.as_millis(), problem])?;
+                let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE id = ?1 AND taken_until = ?4";
+                connection.prepare_cached(write)?.execute(params![number, now.as_millis(), problem, until])?;
             }
             Settled::Gone { url } => {
-                if !connection.prepare_cached("SELECT 1 FROM outbox WHERE id = ?1")?.exists([number])? {
+                let there = "SELECT 1 FROM outbox WHERE id = ?1 AND taken_until = ?2";
+                if !connection.prepare_cached(there)?.exists([*number, until])? {
                     continue;
                 }
                 let write = "UPDATE site SET webhook_gone_at = ?2 WHERE id = ?1 AND webhook = ?3";
@@ -419,7 +427,7 @@ impl Outbox for SqliteStore {
         self.writer.run(move |work| take(work, site, most, now, until)).await
     }
 
-    async fn outbox_settle(&self, site: SiteId, settled: Vec<(i64, Settled)>, now: Timestamp) -> Result<()> {
+    async fn outbox_settle(&self, site: SiteId, settled: Vec<(Attempt, Settled)>, now: Timestamp) -> Result<()> {
         self.writer.run(move |work| settle(work.connection, site, &settled, now)).await
     }
 

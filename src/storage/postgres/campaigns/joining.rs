@@ -180,3 +180,13 @@ async fn drop_empty(work: &Work, campaign: i64) -> Result<()> {
     work.execute(empty, &[&campaign]).await?;
     Ok(())
 }
+
+/// Those of `campaigns` that have no members left go; what became part of another one stays.
+pub(in super::super) async fn drop_emptied(work: &Work, campaigns: &[i64]) -> Result<()> {
+    // As for one.
+    work.query("SELECT 1 FROM campaign WHERE id = ANY ($1) ORDER BY id FOR UPDATE", &[&campaigns]).await?;
+    let empty = "DELETE FROM campaign c WHERE id = ANY ($1) AND state <> 4 \
+                 AND NOT EXISTS (SELECT FROM campaign_member m WHERE m.campaign = c.id)";
+    work.execute(empty, &[&campaigns]).await?;
+    Ok(())
+}

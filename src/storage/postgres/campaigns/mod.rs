@@ -31,7 +31,7 @@ use crate::domain::time::Timestamp;
 use crate::storage::campaigned;
 use crate::storage::codec;
 
-pub(super) use self::joining::{forget, record};
+pub(super) use self::joining::{drop_emptied, forget, record};
 
 /// Campaigns looked at for one page.
 const SCAN_MAX: usize = 2_000;

@@ -21,11 +21,18 @@ const REPORTS_SHOWN: i64 = 5;
 
 /// For a `SELECT` from `queue q` joined to `comment c` and, maybe, `campaign k`.
 pub(super) fn columns() -> String {
-    format!("{}, q.priority, q.held_at, q.claimed_by, q.claimed_until, q.author_known, k.uid", rows::COLUMNS)
+    format!("{}, q.priority, q.held_at, q.claimed_by, q.claimed_until, q.author_known, k.uid, q.comment", rows::COLUMNS)
 }
 
 /// How many columns a comment's row has, before those of the queue's.
-const FIRST: usize = 13;
+pub(super) const FIRST: usize = 13;
+/// The column with the comment's uid, as the queue has it.
+pub(super) const UID: usize = FIRST + 6;
+
+/// Whether there is a comment of what waits. Where there is none the queue is damaged, and what comes after it is shown all the same.
+pub(super) fn is_whole(cells: &Cell) -> bool {
+    matches!(cells.cell::<Option<Uuid>>(1), Ok(Some(_)))
+}
 
 /// Rows of [`columns`], with everything that is shown beside them.
 pub(super) async fn of_rows(db: &Db, found: &[Cell], now: Timestamp) -> Result<Vec<QueueItem>> {

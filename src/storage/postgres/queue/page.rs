@@ -44,14 +44,21 @@ pub(in super::super) async fn page(
     )?;
     let more = found.len() > limit;
     found.truncate(limit);
+    let last = found.last().filter(|_| more).map(|row| place(row, sort)).transpose()?;
+    found.retain(items::is_whole);
     let sieve = Sieve { filter, sites: asked.sites.as_deref() };
     let (counted, items) = tokio::try_join!(tally::count(db, &groups, &sieve), items::of_rows(db, &found, now))?;
-    let last = items.last().filter(|_| more).map(|item| match sort {
-        QueueSort::Priority => Place::Priority(item.priority, item.record.uid),
-        QueueSort::Oldest | QueueSort::Newest => Place::HeldAt(item.held_at.as_millis(), item.record.uid),
-    });
     let next_cursor = last.map(|place| cursor_of(db, list_of(sort), &place));
     Ok(QueuePage { items, by_campaign, rechecks, next_cursor, ..counted })
+}
+
+/// Where a row of [`items::columns`] stands.
+fn place(row: &Cell, sort: QueueSort) -> Result<Place> {
+    let uid = row.cell(items::UID)?;
+    Ok(match sort {
+        QueueSort::Priority => Place::Priority(row.cell(items::FIRST)?, uid),
+        QueueSort::Oldest | QueueSort::Newest => Place::HeldAt(row.cell(items::FIRST + 1)?, uid),
+    })
 }
 
 /// Each order has cursors of its own.
@@ -222,7 +229,7 @@ impl<'a> Asked<'a> {
              AND ($17::bigint IS NULL AND $18::double precision IS NULL AND $19::uuid IS NULL OR {after}) \
              ORDER BY {order} LIMIT $20) found \
              JOIN queue q ON q.site = found.site AND q.comment = found.comment \
-             JOIN comment c ON c.site = found.site AND c.uid = found.comment \
+             LEFT JOIN comment c ON c.site = found.site AND c.uid = found.comment \
              LEFT JOIN campaign k ON k.id = q.campaign ORDER BY {order}",
             columns = items::columns(),
             counted = self.counted(true),

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::super::db::{Cells as _, Db, number};
-use super::super::uid;
 use super::super::work::Work;
+use super::super::{sites, uid};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
 use crate::domain::reads::{AuthorNote, NoteRemoval};
@@ -23,6 +23,7 @@ pub(super) async fn add(
     by: &str,
     at: Timestamp,
 ) -> Result<AuthorNote> {
+    sites::hold(work, site).await?;
     let uid = uid::new(at)?;
     let hash = work.reader(site, author.as_str());
     let write = "INSERT INTO author_note (uid, site, author, by_name, at, text) VALUES ($1, $2, $3, $4, $5, $6)";

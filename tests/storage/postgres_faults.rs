@@ -1,0 +1,178 @@
+//! What goes wrong around a PostgreSQL database: nodes and servers that vanish, others that are in the way, and hands that reach in.
+
+use std::sync::Arc;
+
+use doorward::domain::decision::Status;
+use doorward::domain::sanction::Sanctions as _;
+use doorward::domain::site::Site;
+use doorward::domain::store::{AuditCheck, AuditEntry, QueueFilter, QueueSort, Store, StoreError};
+use doorward::storage::Config;
+use doorward::storage::postgres::PostgresStore;
+use tokio_postgres::Client;
+
+use crate::made::{Made, at, first_page, id, moderator, site};
+use crate::postgres::{Schema, skipped};
+use crate::sanctions_reports_appeals::{ban, banned};
+use crate::suite::Engine as _;
+
+/// One value.
+async fn ask<T: for<'a> tokio_postgres::types::FromSql<'a>>(client: &Client, sql: &str) -> T {
+    client.query_one(sql, &[]).await.unwrap().get(0)
+}
+
+/// What connections of the pool asked the server for is seen by a trigger, which runs on one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_holds_something_and_vanishes_loses_it_soon() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    PostgresStore::open(&schema.config()).await.unwrap().close().await;
+    let note = "CREATE TABLE noted (said text); \
+                CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO noted \
+                SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN \
+                ('idle_in_transaction_session_timeout', 'lock_timeout', 'statement_timeout'); RETURN NULL; END $$; \
+                CREATE TRIGGER note AFTER INSERT ON site FOR EACH STATEMENT EXECUTE FUNCTION note()";
+    schema.run(note).await;
+    let usual = schema.config();
+    let own = Config { url: format!("{}%20-cstatement_timeout%3D70000", usual.url), ..usual.clone() };
+    for (config, name) in [(usual, "news"), (own, "blog")] {
+        let store = PostgresStore::open(&config).await.unwrap();
+        site(&store, name).await;
+    }
+    let said = schema.stranger().await.query("SELECT said FROM noted", &[]).await.unwrap();
+    let said: Vec<String> = said.iter().map(|row| row.get(0)).collect();
+    assert_eq!(said, ["10000 5000 30000", "10000 5000 70000"], "an address may ask for something else");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asking_whether_it_can_be_written_writes_nothing() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let stranger = schema.stranger().await;
+    let written = "SELECT xmin::text FROM meta WHERE name = 'needs'";
+    let before: String = ask(&stranger, written).await;
+    store.ready().await.unwrap();
+    assert_eq!(ask::<String>(&stranger, written).await, before);
+    store.ready().await.unwrap();
+    schema.run("ALTER TABLE meta RENAME COLUMN value TO gone").await;
+    assert!(store.ready().await.is_err());
+    schema.run("ALTER TABLE meta RENAME COLUMN gone TO value").await;
+    store.ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_written_of_a_site_that_was_deleted_meanwhile() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = schema.open().await;
+    let news = site(&*store, "news").await;
+    let article = Made::new(&news, "c-1").0.comment.article;
+    assert!(store.site_delete("news", moderator(), at(1)).await.unwrap());
+    let put = store.article_put(news.id, article, at(2)).await;
+    assert!(matches!(put, Err(StoreError::Unavailable(_))), "{put:?}");
+    let noted = store.author_note_add(news.id, &id("u-1"), "a friend of the house", "mod@example.org", at(2)).await;
+    assert!(matches!(noted, Err(StoreError::Unavailable(_))), "{noted:?}");
+    let left = "SELECT (SELECT count(*) FROM article) + (SELECT count(*) FROM author_note)";
+    assert_eq!(ask::<i64>(&schema.stranger().await, left).await, 0);
+}
+
+/// A comment that its sanction judges anew while that is lifted: what is lifted is what the edit left.
+#[tokio::test(flavor = "multi_thread")]
+async fn sanction_that_is_lifted_while_a_comment_is_edited_lets_go_of_it() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.watched()).await.unwrap();
+    let news: Arc<Site> = site(&store, "news").await;
+    let (sanction, _) = store.sanction_add(ban(Some(&news))).await.unwrap();
+    let record = banned(Made::new(&news, "c-1"), &sanction, Status::Approved).at(11).store(&store).await;
+    let editor = schema.stranger().await;
+    let edit = "BEGIN; UPDATE comment SET version = version + 1; UPDATE sanction_effect SET version = version + 1";
+    editor.batch_execute(edit).await.unwrap();
+    let lift = store.sanction_lift(sanction.uid, true, moderator(), at(30), at(40));
+    let commit = async {
+        schema.waits().await;
+        editor.batch_execute("COMMIT").await.unwrap();
+    };
+    let (lifted, ()) = tokio::join!(lift, commit);
+    let restored = lifted.unwrap().unwrap().restored;
+    assert_eq!(restored[0].applied.len(), 1, "{restored:?}");
+    assert_eq!(store.comment_by_uid(record.uid).await.unwrap().unwrap().status, Status::Approved);
+}
+
+/// Whoever queues a comment has its row locked, and saw the campaign that it was in then.
+#[tokio::test(flavor = "multi_thread")]
+async fn comment_that_is_queued_while_its_campaign_becomes_part_of_another_follows_it() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = schema.open().await;
+    let news = site(&*store, "news").await;
+    let record = Made::new(&news, "c-1").store(&*store).await;
+    let merger = schema.stranger().await;
+    merger.batch_execute(&format!("SET application_name = '{}'", schema.name())).await.unwrap();
+    let join = format!(
+        "INSERT INTO campaign_member (site, comment, campaign, number) VALUES ({}, '{}', 1, 1)",
+        news.id.0, record.uid
+    );
+    merger.batch_execute(&join).await.unwrap();
+    let queuer = schema.stranger().await;
+    queuer.batch_execute("BEGIN; SELECT FROM comment FOR UPDATE").await.unwrap();
+    let merge = async { merger.batch_execute("UPDATE campaign_member SET campaign = 2").await.unwrap() };
+    let mut merge = Box::pin(merge);
+    tokio::select! {
+        () = schema.waits() => {}
+        () = &mut merge => panic!("it did not wait for whoever may be queueing the comment"),
+    }
+    let queue = "INSERT INTO queue (site, comment, category, signals, article, author, priority, held_at, campaign) \
+                 SELECT m.site, m.comment, 0, '', 0, 0, 0.5, 0, m.campaign FROM campaign_member m; COMMIT";
+    queuer.batch_execute(queue).await.unwrap();
+    merge.await;
+    assert_eq!(ask::<i64>(&queuer, "SELECT campaign FROM queue").await, 2);
+}
+
+/// Places in the queue of comments that are not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_queue_can_be_paged_past_its_damage() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = schema.open().await;
+    let news = site(&*store, "news").await;
+    let real = Made::new(&news, "c-1").at(9).held(None, &[], 0.1).store(&*store).await;
+    let phantoms = format!(
+        "INSERT INTO queue (site, comment, category, signals, article, author, priority, held_at) \
+         SELECT {}, gen_random_uuid(), 0, '', 0, 0, 0.5, i FROM generate_series(1, 5) i",
+        news.id.0
+    );
+    schema.run(&phantoms).await;
+    for sort in [QueueSort::Oldest, QueueSort::Newest, QueueSort::Priority] {
+        let (mut request, mut shown) = (first_page(2), Vec::new());
+        loop {
+            let page = store.queue(&QueueFilter::default(), sort, &request, at(10)).await.unwrap();
+            shown.extend(page.items.into_iter().map(|item| item.record.uid));
+            request.cursor = page.next_cursor;
+            if request.cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(shown, [real.uid]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_done_to_the_record_of_who_did_what_is_found() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = schema.open().await;
+    for number in 1..=5 {
+        let (action, subject, detail) = ("decision".to_owned(), format!("d-{number}"), String::new());
+        store.audit_note(AuditEntry { by: moderator(), action, subject, detail, at: at(number) }).await.unwrap();
+    }
+    let refused = schema.stranger().await.batch_execute("UPDATE audit SET detail = 'other' WHERE id = 3").await;
+    assert!(refused.is_err(), "a trigger is in the way");
+    schema.run("ALTER TABLE audit DISABLE TRIGGER USER; CREATE TABLE whole AS SELECT * FROM audit").await;
+    for (change, line) in [
+        ("UPDATE audit SET detail = 'other' WHERE id = 3", 3),
+        ("UPDATE audit SET at = at + 1 WHERE id = 1", 1),
+        ("UPDATE audit SET chain = NULL WHERE id = 2", 2),
+        ("DELETE FROM audit WHERE id = 4", 4),
+        ("DELETE FROM audit WHERE id = 5", 5),
+    ] {
+        schema.run(change).await;
+        let checked = store.audit_verify(None).await.unwrap();
+        assert!(matches!(checked, AuditCheck::Broken { line: found, .. } if found == line), "{change}: {checked:?}");
+        schema.run("DELETE FROM audit; INSERT INTO audit SELECT * FROM whole").await;
+        assert!(matches!(store.audit_verify(None).await.unwrap(), AuditCheck::Whole { lines: 5, .. }));
+    }
+}
