@@ -16,7 +16,7 @@ use doorward::domain::sanction::{Effect, Measure, NewSanction, SanctionFilter, T
 use doorward::domain::session::NewSession;
 use doorward::domain::site::{Scope, Site};
 use doorward::domain::store::{
-    AuditCheck, AuditFilter, CommentFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store,
+    AuditCheck, AuditFilter, CommentFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store, StoreError,
 };
 use doorward::storage::Config;
 use doorward::storage::moving::{MoveError, Moved, Options, move_all};
@@ -403,4 +403,26 @@ async fn nothing_is_moved_onto_other_data_or_from_a_file_that_is_served() {
     assert!(matches!(moved(&other, &schema, small()).await, Err(MoveError::OtherMove)));
     moved(&file, &schema, small()).await.unwrap();
     assert!(matches!(moved(&other, &schema, small()).await, Err(MoveError::NotEmpty("audit" | "site"))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_comment_whose_content_is_missing_stops_the_move() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    let news = site(&store, "news").await;
+    let [_, damaged, _] = [
+        Made::new(&news, "c-1").store(&store).await,
+        Made::new(&news, "c-2").store(&store).await,
+        Made::new(&news, "c-3").store(&store).await,
+    ];
+    store.close().await;
+    drop(store);
+    let second = "DELETE FROM content WHERE id = (SELECT id FROM comment ORDER BY id LIMIT 1 OFFSET 1)";
+    assert_eq!(rusqlite::Connection::open(&file).unwrap().execute(second, []).unwrap(), 1);
+    let error = moved(&file, &schema, small()).await.unwrap_err();
+    let MoveError::Store(StoreError::Corrupt(what)) = error else { panic!("{error}") };
+    assert!(what.contains("comment") && what.contains(&damaged.uid.to_string()), "{what}");
+    assert!(matches!(PostgresStore::open(&schema.config()).await.err().unwrap(), OpenError::HalfMoved));
 }
