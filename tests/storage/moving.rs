@@ -19,11 +19,13 @@ use doorward::domain::store::{
     AuditCheck, AuditFilter, CommentFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store, StoreError,
 };
 use doorward::storage::Config;
-use doorward::storage::moving::{MoveError, Moved, Options, move_all};
+use doorward::storage::moving::{MoveError, Moved, Options, Step, move_all};
 use doorward::storage::postgres::{OpenError, PostgresStore};
 use doorward::storage::sqlite::{self, SqliteStore};
 use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::task::block_in_place;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
@@ -248,9 +250,18 @@ async fn told(store: &dyn Store) -> String {
 }
 
 async fn moved(file: &Path, schema: &Schema, options: Options) -> Result<Moved, MoveError> {
+    moved_saying(file, schema, options, &mut |_| {}).await
+}
+
+async fn moved_saying(
+    file: &Path,
+    schema: &Schema,
+    options: Options,
+    say: &mut (dyn FnMut(Step) + Send),
+) -> Result<Moved, MoveError> {
     let from = Config::sqlite(file);
     loop {
-        match move_all(&from, &schema.config(), options, &mut |_| {}).await {
+        match move_all(&from, &schema.config(), options, say).await {
             // Whoever read for a move that was dropped lets go of the file when it next has something to say.
             Err(MoveError::Source(sqlite::OpenError::Served(_)) | MoveError::Busy) => tokio::task::yield_now().await,
             outcome => return outcome,
@@ -425,4 +436,33 @@ async fn a_comment_whose_content_is_missing_stops_the_move() {
     let MoveError::Store(StoreError::Corrupt(what)) = error else { panic!("{error}") };
     assert!(what.contains("comment") && what.contains(&damaged.uid.to_string()), "{what}");
     assert!(matches!(PostgresStore::open(&schema.config()).await.err().unwrap(), OpenError::HalfMoved));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_changes_the_source_while_it_is_moved() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    filled(&file).await;
+    let desk = Config { busy_timeout_ms: 50, ..Config::sqlite(&file) };
+    let revoke = || async {
+        let store = SqliteStore::open(&desk)?;
+        let id = store.tokens(None).await?.remove(0).id;
+        let revoked = store.token_revoke(ADA, &id, at(100)).await;
+        store.close().await;
+        anyhow::Ok(revoked?)
+    };
+    let mut refused = Vec::new();
+    let mut say = |step| {
+        // Its row has arrived, and then everything was compared: what was taken back now would be there all the same.
+        if matches!(step, Step::Moved { table: "token", .. } | Step::Verified { table: "vote", .. }) {
+            refused.push(block_in_place(|| Handle::current().block_on(revoke())));
+        }
+    };
+    moved_saying(&file, &schema, small(), &mut say).await.unwrap();
+    let is_refusal = |outcome: &anyhow::Result<bool>| {
+        outcome.as_ref().is_err_and(|error| format!("{error:#}").contains("database is locked"))
+    };
+    assert!(refused.len() == 2 && refused.iter().all(is_refusal), "{refused:?}");
+    assert!(revoke().await.unwrap(), "afterwards the file is let go of");
 }
