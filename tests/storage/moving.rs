@@ -466,3 +466,49 @@ async fn nobody_changes_the_source_while_it_is_moved() {
     assert!(refused.len() == 2 && refused.iter().all(is_refusal), "{refused:?}");
     assert!(revoke().await.unwrap(), "afterwards the file is let go of");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_moved_under_those_who_serve() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    filled(&file).await;
+    let serving = PostgresStore::open(&schema.config()).await.unwrap();
+    let there = client(&schema).await;
+    let moment = |ms: i64| format!("(extract(epoch FROM clock_timestamp()) * 1000)::bigint + {ms}");
+    let seen = |ms| format!("INSERT INTO node VALUES ('node-a', '1', 1, 0, {})", moment(ms));
+    let holds = |ms| format!("INSERT INTO lease VALUES ('outbox', 'node-b', {})", moment(ms));
+    for (sign, name) in [(seen(-9_000), "node-a"), (holds(9_000), "node-b")] {
+        there.batch_execute(&sign).await.unwrap();
+        let error = moved(&file, &schema, small()).await.unwrap_err();
+        assert!(matches!(&error, MoveError::TargetServed(by) if by == name), "{error}");
+        serving.ready().await.unwrap();
+        there.batch_execute("DELETE FROM node; DELETE FROM lease").await.unwrap();
+    }
+    // Who was heard of long ago serves no more.
+    there.batch_execute(&format!("{}; {}", seen(-600_000), holds(-600_000))).await.unwrap();
+    let half = Options { batches_max: Some(3), ..small() };
+    assert!(matches!(moved(&file, &schema, half).await, Err(MoveError::Stopped)));
+    // One that had opened the database just before, and had yet to say so, is not ready from now on.
+    assert!(serving.ready().await.is_err());
+    let before = there.query_one("SELECT count(*) FROM move_progress", &[]).await.unwrap().get::<_, i64>(0);
+    there.batch_execute(&format!("DELETE FROM node; {}", seen(0))).await.unwrap();
+    assert!(matches!(moved(&file, &schema, small()).await, Err(MoveError::TargetServed(_))));
+    let after = there.query_one("SELECT count(*) FROM move_progress", &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(before, after);
+    there.batch_execute("DELETE FROM node").await.unwrap();
+    // It says so while everything is on its way: then the move is not finished.
+    let mut say = |step| {
+        if matches!(step, Step::Verified { table: "vote", .. }) {
+            block_in_place(|| Handle::current().block_on(there.batch_execute(&seen(0)))).unwrap();
+        }
+    };
+    let outcome = moved_saying(&file, &schema, small(), &mut say).await;
+    assert!(matches!(outcome, Err(MoveError::TargetServed(_))), "{outcome:?}");
+    assert!(matches!(PostgresStore::open(&schema.config()).await.err().unwrap(), OpenError::HalfMoved));
+    there.batch_execute("DELETE FROM node").await.unwrap();
+    moved(&file, &schema, small()).await.unwrap();
+    assert!(serving.ready().await.is_err(), "what it signs with is not the secret of what is there now");
+    serving.close().await;
+    PostgresStore::open(&schema.config()).await.unwrap().ready().await.unwrap();
+}

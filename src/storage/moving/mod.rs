@@ -105,6 +105,11 @@ pub enum MoveError {
     /// Somebody else is at it.
     #[error("another move into this destination is running")]
     Busy,
+    /// A node serves the destination.
+    #[error(
+        "the node {0} serves the destination; stop it, and run the same again (of one that was killed this is said for a minute)"
+    )]
+    TargetServed(String),
     /// What arrived is not what was sent.
     #[error(
         "the two sides differ in {0}: the source was changed after the move was begun, or the destination was; empty the destination and begin anew"

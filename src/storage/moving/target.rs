@@ -22,6 +22,12 @@ const MOVED: &str = "moved";
 /// What those who move into one schema hold; several installations may share a database.
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('doorward move ' || current_schema(), 0))";
 
+/// A node that was heard of in the last minute, or whose turn it is with something. Nodes say every few seconds that they are there; their
+/// clocks may be some seconds off.
+const SERVING: &str = "WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) \
+                       SELECT name FROM node, clock WHERE seen_at > now - 60000 \
+                       UNION ALL SELECT holder FROM lease, clock WHERE until > now LIMIT 1";
+
 /// How far a table has got.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Progress {
@@ -54,7 +60,10 @@ impl Target {
         // Rows and how far they have got are lost together, if at all: nothing waits for the disk but the last commit.
         self.client.batch_execute("SET synchronous_commit = off").await.map_err(failed)?;
         match self.meta(MOVING).await?.as_deref() {
-            Some(begun) if begun == from => return self.check_columns().await,
+            Some(begun) if begun == from => {
+                self.check_nobody_serves().await?;
+                return self.check_columns().await;
+            }
             Some(_) => return Err(MoveError::OtherMove),
             None => {}
         }
@@ -64,6 +73,7 @@ impl Target {
         if let Some(table) = self.first_with_rows().await? {
             return Err(MoveError::NotEmpty(table));
         }
+        self.check_nobody_serves().await?;
         self.check_columns().await?;
         let work = self.client.transaction().await.map_err(failed)?;
         let make = "CREATE TABLE move_progress (step text PRIMARY KEY, after bytea, rows bigint NOT NULL, done boolean NOT NULL)";
@@ -87,6 +97,12 @@ impl Target {
             }
         }
         Ok(None)
+    }
+
+    /// That nobody takes comments in here: whoever does has read another secret, and would write beside what arrives.
+    async fn check_nobody_serves(&self) -> std::result::Result<(), MoveError> {
+        let serving = self.client.query_opt(SERVING, &[]).await.map_err(failed)?;
+        serving.map_or(Ok(()), |row| Err(MoveError::TargetServed(row.get(0))))
     }
 
     /// That every column is what is to be written into it.
@@ -152,7 +168,17 @@ impl Target {
     }
 
     /// Lets counters go on after the last numbers, gives up what the move needed, and lets the database be served.
-    pub(super) async fn finish(mut self, from: &[u8], last_numbers: &[(&Table, i64)]) -> Result<()> {
+    pub(super) async fn finish(
+        self,
+        from: &[u8],
+        last_numbers: &[(&Table, i64)],
+    ) -> std::result::Result<(), MoveError> {
+        // A node that opened the database just before the move began says only afterwards that it is there.
+        self.check_nobody_serves().await?;
+        Ok(self.release(from, last_numbers).await?)
+    }
+
+    async fn release(mut self, from: &[u8], last_numbers: &[(&Table, i64)]) -> Result<()> {
         // Or the first questions are answered without knowing what is there.
         let all: Vec<&str> = names().into_iter().collect();
         self.client.batch_execute(&format!("ANALYZE {}", all.join(", "))).await?;

@@ -9,8 +9,12 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::db::Db;
 use super::error::OpenError;
+use super::shared::Shared;
+use crate::domain::store::StoreError;
 use crate::storage::Config;
+use crate::storage::derived::Derived;
 
 mod embedded {
     refinery::embed_migrations!("migrations/postgres");
@@ -122,6 +126,18 @@ async fn whole(client: &Client) -> Result<[u8; 32], OpenError> {
     secret(client).await
 }
 
+/// That what was opened is what is here still: nothing was moved here since, under whoever had opened the empty database.
+pub(super) async fn unmoved(db: &Db, shared: &Shared) -> Result<(), StoreError> {
+    let meta = db.query("SELECT name, value FROM meta WHERE name = 'secret' OR name = $1", &[&MOVING]).await?;
+    let secret = meta.iter().find(|row| row.get::<_, &str>(0) != MOVING).map(|row| row.get::<_, Vec<u8>>(1));
+    let known = secret.and_then(|secret| <[u8; 32]>::try_from(secret).ok());
+    let is_known = known.is_some_and(|secret| Derived::new(&secret).uid_key == shared.uid_key);
+    if is_known && meta.len() == 1 {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt("the database was moved into after this node had opened it; stop the node".to_owned()))
+}
+
 async fn check_version(client: &Client) -> Result<(), OpenError> {
     let version: String = client.query_one("SHOW server_version_num", &[]).await.map_err(unreachable)?.get(0);
     if version.parse::<u32>().unwrap_or(0) < 150_000 { Err(OpenError::TooOld(version)) } else { Ok(()) }
@@ -157,6 +173,6 @@ async fn secret(client: &Client) -> Result<[u8; 32], OpenError> {
     client.execute(write, &[&fresh.as_slice()]).await.map_err(failed)?;
     let read = "SELECT value FROM meta WHERE name = 'secret'";
     let secret: Vec<u8> = client.query_one(read, &[]).await.map_err(failed)?.get(0);
-    let damaged = |_| OpenError::Unusable(crate::domain::store::StoreError::Corrupt("the secret in meta".to_owned()));
+    let damaged = |_| OpenError::Unusable(StoreError::Corrupt("the secret in meta".to_owned()));
     secret.try_into().map_err(damaged)
 }
