@@ -16,26 +16,24 @@ use doorward::domain::sanction::{Effect, Measure, NewSanction, SanctionFilter, T
 use doorward::domain::session::NewSession;
 use doorward::domain::site::{Scope, Site};
 use doorward::domain::store::{
-    AuditCheck, AuditFilter, CommentFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store, StoreError,
+    AuditCheck, AuditFilter, CommentFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store,
 };
 use doorward::storage::Config;
 use doorward::storage::moving::{MoveError, Moved, Options, Step, move_all};
 use doorward::storage::postgres::{OpenError, PostgresStore};
 use doorward::storage::sqlite::{self, SqliteStore};
 use serde_json::json;
-use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::task::block_in_place;
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, secrets, site};
 use crate::postgres::{Schema, skipped};
 
-const ADA: &str = "ada@example.org";
+pub(crate) const ADA: &str = "ada@example.org";
 
 /// A file with something of every kind.
-async fn filled(path: &Path) {
+pub(crate) async fn filled(path: &Path) {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&Config::sqlite(path)).unwrap());
     let store = &*store;
     let gone = site(store, "gone").await;
@@ -249,11 +247,11 @@ async fn told(store: &dyn Store) -> String {
     told
 }
 
-async fn moved(file: &Path, schema: &Schema, options: Options) -> Result<Moved, MoveError> {
+pub(crate) async fn moved(file: &Path, schema: &Schema, options: Options) -> Result<Moved, MoveError> {
     moved_saying(file, schema, options, &mut |_| {}).await
 }
 
-async fn moved_saying(
+pub(crate) async fn moved_saying(
     file: &Path,
     schema: &Schema,
     options: Options,
@@ -291,11 +289,11 @@ async fn drop_after(file: &Path, schema: &Schema, steps: usize) {
     }
 }
 
-fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options { batch_rows: 7, batches_max: None }
 }
 
-async fn client(schema: &Schema) -> Client {
+pub(crate) async fn client(schema: &Schema) -> Client {
     let (client, connection) = tokio_postgres::connect(&schema.config().url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client
@@ -414,101 +412,4 @@ async fn nothing_is_moved_onto_other_data_or_from_a_file_that_is_served() {
     assert!(matches!(moved(&other, &schema, small()).await, Err(MoveError::OtherMove)));
     moved(&file, &schema, small()).await.unwrap();
     assert!(matches!(moved(&other, &schema, small()).await, Err(MoveError::NotEmpty("audit" | "site"))));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_comment_whose_content_is_missing_stops_the_move() {
-    let Some(schema) = Schema::new().await else { return skipped() };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("doorward.db");
-    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
-    let news = site(&store, "news").await;
-    let [_, damaged, _] = [
-        Made::new(&news, "c-1").store(&store).await,
-        Made::new(&news, "c-2").store(&store).await,
-        Made::new(&news, "c-3").store(&store).await,
-    ];
-    store.close().await;
-    drop(store);
-    let second = "DELETE FROM content WHERE id = (SELECT id FROM comment ORDER BY id LIMIT 1 OFFSET 1)";
-    assert_eq!(rusqlite::Connection::open(&file).unwrap().execute(second, []).unwrap(), 1);
-    let error = moved(&file, &schema, small()).await.unwrap_err();
-    let MoveError::Store(StoreError::Corrupt(what)) = error else { panic!("{error}") };
-    assert!(what.contains("comment") && what.contains(&damaged.uid.to_string()), "{what}");
-    assert!(matches!(PostgresStore::open(&schema.config()).await.err().unwrap(), OpenError::HalfMoved));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_changes_the_source_while_it_is_moved() {
-    let Some(schema) = Schema::new().await else { return skipped() };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("doorward.db");
-    filled(&file).await;
-    let desk = Config { busy_timeout_ms: 50, ..Config::sqlite(&file) };
-    let revoke = || async {
-        let store = SqliteStore::open(&desk)?;
-        let id = store.tokens(None).await?.remove(0).id;
-        let revoked = store.token_revoke(ADA, &id, at(100)).await;
-        store.close().await;
-        anyhow::Ok(revoked?)
-    };
-    let mut refused = Vec::new();
-    let mut say = |step| {
-        // Its row has arrived, and then everything was compared: what was taken back now would be there all the same.
-        if matches!(step, Step::Moved { table: "token", .. } | Step::Verified { table: "vote", .. }) {
-            refused.push(block_in_place(|| Handle::current().block_on(revoke())));
-        }
-    };
-    moved_saying(&file, &schema, small(), &mut say).await.unwrap();
-    let is_refusal = |outcome: &anyhow::Result<bool>| {
-        outcome.as_ref().is_err_and(|error| format!("{error:#}").contains("database is locked"))
-    };
-    assert!(refused.len() == 2 && refused.iter().all(is_refusal), "{refused:?}");
-    assert!(revoke().await.unwrap(), "afterwards the file is let go of");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_moved_under_those_who_serve() {
-    let Some(schema) = Schema::new().await else { return skipped() };
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("doorward.db");
-    filled(&file).await;
-    let serving = PostgresStore::open(&schema.config()).await.unwrap();
-    let there = client(&schema).await;
-    let moment = |ms: i64| format!("(extract(epoch FROM clock_timestamp()) * 1000)::bigint + {ms}");
-    let seen = |ms| format!("INSERT INTO node VALUES ('node-a', '1', 1, 0, {})", moment(ms));
-    let holds = |ms| format!("INSERT INTO lease VALUES ('outbox', 'node-b', {})", moment(ms));
-    for (sign, name) in [(seen(-9_000), "node-a"), (holds(9_000), "node-b")] {
-        there.batch_execute(&sign).await.unwrap();
-        let error = moved(&file, &schema, small()).await.unwrap_err();
-        assert!(matches!(&error, MoveError::TargetServed(by) if by == name), "{error}");
-        serving.ready().await.unwrap();
-        there.batch_execute("DELETE FROM node; DELETE FROM lease").await.unwrap();
-    }
-    // Who was heard of long ago serves no more.
-    there.batch_execute(&format!("{}; {}", seen(-600_000), holds(-600_000))).await.unwrap();
-    let half = Options { batches_max: Some(3), ..small() };
-    assert!(matches!(moved(&file, &schema, half).await, Err(MoveError::Stopped)));
-    // One that had opened the database just before, and had yet to say so, is not ready from now on.
-    assert!(serving.ready().await.is_err());
-    let before = there.query_one("SELECT count(*) FROM move_progress", &[]).await.unwrap().get::<_, i64>(0);
-    there.batch_execute(&format!("DELETE FROM node; {}", seen(0))).await.unwrap();
-    assert!(matches!(moved(&file, &schema, small()).await, Err(MoveError::TargetServed(_))));
-    let after = there.query_one("SELECT count(*) FROM move_progress", &[]).await.unwrap().get::<_, i64>(0);
-    assert_eq!(before, after);
-    there.batch_execute("DELETE FROM node").await.unwrap();
-    // It says so while everything is on its way: then the move is not finished.
-    let mut say = |step| {
-        if matches!(step, Step::Verified { table: "vote", .. }) {
-            block_in_place(|| Handle::current().block_on(there.batch_execute(&seen(0)))).unwrap();
-        }
-    };
-    let outcome = moved_saying(&file, &schema, small(), &mut say).await;
-    assert!(matches!(outcome, Err(MoveError::TargetServed(_))), "{outcome:?}");
-    assert!(matches!(PostgresStore::open(&schema.config()).await.err().unwrap(), OpenError::HalfMoved));
-    there.batch_execute("DELETE FROM node").await.unwrap();
-    moved(&file, &schema, small()).await.unwrap();
-    assert!(serving.ready().await.is_err(), "what it signs with is not the secret of what is there now");
-    serving.close().await;
-    PostgresStore::open(&schema.config()).await.unwrap().ready().await.unwrap();
 }

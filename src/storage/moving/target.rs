@@ -9,16 +9,18 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
-use super::MoveError;
 use super::cell::{Cell, Kind, Sum};
 use super::source::Batch;
 use super::tables::{TABLES, Table};
+use super::{MoveError, rights};
 use crate::domain::store::{Result, StoreError};
 use crate::storage::Config;
-use crate::storage::postgres::open::{MOVING, to_move_into};
+use crate::storage::postgres::open::{MOVING, to_move_into, up_to_date};
 
 /// In `meta`, once a move is done: what it was from.
 const MOVED: &str = "moved";
+/// Rows that are read again between two words about it.
+const SAID_ROWS: u64 = 2_000;
 /// What those who move into one schema hold; several installations may share a database.
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('doorward move ' || current_schema(), 0))";
 
@@ -46,7 +48,11 @@ impl Target {
     /// Connects, makes the schema when it is missing, and marks the database as unfinished: from now on nobody serves it. What was moved into it
     /// before, from the same source, stays.
     pub(super) async fn open(config: &Config, secret: &[u8; 32], from: &[u8]) -> std::result::Result<Self, MoveError> {
-        let (client, driven) = to_move_into(config).await?;
+        let (mut client, driven) = to_move_into(config).await?;
+        if let Some(what) = rights::missing(&client).await.map_err(failed)? {
+            return Err(MoveError::Rights(what));
+        }
+        up_to_date(&mut client).await?;
         let mut target = Self { client, driven };
         target.begin(secret, from).await?;
         Ok(target)
@@ -153,8 +159,8 @@ impl Target {
         Ok(work.commit().await?)
     }
 
-    /// Counts a table, and sums it up.
-    pub(super) async fn sum(&self, table: &Table) -> Result<Sum> {
+    /// Counts a table, and sums it up; `so_far` hears now and then how many rows that were.
+    pub(super) async fn sum(&self, table: &Table, so_far: &mut (dyn FnMut(u64) + Send)) -> Result<Sum> {
         let none: [&(dyn ToSql + Sync); 0] = [];
         let mut rows = pin!(self.client.query_raw(&select(table), none).await?);
         let (mut sum, mut buffer) = (Sum::default(), Vec::new());
@@ -163,6 +169,9 @@ impl Target {
             let cells =
                 kinds.map(|(at, column)| Cell::of_postgres(column.kind, &row, at)).collect::<Result<Vec<_>>>()?;
             sum.add(table.name, &cells, &mut buffer);
+            if sum.rows.is_multiple_of(SAID_ROWS) {
+                so_far(sum.rows);
+            }
         }
         Ok(sum)
     }

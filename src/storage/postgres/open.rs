@@ -105,15 +105,20 @@ pub(super) fn schema_known() -> u32 {
         .unwrap_or(0)
 }
 
-/// A connection for moving everything into this database, with its schema.
+/// A connection for moving everything into this database. Nothing is written yet.
 pub(in crate::storage) async fn to_move_into(config: &Config) -> Result<(Client, JoinHandle<()>), OpenError> {
-    let (mut client, connection) = address(config)?.connect(tls()?).await.map_err(unreachable)?;
+    let (client, connection) = address(config)?.connect(tls()?).await.map_err(unreachable)?;
     let driven = tokio::spawn(async move { drop(connection.await) }); // whoever waits for an answer hears of its end
     check_version(&client).await?;
+    Ok((client, driven))
+}
+
+/// Makes the schema when it is missing, and brings it up to date when it is older.
+pub(in crate::storage) async fn up_to_date(client: &mut Client) -> Result<(), OpenError> {
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
-    let migrated = migrate(&mut client).await;
+    let migrated = migrate(client).await;
     client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
-    migrated.map(|()| (client, driven))
+    migrated
 }
 
 /// The secret, unless everything else is still on its way here.
