@@ -115,7 +115,8 @@ impl Way {
         // Clocks are set back now and then: then it looks slow for a while.
         let passed = u128::from(now.millis_since(self.begun).max(1));
         let rate = new * 1_000 / passed;
-        let remaining = if new == 0 { "unknown".to_owned() } else { duration(left * passed / new / 1_000) };
+        let remaining =
+            (left * passed).checked_div(new).map_or_else(|| "unknown".to_owned(), |ms| duration(ms / 1_000));
         format!("{done} {} of {total} rows, {rate} rows/s, time left for this: {remaining}", self.rows)
     }
 }
