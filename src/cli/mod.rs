@@ -6,6 +6,7 @@ mod demo;
 mod evaluate;
 mod explain;
 mod migrate;
+mod move_progress;
 mod move_to;
 mod nodes;
 mod outbox;

@@ -1,11 +1,14 @@
 //! `doorward move`: everything from a SQLite file into a PostgreSQL database.
 
-use std::io::Write as _;
+use serde::Serialize;
 
+use super::move_progress::Progress;
 use super::{Usage, say, say_json};
+use crate::app::clock::Clock as _;
 use crate::config::Config;
+use crate::startup::SystemClock;
 use crate::storage;
-use crate::storage::moving::{self, Options, Step};
+use crate::storage::moving::{self, Moved, Options};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -15,13 +18,19 @@ pub(super) struct Arguments {
     /// The empty database: postgres://USER:PASSWORD@HOST/DATABASE. Stopped, the same command goes on where it was
     #[arg(long, value_name = "URL")]
     to: String,
-    /// Answer in JSON
+    /// Answer in JSON: each table with its rows and their checksum, and the seconds that this run took
     #[arg(long)]
     json: bool,
 }
 
-/// Rows of one table between two lines about it.
-const LINE_ROWS: u64 = 100_000;
+/// What is said at the end.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    moved: Moved,
+    /// That this run took.
+    seconds: f64,
+}
 
 pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
     let Arguments { from, to, json } = arguments;
@@ -29,25 +38,17 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
     let to = storage::Config { url: to, ..config.database.clone() };
     anyhow::ensure!(!from.is_postgres(), Usage("--from: must be sqlite:PATH".to_owned()));
     anyhow::ensure!(to.is_postgres(), Usage("--to: must be postgres://USER:PASSWORD@HOST/DATABASE".to_owned()));
-    let mut said = 0;
-    let mut tell = |step: Step| {
-        let line = match step {
-            Step::Moved { table, rows, done } => {
-                let is_news = done || rows / LINE_ROWS > said;
-                said = if done { 0 } else { rows / LINE_ROWS };
-                let so_far = if done { "" } else { " so far" };
-                is_news.then(|| format!("moved {table}: {rows} rows{so_far}"))
-            }
-            Step::Verified { table, rows } => Some(format!("read again {table}: {rows} rows")),
-        };
-        if let Some(line) = line {
-            let _ = writeln!(std::io::stderr(), "{line}"); // nobody may be there to read it
-        }
-    };
-    let moved = moving::move_all(&from, &to, Options::default(), &mut tell).await?;
+    let begun = SystemClock.now();
+    let mut progress = Progress::new(begun);
+    let outcome =
+        moving::move_all(&from, &to, Options::default(), &mut |step| progress.tell(step, SystemClock.now())).await;
+    progress.end();
+    let moved = outcome?;
+    #[expect(clippy::cast_precision_loss, reason = "a move takes less than a hundred thousand years")]
+    let seconds = SystemClock.now().millis_since(begun) as f64 / 1_000.0;
     if json {
-        return say_json(&moved);
+        return say_json(&Report { moved, seconds });
     }
-    say(format_args!("rows moved {}, the same on both sides", moved.rows))?;
+    say(format_args!("rows moved {}, the same on both sides, in {seconds:.1} s", moved.rows))?;
     say("Set database.url to the new database, and keep the file and secrets.key_file until you have a backup.")
 }

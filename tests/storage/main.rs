@@ -11,6 +11,7 @@ mod learning;
 mod made;
 mod model;
 mod moving;
+mod moving_refused;
 mod nodes;
 mod outbox;
 mod people;

@@ -19,7 +19,7 @@ use doorward::domain::store::{
     AuditCheck, AuditFilter, CommentFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store,
 };
 use doorward::storage::Config;
-use doorward::storage::moving::{MoveError, Moved, Options, move_all};
+use doorward::storage::moving::{MoveError, Moved, Options, Step, move_all};
 use doorward::storage::postgres::{OpenError, PostgresStore};
 use doorward::storage::sqlite::{self, SqliteStore};
 use serde_json::json;
@@ -30,10 +30,10 @@ use uuid::Uuid;
 use crate::made::{Made, at, first_page, id, moderator, ruling, secrets, site};
 use crate::postgres::{Schema, skipped};
 
-const ADA: &str = "ada@example.org";
+pub(crate) const ADA: &str = "ada@example.org";
 
 /// A file with something of every kind.
-async fn filled(path: &Path) {
+pub(crate) async fn filled(path: &Path) {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&Config::sqlite(path)).unwrap());
     let store = &*store;
     let gone = site(store, "gone").await;
@@ -247,10 +247,19 @@ async fn told(store: &dyn Store) -> String {
     told
 }
 
-async fn moved(file: &Path, schema: &Schema, options: Options) -> Result<Moved, MoveError> {
+pub(crate) async fn moved(file: &Path, schema: &Schema, options: Options) -> Result<Moved, MoveError> {
+    moved_saying(file, schema, options, &mut |_| {}).await
+}
+
+pub(crate) async fn moved_saying(
+    file: &Path,
+    schema: &Schema,
+    options: Options,
+    say: &mut (dyn FnMut(Step) + Send),
+) -> Result<Moved, MoveError> {
     let from = Config::sqlite(file);
     loop {
-        match move_all(&from, &schema.config(), options, &mut |_| {}).await {
+        match move_all(&from, &schema.config(), options, say).await {
             // Whoever read for a move that was dropped lets go of the file when it next has something to say.
             Err(MoveError::Source(sqlite::OpenError::Served(_)) | MoveError::Busy) => tokio::task::yield_now().await,
             outcome => return outcome,
@@ -280,11 +289,11 @@ async fn drop_after(file: &Path, schema: &Schema, steps: usize) {
     }
 }
 
-fn small() -> Options {
+pub(crate) fn small() -> Options {
     Options { batch_rows: 7, batches_max: None }
 }
 
-async fn client(schema: &Schema) -> Client {
+pub(crate) async fn client(schema: &Schema) -> Client {
     let (client, connection) = tokio_postgres::connect(&schema.config().url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client

@@ -4,6 +4,7 @@
 //! there. Until all of it was read again on both sides and compared, the destination is marked, and nobody serves it. The source is only read.
 
 mod cell;
+mod rights;
 mod source;
 mod tables;
 mod target;
@@ -44,21 +45,32 @@ impl Default for Options {
 /// What a move is at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
+    /// The source was counted, once, before anything is moved.
+    Counted {
+        /// Rows to be there at the end. Some of them may turn out to be left behind.
+        rows: u64,
+        /// How many an earlier move has brought.
+        arrived: u64,
+    },
     /// Rows of a table have arrived; `done` when they are all.
     Moved {
         /// Which.
         table: &'static str,
         /// So far.
         rows: u64,
+        /// Those of them that arrived just now.
+        new: u64,
         /// Whether that is all.
         done: bool,
     },
-    /// A table was read on both sides.
+    /// A table is being read on both sides; `done` when all of it was.
     Verified {
         /// Which.
         table: &'static str,
-        /// How many rows.
+        /// So far.
         rows: u64,
+        /// Whether that is all.
+        done: bool,
     },
 }
 
@@ -93,6 +105,9 @@ pub enum MoveError {
     /// The destination cannot be written.
     #[error("the destination cannot be written")]
     Target(#[from] postgres::OpenError),
+    /// The destination's user may not do what is needed. Nothing was written.
+    #[error("nothing can be moved into the destination: {0}")]
+    Rights(String),
     /// The destination holds other data.
     #[error("the destination holds other data (in the table {0}); everything is moved into an empty database only")]
     NotEmpty(&'static str),
@@ -105,6 +120,11 @@ pub enum MoveError {
     /// Somebody else is at it.
     #[error("another move into this destination is running")]
     Busy,
+    /// A node serves the destination.
+    #[error(
+        "the node {0} serves the destination; stop it, and run the same again (of one that was killed this is said for a minute)"
+    )]
+    TargetServed(String),
     /// What arrived is not what was sent.
     #[error(
         "the two sides differ in {0}: the source was changed after the move was begun, or the destination was; empty the destination and begin anew"
@@ -135,6 +155,9 @@ pub async fn move_all(
     let mut target = Target::open(to, &secret, &fingerprint).await?;
     let mut noted = target.progress().await?;
     let resumed = !noted.is_empty();
+    let counting = reader.clone();
+    let rows = blocking(move || TABLES.iter().try_fold(0, |rows, table| Ok(rows + counting.count(table)?))).await?;
+    say(Step::Counted { rows, arrived: noted.values().map(|progress| progress.rows).sum() });
     let mut batches = options.batches_max.unwrap_or(usize::MAX);
     for table in TABLES {
         let mut progress = noted.remove(table.step).unwrap_or_default();
@@ -179,7 +202,8 @@ async fn move_table(
     while let Some(batch) = receiver.recv().await {
         *batches = batches.checked_sub(1).ok_or(MoveError::Stopped)?;
         target.write(table, &batch, progress).await?;
-        say(Step::Moved { table: table.step, rows: progress.rows, done: progress.done });
+        let new = batch.rows.len() as u64;
+        say(Step::Moved { table: table.step, rows: progress.rows, new, done: progress.done });
     }
     joined(reading.await)?;
     Ok(())
@@ -199,9 +223,10 @@ async fn verify(
         let read = spawn_blocking(move || {
             steps.into_iter().try_fold(Sum::default(), |sum, table| Ok(sum.and(reader.sum(table)?)))
         });
-        let (there, here) = tokio::join!(target.sum(first), read);
+        let mut so_far = |rows| say(Step::Verified { table: name, rows, done: false });
+        let (there, here) = tokio::join!(target.sum(first, &mut so_far), read);
         let (there, here) = (there?, joined(here)?);
-        say(Step::Verified { table: name, rows: there.rows });
+        say(Step::Verified { table: name, rows: there.rows, done: true });
         if there == here {
             let checksum = format!("{:016x}", here.checksum);
             same.push(MovedTable { table: name, rows: here.rows, checksum });

@@ -60,6 +60,9 @@ macro_rules! columns {
     };
 }
 
+/// Comments that were not erased, also one whose content is missing: it must not stay behind unnoticed.
+const LIVE: &str = "(SELECT * FROM comment WHERE status <> 0) c LEFT JOIN content k ON k.id = c.id";
+
 macro_rules! its {
     ($from:literal) => {
         concat!($from, " JOIN comment c ON c.id = x.comment AND c.status <> 0")
@@ -138,7 +141,7 @@ pub(super) static TABLES: &[Table] = &[
     ),
     table(
         "comment",
-        "comment c JOIN content k ON k.id = c.id AND c.status <> 0",
+        LIVE,
         &["c.id"],
         columns![site Int "c.site", uid Comment "c.id, c.received_at", status Small "c.status", decided_by Small "c.decided_by",
             revision Int "c.revision", version Int "c.version", received_at Big "c.received_at", updated_at Big "c.updated_at",
@@ -147,7 +150,7 @@ pub(super) static TABLES: &[Table] = &[
     .finish(Finish::Keys, &[]),
     table(
         "comment_name",
-        "comment c JOIN content k ON k.id = c.id AND c.status <> 0",
+        LIVE,
         &["c.id"],
         columns![site Int "c.site", name Text "NULL", comment Comment "c.id, c.received_at", hash Bytes "NULL"],
     )
@@ -160,14 +163,14 @@ pub(super) static TABLES: &[Table] = &[
     ),
     table(
         "moved",
-        "moved x JOIN comment c ON c.id = x.comment AND c.status <> 0 AND x.chain = 2 JOIN content k ON k.id = c.id",
+        "moved x JOIN comment c ON c.id = x.comment AND c.status <> 0 AND x.chain = 2 LEFT JOIN content k ON k.id = c.id",
         &["x.chain", "x.key", "x.comment"],
         columns![site Int "c.site", account Big "x.key", comment Comment "c.id, c.received_at"],
     )
     .finish(Finish::Account, columns![b Bytes "k.b"]),
     table(
         "moved",
-        "comment c JOIN content k ON k.id = c.id AND c.status <> 0 AND c.revision > 1",
+        "(SELECT * FROM comment WHERE status <> 0 AND revision > 1) c LEFT JOIN content k ON k.id = c.id",
         &["c.id"],
         columns![site Int "c.site", account Big "0", comment Comment "c.id, c.received_at"],
     )
@@ -346,7 +349,11 @@ pub(super) const MARKS: [&str; 3] = ["audit_head", "audit_from", "address_key"];
 /// A row as it is at the destination; `None` for one that is left behind.
 pub(super) fn finish(derived: &Derived, table: &Table, mut cells: Vec<Cell>) -> Result<Option<Vec<Cell>>> {
     let extra = cells.split_off(table.columns.len());
-    let damaged = || StoreError::Corrupt(format!("a row of {} cannot be moved", table.name));
+    let comment = cells.iter().find_map(|cell| if let Cell::Uid(uid) = cell { Some(*uid) } else { None });
+    let damaged = || {
+        let of = comment.map_or_else(String::new, |uid| format!(", of the comment {uid},"));
+        StoreError::Corrupt(format!("a row of {}{of} cannot be moved: a part of it is missing", table.name))
+    };
     match (table.finish, cells.as_mut_slice(), extra.as_slice()) {
         (Finish::AsRead, ..) => {}
         (Finish::Keys, [Cell::Int(site), .., author, account, article, Cell::Bytes(trace), Cell::Bytes(b)], _) => {

@@ -9,20 +9,28 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Transaction};
 
-use super::MoveError;
 use super::cell::{Cell, Kind, Sum};
 use super::source::Batch;
 use super::tables::{TABLES, Table};
+use super::{MoveError, rights};
 use crate::domain::store::{Result, StoreError};
 use crate::storage::Config;
 use crate::storage::postgres::error::is_there_already;
 use crate::storage::postgres::months::{MonthOf, PARTITIONED};
-use crate::storage::postgres::open::{MOVING, to_move_into};
+use crate::storage::postgres::open::{MOVING, to_move_into, up_to_date};
 
 /// In `meta`, once a move is done: what it was from.
 const MOVED: &str = "moved";
+/// Rows that are read again between two words about it.
+const SAID_ROWS: u64 = 2_000;
 /// What those who move into one schema hold; several installations may share a database.
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('doorward move ' || current_schema(), 0))";
+
+/// A node that was heard of in the last minute, or whose turn it is with something. Nodes say every few seconds that they are there; their
+/// clocks may be some seconds off.
+const SERVING: &str = "WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) \
+                       SELECT name FROM node, clock WHERE seen_at > now - 60000 \
+                       UNION ALL SELECT holder FROM lease, clock WHERE until > now LIMIT 1";
 
 /// How far a table has got.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +52,11 @@ impl Target {
     /// Connects, makes the schema when it is missing, and marks the database as unfinished: from now on nobody serves it. What was moved into it
     /// before, from the same source, stays.
     pub(super) async fn open(config: &Config, secret: &[u8; 32], from: &[u8]) -> std::result::Result<Self, MoveError> {
-        let (client, driven) = to_move_into(config).await?;
+        let (mut client, driven) = to_move_into(config).await?;
+        if let Some(what) = rights::missing(&client).await.map_err(failed)? {
+            return Err(MoveError::Rights(what));
+        }
+        up_to_date(&mut client).await?;
         let mut target = Self { client, driven, months: BTreeSet::new() };
         target.begin(secret, from).await?;
         Ok(target)
@@ -58,7 +70,10 @@ impl Target {
         // Rows and how far they have got are lost together, if at all: nothing waits for the disk but the last commit.
         self.client.batch_execute("SET synchronous_commit = off").await.map_err(failed)?;
         match self.meta(MOVING).await?.as_deref() {
-            Some(begun) if begun == from => return self.check_columns().await,
+            Some(begun) if begun == from => {
+                self.check_nobody_serves().await?;
+                return self.check_columns().await;
+            }
             Some(_) => return Err(MoveError::OtherMove),
             None => {}
         }
@@ -68,6 +83,7 @@ impl Target {
         if let Some(table) = self.first_with_rows().await? {
             return Err(MoveError::NotEmpty(table));
         }
+        self.check_nobody_serves().await?;
         self.check_columns().await?;
         let work = self.client.transaction().await.map_err(failed)?;
         let make = "CREATE TABLE move_progress (step text PRIMARY KEY, after bytea, rows bigint NOT NULL, done boolean NOT NULL)";
@@ -91,6 +107,12 @@ impl Target {
             }
         }
         Ok(None)
+    }
+
+    /// That nobody takes comments in here: whoever does has read another secret, and would write beside what arrives.
+    async fn check_nobody_serves(&self) -> std::result::Result<(), MoveError> {
+        let serving = self.client.query_opt(SERVING, &[]).await.map_err(failed)?;
+        serving.map_or(Ok(()), |row| Err(MoveError::TargetServed(row.get(0))))
     }
 
     /// That every column is what is to be written into it.
@@ -162,8 +184,8 @@ impl Target {
         Ok(work.commit().await?)
     }
 
-    /// Counts a table, and sums it up.
-    pub(super) async fn sum(&self, table: &Table) -> Result<Sum> {
+    /// Counts a table, and sums it up; `so_far` hears now and then how many rows that were.
+    pub(super) async fn sum(&self, table: &Table, so_far: &mut (dyn FnMut(u64) + Send)) -> Result<Sum> {
         let none: [&(dyn ToSql + Sync); 0] = [];
         let mut rows = pin!(self.client.query_raw(&select(table), none).await?);
         let (mut sum, mut buffer) = (Sum::default(), Vec::new());
@@ -172,12 +194,25 @@ impl Target {
             let cells =
                 kinds.map(|(at, column)| Cell::of_postgres(column.kind, &row, at)).collect::<Result<Vec<_>>>()?;
             sum.add(table.name, &cells, &mut buffer);
+            if sum.rows.is_multiple_of(SAID_ROWS) {
+                so_far(sum.rows);
+            }
         }
         Ok(sum)
     }
 
     /// Lets counters go on after the last numbers, gives up what the move needed, and lets the database be served.
-    pub(super) async fn finish(mut self, from: &[u8], last_numbers: &[(&Table, i64)]) -> Result<()> {
+    pub(super) async fn finish(
+        self,
+        from: &[u8],
+        last_numbers: &[(&Table, i64)],
+    ) -> std::result::Result<(), MoveError> {
+        // A node that opened the database just before the move began says only afterwards that it is there.
+        self.check_nobody_serves().await?;
+        Ok(self.release(from, last_numbers).await?)
+    }
+
+    async fn release(mut self, from: &[u8], last_numbers: &[(&Table, i64)]) -> Result<()> {
         // Or the first questions are answered without knowing what is there.
         let all: Vec<&str> = names().into_iter().collect();
         self.client.batch_execute(&format!("ANALYZE {}", all.join(", "))).await?;

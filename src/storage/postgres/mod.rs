@@ -408,7 +408,7 @@ impl Store for PostgresStore {
         let work = Work::around(self.db().await?);
         work.batch("BEGIN; UPDATE meta SET value = value WHERE name = 'needs'; ROLLBACK").await?;
         work.done();
-        Ok(())
+        open::unmoved(&self.db().await?, &self.shared).await
     }
 
     async fn keep_room(&self, now: Timestamp) -> Result<Vec<String>> {

@@ -9,9 +9,13 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::db::Db;
 use super::error::OpenError;
 use super::patience;
+use super::shared::Shared;
+use crate::domain::store::StoreError;
 use crate::storage::Config;
+use crate::storage::derived::Derived;
 
 mod embedded {
     refinery::embed_migrations!("migrations/postgres");
@@ -109,15 +113,20 @@ pub(super) fn schema_known() -> u32 {
         .unwrap_or(0)
 }
 
-/// A connection for moving everything into this database, with its schema.
+/// A connection for moving everything into this database. Nothing is written yet.
 pub(in crate::storage) async fn to_move_into(config: &Config) -> Result<(Client, JoinHandle<()>), OpenError> {
-    let (mut client, connection) = address(config)?.connect(tls()?).await.map_err(unreachable)?;
+    let (client, connection) = address(config)?.connect(tls()?).await.map_err(unreachable)?;
     let driven = tokio::spawn(async move { drop(connection.await) }); // whoever waits for an answer hears of its end
     check_version(&client).await?;
+    Ok((client, driven))
+}
+
+/// Makes the schema when it is missing, and brings it up to date when it is older.
+pub(in crate::storage) async fn up_to_date(client: &mut Client) -> Result<(), OpenError> {
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
-    let migrated = migrate(&mut client).await;
+    let migrated = migrate(client).await;
     client.execute("SELECT pg_advisory_unlock($1)", &[&MIGRATION_LOCK]).await.map_err(unreachable)?;
-    migrated.map(|()| (client, driven))
+    migrated
 }
 
 /// The secret, unless everything else is still on its way here.
@@ -128,6 +137,18 @@ async fn whole(client: &Client) -> Result<[u8; 32], OpenError> {
         return Err(OpenError::HalfMoved);
     }
     secret(client).await
+}
+
+/// That what was opened is what is here still: nothing was moved here since, under whoever had opened the empty database.
+pub(super) async fn unmoved(db: &Db, shared: &Shared) -> Result<(), StoreError> {
+    let meta = db.query("SELECT name, value FROM meta WHERE name = 'secret' OR name = $1", &[&MOVING]).await?;
+    let secret = meta.iter().find(|row| row.get::<_, &str>(0) != MOVING).map(|row| row.get::<_, Vec<u8>>(1));
+    let known = secret.and_then(|secret| <[u8; 32]>::try_from(secret).ok());
+    let is_known = known.is_some_and(|secret| Derived::new(&secret).uid_key == shared.uid_key);
+    if is_known && meta.len() == 1 {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt("the database was moved into after this node had opened it; stop the node".to_owned()))
 }
 
 async fn check_version(client: &Client) -> Result<(), OpenError> {
@@ -165,6 +186,6 @@ async fn secret(client: &Client) -> Result<[u8; 32], OpenError> {
     client.execute(write, &[&fresh.as_slice()]).await.map_err(failed)?;
     let read = "SELECT value FROM meta WHERE name = 'secret'";
     let secret: Vec<u8> = client.query_one(read, &[]).await.map_err(failed)?.get(0);
-    let damaged = |_| OpenError::Unusable(crate::domain::store::StoreError::Corrupt("the secret in meta".to_owned()));
+    let damaged = |_| OpenError::Unusable(StoreError::Corrupt("the secret in meta".to_owned()));
     secret.try_into().map_err(damaged)
 }

@@ -4,6 +4,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::error::OpenError;
@@ -55,9 +56,19 @@ pub(super) fn open(config: &Config, serving: bool) -> Result<Opened, OpenError> 
     Ok(Opened { path, writer, lock, secret })
 }
 
-/// A file that is there, of this build's schema, for reading all of it as it is now: a connection in a transaction, the lock of whoever serves
-/// it, the secret. Nothing is written to it.
-pub(super) fn whole(config: &Config) -> Result<(Connection, File, [u8; 32]), OpenError> {
+/// A file that is there, of this build's schema, opened for reading all of it as it is now.
+pub(super) struct Whole {
+    /// In a transaction.
+    pub connection: Connection,
+    /// Holds off whoever else would write.
+    pub guard: Connection,
+    /// The lock of whoever serves it.
+    pub lock: File,
+    pub secret: [u8; 32],
+}
+
+/// Opens such a file. Nothing is written to it, and nobody writes to it as long as this lives.
+pub(super) fn whole(config: &Config) -> Result<Whole, OpenError> {
     let path = config.path()?;
     if !path.is_file() {
         return Err(OpenError::Missing(path));
@@ -66,6 +77,7 @@ pub(super) fn whole(config: &Config) -> Result<(Connection, File, [u8; 32]), Ope
     let failed = |error| OpenError::of(&path, error);
     let connection = reader(config, &path)?;
     check_ours(&path, &connection)?;
+    let guard = guard(config, &path)?;
     let runner = embedded::migrations::runner();
     let known = runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0);
     match schema_version(&connection).map_err(failed)? {
@@ -77,7 +89,17 @@ pub(super) fn whole(config: &Config) -> Result<(Connection, File, [u8; 32]), Ope
     let read = "SELECT value FROM meta WHERE name = 'secret'";
     let secret = connection.query_row(read, [], |row| row.get::<_, [u8; 32]>(0)).optional().map_err(failed)?;
     let secret = secret.ok_or_else(|| OpenError::NotADatabase(path.clone()))?;
-    Ok((connection, lock, secret))
+    Ok(Whole { connection, guard, lock, secret })
+}
+
+/// Commands need no lock to change a file, such as those that revoke a token or disable a person: one that said "done" now would be forgotten
+/// with the file. SQLite lets one write at a time, and refuses them while this one could. It does not, not even what the log still holds.
+fn guard(config: &Config, path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::of(path, error);
+    let guard = connect(config, path)?;
+    guard.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
+    guard.execute_batch("BEGIN IMMEDIATE; PRAGMA query_only = ON").map_err(failed)?;
+    Ok(guard)
 }
 
 /// A connection that only reads.

@@ -1,4 +1,4 @@
-//! A file that is read as a whole, to be moved elsewhere: nobody serves it meanwhile, and nothing is written to it.
+//! A file that is read as a whole, to be moved elsewhere: nobody serves it or writes to it meanwhile.
 
 use std::fs::File;
 
@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::error::OpenError;
-use super::open;
+use super::open::{self, Whole};
 use super::uid::Seal;
 use crate::domain::time::Timestamp;
 use crate::storage::Config;
@@ -20,6 +20,8 @@ pub(in crate::storage) struct Source {
     pub secret: [u8; 32],
     pub derived: Derived,
     seal: Seal,
+    /// Nobody writes to the file as long as this is held.
+    _guard: Connection,
     /// Nobody else serves the file as long as this is held.
     _lock: File,
 }
@@ -27,10 +29,10 @@ pub(in crate::storage) struct Source {
 impl Source {
     /// Blocks.
     pub(in crate::storage) fn open(config: &Config) -> Result<Self, OpenError> {
-        let (connection, lock, secret) = open::whole(config)?;
+        let Whole { connection, guard, lock, secret } = open::whole(config)?;
         let derived = Derived::new(&secret);
         let seal = Seal::new(&derived.uid_key);
-        Ok(Self { connection, secret, derived, seal, _lock: lock })
+        Ok(Self { connection, secret, derived, seal, _guard: guard, _lock: lock })
     }
 
     /// The uid of the comment in that row.
