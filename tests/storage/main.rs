@@ -17,6 +17,7 @@ mod people;
 mod postgres;
 mod postgres_races;
 mod reads;
+mod rechecks;
 mod sanctions_reports_appeals;
 mod search;
 mod sessions;

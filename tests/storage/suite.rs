@@ -175,6 +175,13 @@ macro_rules! run_on_each {
             campaigns_merge_and_close,
             queue_shows_and_filters_by_campaign,
             deleted_site_leaves_its_campaigns,
+            // rechecks.rs
+            rechecks_follow_joins_decisions_and_their_undo,
+            rechecks_follow_edits_erasing_merging_and_closing,
+            rechecks_follow_what_is_drawn_for_a_person,
+            rechecks_lie_within_the_reach,
+            undo_of_the_latest_decision_leaves_the_one_before_in_force,
+            undo_of_an_earlier_decision_leaves_the_latest_in_force,
             // learning.rs
             decisions_leave_labels_and_taking_them_back_takes_those_along,
             what_was_said_last_of_a_comment_counts_and_of_the_text_it_was_said_of,
@@ -224,6 +231,7 @@ pub(crate) use crate::nodes::*;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::reads::*;
+pub(crate) use crate::rechecks::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
 pub(crate) use crate::search::{
     every_filter_counts_what_a_simple_model_counts, queue_finds_what_is_named_wherever_it_stands,

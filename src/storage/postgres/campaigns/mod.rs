@@ -132,14 +132,22 @@ pub(super) async fn rechecks(db: &Db, reach: &Reach) -> Result<u64> {
     members::count_rechecks(db, reach).await
 }
 
-/// A ruling was taken back: the campaign that it decided is open again.
+/// A ruling was taken back: the campaign that it decided stands as the decision before left it, or is open again.
 pub(super) async fn reopen(work: &Work, decision: Uuid) -> Result<()> {
-    let write = "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE ruling = $1 AND state = 2 \
-                 RETURNING id";
-    for row in work.query(write, &[&decision]).await? {
-        let id: i64 = row.cell(0)?;
-        work.execute("UPDATE campaign_member SET seen = false WHERE campaign = $1 AND seen", &[&id]).await?;
+    let found =
+        work.query_opt("SELECT id FROM campaign WHERE ruling = $1 AND state = 2 FOR UPDATE", &[&decision]).await?;
+    work.execute("UPDATE campaign_decision SET undone = true WHERE ruling = $1", &[&decision]).await?;
+    let Some(found) = found else { return Ok(()) };
+    let id: i64 = found.cell(0)?;
+    let before = "UPDATE campaign k SET action = d.action, ruling = d.ruling, sites = d.sites, rule_until = d.rule_until \
+                  FROM (SELECT action, ruling, sites, rule_until FROM campaign_decision WHERE campaign = $1 AND NOT undone \
+                  ORDER BY id DESC LIMIT 1) d WHERE k.id = $1";
+    if work.execute(before, &[&id]).await? > 0 {
+        return Ok(());
     }
+    let open = "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE id = $1";
+    work.execute(open, &[&id]).await?;
+    work.execute("UPDATE campaign_member SET seen = false WHERE campaign = $1 AND seen", &[&id]).await?;
     Ok(())
 }
 
@@ -335,7 +343,10 @@ impl Campaigns for PostgresStore {
 
     async fn campaign_of_ruling(&self, decision: Uuid) -> Result<Option<Turn>> {
         let db = self.db().await?;
-        let read = format!("SELECT {COLUMNS} FROM campaign k WHERE k.ruling = $1 ORDER BY k.id LIMIT 1");
+        let read = format!(
+            "SELECT {COLUMNS} FROM campaign k WHERE k.id = coalesce((SELECT d.campaign FROM campaign_decision d WHERE d.ruling = $1), \
+             (SELECT o.id FROM campaign o WHERE o.ruling = $1 ORDER BY o.id LIMIT 1))"
+        );
         let found = db.query_opt(&read, &[&decision]).await?;
         Ok(found.as_ref().map(Found::read).transpose()?.map(|found| found.turn()))
     }

@@ -5,6 +5,7 @@ mod change;
 mod joining;
 mod rule;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -32,6 +33,8 @@ use crate::storage::codec;
 const EARLIEST: usize = 5;
 /// Campaigns looked at for one page.
 const SCAN_MAX: usize = 2_000;
+/// Members to be looked at again that are counted.
+const RECHECKS_MAX: u64 = 10_000;
 
 type Outcome<T> = std::result::Result<T, CampaignError>;
 
@@ -124,16 +127,31 @@ pub(super) fn uid_of(connection: &Connection, number: i64) -> Result<Option<Uuid
     Ok(uid.map(Uuid::from_bytes))
 }
 
-/// How many members within reach stand approved and are to be looked at.
+/// How many members within reach stand approved and are to be looked at; ten thousand are looked at. Triggers keep `recheck`.
 pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
-    let read = "SELECT m.comment FROM campaign k JOIN campaign_member m ON m.campaign = k.id JOIN comment c ON c.id = m.comment \
-                WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2) OR k.sites IS NOT NULL) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
-                AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.id = c.id) LIMIT 10000";
-    let mut query = connection.prepare_cached(read)?;
-    let found = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
-    if reach.is_all() {
-        return Ok(found.len() as u64);
+    match &reach.sites {
+        None if reach.is_all() => {
+            let all: u64 =
+                connection.prepare_cached("SELECT count(*) FROM recheck")?.query_row([], |row| row.get(0))?;
+            Ok(all.min(RECHECKS_MAX))
+        }
+        Some(sites) if reach.has_whole_sites() => {
+            let read = "SELECT count(*) FROM (SELECT 1 FROM site s JOIN recheck r ON r.site = s.id WHERE s.name = ?1 LIMIT ?2)";
+            let mut query = connection.prepare_cached(read)?;
+            let mut count = 0;
+            for site in sites.iter().collect::<BTreeSet<_>>() {
+                count += query.query_row(params![site, RECHECKS_MAX], |row| row.get::<_, u64>(0))?;
+            }
+            Ok(count.min(RECHECKS_MAX))
+        }
+        Some(_) | None => rechecks_one_by_one(connection, shared, reach),
     }
+}
+
+/// The same for whoever works on sections or languages: where a comment stands is written in it.
+fn rechecks_one_by_one(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
+    let mut query = connection.prepare_cached("SELECT comment FROM recheck ORDER BY comment DESC LIMIT ?1")?;
+    let found = query.query_map([RECHECKS_MAX], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
     let mut count = 0;
     for comment in found {
         let Some(row) = live(connection, comment)? else { continue };
@@ -142,19 +160,23 @@ pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) 
     Ok(count)
 }
 
-/// A ruling was taken back: the campaign that it decided is open again.
+/// A ruling was taken back: the campaign that it decided stands as the decision before left it, or is open again.
 pub(super) fn reopen(connection: &Connection, decision: Uuid) -> Result<()> {
+    let undo = "UPDATE campaign_decision SET undone = 1 WHERE ruling = ?1";
+    connection.prepare_cached(undo)?.execute([decision.as_bytes()])?;
     let read = "SELECT id FROM campaign WHERE ruling = ?1 AND state = 2";
     let id: Option<i64> =
         connection.prepare_cached(read)?.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
-    if let Some(id) = id {
-        connection
-            .prepare_cached(
-                "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE id = ?1",
-            )?
-            .execute([id])?;
-        connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1")?.execute([id])?;
+    let Some(id) = id else { return Ok(()) };
+    let before = "UPDATE campaign SET action = d.action, ruling = d.ruling, sites = d.sites, rule_until = d.rule_until \
+                  FROM (SELECT action, ruling, sites, rule_until FROM campaign_decision WHERE campaign = ?1 AND undone = 0 \
+                  ORDER BY id DESC LIMIT 1) d WHERE id = ?1";
+    if connection.prepare_cached(before)?.execute([id])? > 0 {
+        return Ok(());
     }
+    let open = "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE id = ?1";
+    connection.prepare_cached(open)?.execute([id])?;
+    connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1 AND seen = 1")?.execute([id])?;
     Ok(())
 }
 
@@ -457,7 +479,10 @@ impl Campaigns for SqliteStore {
 
     async fn campaign_of_ruling(&self, decision: Uuid) -> Result<Option<Turn>> {
         let find = move |connection: &Connection| -> Result<_> {
-            let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM campaign WHERE ruling = ?1"))?;
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM campaign \
+                 WHERE id = coalesce((SELECT campaign FROM campaign_decision WHERE ruling = ?1), (SELECT id FROM campaign WHERE ruling = ?1))"
+            ))?;
             let mut rows = query.query([decision.as_bytes()])?;
             Ok(rows.next()?.map(Found::read).transpose()?.map(|found| found.turn()))
         };
