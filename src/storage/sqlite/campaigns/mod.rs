@@ -18,15 +18,14 @@ use super::shared::Shared;
 use super::{SqliteStore, lists, rulings, samples};
 use crate::domain::campaign::{
     Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Campaigns, Counts,
-    KeptCampaign, Key, Member, MemberFilter, Turn,
+    KeptCampaign, Member, MemberFilter, Turn,
 };
-use crate::domain::decision::{Action, Actor, DecidedBy, Status};
+use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
-use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Remembered, Result, StoreError};
 use crate::domain::time::Timestamp;
-use crate::storage::campaigned::{action_of, state_code, state_of};
+use crate::storage::campaigned::{Found, action_of, state_code, state_of};
 use crate::storage::codec;
 
 /// Members shown of a campaign as its earliest.
@@ -38,64 +37,35 @@ const RECHECKS_MAX: u64 = 10_000;
 
 type Outcome<T> = std::result::Result<T, CampaignError>;
 
-/// A row of `campaign`.
-struct Found {
-    id: i64,
-    uid: Uuid,
-    state: CampaignState,
-    action: Option<Action>,
-    ruling: Option<Uuid>,
-    into: Option<Uuid>,
-    version: u32,
-    at: Timestamp,
-    last_at: Timestamp,
-    size: u32,
-    keys: Vec<Key>,
-    /// Where it is decided or closed; `None` for all sites.
-    sites: Option<Vec<SiteId>>,
-    rule_until: Option<Timestamp>,
-}
-
 const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b, sites, rule_until";
 
-impl Found {
-    fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
-        let uuid = |bytes: Option<[u8; 16]>| bytes.map(Uuid::from_bytes);
-        Ok(Self {
-            id: row.get(0)?,
-            uid: Uuid::from_bytes(row.get(1)?),
-            state: state_of(row.get(2)?)?,
-            action: row.get::<_, Option<i64>>(3)?.map(action_of).transpose()?,
-            ruling: uuid(row.get(4)?),
-            into: uuid(row.get(5)?),
-            version: row.get(6)?,
-            at: Timestamp::from_millis(row.get(7)?),
-            last_at: Timestamp::from_millis(row.get(8)?),
-            size: row.get(9)?,
-            keys: codec::decode("a campaign's fingerprints", &row.get::<_, Vec<u8>>(10)?)?,
-            sites: row
-                .get::<_, Option<Vec<u8>>>(11)?
-                .map(|sites| codec::decode("a campaign's sites", &sites))
-                .transpose()?,
-            rule_until: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_millis),
-        })
-    }
-
-    fn turn(&self) -> Turn {
-        let Self { uid, state, action, rule_until, into, .. } = *self;
-        Turn { uid, state, action, sites: self.sites.clone(), rule_until, into }
-    }
-
-    /// Whether members that stand approved are for people to look at.
-    fn rechecks(&self) -> bool {
-        self.state == CampaignState::Open || self.action == Some(Action::Reject) || self.sites.is_some()
-    }
+/// Reads [`COLUMNS`].
+fn found_of(row: &rusqlite::Row<'_>) -> Result<Found> {
+    let uuid = |bytes: Option<[u8; 16]>| bytes.map(Uuid::from_bytes);
+    Ok(Found {
+        id: row.get(0)?,
+        uid: Uuid::from_bytes(row.get(1)?),
+        state: state_of(row.get(2)?)?,
+        action: row.get::<_, Option<i64>>(3)?.map(action_of).transpose()?,
+        ruling: uuid(row.get(4)?),
+        into: uuid(row.get(5)?),
+        version: row.get(6)?,
+        at: Timestamp::from_millis(row.get(7)?),
+        last_at: Timestamp::from_millis(row.get(8)?),
+        size: row.get(9)?,
+        keys: codec::decode("a campaign's fingerprints", &row.get::<_, Vec<u8>>(10)?)?,
+        sites: row
+            .get::<_, Option<Vec<u8>>>(11)?
+            .map(|sites| codec::decode("a campaign's sites", &sites))
+            .transpose()?,
+        rule_until: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_millis),
+    })
 }
 
 fn by_uid(connection: &Connection, uid: Uuid) -> Result<Option<Found>> {
     let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM campaign WHERE uid = ?1"))?;
     let mut rows = query.query([uid.as_bytes()])?;
-    rows.next()?.map(Found::read).transpose()
+    rows.next()?.map(found_of).transpose()
 }
 
 /// The campaign of that name, or the one that it became part of.
@@ -293,7 +263,7 @@ fn list(
         if items.len() == limit {
             return Ok(Page { items, next_cursor: Some(lists::cursor_of_row(shared, last)) });
         }
-        let found = Found::read(row)?;
+        let found = found_of(row)?;
         last = u32::try_from(found.id).unwrap_or(u32::MAX);
         scanned += 1;
         if let Some(there) = &there
@@ -368,7 +338,7 @@ fn remembered(
     let mut rows = query.query(params![since.as_millis(), decided_since.as_millis(), most])?;
     let mut kept = Vec::new();
     while let Some(row) = rows.next()? {
-        let found = Found::read(row)?;
+        let found = found_of(row)?;
         let read = format!(
             "SELECT {} FROM comment WHERE id IN (SELECT comment FROM campaign_member WHERE campaign = ?1 \
              ORDER BY number DESC LIMIT ?2) AND status <> 0 ORDER BY id",
@@ -484,7 +454,7 @@ impl Campaigns for SqliteStore {
                  WHERE id = coalesce((SELECT campaign FROM campaign_decision WHERE ruling = ?1), (SELECT id FROM campaign WHERE ruling = ?1))"
             ))?;
             let mut rows = query.query([decision.as_bytes()])?;
-            Ok(rows.next()?.map(Found::read).transpose()?.map(|found| found.turn()))
+            Ok(rows.next()?.map(found_of).transpose()?.map(|found| found.turn()))
         };
         self.readers.ask(find).await
     }
