@@ -198,7 +198,7 @@ impl Review {
         .await
     }
 
-    /// A campaign that the ruling had decided is open again.
+    /// A campaign that the ruling had decided is open again, or stands as the decision before left it.
     async fn reopened(&self, decision: Uuid, ruled: &Ruled, now: Timestamp) {
         match self.store.campaign_of_ruling(decision).await {
             Ok(Some(turn)) => {

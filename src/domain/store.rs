@@ -674,7 +674,7 @@ pub trait Store:
         reach: &Reach,
         at: Timestamp,
     ) -> std::result::Result<Ruled, UndoError>;
-    /// The record of who did what, newest first.
+    /// The record of who did what, newest first. A page under a filter may be short, even empty, and say where to go on.
     async fn audit_list(
         &self,
         filter: &AuditFilter,

@@ -10,6 +10,7 @@ mod codec;
 mod config;
 mod derived;
 pub mod memory;
+mod moderated;
 pub mod moving;
 pub mod postgres;
 pub mod redis;

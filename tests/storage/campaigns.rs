@@ -18,14 +18,14 @@ use crate::made::{Made, at, first_page, moderator, ruling, site};
 use crate::suite::Engine;
 
 /// A history over an engine's store.
-struct World {
-    store: Arc<dyn Store>,
-    history: Arc<MemoryHistory>,
-    news: Arc<Site>,
+pub(crate) struct World {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) history: Arc<MemoryHistory>,
+    pub(crate) news: Arc<Site>,
 }
 
 impl World {
-    async fn new(engine: &dyn Engine) -> Self {
+    pub(crate) async fn new(engine: &dyn Engine) -> Self {
         let store = engine.open().await;
         let news = site(&*store, "news").await;
         let history = Arc::new(MemoryHistory::new(history::Config::default(), Arc::clone(&store)));
@@ -33,18 +33,18 @@ impl World {
     }
 
     /// A comment of its own author under its own article. All of these share a text.
-    fn pasted(&self, number: i64) -> Made {
+    pub(crate) fn pasted(&self, number: i64) -> Made {
         let made = Made::new(&self.news, &format!("c-{number}")).author(&format!("u-{number}"));
         made.under(&format!("a-{number}")).body("the same words again and again").at(number)
     }
 
-    async fn sight(&self, made: &Made) -> Option<Membership> {
+    pub(crate) async fn sight(&self, made: &Made) -> Option<Membership> {
         let (trace, now) = (&made.0.trace, made.0.received_at);
         self.history.sight_in(trace, &Stances::default, now).await;
         self.history.membership(trace, now).await
     }
 
-    async fn record(&self, mut made: Made, membership: Option<Membership>) -> Record {
+    pub(crate) async fn record(&self, mut made: Made, membership: Option<Membership>) -> Record {
         made.0.membership = membership;
         let (trace, new) = (made.0.trace.clone(), made.0);
         let Recording::New(record) = self.store.comment_record(new).await.unwrap() else { panic!("it is new") };
@@ -52,12 +52,12 @@ impl World {
         record
     }
 
-    async fn post(&self, made: Made) -> Record {
+    pub(crate) async fn post(&self, made: Made) -> Record {
         let membership = self.sight(&made).await;
         self.record(made, membership).await
     }
 
-    async fn paste(&self, numbers: std::ops::Range<i64>) -> Vec<Record> {
+    pub(crate) async fn paste(&self, numbers: std::ops::Range<i64>) -> Vec<Record> {
         let mut records = Vec::new();
         for number in numbers {
             records.push(self.post(self.pasted(number)).await);
@@ -66,12 +66,12 @@ impl World {
     }
 
     /// The names of all campaigns, latest first, with what they count.
-    async fn campaigns(&self) -> Vec<(Uuid, CampaignState, u32, Counts)> {
+    pub(crate) async fn campaigns(&self) -> Vec<(Uuid, CampaignState, u32, Counts)> {
         let page = self.store.campaign_list(&CampaignFilter::default(), &first_page(100)).await.unwrap();
         page.items.into_iter().map(|it| (it.uid, it.state, it.size, it.counts)).collect()
     }
 
-    async fn only(&self) -> Uuid {
+    pub(crate) async fn only(&self) -> Uuid {
         let campaigns = self.campaigns().await;
         assert_eq!(campaigns.len(), 1, "{campaigns:?}");
         campaigns[0].0
@@ -89,7 +89,12 @@ impl World {
         }
     }
 
-    async fn reject(&self, uid: Uuid, seen_size: u32, reach: &Reach) -> Result<CampaignRuled, CampaignError> {
+    pub(crate) async fn reject(
+        &self,
+        uid: Uuid,
+        seen_size: u32,
+        reach: &Reach,
+    ) -> Result<CampaignRuled, CampaignError> {
         let ruled = self.store.campaign_rule(rejecting(uid, seen_size, reach)).await;
         if let Ok(ruled) = &ruled {
             self.history.turned(ruled.turn.clone()).await;
@@ -98,7 +103,7 @@ impl World {
     }
 }
 
-fn rejecting(campaign: Uuid, seen_size: u32, reach: &Reach) -> CampaignRuling {
+pub(crate) fn rejecting(campaign: Uuid, seen_size: u32, reach: &Reach) -> CampaignRuling {
     CampaignRuling {
         campaign,
         seen_size,

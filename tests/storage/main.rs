@@ -20,6 +20,7 @@ mod postgres_faults;
 mod postgres_months;
 mod postgres_races;
 mod reads;
+mod rechecks;
 mod sanctions_reports_appeals;
 mod search;
 mod sessions;

@@ -129,6 +129,35 @@ pub(crate) async fn record_of_who_did_what_is_filtered_and_walked(engine: &dyn E
     assert_eq!((numbers(0, 2).await, numbers(2, 9).await, numbers(4, 9).await), (vec![1, 2], vec![3, 4], vec![]));
 }
 
+pub(crate) async fn record_of_a_time_is_found_and_walked(engine: &dyn Engine) {
+    const STEP: i64 = 1_800;
+    let store = engine.open().await;
+    for step in 0..40 {
+        // The clocks of the two that write do not agree.
+        let at = at(step * STEP - if step % 2 == 0 { 0 } else { 2_400 });
+        let (by, action, subject) = (moderator(), "decision".to_owned(), format!("d-{step}"));
+        store.audit_note(AuditEntry { by, action, subject, detail: String::new(), at }).await.unwrap();
+    }
+    let walk = async |since: Option<i64>, until: Option<i64>| {
+        let filter = AuditFilter { since: since.map(at), until: until.map(at), ..AuditFilter::default() };
+        let (mut numbers, mut page) = (Vec::new(), first_page(3));
+        loop {
+            let found = store.audit_list(&filter, &page).await.unwrap();
+            numbers.extend(found.items.into_iter().map(|line| line.number));
+            page.cursor = found.next_cursor;
+            if page.cursor.is_none() {
+                return numbers;
+            }
+        }
+    };
+    assert_eq!(walk(Some(30 * STEP), Some(34 * STEP)).await, [36, 34, 33, 31]);
+    assert_eq!(walk(None, Some(2 * STEP)).await, [4, 2, 1]);
+    assert_eq!(walk(Some(38 * STEP), None).await, [39]);
+    assert_eq!(walk(Some(100 * STEP), None).await, Vec::<i64>::new());
+    assert_eq!(walk(None, Some(-100 * STEP)).await, Vec::<i64>::new());
+    assert_eq!(walk(Some(-100 * STEP), Some(100 * STEP)).await.len(), 40);
+}
+
 pub(crate) async fn record_holds_every_end_that_it_ever_had(engine: &dyn Engine) {
     let store = engine.open().await;
     let mut ends = Vec::new();

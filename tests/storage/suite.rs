@@ -53,6 +53,10 @@ macro_rules! run_on_each {
             surroundings_lie_within_the_reach_or_are_none,
             what_lies_behind_a_comment_lies_within_the_reach,
             article_is_counted_within_the_reach,
+            author_is_told_with_everything_that_is_known_on_the_site,
+            sanctions_of_an_author_are_told_while_they_are_in_force,
+            what_a_change_lets_through_is_told_of_the_latest_within_the_reach,
+            figures_tell_how_moderation_goes_on_the_sites_asked_about,
             last_decision_is_the_latest_that_stands_within_the_reach,
             queue_finds_what_is_named_wherever_it_stands,
             queue_counts_under_every_filter,
@@ -99,6 +103,7 @@ macro_rules! run_on_each {
             tokens_are_listed_without_themselves_and_revoked_by_name,
             changed_person_has_the_new_role_and_reach,
             record_of_who_did_what_is_filtered_and_walked,
+            record_of_a_time_is_found_and_walked,
             record_holds_every_end_that_it_ever_had,
             author_is_exported_with_everything_and_erased_with_everything,
             addresses_are_replaced_in_bounded_steps_once_they_are_old,
@@ -176,6 +181,13 @@ macro_rules! run_on_each {
             campaigns_merge_and_close,
             queue_shows_and_filters_by_campaign,
             deleted_site_leaves_its_campaigns,
+            // rechecks.rs
+            rechecks_follow_joins_decisions_and_their_undo,
+            rechecks_follow_edits_erasing_merging_and_closing,
+            rechecks_follow_what_is_drawn_for_a_person,
+            rechecks_lie_within_the_reach,
+            undo_of_the_latest_decision_leaves_the_one_before_in_force,
+            undo_of_an_earlier_decision_leaves_the_latest_in_force,
             // learning.rs
             decisions_leave_labels_and_taking_them_back_takes_those_along,
             what_was_said_last_of_a_comment_counts_and_of_the_text_it_was_said_of,
@@ -225,6 +237,7 @@ pub(crate) use crate::nodes::*;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::reads::*;
+pub(crate) use crate::rechecks::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
 pub(crate) use crate::search::{
     every_filter_counts_what_a_simple_model_counts, queue_finds_what_is_named_wherever_it_stands,

@@ -81,6 +81,57 @@ async fn databases_of_every_schema_so_far_are_read() {
     }
 }
 
+/// Campaigns of before, a letter each: open, rejected, approved, approved on one site, closed, closed on one site.
+const CAMPAIGNS_OF_BEFORE: &str = "
+    INSERT INTO campaign (id, uid, state, action, ruling, version, at, last_at, size, b, sites) VALUES
+        (1, x'a1', 1, NULL, NULL, 1, 0, 0, 9, x'', NULL), (2, x'a2', 2, 2, x'd2', 1, 0, 0, 9, x'', NULL),
+        (3, x'a3', 2, 1, x'd3', 1, 0, 0, 9, x'', NULL), (4, x'a4', 2, 1, x'd4', 1, 0, 0, 9, x'', x'01'),
+        (5, x'a5', 3, NULL, NULL, 1, 0, 0, 9, x'', NULL), (6, x'a6', 3, NULL, NULL, 1, 0, 0, 9, x'', x'01');
+    WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 41)
+    INSERT INTO comment (id, site, status, decided_by, revision, version, received_at, updated_at, prev_site, prev_author, prev_article, keys, trace)
+        SELECT 1 + n, 1 + n % 2, CASE n / 6 WHEN 1 THEN 2 WHEN 2 THEN 3 WHEN 3 THEN 0 ELSE 1 END, CASE n / 6 WHEN 4 THEN 2 ELSE 1 END,
+        1, 1, 0, 0, 0, 0, 0, x'', x'' FROM n;
+    INSERT INTO campaign_member (comment, campaign, number, seen) SELECT id, 1 + (id - 1) % 6, 1 + id / 6, (id - 1) / 6 = 5 FROM comment;
+    INSERT INTO queue (id, site, category, signals, article, author, priority, held_at)
+        SELECT id, site, 0, '', 0, 0, 0, 0 FROM comment WHERE (id - 1) / 6 IN (1, 6);
+";
+
+/// Six members of each, of which the first alone is due: the others are held, rejected, erased, decided by a person, seen, drawn.
+#[test]
+fn what_is_to_be_looked_at_again_is_found_by_the_upgrade() {
+    let folder = tempfile::tempdir().unwrap();
+    old_database(&file(&folder), 9, CAMPAIGNS_OF_BEFORE);
+    let mut connection = Connection::open(file(&folder)).unwrap();
+    embedded::migrations::runner().run(&mut connection).unwrap();
+    let all = |read: &str| -> Vec<(i64, i64)> {
+        let mut query = connection.prepare(read).unwrap();
+        query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    };
+    let due = "SELECT comment, site FROM recheck ORDER BY comment";
+    assert_eq!(all(due), [(1, 1), (2, 2), (4, 2), (6, 2)]);
+    assert_eq!(all("SELECT campaign, action FROM campaign_decision ORDER BY id"), [(2, 2), (3, 1), (4, 1)]);
+    // The version before knows nothing of it, and goes on: it closes, decides, opens, moves and takes away.
+    for (write, left) in [
+        ("UPDATE campaign SET state = 3 WHERE id = 1", vec![(2, 2), (4, 2), (6, 2)]),
+        ("UPDATE campaign SET state = 1 WHERE id = 1", vec![(1, 1), (2, 2), (4, 2), (6, 2)]),
+        ("UPDATE campaign SET state = 1, action = NULL WHERE id = 3", vec![(1, 1), (2, 2), (3, 1), (4, 2), (6, 2)]),
+        ("DELETE FROM queue WHERE id = 37", vec![(1, 1), (2, 2), (3, 1), (4, 2), (6, 2), (37, 1)]),
+        ("UPDATE campaign_member SET campaign = 5 WHERE campaign = 1", vec![(2, 2), (3, 1), (4, 2), (6, 2)]),
+        ("DELETE FROM campaign_member WHERE comment = 2", vec![(3, 1), (4, 2), (6, 2)]),
+        ("UPDATE comment SET status = 0 WHERE id = 3", vec![(4, 2), (6, 2)]),
+        ("UPDATE campaign SET state = 2, action = 2, sites = NULL WHERE id IN (4, 6)", vec![(4, 2), (6, 2)]),
+        ("DELETE FROM campaign WHERE id = 2", vec![(4, 2), (6, 2)]),
+    ] {
+        connection.execute(write, []).unwrap();
+        assert_eq!(all(due), left, "{write}");
+    }
+    assert_eq!(
+        all("SELECT count(*), 0 FROM campaign_decision WHERE campaign = 2"),
+        [(0, 0)],
+        "it went with its campaign"
+    );
+}
+
 #[tokio::test]
 #[ignore = "writes the file that the test above reads"]
 async fn rows_of_this_version_are_written_down() {

@@ -282,6 +282,14 @@ pub(super) static TABLES: &[Table] = &[
     )
     .counts(),
     table(
+        "campaign_decision",
+        "campaign_decision x",
+        &["x.id"],
+        columns![id Big "x.id", campaign Big "x.campaign", ruling Uid "x.ruling", action Small "x.action", sites Bytes "x.sites",
+            rule_until Big "x.rule_until", undone Bool "x.undone"],
+    )
+    .counts(),
+    table(
         "campaign_member",
         its!("campaign_member x"),
         &["x.comment"],
@@ -420,7 +428,7 @@ mod tests {
 
     #[test]
     fn every_table_of_the_destination_is_moved_or_made_anew() {
-        let anew = ["meta", "search", "search_due", "lease", "node"];
+        let anew = ["meta", "search", "search_due", "lease", "node", "recheck"];
         let moved: HashSet<&str> = TABLES.iter().map(|table| table.name).collect();
         let mut made = HashSet::new();
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/postgres");

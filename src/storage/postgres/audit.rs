@@ -153,8 +153,19 @@ async fn meta(db: &Db, name: &str) -> Result<Option<Vec<u8>>> {
     found.map(|row| row.cell(0)).transpose()
 }
 
-/// Lines searched for one page.
+/// Lines looked through for one page under a filter. A page that finds little in so many is short, and says where to go on.
 const SEARCHED: i64 = 100_000;
+/// Lines are in the order of their moments as far as the clocks of those who wrote them agree: so many milliseconds.
+const CLOCKS_MS: i64 = 3_600_000;
+
+/// The first line that was written at that moment or later: halving, since no index knows of moments.
+async fn line_at(db: &Db, moment: Timestamp) -> Result<i64> {
+    let read = "WITH RECURSIVE span (lo, hi) AS (SELECT 1::bigint, (SELECT coalesce(max(id), 0) + 1 FROM audit) UNION ALL \
+                SELECT CASE WHEN coalesce((SELECT at FROM audit WHERE id = (lo + hi) / 2), 0) < $1 THEN (lo + hi) / 2 + 1 ELSE lo END, \
+                CASE WHEN coalesce((SELECT at FROM audit WHERE id = (lo + hi) / 2), 0) < $1 THEN hi ELSE (lo + hi) / 2 END \
+                FROM span WHERE lo < hi) SELECT lo FROM span WHERE lo >= hi";
+    db.query_one(read, &[&moment.as_millis()]).await?.cell(0)
+}
 
 /// Newest first.
 pub(super) async fn list(
@@ -171,10 +182,16 @@ pub(super) async fn list(
         return Ok(Page { items: Vec::new(), next_cursor: None }); // no line holds one
     }
     let limit = limit(page);
-    let floor = match &filter.q {
-        Some(_) => search_floor(db, below).await?,
-        None => 0,
-    };
+    let (mut first, mut floor, mut below) = (1, 0, below);
+    if *filter != AuditFilter::default() {
+        if let Some(since) = filter.since {
+            first = line_at(db, since.plus_millis(-CLOCKS_MS)).await?;
+        }
+        if let Some(until) = filter.until {
+            below = below.min(line_at(db, until.plus_millis(CLOCKS_MS)).await?);
+        }
+        floor = search_floor(db, below).await?.max(first - 1);
+    }
     // ASCII letters of either case are the same, which is what the collation "C" makes of `lower`.
     let read = format!(
         "SELECT {COLUMNS} FROM audit WHERE id < $1 AND ($3::text IS NULL OR starts_with(action, $3)) \
@@ -192,7 +209,7 @@ pub(super) async fn list(
     let last = if rows.len() > limit {
         lines.last().map(|line| line.number)
     } else {
-        (floor > 0).then_some(floor + 1) // nothing more among those searched
+        (floor >= first).then_some(floor + 1) // nothing more among those searched
     };
     let items = lines.into_iter().map(Line::shown).collect::<Result<_>>()?;
     Ok(Page { items, next_cursor: last.map(|last| cursor_of(&db.shared, LIST, &last)) })

@@ -125,10 +125,16 @@ pub(super) fn list(
                 AND (?7 IS NULL OR at < ?7) AND (?8 IS NULL OR instr(lower(subject), ?8) OR instr(lower(detail), ?8)) AND id > ?9 \
                 ORDER BY id DESC LIMIT ?2";
     let q = filter.q.as_deref().map(str::to_ascii_lowercase);
-    let floor = match &q {
-        Some(_) => search_floor(connection, below)?,
-        None => 0,
-    };
+    let (mut first, mut floor, mut below) = (1, 0, below);
+    if *filter != AuditFilter::default() {
+        if let Some(since) = filter.since {
+            first = line_at(connection, since.plus_millis(-CLOCKS_MS))?;
+        }
+        if let Some(until) = filter.until {
+            below = below.min(line_at(connection, until.plus_millis(CLOCKS_MS))?);
+        }
+        floor = search_floor(connection, below)?.max(first - 1);
+    }
     let mut query = connection.prepare_cached(read).map_err(StoreError::from)?;
     let mut rows = query
         .query(params![
@@ -152,15 +158,26 @@ pub(super) fn list(
         last = row.get(0).map_err(StoreError::from)?;
         items.push(line(row)?);
     }
-    if !more && floor > 0 {
+    if !more && floor >= first {
         (more, last) = (true, u32::try_from(floor + 1).unwrap_or(u32::MAX)); // nothing more among those searched
     }
     let next_cursor = more.then(|| super::lists::cursor_of_row(shared, last));
     Ok(Page { items, next_cursor })
 }
 
-/// Lines searched for one page.
+/// Lines looked through for one page under a filter. A page that finds little in so many is short, and says where to go on.
 const SEARCHED: i64 = 100_000;
+/// Lines are in the order of their moments as far as the clocks of those who wrote them agree: so many milliseconds.
+const CLOCKS_MS: i64 = 3_600_000;
+
+/// The first line that was written at that moment or later: halving, since no index knows of moments.
+fn line_at(connection: &Connection, moment: Timestamp) -> Result<i64> {
+    let read = "WITH RECURSIVE span (lo, hi) AS (SELECT 1, (SELECT coalesce(max(id), 0) + 1 FROM audit) UNION ALL \
+                SELECT CASE WHEN coalesce((SELECT at FROM audit WHERE id = (lo + hi) / 2), 0) < ?1 THEN (lo + hi) / 2 + 1 ELSE lo END, \
+                CASE WHEN coalesce((SELECT at FROM audit WHERE id = (lo + hi) / 2), 0) < ?1 THEN hi ELSE (lo + hi) / 2 END \
+                FROM span WHERE lo < hi) SELECT lo FROM span WHERE lo >= hi";
+    Ok(connection.prepare_cached(read)?.query_row([moment.as_millis()], |row| row.get(0))?)
+}
 
 /// The line above which a search stays that goes on below `below`.
 fn search_floor(connection: &Connection, below: i64) -> Result<i64> {

@@ -122,6 +122,9 @@ pub(super) async fn rule(work: &Work, asked: &CampaignRuling) -> Result<Outcome<
         let action = i16::try_from(campaigned::action_code(asked.action)).unwrap_or_default(); // they are 1 to 3
         let until = turn.rule_until.map(Timestamp::as_millis);
         work.execute(write, &[&found.id, &action, &ruled.decision, &bytes, &until]).await?;
+        let note = "INSERT INTO campaign_decision (campaign, ruling, action, sites, rule_until) \
+                    SELECT id, ruling, action, sites, rule_until FROM campaign WHERE id = $1";
+        work.execute(note, &[&found.id]).await?;
         let also = turn.rule_until.map(|until| format!(", and whatever joins until {until}")).unwrap_or_default();
         let detail = format!("{} by {}{also}", ruling.action.status().name(), ruled.decision);
         work.audit(&asked.by, "campaign.decide", &found.uid.to_string(), &detail, asked.at);

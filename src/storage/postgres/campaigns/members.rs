@@ -188,19 +188,20 @@ async fn sections(db: &Db, of: &HashSet<(i32, &str)>) -> Result<HashMap<(i32, St
     Ok(sections)
 }
 
-/// How many members within reach, of all campaigns, stand approved and are to be looked at; ten thousand are looked at.
+/// How many members within reach, of all campaigns, stand approved and are to be looked at; ten thousand are looked at. Triggers keep `recheck`.
 pub(super) async fn count_rechecks(db: &Db, reach: &Reach) -> Result<u64> {
     let sites = sites_within(db, reach).await?;
-    let from = format!(
-        "{FROM} JOIN campaign k ON k.id = m.campaign \
-         WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2) OR k.sites IS NOT NULL) AND c.status = 1 AND c.decided_by <> 2 \
-         AND NOT m.seen AND q.comment IS NULL AND ($1::integer[] IS NULL OR m.site = ANY ($1)) LIMIT 10000"
-    );
+    let due = "SELECT r.site, r.comment FROM recheck r WHERE $1::integer[] IS NULL OR r.site = ANY ($1) LIMIT 10000";
     if reach.has_whole_sites() {
-        let read = format!("SELECT count(*) FROM (SELECT 1 FROM {from}) found");
+        let read = format!("SELECT count(*) FROM ({due}) due");
         return db.query_one(&read, &[&sites]).await?.cell::<i64>(0).map(i64::unsigned_abs);
     }
-    let read = format!("SELECT {} FROM {from}", columns());
+    let read = format!(
+        "SELECT {} FROM ({due}) due JOIN campaign_member m ON m.site = due.site AND m.comment = due.comment \
+         JOIN comment c ON c.site = m.site AND c.uid = m.comment \
+         LEFT JOIN queue q ON q.site = m.site AND q.comment = m.comment",
+        columns()
+    );
     let found = db.query(&read, &[&sites]).await?;
     let members = found.iter().map(Joined::read).collect::<Result<Vec<_>>>()?;
     let told = tell_within(db, members, reach).await?;

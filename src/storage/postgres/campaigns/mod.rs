@@ -21,14 +21,14 @@ use super::db::{Cells as _, Db, number};
 use super::work::{Work, transact};
 use crate::domain::campaign::{
     Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Campaigns, Counts,
-    KeptCampaign, Key, Member, MemberFilter, Turn,
+    KeptCampaign, Member, MemberFilter, Turn,
 };
-use crate::domain::decision::{Action, Actor, DecidedBy, Status};
+use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::people::Reach;
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result};
 use crate::domain::time::Timestamp;
-use crate::storage::campaigned;
+use crate::storage::campaigned::{self, Found};
 use crate::storage::codec;
 
 pub(super) use self::joining::{drop_emptied, forget, record};
@@ -41,67 +41,38 @@ const MEMBERS: &str = "campaign members";
 
 type Outcome<T> = std::result::Result<T, CampaignError>;
 
-/// A row of `campaign`.
-struct Found {
-    id: i64,
-    uid: Uuid,
-    state: CampaignState,
-    action: Option<Action>,
-    ruling: Option<Uuid>,
-    into: Option<Uuid>,
-    version: u32,
-    at: Timestamp,
-    last_at: Timestamp,
-    size: u32,
-    keys: Vec<Key>,
-    /// Where it is decided or closed; `None` for all sites.
-    sites: Option<Vec<SiteId>>,
-    rule_until: Option<Timestamp>,
-}
-
 const COLUMNS: &str = "k.id, k.uid, k.state, k.action, k.ruling, k.into_uid, k.version, k.at, k.last_at, k.size, k.b, k.sites, k.rule_until";
 
-impl Found {
-    fn read(row: &Cell) -> Result<Self> {
-        let action = row.cell::<Option<i16>>(3)?.map(i64::from);
-        let sites = row.cell::<Option<&[u8]>>(11)?;
-        Ok(Self {
-            id: row.cell(0)?,
-            uid: row.cell(1)?,
-            state: campaigned::state_of(i64::from(row.cell::<i16>(2)?))?,
-            action: action.map(campaigned::action_of).transpose()?,
-            ruling: row.cell(4)?,
-            into: row.cell(5)?,
-            version: row.natural(6)?,
-            at: Timestamp::from_millis(row.cell(7)?),
-            last_at: Timestamp::from_millis(row.cell(8)?),
-            size: row.natural(9)?,
-            keys: codec::decode("a campaign's fingerprints", row.cell(10)?)?,
-            sites: sites.map(|sites| codec::decode("a campaign's sites", sites)).transpose()?,
-            rule_until: row.cell::<Option<i64>>(12)?.map(Timestamp::from_millis),
-        })
-    }
-
-    fn turn(&self) -> Turn {
-        let Self { uid, state, action, rule_until, into, .. } = *self;
-        Turn { uid, state, action, sites: self.sites.clone(), rule_until, into }
-    }
-
-    /// Whether members that stand approved are for people to look at.
-    fn rechecks(&self) -> bool {
-        self.state == CampaignState::Open || self.action == Some(Action::Reject) || self.sites.is_some()
-    }
+/// Reads [`COLUMNS`].
+fn found_of(row: &Cell) -> Result<Found> {
+    let action = row.cell::<Option<i16>>(3)?.map(i64::from);
+    let sites = row.cell::<Option<&[u8]>>(11)?;
+    Ok(Found {
+        id: row.cell(0)?,
+        uid: row.cell(1)?,
+        state: campaigned::state_of(i64::from(row.cell::<i16>(2)?))?,
+        action: action.map(campaigned::action_of).transpose()?,
+        ruling: row.cell(4)?,
+        into: row.cell(5)?,
+        version: row.natural(6)?,
+        at: Timestamp::from_millis(row.cell(7)?),
+        last_at: Timestamp::from_millis(row.cell(8)?),
+        size: row.natural(9)?,
+        keys: codec::decode("a campaign's fingerprints", row.cell(10)?)?,
+        sites: sites.map(|sites| codec::decode("a campaign's sites", sites)).transpose()?,
+        rule_until: row.cell::<Option<i64>>(12)?.map(Timestamp::from_millis),
+    })
 }
 
 async fn by_uid(db: &Db, uid: Uuid) -> Result<Option<Found>> {
     let read = format!("SELECT {COLUMNS} FROM campaign k WHERE k.uid = $1");
-    db.query_opt(&read, &[&uid]).await?.as_ref().map(Found::read).transpose()
+    db.query_opt(&read, &[&uid]).await?.as_ref().map(found_of).transpose()
 }
 
 /// The same, which nobody else changes, and which nobody else joins, until `work` ends.
 async fn by_uid_locked(work: &Work, uid: Uuid) -> Result<Option<Found>> {
     let read = format!("SELECT {COLUMNS} FROM campaign k WHERE k.uid = $1 FOR UPDATE");
-    work.query_opt(&read, &[&uid]).await?.as_ref().map(Found::read).transpose()
+    work.query_opt(&read, &[&uid]).await?.as_ref().map(found_of).transpose()
 }
 
 /// The campaign of that name, or the one that it became part of.
@@ -132,14 +103,22 @@ pub(super) async fn rechecks(db: &Db, reach: &Reach) -> Result<u64> {
     members::count_rechecks(db, reach).await
 }
 
-/// A ruling was taken back: the campaign that it decided is open again.
+/// A ruling was taken back: the campaign that it decided stands as the decision before left it, or is open again.
 pub(super) async fn reopen(work: &Work, decision: Uuid) -> Result<()> {
-    let write = "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE ruling = $1 AND state = 2 \
-                 RETURNING id";
-    for row in work.query(write, &[&decision]).await? {
-        let id: i64 = row.cell(0)?;
-        work.execute("UPDATE campaign_member SET seen = false WHERE campaign = $1 AND seen", &[&id]).await?;
+    let found =
+        work.query_opt("SELECT id FROM campaign WHERE ruling = $1 AND state = 2 FOR UPDATE", &[&decision]).await?;
+    work.execute("UPDATE campaign_decision SET undone = true WHERE ruling = $1", &[&decision]).await?;
+    let Some(found) = found else { return Ok(()) };
+    let id: i64 = found.cell(0)?;
+    let before = "UPDATE campaign k SET action = d.action, ruling = d.ruling, sites = d.sites, rule_until = d.rule_until \
+                  FROM (SELECT action, ruling, sites, rule_until FROM campaign_decision WHERE campaign = $1 AND NOT undone \
+                  ORDER BY id DESC LIMIT 1) d WHERE k.id = $1";
+    if work.execute(before, &[&id]).await? > 0 {
+        return Ok(());
     }
+    let open = "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE id = $1";
+    work.execute(open, &[&id]).await?;
+    work.execute("UPDATE campaign_member SET seen = false WHERE campaign = $1 AND seen", &[&id]).await?;
     Ok(())
 }
 
@@ -166,7 +145,7 @@ async fn list(db: &Db, filter: &CampaignFilter, page: &PageRequest) -> std::resu
     loop {
         let most = i64::try_from(chunk).unwrap_or(i64::MAX);
         let rows = db.query(&read, &[&below, &state, &filter.site, &most]).await?;
-        let found = rows.iter().map(Found::read).collect::<Result<Vec<_>>>()?;
+        let found = rows.iter().map(found_of).collect::<Result<Vec<_>>>()?;
         let is_last = found.len() < chunk;
         let numbers: Vec<i64> = found.iter().map(|found| found.id).collect();
         let seen_there = match &there {
@@ -335,8 +314,11 @@ impl Campaigns for PostgresStore {
 
     async fn campaign_of_ruling(&self, decision: Uuid) -> Result<Option<Turn>> {
         let db = self.db().await?;
-        let read = format!("SELECT {COLUMNS} FROM campaign k WHERE k.ruling = $1 ORDER BY k.id LIMIT 1");
+        let read = format!(
+            "SELECT {COLUMNS} FROM campaign k WHERE k.id = coalesce((SELECT d.campaign FROM campaign_decision d WHERE d.ruling = $1), \
+             (SELECT o.id FROM campaign o WHERE o.ruling = $1 ORDER BY o.id LIMIT 1))"
+        );
         let found = db.query_opt(&read, &[&decision]).await?;
-        Ok(found.as_ref().map(Found::read).transpose()?.map(|found| found.turn()))
+        Ok(found.as_ref().map(found_of).transpose()?.map(|found| found.turn()))
     }
 }

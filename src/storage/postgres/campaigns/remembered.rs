@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::db::{Cells as _, Db, signed};
-use super::{COLUMNS, DecidedBy, Found, KeptCampaign};
+use super::{COLUMNS, DecidedBy, Found, KeptCampaign, found_of};
 use crate::domain::history::Standing;
 use crate::domain::store::{Remembered, Result, StoreError};
 use crate::domain::time::Timestamp;
@@ -25,7 +25,7 @@ pub(super) async fn all(
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = db.query(&read, &[&since.as_millis(), &decided_since.as_millis(), &most]).await?;
-    let found = rows.iter().map(Found::read).collect::<Result<Vec<_>>>()?;
+    let found = rows.iter().map(found_of).collect::<Result<Vec<_>>>()?;
     let mut kept = Vec::with_capacity(found.len());
     let mut found = found.into_iter().peekable();
     while found.peek().is_some() {

@@ -41,6 +41,9 @@ pub(super) async fn set(
     }
     let write = "UPDATE campaign SET rule_until = $2 WHERE id = $1";
     work.execute(write, &[&found.id, &until.map(Timestamp::as_millis)]).await?;
+    let write =
+        "UPDATE campaign_decision SET rule_until = $2 WHERE ruling = (SELECT ruling FROM campaign WHERE id = $1)";
+    work.execute(write, &[&found.id, &until.map(Timestamp::as_millis)]).await?;
     let detail = until.map_or_else(|| "ended".to_owned(), |until| format!("until {until}"));
     work.audit(by, "campaign.rule", &uid.to_string(), &detail, at);
     Ok(Ok(Turn { rule_until: until, ..found.turn() }))

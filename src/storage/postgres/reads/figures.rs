@@ -8,13 +8,11 @@ use super::super::batch::Keys;
 use super::super::db::{Cells as _, Db};
 use super::super::uid;
 use crate::domain::decision::{Action, DecidedBy, Status};
-use crate::domain::figures::{ByStatus, Figures, Hour, Overturned, PeopleAgree, QueueAges, Waits, quantile};
-use crate::domain::reads::Share;
-use crate::domain::scores::LogOdds;
-use crate::domain::signal::{Mode, Outcome};
+use crate::domain::figures::{ByStatus, Figures, Hour, Overturned, QueueAges, Waits, quantile};
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
+use crate::storage::moderated::{Item, Overruled, agreement};
 
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 86_400_000;
@@ -24,6 +22,9 @@ const COUNTED: i64 = 400_000;
 const ITEMS: i64 = 10_000;
 /// Verdicts of comments that people decided, the latest ones, in which signals are counted.
 const VERDICTS: usize = 1_000;
+
+/// Names a comment.
+type Key = (i32, Uuid);
 
 pub(super) async fn figures(db: &Db, sites: Option<&[String]>, since: Timestamp, now: Timestamp) -> Result<Figures> {
     let asked = match sites {
@@ -111,20 +112,8 @@ async fn queue(db: &Db, sites: Option<&[i32]>, now: Timestamp) -> Result<QueueAg
     })
 }
 
-/// A comment in a ruling.
-struct Item {
-    site: i32,
-    comment: Uuid,
-    at: i64,
-    action: Action,
-    by: String,
-    /// Whether the ruling was not taken back.
-    stands: bool,
-    held_at: Option<i64>,
-}
-
 /// The latest items of rulings, latest first.
-async fn items(db: &Db, sites: Option<&[i32]>) -> Result<Vec<Item>> {
+async fn items(db: &Db, sites: Option<&[i32]>) -> Result<Vec<Item<Key>>> {
     let read = "WITH latest AS (SELECT site, comment, ruling, held_at_before FROM ruling_item ORDER BY ruling DESC LIMIT $2) \
                 SELECT i.site, i.comment, i.held_at_before, i.ruling, r.at, r.undone_at IS NULL FROM latest i \
                 JOIN ruling r ON r.uid = i.ruling WHERE $1::integer[] IS NULL OR i.site = ANY($1) ORDER BY i.ruling DESC, i.comment DESC";
@@ -140,8 +129,7 @@ async fn items(db: &Db, sites: Option<&[i32]>) -> Result<Vec<Item>> {
     for row in &found {
         let Some((action, by)) = texts.get(&row.cell::<Uuid>(3)?).cloned() else { continue };
         items.push(Item {
-            site: row.cell(0)?,
-            comment: row.cell(1)?,
+            comment: (row.cell(0)?, row.cell(1)?),
             held_at: row.cell(2)?,
             at: row.cell(4)?,
             stands: row.cell(5)?,
@@ -152,52 +140,24 @@ async fn items(db: &Db, sites: Option<&[i32]>) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// A decision taken back was said all the same.
-fn agreement(items: &[Item]) -> PeopleAgree {
-    let mut later: HashMap<Uuid, &Item> = HashMap::new();
-    let mut pairs = Vec::new();
-    for item in items {
-        if let Some(after) = later.insert(item.comment, item).filter(|after| after.by != item.by) {
-            pairs.push((item.action, after.action));
-        }
-    }
-    PeopleAgree::of(&pairs)
-}
-
-async fn signals(db: &Db, items: &[Item]) -> Result<(Vec<Overturned>, u32)> {
+async fn signals(db: &Db, items: &[Item<Key>]) -> Result<(Vec<Overturned>, u32)> {
     let (mut seen, mut keys) = (HashSet::new(), Keys::default());
     for item in items.iter().filter(|item| item.stands) {
         if seen.len() == VERDICTS {
             break;
         }
         if seen.insert(item.comment) {
-            keys.sites.push(item.site);
-            keys.comments.push(item.comment);
+            keys.sites.push(item.comment.0);
+            keys.comments.push(item.comment.1);
         }
     }
     let read = "SELECT c.status, c.b FROM unnest($1::integer[], $2::uuid[]) AS k(site, comment) \
                 JOIN comment c ON c.site = k.site AND c.uid = k.comment WHERE c.decided_by = $3";
     let person = i16::try_from(codec::decided_by_code(DecidedBy::Person)).unwrap_or_default();
-    let (mut hits, mut looked_at) = (BTreeMap::<String, (u32, u32)>::new(), 0);
+    let mut overruled = Overruled::default();
     for row in db.query(read, &[&keys.sites, &keys.comments, &person]).await? {
         let is_approved = codec::status_of(i64::from(row.cell::<i16>(0)?))? == Some(Status::Approved);
-        let verdict = codec::decode_content("a comment", row.cell(1)?)?.verdict;
-        looked_at += 1;
-        if verdict.action == Action::Approve {
-            continue;
-        }
-        let against = verdict.signals.iter().filter(|signal| {
-            let is_hit = matches!(signal.outcome, Outcome::Hit { .. });
-            is_hit && signal.mode == Mode::Live && signal.counted() > LogOdds::ZERO
-        });
-        for signal in against {
-            let (approved, of) = hits.entry(signal.id.to_string()).or_default();
-            *of += 1;
-            *approved += u32::from(is_approved);
-        }
+        overruled.add(&codec::decode_content("a comment", row.cell(1)?)?.verdict, is_approved);
     }
-    let share = |(signal, (approved, of))| Overturned { signal, approved: Share::new(approved, of) };
-    let mut signals: Vec<Overturned> = hits.into_iter().map(share).collect();
-    signals.sort_by(|a, b| b.approved.rate.unwrap_or(0.0).total_cmp(&a.approved.rate.unwrap_or(0.0)));
-    Ok((signals, looked_at))
+    Ok(overruled.shares())
 }

@@ -126,6 +126,9 @@ pub(super) fn rule(work: &mut Work<'_>, asked: &CampaignRuling) -> Result<Outcom
             bytes,
             turn.rule_until.map(Timestamp::as_millis)
         ])?;
+        let note = "INSERT INTO campaign_decision (campaign, ruling, action, sites, rule_until) \
+                    SELECT id, ruling, action, sites, rule_until FROM campaign WHERE id = ?1";
+        work.connection.prepare_cached(note)?.execute([found.id])?;
         let also = turn.rule_until.map(|until| format!(", and whatever joins until {until}")).unwrap_or_default();
         let detail = format!("{} by {}{also}", ruling.action.status().name(), ruled.decision);
         audit::add(work.connection, &asked.by, "campaign.decide", &found.uid.to_string(), &detail, asked.at)?;

@@ -5,6 +5,7 @@ mod change;
 mod joining;
 mod rule;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -17,82 +18,54 @@ use super::shared::Shared;
 use super::{SqliteStore, lists, rulings, samples};
 use crate::domain::campaign::{
     Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Campaigns, Counts,
-    KeptCampaign, Key, Member, MemberFilter, Turn,
+    KeptCampaign, Member, MemberFilter, Turn,
 };
-use crate::domain::decision::{Action, Actor, DecidedBy, Status};
+use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::history::Standing;
 use crate::domain::people::Reach;
-use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Remembered, Result, StoreError};
 use crate::domain::time::Timestamp;
-use crate::storage::campaigned::{action_of, state_code, state_of};
+use crate::storage::campaigned::{Found, action_of, state_code, state_of};
 use crate::storage::codec;
 
 /// Members shown of a campaign as its earliest.
 const EARLIEST: usize = 5;
 /// Campaigns looked at for one page.
 const SCAN_MAX: usize = 2_000;
+/// Members to be looked at again that are counted.
+const RECHECKS_MAX: u64 = 10_000;
 
 type Outcome<T> = std::result::Result<T, CampaignError>;
 
-/// A row of `campaign`.
-struct Found {
-    id: i64,
-    uid: Uuid,
-    state: CampaignState,
-    action: Option<Action>,
-    ruling: Option<Uuid>,
-    into: Option<Uuid>,
-    version: u32,
-    at: Timestamp,
-    last_at: Timestamp,
-    size: u32,
-    keys: Vec<Key>,
-    /// Where it is decided or closed; `None` for all sites.
-    sites: Option<Vec<SiteId>>,
-    rule_until: Option<Timestamp>,
-}
-
 const COLUMNS: &str = "id, uid, state, action, ruling, into_uid, version, at, last_at, size, b, sites, rule_until";
 
-impl Found {
-    fn read(row: &rusqlite::Row<'_>) -> Result<Self> {
-        let uuid = |bytes: Option<[u8; 16]>| bytes.map(Uuid::from_bytes);
-        Ok(Self {
-            id: row.get(0)?,
-            uid: Uuid::from_bytes(row.get(1)?),
-            state: state_of(row.get(2)?)?,
-            action: row.get::<_, Option<i64>>(3)?.map(action_of).transpose()?,
-            ruling: uuid(row.get(4)?),
-            into: uuid(row.get(5)?),
-            version: row.get(6)?,
-            at: Timestamp::from_millis(row.get(7)?),
-            last_at: Timestamp::from_millis(row.get(8)?),
-            size: row.get(9)?,
-            keys: codec::decode("a campaign's fingerprints", &row.get::<_, Vec<u8>>(10)?)?,
-            sites: row
-                .get::<_, Option<Vec<u8>>>(11)?
-                .map(|sites| codec::decode("a campaign's sites", &sites))
-                .transpose()?,
-            rule_until: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_millis),
-        })
-    }
-
-    fn turn(&self) -> Turn {
-        let Self { uid, state, action, rule_until, into, .. } = *self;
-        Turn { uid, state, action, sites: self.sites.clone(), rule_until, into }
-    }
-
-    /// Whether members that stand approved are for people to look at.
-    fn rechecks(&self) -> bool {
-        self.state == CampaignState::Open || self.action == Some(Action::Reject) || self.sites.is_some()
-    }
+/// Reads [`COLUMNS`].
+fn found_of(row: &rusqlite::Row<'_>) -> Result<Found> {
+    let uuid = |bytes: Option<[u8; 16]>| bytes.map(Uuid::from_bytes);
+    Ok(Found {
+        id: row.get(0)?,
+        uid: Uuid::from_bytes(row.get(1)?),
+        state: state_of(row.get(2)?)?,
+        action: row.get::<_, Option<i64>>(3)?.map(action_of).transpose()?,
+        ruling: uuid(row.get(4)?),
+        into: uuid(row.get(5)?),
+        version: row.get(6)?,
+        at: Timestamp::from_millis(row.get(7)?),
+        last_at: Timestamp::from_millis(row.get(8)?),
+        size: row.get(9)?,
+        keys: codec::decode("a campaign's fingerprints", &row.get::<_, Vec<u8>>(10)?)?,
+        sites: row
+            .get::<_, Option<Vec<u8>>>(11)?
+            .map(|sites| codec::decode("a campaign's sites", &sites))
+            .transpose()?,
+        rule_until: row.get::<_, Option<i64>>(12)?.map(Timestamp::from_millis),
+    })
 }
 
 fn by_uid(connection: &Connection, uid: Uuid) -> Result<Option<Found>> {
     let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM campaign WHERE uid = ?1"))?;
     let mut rows = query.query([uid.as_bytes()])?;
-    rows.next()?.map(Found::read).transpose()
+    rows.next()?.map(found_of).transpose()
 }
 
 /// The campaign of that name, or the one that it became part of.
@@ -124,16 +97,31 @@ pub(super) fn uid_of(connection: &Connection, number: i64) -> Result<Option<Uuid
     Ok(uid.map(Uuid::from_bytes))
 }
 
-/// How many members within reach stand approved and are to be looked at.
+/// How many members within reach stand approved and are to be looked at; ten thousand are looked at. Triggers keep `recheck`.
 pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
-    let read = "SELECT m.comment FROM campaign k JOIN campaign_member m ON m.campaign = k.id JOIN comment c ON c.id = m.comment \
-                WHERE (k.state = 1 OR (k.state = 2 AND k.action = 2) OR k.sites IS NOT NULL) AND c.status = 1 AND c.decided_by <> 2 AND m.seen = 0 \
-                AND NOT EXISTS (SELECT 1 FROM queue q WHERE q.id = c.id) LIMIT 10000";
-    let mut query = connection.prepare_cached(read)?;
-    let found = query.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
-    if reach.is_all() {
-        return Ok(found.len() as u64);
+    match &reach.sites {
+        None if reach.is_all() => {
+            let all: u64 =
+                connection.prepare_cached("SELECT count(*) FROM recheck")?.query_row([], |row| row.get(0))?;
+            Ok(all.min(RECHECKS_MAX))
+        }
+        Some(sites) if reach.has_whole_sites() => {
+            let read = "SELECT count(*) FROM (SELECT 1 FROM site s JOIN recheck r ON r.site = s.id WHERE s.name = ?1 LIMIT ?2)";
+            let mut query = connection.prepare_cached(read)?;
+            let mut count = 0;
+            for site in sites.iter().collect::<BTreeSet<_>>() {
+                count += query.query_row(params![site, RECHECKS_MAX], |row| row.get::<_, u64>(0))?;
+            }
+            Ok(count.min(RECHECKS_MAX))
+        }
+        Some(_) | None => rechecks_one_by_one(connection, shared, reach),
     }
+}
+
+/// The same for whoever works on sections or languages: where a comment stands is written in it.
+fn rechecks_one_by_one(connection: &Connection, shared: &Shared, reach: &Reach) -> Result<u64> {
+    let mut query = connection.prepare_cached("SELECT comment FROM recheck ORDER BY comment DESC LIMIT ?1")?;
+    let found = query.query_map([RECHECKS_MAX], |row| row.get(0))?.collect::<rusqlite::Result<Vec<u32>>>()?;
     let mut count = 0;
     for comment in found {
         let Some(row) = live(connection, comment)? else { continue };
@@ -142,19 +130,23 @@ pub(super) fn rechecks(connection: &Connection, shared: &Shared, reach: &Reach) 
     Ok(count)
 }
 
-/// A ruling was taken back: the campaign that it decided is open again.
+/// A ruling was taken back: the campaign that it decided stands as the decision before left it, or is open again.
 pub(super) fn reopen(connection: &Connection, decision: Uuid) -> Result<()> {
+    let undo = "UPDATE campaign_decision SET undone = 1 WHERE ruling = ?1";
+    connection.prepare_cached(undo)?.execute([decision.as_bytes()])?;
     let read = "SELECT id FROM campaign WHERE ruling = ?1 AND state = 2";
     let id: Option<i64> =
         connection.prepare_cached(read)?.query_row([decision.as_bytes()], |row| row.get(0)).optional()?;
-    if let Some(id) = id {
-        connection
-            .prepare_cached(
-                "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE id = ?1",
-            )?
-            .execute([id])?;
-        connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1")?.execute([id])?;
+    let Some(id) = id else { return Ok(()) };
+    let before = "UPDATE campaign SET action = d.action, ruling = d.ruling, sites = d.sites, rule_until = d.rule_until \
+                  FROM (SELECT action, ruling, sites, rule_until FROM campaign_decision WHERE campaign = ?1 AND undone = 0 \
+                  ORDER BY id DESC LIMIT 1) d WHERE id = ?1";
+    if connection.prepare_cached(before)?.execute([id])? > 0 {
+        return Ok(());
     }
+    let open = "UPDATE campaign SET state = 1, action = NULL, sites = NULL, rule_until = NULL WHERE id = ?1";
+    connection.prepare_cached(open)?.execute([id])?;
+    connection.prepare_cached("UPDATE campaign_member SET seen = 0 WHERE campaign = ?1 AND seen = 1")?.execute([id])?;
     Ok(())
 }
 
@@ -271,7 +263,7 @@ fn list(
         if items.len() == limit {
             return Ok(Page { items, next_cursor: Some(lists::cursor_of_row(shared, last)) });
         }
-        let found = Found::read(row)?;
+        let found = found_of(row)?;
         last = u32::try_from(found.id).unwrap_or(u32::MAX);
         scanned += 1;
         if let Some(there) = &there
@@ -346,7 +338,7 @@ fn remembered(
     let mut rows = query.query(params![since.as_millis(), decided_since.as_millis(), most])?;
     let mut kept = Vec::new();
     while let Some(row) = rows.next()? {
-        let found = Found::read(row)?;
+        let found = found_of(row)?;
         let read = format!(
             "SELECT {} FROM comment WHERE id IN (SELECT comment FROM campaign_member WHERE campaign = ?1 \
              ORDER BY number DESC LIMIT ?2) AND status <> 0 ORDER BY id",
@@ -457,9 +449,12 @@ impl Campaigns for SqliteStore {
 
     async fn campaign_of_ruling(&self, decision: Uuid) -> Result<Option<Turn>> {
         let find = move |connection: &Connection| -> Result<_> {
-            let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM campaign WHERE ruling = ?1"))?;
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM campaign \
+                 WHERE id = coalesce((SELECT campaign FROM campaign_decision WHERE ruling = ?1), (SELECT id FROM campaign WHERE ruling = ?1))"
+            ))?;
             let mut rows = query.query([decision.as_bytes()])?;
-            Ok(rows.next()?.map(Found::read).transpose()?.map(|found| found.turn()))
+            Ok(rows.next()?.map(found_of).transpose()?.map(|found| found.turn()))
         };
         self.readers.ask(find).await
     }

@@ -42,6 +42,9 @@ pub(super) fn set(
     }
     let write = "UPDATE campaign SET rule_until = ?2 WHERE id = ?1";
     work.connection.prepare_cached(write)?.execute(params![found.id, until.map(Timestamp::as_millis)])?;
+    let write =
+        "UPDATE campaign_decision SET rule_until = ?2 WHERE ruling = (SELECT ruling FROM campaign WHERE id = ?1)";
+    work.connection.prepare_cached(write)?.execute(params![found.id, until.map(Timestamp::as_millis)])?;
     let detail = until.map_or_else(|| "ended".to_owned(), |until| format!("until {until}"));
     audit::add(work.connection, by, "campaign.rule", &uid.to_string(), &detail, at)?;
     Ok(Ok(Turn { rule_until: until, ..found.turn() }))

@@ -192,22 +192,27 @@ impl Search<'_> {
         Ok(LinkedAccounts { accounts, more, outside: self.outside, looked_at })
     }
 
-    /// Among the latest comments of the site, whose addresses are mostly still there.
+    /// Among the latest comments of the site, whose addresses are mostly still there. They are found by the site's chain: the table has no index
+    /// of sites, and reading all of it for a small site among big ones takes as long as there are comments.
     fn by_addresses(&mut self) -> Result<u32> {
-        let read = "SELECT comment.id, content.b FROM comment JOIN content ON content.id = comment.id \
-                    WHERE comment.site = ?1 AND comment.status <> 0 ORDER BY comment.id DESC LIMIT ?2";
         let connection = self.connection;
-        let mut query = connection.prepare_cached(read)?;
-        let mut latest = query.query(params![self.site.0, LOOKED_AT])?;
+        let mut walk = Walk::start(connection, self.shared, Chain::Site, u64::from(self.site.0), u32::MAX)?;
+        let mut query = connection.prepare_cached("SELECT b FROM content WHERE id = ?1")?;
         let mut looked_at = 0;
-        while let Some(row) = latest.next()? {
+        while looked_at < LOOKED_AT && walk.peek() > 0 {
+            let Some(row) = walk.step(connection)? else { continue };
+            if row.status.is_none() || row.site != self.site {
+                continue;
+            }
             looked_at += 1;
-            let sent = codec::decode_sent("a comment", row.get_ref(1)?.as_blob().unwrap_or_default())?;
+            let mut found = query.query([row.id])?;
+            let Some(content) = found.next()? else { continue };
+            let sent = codec::decode_sent("a comment", content.get_ref(0)?.as_blob().unwrap_or_default())?;
             let from = &sent.author;
             let by_network = from.ip.and_then(network).is_some_and(|net| self.marks.networks.contains(&net));
             let by_email = from.email.as_deref().is_some_and(|email| self.marks.emails.contains(&email.to_lowercase()));
             if by_network || by_email {
-                self.note(row.get(0)?, &sent, by_network, by_email)?;
+                self.note(row.id, &sent, by_network, by_email)?;
             }
         }
         Ok(looked_at)

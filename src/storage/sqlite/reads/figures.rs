@@ -7,13 +7,11 @@ use rusqlite::{Connection, params};
 
 use super::super::{rows, start};
 use crate::domain::decision::{Action, DecidedBy, Status};
-use crate::domain::figures::{ByStatus, Figures, Hour, Overturned, PeopleAgree, QueueAges, Waits, quantile};
-use crate::domain::reads::Share;
-use crate::domain::scores::LogOdds;
-use crate::domain::signal::{Mode, Outcome};
+use crate::domain::figures::{ByStatus, Figures, Hour, Overturned, QueueAges, Waits, quantile};
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
+use crate::storage::moderated::{Item, Overruled, agreement};
 
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 86_400_000;
@@ -139,19 +137,8 @@ fn queue(connection: &Connection, sites: Sites<'_>, now: Timestamp) -> Result<Qu
     })
 }
 
-/// A comment in a ruling.
-struct Item {
-    comment: u32,
-    at: i64,
-    action: Action,
-    by: String,
-    /// Whether the ruling was not taken back.
-    stands: bool,
-    held_at: Option<i64>,
-}
-
 /// The latest items of rulings, latest first.
-fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item>> {
+fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item<u32>>> {
     let read = "SELECT item.comment, item.held_at_before, ruling.id, ruling.at, ruling.undone_at IS NULL, ruling.b, comment.site \
                 FROM ruling_item item JOIN ruling ON ruling.id = item.ruling JOIN comment ON comment.id = item.comment \
                 ORDER BY item.ruling DESC LIMIT ?1";
@@ -182,20 +169,8 @@ fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-/// A decision taken back was said all the same.
-fn agreement(items: &[Item]) -> PeopleAgree {
-    let mut later: HashMap<u32, &Item> = HashMap::new();
-    let mut pairs = Vec::new();
-    for item in items {
-        if let Some(after) = later.insert(item.comment, item).filter(|after| after.by != item.by) {
-            pairs.push((item.action, after.action));
-        }
-    }
-    PeopleAgree::of(&pairs)
-}
-
-fn signals(connection: &Connection, items: &[Item]) -> Result<(Vec<Overturned>, u32)> {
-    let (mut seen, mut hits, mut looked_at) = (HashSet::new(), BTreeMap::<String, (u32, u32)>::new(), 0);
+fn signals(connection: &Connection, items: &[Item<u32>]) -> Result<(Vec<Overturned>, u32)> {
+    let (mut seen, mut overruled) = (HashSet::new(), Overruled::default());
     for item in items.iter().filter(|item| item.stands) {
         if seen.len() == VERDICTS {
             break;
@@ -205,23 +180,7 @@ fn signals(connection: &Connection, items: &[Item]) -> Result<(Vec<Overturned>, 
         }
         let row = rows::row(connection, item.comment)?;
         let Some(row) = row.filter(|row| row.status.is_some() && row.decided_by == DecidedBy::Person) else { continue };
-        let verdict = rows::content(connection, row.id)?.verdict;
-        looked_at += 1;
-        if verdict.action == Action::Approve {
-            continue;
-        }
-        let against = verdict.signals.iter().filter(|signal| {
-            let is_hit = matches!(signal.outcome, Outcome::Hit { .. });
-            is_hit && signal.mode == Mode::Live && signal.counted() > LogOdds::ZERO
-        });
-        for signal in against {
-            let (approved, of) = hits.entry(signal.id.to_string()).or_default();
-            *of += 1;
-            *approved += u32::from(row.status == Some(Status::Approved));
-        }
+        overruled.add(&rows::content(connection, row.id)?.verdict, row.status == Some(Status::Approved));
     }
-    let share = |(signal, (approved, of))| Overturned { signal, approved: Share::new(approved, of) };
-    let mut signals: Vec<Overturned> = hits.into_iter().map(share).collect();
-    signals.sort_by(|a, b| b.approved.rate.unwrap_or(0.0).total_cmp(&a.approved.rate.unwrap_or(0.0)));
-    Ok((signals, looked_at))
+    Ok(overruled.shares())
 }
