@@ -14,22 +14,23 @@ fn posted(name: &str, shop: &str) -> doorward::domain::comment::Comment {
     comment(name, &format!("x-{name}"), &format!("u-{name}"), &body)
 }
 
-/// A campaign of four, by its name.
-async fn campaign(node: &Node, of: &str) -> Uuid {
-    let words: Vec<String> = (0..14).map(|word| format!("{of}{word}")).collect();
+const SOFA: &str = "I earn four thousand a week from my sofa and my neighbour asked me how, so I wrote it all down";
+const TEA: &str =
+    "My cousin lost twenty kilos within one month by a tea that no doctor wants us to hear of, ask me where";
+
+/// A campaign of four with that text.
+async fn campaign(node: &Node, name: &str, text: &str) -> Uuid {
     let mut uid = None;
     for number in 0..4 {
-        let name = format!("{of}-{number}");
-        let posted = comment(&name, &format!("x-{name}"), &format!("u-{name}"), &words.join(" "));
-        uid = node.post(&posted, number).await.1;
+        let name = format!("{name}-{number}");
+        uid = node.post(&comment(&name, &format!("x-{name}"), &format!("u-{name}"), text), number).await.1;
     }
     uid.expect("four are one")
 }
 
-/// What people decided about the campaign of that name, as a node sees it.
-async fn decided(node: &Node, of: &str) -> Option<Action> {
-    let words: Vec<String> = (0..14).map(|word| format!("{of}{word}")).collect();
-    let past = node.history.about(&comment("probe", "x-probe", "u-probe", &words.join(" ")).trace, at(90)).await;
+/// What people decided about the campaign with that text, as a node sees it.
+async fn decided(node: &Node, text: &str) -> Option<Action> {
+    let past = node.history.about(&comment("probe", "x-probe", "u-probe", text).trace, at(90)).await;
     past.campaign.get().and_then(Option::as_ref).expect("it belongs").action
 }
 
@@ -57,7 +58,7 @@ async fn of_what_two_nodes_could_not_tell_the_later_holds_whoever_tells_first() 
     let Some(server) = Server::start().await else { return };
     let town = Town::new().await;
     let (one, other) = (town.node(&server).await, town.node(&server).await);
-    let (first, second) = (campaign(&one, "first").await, campaign(&one, "second").await);
+    let (first, second) = (campaign(&one, "sofa", SOFA).await, campaign(&one, "tea", TEA).await);
     for (name, shop) in [("s-1", "sofas"), ("s-2", "tables")] {
         one.post(&posted(name, shop), 10).await;
     }
@@ -82,7 +83,7 @@ async fn of_what_two_nodes_could_not_tell_the_later_holds_whoever_tells_first() 
     server.freeze(false);
     all_known([&one, &other]).await;
     for node in [&one, &other] {
-        assert_eq!((decided(node, "first").await, decided(node, "second").await), (None, None), "reopened since");
+        assert_eq!((decided(node, SOFA).await, decided(node, TEA).await), (None, None), "reopened since");
         for shop in ["sofas", "tables"] {
             let probe =
                 comment("p", "x-p", "u-p", &format!("http://{shop}.example/now http://{shop}-gone.example/now"));
