@@ -14,6 +14,7 @@ use crate::app::searching;
 use crate::domain::nodes::Node;
 use crate::domain::store::{Result, Store};
 use crate::http;
+use crate::storage::redis::Redis;
 
 /// Minutes between two looks for addresses that are old enough to be replaced.
 const PRIVACY_EVERY_MIN: u64 = 10;
@@ -57,7 +58,8 @@ pub(super) fn start(app: &App) -> JoinSet<Infallible> {
         chores.spawn(async move { elsewhere.follow(&*bulletin).await });
         let threads = Arc::clone(&app.threads);
         chores.spawn(async move { threads.keep_telling().await });
-        chores.spawn(keep_seen(Arc::clone(&app.store), Arc::clone(&app.state.clock), node.clone()));
+        let (store, clock, shared) = (Arc::clone(&app.store), Arc::clone(&app.state.clock), app.shared.clone());
+        chores.spawn(keep_seen(store, clock, node.clone(), shared));
     }
     chores
 }
@@ -108,8 +110,8 @@ async fn keep_room(state: &http::State) -> Infallible {
     }
 }
 
-/// Shows that this node is there, and counts which others are.
-async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node) -> Infallible {
+/// Shows that this node is there, and counts which others are: limits are divided by them where Redis cannot tell.
+async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, shared: Option<Arc<Redis>>) -> Infallible {
     loop {
         let now = clock.now();
         let seen: Result<Vec<Node>> = async {
@@ -118,7 +120,12 @@ async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node) -> 
         }
         .await;
         match seen {
-            Ok(nodes) => count(&nodes, &node, now.plus_millis(-GONE_MS)),
+            Ok(nodes) => {
+                let alive = count(&nodes, &node, now.plus_millis(-GONE_MS));
+                if let Some(shared) = &shared {
+                    shared.heard_of(u32::try_from(alive).unwrap_or(u32::MAX));
+                }
+            }
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "this node could not show that it is there");
             }
@@ -127,10 +134,12 @@ async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node) -> 
     }
 }
 
+/// How many are alive.
 #[expect(clippy::cast_precision_loss, reason = "counts of nodes")]
-fn count(nodes: &[Node], ours: &Node, since: crate::domain::time::Timestamp) {
+fn count(nodes: &[Node], ours: &Node, since: crate::domain::time::Timestamp) -> usize {
     let alive = || nodes.iter().filter(|node| node.seen_at > since);
     metrics::gauge!("doorward_nodes").set(alive().count() as f64);
     let others = alive().filter(|node| node.version != ours.version).count();
     metrics::gauge!("doorward_nodes_other_version").set(others as f64);
+    alive().count()
 }

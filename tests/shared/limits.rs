@@ -193,3 +193,70 @@ async fn a_redis_that_was_never_there_is_no_reason_not_to_start() {
     server.start_again().await;
     until("it is shared", async || node.is_up()).await;
 }
+
+#[tokio::test]
+async fn a_node_that_starts_without_redis_takes_its_share_among_those_that_the_store_knows() {
+    let Some(mut server) = Server::start().await else { return };
+    server.kill();
+    let node = server.node().await;
+    let limiter = limiter(&config(vec![policy("quota", Key::Author, 10, MONTH_S, OnLimit::Refuse)]), &node);
+    for _ in 0..3 {
+        assert!(limiter.take(&by("anna", None), at(0)).await.is_ok());
+    }
+    node.heard_of(2);
+    let mut within = 0;
+    for _ in 0..20 {
+        within += u32::from(limiter.take(&by("anna", None), at(0)).await.is_ok());
+    }
+    assert_eq!(within, 2, "five for each of two, and three were taken before it heard of the other");
+}
+
+#[tokio::test]
+async fn a_node_that_is_the_first_to_find_redis_again_does_not_take_the_others_for_gone() {
+    let Some(mut server) = Server::start().await else { return };
+    let (node, other) = (server.node().await, server.node().await);
+    until("it knows of the other", async || node.nodes() == 2).await;
+    server.kill();
+    until("it notices", async || !node.is_up()).await;
+    drop(other); // so that it surely comes later
+    server.start_again().await;
+    until("it is back", async || node.is_up()).await;
+    assert_eq!(node.nodes(), 2);
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    fn lines_with(&self, what: &str) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_log_says_once_why_redis_cannot_be_used() {
+    let Some(mut server) = Server::start().await else { return };
+    server.kill();
+    let log = Log::default();
+    let its = log.clone();
+    let logging = tracing_subscriber::fmt().with_ansi(false).with_writer(move || its.clone());
+    let _logging = tracing::subscriber::set_default(logging.finish());
+    let node = server.node().await;
+    let wrong = log.lines_with("what nodes share cannot be reached: this node goes on alone");
+    assert!(matches!(&wrong[..], [one] if one.contains("WARN") && one.contains("refused")), "{wrong:?}");
+    server.start_again().await;
+    until("it is shared", async || node.is_up()).await;
+    assert_eq!(log.lines_with("goes on alone").len(), 1, "it looked again and again, and said it once");
+}

@@ -10,6 +10,7 @@
 )]
 
 mod histories;
+mod late;
 mod limits;
 #[allow(dead_code, reason = "the storage suite uses all of it")]
 #[path = "../storage/made.rs"]

@@ -1,6 +1,7 @@
 //! Nodes with histories over one store, and comments for them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use doorward::domain::campaign::{self, Stances};
 use doorward::domain::comment::{ArticleDraft, AuthorDraft, Bounds, Comment, Draft};
@@ -32,6 +33,8 @@ pub(crate) struct Town {
 pub(crate) struct Node {
     pub(crate) redis: Arc<Redis>,
     pub(crate) history: Arc<SharedHistory>,
+    /// Its clock, in seconds.
+    pub(crate) clock: Arc<AtomicI64>,
 }
 
 impl Town {
@@ -56,8 +59,10 @@ impl Town {
         let end = redis.end().await;
         let (config, campaigns) = (Config::default(), campaign::Config::default());
         let memory = MemoryHistory::rebuild_with(config, campaigns, Arc::clone(&self.store), at(100)).await.unwrap();
-        let history = redis.history(memory, end, Box::new(|| at(100)));
-        Node { redis, history }
+        let clock = Arc::new(AtomicI64::new(100));
+        let its = Arc::clone(&clock);
+        let history = redis.history(memory, end, Box::new(move || at(its.load(Ordering::Relaxed))));
+        Node { redis, history, clock }
     }
 }
 
@@ -74,6 +79,12 @@ impl Node {
         let past = self.history.sight_in(&comment.trace, &stances, at(second)).await;
         let membership = self.history.membership(&comment.trace, at(second)).await;
         (past, membership.map(|membership| membership.campaign))
+    }
+
+    /// It is that second on this node.
+    pub(crate) fn at(&self, second: i64) -> &Self {
+        self.clock.store(second, Ordering::Relaxed);
+        self
     }
 
     /// Whether it follows what the others tell.

@@ -58,6 +58,34 @@ impl LocalLimiter {
         Ok(Self { policies, seed, state: Mutex::new(State { clock, limiters }) })
     }
 
+    /// The same policies with other quotas. What was taken stays taken: whoever took three of ten has taken three of five.
+    ///
+    /// # Errors
+    /// [`BadLimits`], as for new ones.
+    pub(super) fn resized(&self, config: &Config, now: Timestamp) -> Result<Self, BadLimits> {
+        let other = Self::new(config, self.seed)?;
+        let (from, to) = (self.state.lock().unwrap_or_else(PoisonError::into_inner), &other.state);
+        let to = to.lock().unwrap_or_else(PoisonError::into_inner);
+        from.clock.set(now);
+        let moment = from.clock.elapsed().as_u64();
+        let policies = self.policies.iter().zip(other.policies.iter());
+        for ((before, after), ((_, from), (_, to))) in policies.zip(from.limiters.iter().zip(&to.limiters)) {
+            let (old, new) = (before.period().as_nanos().max(1), after.period().as_nanos());
+            let most = new.saturating_mul(u128::from(after.quota.get()));
+            let from = from.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = from.iter().filter(|(_, due)| due.as_u64() > moment);
+            to.extend(taken.map(|(key, due)| {
+                let ahead = u128::from(due.as_u64() - moment).saturating_mul(new) / old;
+                let ahead = u64::try_from(ahead.min(most)).unwrap_or(u64::MAX);
+                (*key, Nanos::new(moment.saturating_add(ahead)))
+            }));
+        }
+        drop(to);
+        drop(from);
+        Ok(other)
+    }
+
     /// What [`Limiter::take`] promises, without waiting for anything.
     ///
     /// # Errors
@@ -311,6 +339,27 @@ mod tests {
         assert!(take(&limiter, &by("villain", None), 2).is_err());
         let state = limiter.state.lock().expect("not poisoned");
         assert!(state.limiters[0].1.lock().expect("not poisoned").len() <= 1_000);
+    }
+
+    #[test]
+    fn with_another_quota_what_was_taken_stays_taken() {
+        let of = |quota| vec![policy("a", Key::Author, quota, 60, OnLimit::Refuse)];
+        let config = |quota| Config { enabled: true, max_keys: 1_000, policies: of(quota) };
+        let left = |limiter: &LocalLimiter, author: &str| {
+            (0..20).filter(|_| take(limiter, &by(author, None), 0).is_ok()).count()
+        };
+        let now = Timestamp::from_millis(1_795_000_000_000);
+        let whole = limiter(of(10));
+        for (author, taken) in [("three", 3), ("all", 10)] {
+            for _ in 0..taken {
+                assert!(take(&whole, &by(author, None), 0).is_ok());
+            }
+        }
+        let half = whole.resized(&config(5), now).expect("valid");
+        assert_eq!((left(&half, "three"), left(&half, "all"), left(&half, "none")), (2, 0, 5));
+        assert!(take(&half, &by("all", None), 12_000).is_ok(), "no longer than a window of its own");
+        let whole = half.resized(&config(10), now).expect("valid");
+        assert_eq!(left(&whole, "none"), 5, "five of ten");
     }
 
     #[test]

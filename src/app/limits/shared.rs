@@ -4,7 +4,8 @@
 //! refused stays refused until it is due, without being asked for again: nothing gives back what was taken.
 //!
 //! When what nodes share is away, each node lets its fair share through by itself: the quota divided by the nodes that were last alive. It
-//! has counted all along what it let through, so that an outage is no fresh start for those who had used theirs up here.
+//! has counted all along what it let through, so that an outage is no fresh start for those who had used theirs up here; and neither is a node
+//! that comes or goes.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -27,7 +28,6 @@ const DENIED_MAX: usize = 50_000;
 pub struct SharedLimiter {
     config: Config,
     policies: Policies,
-    seed: u64,
     tally: Arc<dyn Tally>,
     denied: Mutex<Denied>,
     alone: Mutex<(u32, Arc<LocalLimiter>)>,
@@ -43,7 +43,6 @@ impl SharedLimiter {
         Ok(Self {
             config: config.clone(),
             policies: Policies::new(config)?,
-            seed,
             tally,
             denied: Mutex::default(),
             alone: Mutex::new((1, Arc::new(alone))),
@@ -51,7 +50,7 @@ impl SharedLimiter {
     }
 
     /// This node's own limits: its share of the quotas among so many nodes as are alive, at least one of each.
-    fn alone(&self) -> Arc<LocalLimiter> {
+    fn alone(&self, now: Timestamp) -> Arc<LocalLimiter> {
         let nodes = self.tally.nodes().max(1);
         let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         if alone.0 != nodes {
@@ -60,7 +59,7 @@ impl SharedLimiter {
                 policy.quota = NonZeroU32::new(policy.quota.get() / nodes).unwrap_or(NonZeroU32::MIN);
             }
             // Smaller quotas cannot be wrong where the whole ones were not.
-            if let Ok(limiter) = LocalLimiter::new(&config, self.seed) {
+            if let Ok(limiter) = alone.1.resized(&config, now) {
                 *alone = (nodes, Arc::new(limiter));
             }
         }
@@ -69,7 +68,7 @@ impl SharedLimiter {
 
     /// Counts by itself; says of a refusal what the limit is for all.
     fn take_alone(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited> {
-        self.alone().count(subject, now).map_err(|refused| {
+        self.alone(now).count(subject, now).map_err(|refused| {
             let whole = self.policies.iter().find(|policy| policy.name == refused.policy);
             whole.map_or(refused.clone(), |policy| policy.limited(refused.retry_after_ms))
         })
@@ -103,7 +102,7 @@ impl Limiter for SharedLimiter {
             due.iter().zip(&waits).map(|(due, nanos)| Waiting { policy: due.policy, nanos: *nanos }).collect();
         let concluded = Waiting::conclude(&waiting);
         if concluded.is_ok() {
-            let _ = self.alone().count(subject, now);
+            let _ = self.alone(now).count(subject, now);
         }
         if waiting.iter().any(|waiting| waiting.nanos > 0) {
             let mut denied = self.denied();
@@ -116,7 +115,7 @@ impl Limiter for SharedLimiter {
 
     /// As this node knows it: keys of which it let something through, and keys of which it was told that nothing more is let through.
     fn state(&self, now: Timestamp) -> Vec<LimitState> {
-        let mut states = self.alone().state(now);
+        let mut states = self.alone(now).state(now);
         let denied = self.denied();
         for (at, (state, policy)) in states.iter_mut().zip(self.policies.iter()).enumerate() {
             state.quota = policy.quota.get();
@@ -203,8 +202,8 @@ mod tests {
     use crate::domain::site::SiteId;
 
     /// Says what it is told to say, and counts how often it was asked.
-    #[derive(Default)]
     struct Told {
+        nodes: AtomicU32,
         asked: AtomicU32,
         nanos: AtomicU64,
         is_away: std::sync::atomic::AtomicBool,
@@ -221,7 +220,7 @@ mod tests {
         }
 
         fn nodes(&self) -> u32 {
-            3
+            self.nodes.load(Ordering::Relaxed)
         }
     }
 
@@ -235,7 +234,13 @@ mod tests {
             routes: vec![Route::Comment],
             tiers: vec![Tier::New],
         };
-        let told = Arc::new(Told::default());
+        let told = Told {
+            nodes: AtomicU32::new(3),
+            asked: AtomicU32::default(),
+            nanos: AtomicU64::default(),
+            is_away: std::sync::atomic::AtomicBool::default(),
+        };
+        let told = Arc::new(told);
         let config = Config { enabled: true, max_keys: 100, policies: vec![policy] };
         let tally: Arc<dyn Tally> = Arc::<Told>::clone(&told);
         (told, SharedLimiter::new(&config, 7, tally).expect("valid"))
@@ -307,6 +312,18 @@ mod tests {
         assert_eq!((refused.quota, refused.retry_after_ms), (10, 20_000), "said of the whole; due as its own share is");
         told.is_away.store(false, Ordering::Relaxed);
         assert_eq!(take(&limiter, "anna", 0), Ok(Allowance::Within), "what is shared says what is so");
+    }
+
+    #[test]
+    fn a_node_that_comes_or_goes_is_no_fresh_start() {
+        let (told, limiter) = of(OnLimit::Refuse);
+        told.is_away.store(true, Ordering::Relaxed);
+        let within = || (0..20).filter(|_| take(&limiter, "anna", 0).is_ok()).count();
+        assert_eq!(within(), 3, "ten for three");
+        told.nodes.store(2, Ordering::Relaxed);
+        assert_eq!(within(), 2, "five for each of two, and three are taken");
+        told.nodes.store(3, Ordering::Relaxed);
+        assert_eq!(within(), 0);
     }
 
     #[test]

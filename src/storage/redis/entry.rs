@@ -9,7 +9,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
 
 /// How entries are written: the first byte. What a later version writes is skipped, counted and logged.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Something that happened, and who says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub(super) number: u64,
     /// Whether it happened some time before, while it could not be told.
     pub(super) late: bool,
+    /// When it happened, by its node's clock: news that is late does not undo what happened after it.
+    pub(super) when: Timestamp,
     /// What.
     pub(super) event: Event,
 }
@@ -95,11 +97,11 @@ mod tests {
     fn what_is_written_is_read_and_what_is_not_ours_is_not() {
         let standing = Standing { status: Status::Held, by_person: false };
         let event = Event::Settled { named: (7, 9), at: Timestamp::from_millis(5), standing };
-        let entry = Entry { node: u64::MAX, number: 3, late: true, event };
+        let entry = Entry { node: u64::MAX, number: 3, late: true, when: Timestamp::from_millis(6), event };
         let bytes = entry.encode();
         assert_eq!(Entry::decode(&bytes), Some(entry));
         assert_eq!(Entry::decode(&bytes[..bytes.len() - 1]), None);
-        for foreign in [&b""[..], b"\x02later", b"\x01\xff\xff\xff", b"text"] {
+        for foreign in [&b""[..], b"\x01earlier", b"\x03later", b"\x02\xff\xff\xff", b"text"] {
             assert_eq!(Entry::decode(foreign), None);
         }
     }
@@ -138,11 +140,12 @@ mod tests {
             Event::Turned(turn),
             Event::Lost,
         ];
-        let written: Vec<u8> = events.map(|event| Entry { node: 1, number: 2, late: false, event }.encode()).concat();
+        let entry = |event| Entry { node: 1, number: 2, late: false, when: now, event };
+        let written: Vec<u8> = events.map(|event| entry(event).encode()).concat();
         // Nodes of the version before read what this one writes, and take it for something else, unless VERSION is another one.
         assert_eq!(
             (VERSION, xxhash_rust::xxh3::xxh3_64(&written)),
-            (1, 7_627_310_206_989_046_603),
+            (2, 7_989_352_568_786_174_713),
             "raise VERSION, and write the new digest here"
         );
     }

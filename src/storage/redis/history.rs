@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 
 use super::entry::{Entry, Event};
+use super::follow::Now;
 use super::link::Link;
 use super::queue::{Queue, Waiter};
 use crate::domain::campaign::{LazyStances, Membership, Turn};
@@ -29,6 +30,7 @@ pub struct SharedHistory {
     pub(super) memory: Arc<MemoryHistory>,
     pub(super) link: Arc<Link>,
     pub(super) queue: Queue,
+    pub(super) now: Now,
     /// Whether everything in the stream is known here, but for the last moments.
     pub(super) follows: AtomicBool,
     /// How often the way had been opened when the reader last looked whether the stream is the one that it knows. Before that nothing is
@@ -37,9 +39,9 @@ pub struct SharedHistory {
 }
 
 impl SharedHistory {
-    pub(super) fn new(memory: Arc<MemoryHistory>, link: Arc<Link>) -> Self {
+    pub(super) fn new(memory: Arc<MemoryHistory>, link: Arc<Link>, now: Now) -> Self {
         let queue = Queue::new(link.node);
-        Self { memory, link, queue, follows: AtomicBool::new(false), looked: watch::Sender::new(0) }
+        Self { memory, link, queue, now, follows: AtomicBool::new(false), looked: watch::Sender::new(0) }
     }
 
     /// Whether the order is waited for.
@@ -86,9 +88,10 @@ impl SharedHistory {
 
     /// Tells something, and waits for its turn; answers its number, and nothing when it had no turn in time.
     async fn tell<T>(&self, event: Event, waiter: impl FnOnce(oneshot::Sender<T>) -> Waiter) -> (u64, Option<T>) {
+        let when = (self.now)();
         if self.follows() {
             let (answer, mut answered) = oneshot::channel();
-            let number = self.queue.push(event, false, Some(waiter(answer)));
+            let number = self.queue.push(event, when, false, Some(waiter(answer)));
             if let Ok(answer) = timeout(self.link.config.timeout(), &mut answered).await {
                 return (number, answer.ok());
             }
@@ -101,7 +104,7 @@ impl SharedHistory {
             return (number, None);
         }
         goes_alone();
-        (self.queue.push(event, true, None), None)
+        (self.queue.push(event, when, true, None), None)
     }
 }
 

@@ -2,9 +2,9 @@
 //! the way was seen to be open again, by one task that looks for itself.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
@@ -19,6 +19,10 @@ use crate::domain::shared::Away;
 const BEAT: Duration = Duration::from_secs(1);
 /// Milliseconds after which a node that gave none counts no more.
 const ALIVE_MS: u32 = 5_000;
+/// For other nodes to find the way again after it was closed: before that they are not taken for gone. They look every second.
+const FINDING: Duration = Duration::from_secs(5);
+/// Between two times that the log says why the way is closed.
+const SAID_EVERY: Duration = Duration::from_secs(60);
 /// Between two looks while the way is closed, at first and at most.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// For a connection to stand. Nobody waits for that but the task that looks.
@@ -43,6 +47,29 @@ struct Way {
     is_open: bool,
     /// How often it was opened.
     times: u64,
+    /// When it was opened last.
+    since: Option<Instant>,
+}
+
+/// When something was last said that need not be said each time.
+#[derive(Debug, Default)]
+struct Said(Mutex<Option<Instant>>);
+
+impl Said {
+    /// Whether it is to be said again.
+    fn is_due(&self, now: Instant) -> bool {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = said.is_none_or(|said| now.saturating_duration_since(said) >= SAID_EVERY);
+        if is_due {
+            *said = Some(now);
+        }
+        is_due
+    }
+
+    /// What comes next is another matter.
+    fn forget(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 /// The way to Redis.
@@ -54,6 +81,10 @@ pub(super) struct Link {
     current: ArcSwapOption<MultiplexedConnection>,
     way: watch::Sender<Way>,
     nodes: AtomicU32,
+    /// Nodes that were heard of elsewhere.
+    others: AtomicU32,
+    closed: Said,
+    refused: Said,
     fell: Notify,
     beat: Script,
 }
@@ -67,6 +98,9 @@ impl Link {
             current: ArcSwapOption::empty(),
             way: watch::Sender::new(Way::default()),
             nodes: AtomicU32::new(1),
+            others: AtomicU32::new(0),
+            closed: Said::default(),
+            refused: Said::default(),
             fell: Notify::new(),
             beat: Script::new(BEAT_SCRIPT),
         }
@@ -76,9 +110,14 @@ impl Link {
         self.current.load().is_some()
     }
 
-    /// Nodes that are alive, or were when that could be told.
+    /// Nodes that are alive, or were when that could be told; at least as many as were heard of elsewhere.
     pub(super) fn nodes(&self) -> u32 {
-        self.nodes.load(Ordering::Relaxed).max(1)
+        self.nodes.load(Ordering::Relaxed).max(self.others.load(Ordering::Relaxed)).max(1)
+    }
+
+    /// So many are known elsewhere.
+    pub(super) fn heard_of(&self, nodes: u32) {
+        self.others.store(nodes, Ordering::Relaxed);
     }
 
     /// Done when the way is open.
@@ -105,12 +144,30 @@ impl Link {
     where
         F: Future<Output = RedisResult<T>>,
     {
+        self.ask_for(self.config.timeout(), work).await
+    }
+
+    /// The same, for as long as that: where nobody waits for the answer.
+    ///
+    /// # Errors
+    /// [`Away`]. Perhaps it was done all the same.
+    pub(super) async fn ask_for<T, F>(
+        &self,
+        patience: Duration,
+        work: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<T, Away>
+    where
+        F: Future<Output = RedisResult<T>>,
+    {
         let Some(connection) = self.current.load_full() else { return Err(Away) };
-        match timeout(self.config.timeout(), work((*connection).clone())).await {
+        match timeout(patience, work((*connection).clone())).await {
             Ok(Ok(answer)) => return Ok(answer),
             // It answers, but not that: a key that is something else, or a Redis that takes nothing just now. Whoever looks will see.
             Ok(Err(error)) if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "Redis refuses");
+                if self.refused.is_due(Instant::now()) {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "Redis answers, and refuses what nodes share");
+                }
                 self.fell.notify_one();
             }
             Ok(Err(error)) => self.close(&connection, Some(&error)),
@@ -150,7 +207,7 @@ impl Link {
             match self.connect().await {
                 Ok(connection) => Arc::new(connection),
                 Err(error) => {
-                    tracing::debug!(error = &error as &dyn std::error::Error, "shared.url cannot be reached");
+                    self.say(Some(&error));
                     return false;
                 }
             }
@@ -160,12 +217,16 @@ impl Link {
         let mut its = (*connection).clone();
         match timeout(self.config.timeout(), beat.invoke_async::<u32>(&mut its)).await {
             Ok(Ok(nodes)) => {
+                let open_for = self.way.borrow().since.filter(|_| self.is_up()).map(|since| since.elapsed());
+                let nodes = counted(self.nodes.load(Ordering::Relaxed), nodes, open_for.unwrap_or_default());
                 self.nodes.store(nodes, Ordering::Relaxed);
                 metrics::gauge!("doorward_shared_nodes").set(nodes);
                 metrics::gauge!("doorward_shared_up").set(1);
                 if self.current.load().is_none() {
                     self.current.store(Some(connection));
-                    self.way.send_modify(|way| *way = Way { is_open: true, times: way.times + 1 });
+                    let since = Some(Instant::now());
+                    self.way.send_modify(|way| *way = Way { is_open: true, times: way.times + 1, since });
+                    self.closed.forget();
                     tracing::info!(nodes, "what nodes share is shared");
                 }
                 true
@@ -201,13 +262,65 @@ impl Link {
             metrics::gauge!("doorward_shared_up").set(0);
             self.way.send_modify(|way| way.is_open = false);
             self.fell.notify_one();
-            if let Some(error) = error {
-                let error = error as &dyn std::error::Error;
-                tracing::warn!(error, "what nodes share cannot be reached: this node goes on alone");
-            } else {
-                let timeout_ms = self.config.timeout_ms;
-                tracing::warn!(timeout_ms, "what nodes share does not answer in time: this node goes on alone");
-            }
         }
+        if !self.is_up() {
+            self.say(error);
+        }
+    }
+
+    /// Says why the way is closed, now and then.
+    fn say(&self, error: Option<&redis::RedisError>) {
+        if !self.closed.is_due(Instant::now()) {
+            return;
+        }
+        if let Some(error) = error {
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(error, "what nodes share cannot be reached: this node goes on alone");
+        } else {
+            let timeout_ms = self.config.timeout_ms;
+            tracing::warn!(timeout_ms, "what nodes share does not answer in time: this node goes on alone");
+        }
+    }
+}
+
+/// How many nodes there are, of which Redis knows `found`: as many as before at least, while others may not have found the way yet.
+fn counted(before: u32, found: u32, open_for: Duration) -> u32 {
+    if open_for < FINDING { before.max(found) } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_that_may_not_have_found_the_way_again_are_not_taken_for_gone() {
+        assert_eq!(counted(3, 1, Duration::ZERO), 3);
+        assert_eq!(counted(3, 4, Duration::ZERO), 4);
+        assert_eq!(counted(3, 1, FINDING), 1);
+    }
+
+    #[test]
+    fn a_node_that_never_reached_redis_counts_those_it_heard_of_elsewhere() {
+        let client = Client::open("redis://127.0.0.1:1").expect("an address");
+        let link = Link::new(client, Config::default(), 7);
+        assert_eq!(link.nodes(), 1);
+        link.heard_of(3);
+        assert_eq!(link.nodes(), 3);
+        link.nodes.store(5, Ordering::Relaxed);
+        assert_eq!(link.nodes(), 5, "those that Redis counts, when there are more");
+        link.heard_of(0);
+        link.nodes.store(0, Ordering::Relaxed);
+        assert_eq!(link.nodes(), 1, "this one");
+    }
+
+    #[test]
+    fn why_is_said_at_once_and_then_once_a_minute() {
+        let (said, start) = (Said::default(), Instant::now());
+        assert!(said.is_due(start));
+        assert!(!said.is_due(start + SAID_EVERY / 2));
+        assert!(said.is_due(start + SAID_EVERY));
+        assert!(!said.is_due(start + SAID_EVERY * 3 / 2));
+        said.forget();
+        assert!(said.is_due(start + SAID_EVERY * 3 / 2), "it was open in between");
     }
 }

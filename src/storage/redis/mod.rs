@@ -7,12 +7,13 @@ mod entry;
 mod follow;
 mod history;
 mod link;
+mod newest;
 mod queue;
 mod stream;
 mod tally;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -85,21 +86,31 @@ impl Redis {
 
     /// The end of the order as it is now, if that can be told: to be asked before the store is read.
     pub async fn end(&self) -> Option<End> {
+        let asked = Instant::now();
         let work = async |mut connection| self.stream.last(&mut connection).await;
-        self.link.ask(work).await.ok().map(End)
+        self.link.ask(work).await.ok().map(|place| End { place, asked })
     }
 
     /// Makes `memory` one of several histories with the same content. It was read from the store after the order ended at `end`; where that
     /// could not be told, it is read once more when Redis is there. `now` tells the moment.
     pub fn history(&self, memory: Arc<MemoryHistory>, end: Option<End>, now: Now) -> Arc<SharedHistory> {
-        let history = Arc::new(SharedHistory::new(memory, Arc::clone(&self.link)));
-        let reader = follow::Reader::new(self.stream.clone(), now, end.map(|end| end.0));
+        let begun = end.map(|end| {
+            let ago = i64::try_from(end.asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+            follow::Begun { place: end.place, store_read: now().plus_millis(-ago) }
+        });
+        let history = Arc::new(SharedHistory::new(memory, Arc::clone(&self.link), now));
+        let reader = follow::Reader::new(self.stream.clone(), begun);
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         let (telling, following, stream) = (Arc::clone(&history), Arc::clone(&history), self.stream.clone());
         tasks.spawn(async move { match follow::tell(&telling, &stream).await {} });
         tasks.spawn(async move { match reader.follow(&following).await {} });
         *self.history.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&history));
         history
+    }
+
+    /// That so many nodes are alive was heard elsewhere: while Redis knows of fewer, each takes a share among these.
+    pub fn heard_of(&self, nodes: u32) {
+        self.link.heard_of(nodes);
     }
 
     /// Tells the last things, for a second at most, and leaves.
@@ -118,7 +129,10 @@ impl Redis {
 
 /// Where the order ended at some moment.
 #[derive(Debug, Clone, Copy)]
-pub struct End(Place);
+pub struct End {
+    place: Place,
+    asked: Instant,
+}
 
 impl Shared for Redis {
     fn is_up(&self) -> bool {

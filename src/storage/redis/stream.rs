@@ -53,6 +53,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// As many read at once as must come when something before them may have been cut off: so many are kept at least.
+    pub(super) const fn many(&self) -> usize {
+        if self.most / 2 < BATCH { self.most / 2 } else { BATCH }
+    }
+
     /// Appends, all in their order.
     ///
     /// # Errors
