@@ -397,6 +397,10 @@ impl Store for PostgresStore {
         Ok(())
     }
 
+    async fn make_room(&self, now: Timestamp) -> Result<()> {
+        self.months_make(now).await
+    }
+
     async fn keep_room(&self, now: Timestamp) -> Result<Vec<String>> {
         self.months_keep(now, self.retain_days).await
     }
