@@ -187,6 +187,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         addresses: http::client::Addresses::default(),
         store: Arc::clone(&store),
         shared: shared.clone().map(|shared| shared as Arc<dyn Shared>),
+        alive: Arc::default(),
         settings,
         clock,
         metrics,
@@ -388,7 +389,9 @@ impl App {
         if !delivering.is_finished() {
             let _ = delivering.await; // it panicked: then it has ended all the same
         }
-        if let Some(Among { node, .. }) = &self.among {
+        if let Some(Among { bulletin, node }) = &self.among {
+            self.threads.tell_untold();
+            bulletin.told().await; // or the others would go on with what stood there before
             self.turns.give_back(&chores::TURNS).await;
             let _ = self.store.node_gone(&node.name).await; // it is forgotten after an hour all the same
         }

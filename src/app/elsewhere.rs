@@ -99,6 +99,7 @@ impl Elsewhere {
                     self.threads.forget_all();
                     self.events.lose();
                     bulletin.tell(News::Hello);
+                    self.events.answer_hello(); // what it told meanwhile may have been lost, too
                 }
             }
         }

@@ -8,6 +8,9 @@ use super::sign_in::SEED;
 use crate::domain::store::{Store, StoreError, StoredSecrets};
 use crate::domain::time::Timestamp;
 
+/// What a mark of the key is sealed for; no site has this name.
+const MARKED: &str = "";
+const MARK: &str = "mark";
 /// How often all secrets are looked at before a rotation is given up: others would have to seal all the time.
 const LOOKS: usize = 10;
 
@@ -55,10 +58,25 @@ pub async fn rotate(store: &dyn Store, sealer: &Sealer, now: Timestamp) -> Resul
     }
     let rotation = sealer.begin_rotation()?;
     let mut sites = reseal(store, sealer, now, true).await?;
+    mark(store, sealer, store.key_mark().await?).await?;
     sealer.end_rotation()?;
     // Somebody may have read the file before, and written after: this process still knows the old key.
     sites += reseal(store, sealer, now, false).await?;
     Ok(Rotated { sites, resumed: rotation.resumed })
+}
+
+/// Puts the mark of the key that seals now in the place of the one before; whether it is there now.
+///
+/// # Errors
+/// The key file or the store failed.
+pub async fn mark(store: &dyn Store, sealer: &Sealer, before: Option<Vec<u8>>) -> Result<bool, RotationError> {
+    Ok(store.key_mark_set(before, sealer.seal(MARKED, MARK, MARK)?).await?)
+}
+
+/// Whether this file's keys include the one that a mark was made with.
+#[must_use]
+pub fn is_marked(sealer: &Sealer, mark: &[u8]) -> bool {
+    sealer.unseal(MARKED, MARK, mark).is_ok()
 }
 
 /// Seals anew until nothing is left that needs it; says how many times a site was written.

@@ -93,11 +93,16 @@ impl Threads {
     pub async fn keep_telling(&self) -> Infallible {
         loop {
             tokio::time::sleep(TOLD_EVERY).await;
-            let articles: Vec<u64> = std::mem::take(&mut *self.untold()).into_iter().collect();
-            for articles in articles.chunks(TOLD_TOGETHER) {
-                if let Some(bulletin) = &self.bulletin {
-                    bulletin.tell(News::Threads { articles: articles.to_vec() });
-                }
+            self.tell_untold();
+        }
+    }
+
+    /// Tells other nodes what changed and was not told yet.
+    pub fn tell_untold(&self) {
+        let articles: Vec<u64> = std::mem::take(&mut *self.untold()).into_iter().collect();
+        for articles in articles.chunks(TOLD_TOGETHER) {
+            if let Some(bulletin) = &self.bulletin {
+                bulletin.tell(News::Threads { articles: articles.to_vec() });
             }
         }
     }

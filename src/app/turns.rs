@@ -1,10 +1,16 @@
 //! Work that one node does for all: whose turn it is.
 //!
 //! A lease in the store, renewed while the work goes on. When it cannot be renewed, the work is dropped where it stands before anybody else may
-//! begin; when its holder dies, the next one takes over when the lease has run out. Work here must bear being done twice: clocks differ.
+//! begin; when its holder dies, the next one takes over when the lease has run out. Before each step of the work the clock is looked at: a
+//! process that was stopped for longer than its lease goes on with none of it. Work here must bear being done twice all the same: clocks
+//! differ, and a step that was on its way to the store when the process stopped arrives there later.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use crate::app::clock::Clock;
@@ -14,6 +20,8 @@ use crate::domain::store::Store;
 const HELD_MS: i64 = 15_000;
 /// Between two tries to renew or to take one.
 const ASKED_EVERY: Duration = Duration::from_secs(3);
+/// How long an answer may take. A try that begins just before the slack does ends within it.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(1_500);
 /// Before its end from which work is dropped, in milliseconds: for clocks that differ, and for answers that are late.
 const SLACK_MS: i64 = 3_000;
 
@@ -48,12 +56,22 @@ impl Turns {
     pub async fn run<F: Future<Output = Infallible>>(&self, name: &'static str, work: impl Fn() -> F) -> Infallible {
         let Some(shared) = &self.shared else { return work().await };
         loop {
-            let mut until = shared.take(name).await;
+            let until = AtomicI64::new(shared.take(name).await);
             tracing::debug!(name, "this node's turn");
             metrics::gauge!("doorward_turn", "work" => name).set(1);
-            tokio::select! {
-                never = work() => match never {},
-                () = shared.keep(name, &mut until) => {}
+            {
+                let (mut keep, mut work) = (pin!(shared.keep(name, &until)), pin!(work()));
+                // The timer that ends `keep` may itself be late where the process was: nothing is done before the clock is looked at.
+                poll_fn(|context| {
+                    if keep.as_mut().poll(context).is_ready() || shared.left(&until).is_none() {
+                        return Poll::Ready(());
+                    }
+                    match work.as_mut().poll(context) {
+                        Poll::Ready(never) => match never {},
+                        Poll::Pending => Poll::Pending,
+                    }
+                })
+                .await;
             }
             metrics::gauge!("doorward_turn", "work" => name).set(0);
             tracing::warn!(name, "this node's turn is over: the lease could not be renewed");
@@ -83,18 +101,25 @@ impl Shared {
     }
 
     /// Renews, until somebody else has it or its end is near.
-    async fn keep(&self, name: &str, until: &mut i64) {
-        loop {
-            let left = *until - SLACK_MS - self.clock.now().as_millis();
-            let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
-            tokio::time::sleep(ASKED_EVERY.min(Duration::from_millis(left))).await;
+    async fn keep(&self, name: &str, until: &AtomicI64) {
+        while let Some(left) = self.left(until) {
+            tokio::time::sleep(ASKED_EVERY.min(left)).await;
+            if self.left(until).is_none() {
+                return; // it slept for longer than it meant to, or nothing could be renewed until here
+            }
             // An answer that never comes must not outlast the lease.
-            match tokio::time::timeout(ASKED_EVERY, self.ask(name)).await {
-                Ok(Ok(Some(renewed))) => *until = renewed,
+            match tokio::time::timeout(ANSWERED_WITHIN, self.ask(name)).await {
+                Ok(Ok(Some(renewed))) => until.store(renewed, Ordering::Relaxed),
                 Ok(Ok(None)) => return,
                 Ok(Err(())) | Err(_) => {}
             }
         }
+    }
+
+    /// How long the work may go on; `None` when it may not.
+    fn left(&self, until: &AtomicI64) -> Option<Duration> {
+        let left = until.load(Ordering::Relaxed) - SLACK_MS - self.clock.now().as_millis();
+        u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_millis)
     }
 
     /// Until when it is this node's turn; `None` when it is somebody else's.

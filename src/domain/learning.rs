@@ -197,6 +197,8 @@ pub struct ModelChange {
 pub struct Conclusion {
     /// The site.
     pub site: SiteId,
+    /// The number of what was in force when it was concluded; `None` for the shipped model alone.
+    pub over: Option<u32>,
     /// How many changes of its labels were looked at.
     pub seen: u64,
     /// What became of labels, where that is new.
@@ -277,8 +279,9 @@ pub trait Learning: Send + Sync {
     async fn labels(&self, ids: &[i64]) -> Result<Vec<Label>>;
     /// How many labels a site has, by what became of them.
     async fn label_counts(&self, site: SiteId) -> Result<LabelCounts>;
-    /// Keeps what was concluded, in one commit, and answers the number of a new model. `None` when a label that it learned is gone meanwhile:
-    /// nothing was kept, look again. Labels that came meanwhile stay due. A refusal like the last one replaces it.
+    /// Keeps what was concluded, in one commit, and answers the number of a new model. `None` when a label that it learned is gone meanwhile, or
+    /// something else is in force by now than it was concluded over (another node or a person was there before; what is damaged counts as
+    /// nothing): nothing was kept, look again. Labels that came meanwhile stay due. A refusal like the last one replaces it.
     async fn conclude(&self, conclusion: Conclusion) -> Result<Option<Option<u32>>>;
     /// Models in force. What is damaged is left out, and logged.
     async fn site_models(&self) -> Result<Vec<SiteModel>>;

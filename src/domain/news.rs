@@ -54,6 +54,8 @@ pub enum News {
 pub trait Bulletin: Send + Sync {
     /// Tells all other nodes, soon. Does not wait; when it cannot be told, they hear [`News::Lost`] later.
     fn tell(&self, news: News);
+    /// Waits until what was told so far is on its way, or cannot be: for a node that ends.
+    async fn told(&self);
     /// What happened on another node, or in a command beside it; waits for it. What the engine tells may be this node's own change: taking it
     /// as news is harmless. For one listener.
     async fn next(&self) -> News;

@@ -35,6 +35,15 @@ pub trait Nodes: Send + Sync {
     async fn node_gone(&self, name: &str) -> Result<()>;
     /// Nodes that were not forgotten, by when they began.
     async fn nodes(&self) -> Result<Vec<Node>>;
+    /// What shows whether a node has the key that the others have: something sealed with it. An engine for one process keeps none.
+    async fn key_mark(&self) -> Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+    /// Puts `to` in the place of `from`; `false` when something else is there by now.
+    async fn key_mark_set(&self, from: Option<Vec<u8>>, to: Vec<u8>) -> Result<bool> {
+        let _ = (from, to);
+        Ok(true)
+    }
     /// The schema that this program knows: the number of its last migration.
     fn schema(&self) -> u32;
 }

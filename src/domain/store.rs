@@ -755,8 +755,13 @@ pub trait Store:
 
     /// Whether it can read and write now: for `/readyz`. Cheap.
     async fn ready(&self) -> Result<()>;
-    /// Makes room for what comes, and drops what the settings say is too old; answers what was dropped, in words. Asked on start and from time
-    /// to time, of one node.
+    /// Makes room for what comes, and drops nothing: for whoever begins, and would have to write into it.
+    async fn make_room(&self, now: Timestamp) -> Result<()> {
+        let _ = now;
+        Ok(())
+    }
+    /// Makes room for what comes, and drops what the settings say is too old; answers what was dropped, in words. Asked from time to time, of the
+    /// node whose turn it is. Where the engine has a clock of its own, what is dropped is too old by both: what a node's wrong clock drops is gone.
     async fn keep_room(&self, now: Timestamp) -> Result<Vec<String>> {
         let _ = now;
         Ok(Vec::new())

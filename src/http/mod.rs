@@ -14,6 +14,7 @@ pub mod routes;
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use self::client::Addresses;
@@ -168,6 +169,8 @@ pub struct State {
     pub store: Arc<dyn Store>,
     /// What nodes share, where there are several.
     pub shared: Option<Arc<dyn Shared>>,
+    /// Nodes that serve from this database and were heard of a moment ago; 0 before anybody looked, and where there is one alone.
+    pub alive: Arc<AtomicU32>,
     /// The configuration in force.
     pub settings: Arc<Settings>,
     /// The clock.

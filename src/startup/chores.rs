@@ -1,7 +1,9 @@
 //! What a service does besides answering. Whatever ends here by itself has failed.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -11,8 +13,10 @@ use super::engine::Among;
 use crate::app::clock::Clock;
 use crate::app::elsewhere::Elsewhere;
 use crate::app::searching;
+use crate::app::threads::Threads;
 use crate::domain::nodes::Node;
 use crate::domain::store::{Result, Store};
+use crate::domain::time::Timestamp;
 use crate::http;
 use crate::storage::redis::Redis;
 
@@ -58,8 +62,13 @@ pub(super) fn start(app: &App) -> JoinSet<Infallible> {
         chores.spawn(async move { elsewhere.follow(&*bulletin).await });
         let threads = Arc::clone(&app.threads);
         chores.spawn(async move { threads.keep_telling().await });
-        let (store, clock, shared) = (Arc::clone(&app.store), Arc::clone(&app.state.clock), app.shared.clone());
-        chores.spawn(keep_seen(store, clock, node.clone(), shared));
+        let others = Others {
+            alive: Arc::clone(&app.state.alive),
+            threads: Arc::clone(&app.threads),
+            shared: app.shared.clone(),
+            silent: BTreeSet::new(),
+        };
+        chores.spawn(keep_seen(Arc::clone(&app.store), Arc::clone(&app.state.clock), node.clone(), others));
     }
     chores
 }
@@ -110,8 +119,8 @@ async fn keep_room(state: &http::State) -> Infallible {
     }
 }
 
-/// Shows that this node is there, and counts which others are: limits are divided by them where Redis cannot tell.
-async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, shared: Option<Arc<Redis>>) -> Infallible {
+/// Shows that this node is there, and counts which others are.
+async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, mut others: Others) -> Infallible {
     loop {
         let now = clock.now();
         let seen: Result<Vec<Node>> = async {
@@ -120,12 +129,7 @@ async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, sha
         }
         .await;
         match seen {
-            Ok(nodes) => {
-                let alive = count(&nodes, &node, now.plus_millis(-GONE_MS));
-                if let Some(shared) = &shared {
-                    shared.heard_of(u32::try_from(alive).unwrap_or(u32::MAX));
-                }
-            }
+            Ok(nodes) => others.look(&nodes, &node, now.plus_millis(-GONE_MS)),
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "this node could not show that it is there");
             }
@@ -134,12 +138,129 @@ async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, sha
     }
 }
 
-/// How many are alive.
-#[expect(clippy::cast_precision_loss, reason = "counts of nodes")]
-fn count(nodes: &[Node], ours: &Node, since: crate::domain::time::Timestamp) -> usize {
-    let alive = || nodes.iter().filter(|node| node.seen_at > since);
-    metrics::gauge!("doorward_nodes").set(alive().count() as f64);
-    let others = alive().filter(|node| node.version != ours.version).count();
-    metrics::gauge!("doorward_nodes_other_version").set(others as f64);
-    alive().count()
+/// What follows from which nodes there are.
+struct Others {
+    alive: Arc<AtomicU32>,
+    threads: Arc<Threads>,
+    /// Where limits are counted over all nodes; they are divided by the nodes where it cannot tell.
+    shared: Option<Arc<Redis>>,
+    /// Those that ended without saying so.
+    silent: BTreeSet<String>,
+}
+
+impl Others {
+    fn look(&mut self, nodes: &[Node], ours: &Node, since: Timestamp) {
+        let alive = || nodes.iter().filter(|node| node.seen_at > since);
+        let count = u32::try_from(alive().count()).unwrap_or(u32::MAX);
+        metrics::gauge!("doorward_nodes").set(f64::from(count));
+        let other = alive().filter(|node| node.version != ours.version).count();
+        metrics::gauge!("doorward_nodes_other_version").set(f64::from(u32::try_from(other).unwrap_or(u32::MAX)));
+        let before = self.alive.swap(count, Ordering::Relaxed);
+        if let Some(shared) = &self.shared {
+            shared.heard_of(count);
+        } else if count > 1 && before <= 1 {
+            tracing::warn!(
+                nodes = count,
+                "several nodes serve from this database and [shared] is not set: every limit lets through as much on each of them"
+            );
+        }
+        if self.is_news(nodes, since) {
+            self.threads.forget_all();
+        }
+    }
+
+    /// Whether a node has fallen silent: what it had not told yet of threads nobody will tell any more.
+    fn is_news(&mut self, nodes: &[Node], since: Timestamp) -> bool {
+        let silent = nodes.iter().filter(|node| node.seen_at <= since).map(|node| node.name.clone()).collect();
+        let before = std::mem::replace(&mut self.silent, silent);
+        !self.silent.is_subset(&before)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use async_trait::async_trait;
+    use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+    use super::*;
+    use crate::app::events::Events;
+    use crate::config::Config;
+    use crate::domain::news::{Bulletin, News};
+    use crate::startup::{SystemClock, assemble};
+
+    /// Says once that news were missed; when that was taken in, it closes what it was told with [`News::Lost`].
+    struct Missed {
+        was: AtomicBool,
+        told: UnboundedSender<News>,
+    }
+
+    #[async_trait]
+    impl Bulletin for Missed {
+        fn tell(&self, news: News) {
+            let _ = self.told.send(news);
+        }
+
+        async fn told(&self) {}
+
+        async fn next(&self) -> News {
+            if self.was.swap(true, Ordering::Relaxed) {
+                let _ = self.told.send(News::Lost);
+                std::future::pending::<()>().await;
+            }
+            News::Missed
+        }
+    }
+
+    async fn app(folder: &std::path::Path) -> App {
+        let mut config = Config::default();
+        config.place_in(folder);
+        assemble(&config, Arc::new(SystemClock)).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_node_that_missed_news_asks_who_watches_and_says_whether_it_does() {
+        let _ = rustls::crypto::ring::default_provider().install_default(); // no client without one
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path()).await;
+        let (told, mut heard) = unbounded_channel();
+        let bulletin = Arc::new(Missed { was: AtomicBool::new(false), told });
+        let events = Events::new(Arc::clone(&app.store), crate::app::events::Config::default(), 1);
+        let events = Arc::new(events.telling(Arc::clone(&bulletin) as Arc<dyn Bulletin>));
+        events.watched_elsewhere();
+        let elsewhere = Elsewhere { events, ..elsewhere(&app) };
+        let mut all = Vec::new();
+        let listen = async {
+            while let Some(news) = heard.recv().await.filter(|news| *news != News::Lost) {
+                all.push(news);
+            }
+        };
+        tokio::select! {
+            never = elsewhere.follow(&*bulletin) => match never {},
+            () = listen => {}
+        }
+        assert_eq!(all, [News::Hello, News::Hello, News::Watched], "as it began, and after what it missed");
+    }
+
+    #[tokio::test]
+    async fn a_node_that_falls_silent_is_news_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path()).await;
+        let (alive, threads) = (Arc::default(), Arc::clone(&app.threads));
+        let mut others = Others { alive, threads, shared: None, silent: BTreeSet::new() };
+        let node = |name: &str, seen| Node {
+            name: name.to_owned(),
+            version: String::new(),
+            schema: 1,
+            started_at: Timestamp::EPOCH,
+            seen_at: Timestamp::from_millis(seen),
+        };
+        let since = Timestamp::from_millis(10);
+        assert!(!others.is_news(&[node("a", 11), node("b", 11)], since));
+        assert!(others.is_news(&[node("a", 11), node("b", 10)], since));
+        assert!(!others.is_news(&[node("a", 11), node("b", 10)], since));
+        assert!(!others.is_news(&[node("a", 11)], since), "it is forgotten");
+        assert!(others.is_news(&[node("a", 9)], since));
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::app::clock::Clock;
+use crate::app::rotation;
 use crate::app::secrets::Sealer;
 use crate::app::turns::Turns;
 use crate::config::Config;
@@ -50,7 +51,7 @@ impl Engine {
         let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&config.database).await?);
         let now = clock.now();
         // Another node may be doing it, or comments keep a table busy: it is looked at again.
-        if let Err(error) = store.keep_room(now).await {
+        if let Err(error) = store.make_room(now).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "no room could be made for the months that come");
         }
         let node = Node {
@@ -71,7 +72,8 @@ impl Engine {
         if self.among.is_none() {
             return Ok(());
         }
-        for secrets in self.store.all_secrets().await.context("the sites' secrets could not be read")? {
+        let all = self.store.all_secrets().await.context("the sites' secrets could not be read")?;
+        for secrets in &all {
             sealer.unseal(&secrets.site, "inbound", &secrets.inbound).with_context(|| {
                 format!(
                     "secrets.key_file is not the one that the secrets of site `{}` were sealed with: every node needs the same file",
@@ -79,6 +81,18 @@ impl Engine {
                 )
             })?;
         }
+        let mut mark = self.store.key_mark().await.context("the mark of the key could not be read")?;
+        if mark.as_ref().is_none_or(|mark| !all.is_empty() && !rotation::is_marked(sealer, mark)) {
+            // Nobody made one yet; or somebody rotated the key who knew nothing of it: the secrets themselves open.
+            if rotation::mark(&*self.store, sealer, mark.take()).await.context("the key could not be marked")? {
+                return Ok(());
+            }
+            mark = self.store.key_mark().await.context("the mark of the key could not be read")?; // another node was first
+        }
+        anyhow::ensure!(
+            mark.is_some_and(|mark| rotation::is_marked(sealer, &mark)),
+            "secrets.key_file is not the one that other nodes on this database have: every node needs the same file"
+        );
         Ok(())
     }
 }

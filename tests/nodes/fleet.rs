@@ -21,6 +21,8 @@ pub(crate) struct Fleet {
     folder: TempDir,
     config: PathBuf,
     nodes: Vec<Node>,
+    /// Which one is stopped where it stands, as by a machine that hangs.
+    paused: Mutex<Option<usize>>,
     redis: Mutex<Option<Child>>,
     redis_port: Option<u16>,
     key: String,
@@ -48,7 +50,8 @@ fn private_postgres(what: &str, folder: &Path) -> Result<String, Missing> {
 }
 
 impl Fleet {
-    pub(crate) async fn start(nodes: usize, hooks: &str) -> Result<Self, Missing> {
+    /// With Redis, if there is one and it `shares`.
+    pub(crate) async fn start(nodes: usize, hooks: &str, shares: bool) -> Result<Self, Missing> {
         let folder = tempfile::Builder::new().prefix("doorward-nodes").tempdir().expect("a temporary folder");
         #[cfg(unix)]
         {
@@ -62,7 +65,7 @@ impl Fleet {
             "redis-server is missing, and required"
         );
         let postgres = private_postgres("start", folder.path())?;
-        let redis_port = has_redis.then(free_port);
+        let redis_port = (has_redis && shares).then(free_port);
         let mut text = format!(
             "[database]\nurl = \"{postgres}\"\nconnections = 12\nbusy_timeout_ms = 2000\n[webhooks]\nundo_grace_s = 0\n\
              first_verdict = true\nallow_hosts = [\"127.0.0.1\"]\nper_site = 64\ntimeout_ms = 1000\nbackoff_ms = 20\nbackoff_max_s = 1\n\
@@ -87,8 +90,8 @@ impl Fleet {
         let token = text(&command(&["token", "create", "ops@example.org", "--json"])["token"]);
         let nodes = (0..nodes).map(|_| Node { process: Mutex::new(None), port: free_port() }).collect();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().expect("a client");
-        let redis = Mutex::new(None);
-        let fleet = Self { folder, config, nodes, redis, redis_port, key, token, client };
+        let (paused, redis) = (Mutex::new(None), Mutex::new(None));
+        let fleet = Self { folder, config, nodes, paused, redis, redis_port, key, token, client };
         fleet.start_redis().await;
         for node in 0..fleet.nodes.len() {
             fleet.begin(node);
@@ -112,13 +115,37 @@ impl Fleet {
         *node.process.lock().unwrap() = Some(process);
     }
 
-    /// Kills a node, and starts it again at once.
+    /// Kills a node, and starts it again at once. One that is paused is left alone.
     pub(crate) fn kill(&self, node: usize) {
+        if *self.paused.lock().unwrap() == Some(node) {
+            return;
+        }
         if let Some(mut process) = self.nodes[node].process.lock().unwrap().take() {
             process.kill().expect("SIGKILL can be sent");
             process.wait().expect("the process can be waited for");
         }
         self.begin(node);
+    }
+
+    /// Stops a node where it stands: its connections stay, and nothing on it goes on. Nobody is sent there until it goes on.
+    pub(crate) fn pause(&self, node: usize) {
+        *self.paused.lock().unwrap() = Some(node);
+        self.signal(node, "-STOP");
+    }
+
+    /// Lets the node that is paused go on.
+    pub(crate) fn go_on(&self) {
+        if let Some(node) = self.paused.lock().unwrap().take() {
+            self.signal(node, "-CONT");
+        }
+    }
+
+    fn signal(&self, node: usize, signal: &str) {
+        // As long as nobody waited for the process, its number is nobody else's.
+        let process = self.nodes[node].process.lock().unwrap();
+        let number = process.as_ref().expect("it was begun").id().to_string();
+        let sent = Command::new("kill").args([signal, &number]).status().expect("kill is there");
+        assert!(sent.success(), "{signal} to a node");
     }
 
     /// Waits until all nodes take comments. One that ended by itself, because the database was away when it began, is started again, as whatever
@@ -164,7 +191,10 @@ impl Fleet {
     }
 
     fn at(&self, node: usize, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.nodes[node % self.nodes.len()].port)
+        let node = node % self.nodes.len();
+        // A balancer that asks nodes whether they are there sends nobody to one that does not answer.
+        let is_paused = *self.paused.lock().unwrap() == Some(node);
+        format!("http://127.0.0.1:{}{path}", self.nodes[(node + usize::from(is_paused)) % self.nodes.len()].port)
     }
 
     /// Asks a node as the site. In an answer 503, `retry_after` is what its header says.
@@ -210,6 +240,17 @@ impl Fleet {
         Ok((status, said))
     }
 
+    /// What a node wrote.
+    pub(crate) fn log(&self, node: usize) -> String {
+        let log = self.folder.path().join(format!("{}.log", self.nodes[node].port));
+        std::fs::read_to_string(log).unwrap_or_default()
+    }
+
+    /// A node's metrics.
+    pub(crate) async fn metrics(&self, node: usize) -> reqwest::Result<String> {
+        self.client.get(self.at(node, "/metrics")).send().await?.text().await
+    }
+
     /// Listens to what happens in the queue, on one node.
     pub(crate) async fn watch(&self, node: usize) -> Watching {
         let answer =
@@ -230,9 +271,8 @@ impl Fleet {
 impl Drop for Fleet {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            for node in &self.nodes {
-                let log =
-                    std::fs::read_to_string(self.folder.path().join(format!("{}.log", node.port))).unwrap_or_default();
+            for (number, node) in self.nodes.iter().enumerate() {
+                let log = self.log(number);
                 let lines: Vec<&str> = log.lines().collect();
                 eprintln!("node at port {}:\n{}", node.port, lines[lines.len().saturating_sub(40)..].join("\n"));
             }

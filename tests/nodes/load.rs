@@ -44,6 +44,8 @@ struct Promise {
 struct Known {
     promised: Mutex<BTreeMap<u64, Promise>>,
     unanswered: Mutex<Vec<u64>>,
+    /// The latest decision on each comment that was acknowledged: the version that it made, and the status.
+    ruled: Mutex<BTreeMap<u64, (u64, &'static str)>>,
     /// Numbers given out; a third of them are spam.
     next: AtomicU64,
     stop: AtomicBool,
@@ -101,6 +103,14 @@ impl Load {
             assert_eq!((&found["uid"], &found["verdict"]), (&promise.uid, &promise.verdict), "{id}");
             if found["version"] == 1 {
                 assert_eq!(found["status"], promise.status, "{id}");
+            }
+        }
+        for (number, (version, status)) in &*self.known.ruled.lock().unwrap() {
+            let (id, found) = (id(*number), &stored[&id(*number)]);
+            let is = found["version"].as_u64().unwrap();
+            assert!(is >= *version, "{id}: a decision was acknowledged as version {version}, and it is {is}");
+            if is == *version {
+                assert_eq!(found["status"], *status, "{id}: the decision that was acknowledged last");
             }
         }
     }
@@ -206,12 +216,21 @@ impl Known {
             let action = if turn % 2 == 0 { "approve" } else { "reject" };
             let body = json!({"items": [{"uid": uid, "seen_version": version}], "action": action});
             match fleet.ask_as_person(turn, Method::POST, "/v1/decisions", Some(&body)).await {
-                Ok((200, _)) => {
+                Ok((200, answer)) => {
+                    assert_eq!(answer["applied"], json!([uid]), "{answer}");
                     self.decided.fetch_add(1, Ordering::Relaxed);
-                    versions.insert(number, json!(version.as_u64().unwrap() + 1));
+                    let made = version.as_u64().unwrap() + 1;
+                    versions.insert(number, json!(made));
+                    let status = if action == "approve" { "approved" } else { "rejected" };
+                    self.ruled.lock().unwrap().insert(number, (made, status));
                 }
-                // One before was applied, and its answer lost with the node.
-                Ok((409, answer)) => drop(versions.insert(number, answer["current"]["version"].clone())),
+                // One before was applied, and its answer lost with the node; never is one less applied than was acknowledged.
+                Ok((409, answer)) => {
+                    let current = answer["current"]["version"].clone();
+                    let acknowledged = self.ruled.lock().unwrap().get(&number).map_or(1, |(version, _)| *version);
+                    assert!(current.as_u64().unwrap() >= acknowledged, "version {acknowledged} is lost: {answer}");
+                    versions.insert(number, current);
+                }
                 Ok((503, _)) | Err(_) => {}
                 Ok((status, answer)) => panic!("a decision: {status}: {answer}"),
             }

@@ -1,7 +1,8 @@
 //! Three nodes on one PostgreSQL and one Redis: what is acknowledged stays, whoever is killed.
 //!
-//! Under load over HTTP, one node after the other is killed with SIGKILL and started again; PostgreSQL crashes once, Redis is away for a while. In the
-//! end every acknowledged comment is there once with its first verdict, every webhook that was due came in order, a limit let through what it
+//! Under load over HTTP, one node after the other is killed with SIGKILL and started again; one hangs for longer than a lease lasts, PostgreSQL
+//! crashes once, Redis is away for a while. In the end every acknowledged comment is there once with its first verdict, no acknowledged decision
+//! is lost, every webhook that was due came in order, a limit let through what it
 //! says over all nodes, and what one node did another one knows. `DOORWARD_SOAK_S` says for how long (`scripts/soak`: five minutes).
 //!
 //! Needs Debian's postgresql and redis-server. Without them it says that it was skipped; with `DOORWARD_POSTGRES=required` it fails.
@@ -42,7 +43,7 @@ async fn acknowledged_is_kept_and_nodes_agree_while_everything_fails_in_turn() {
     // Some are refused, so that order has to be kept through attempts that come again.
     let answers = |_: &Came, before: usize| if before % 11 == 5 { Reply::Status(500) } else { Reply::Status(204) };
     let receiver = Receiver::start(answers).await;
-    let fleet = match Fleet::start(NODES, &receiver.url("/hooks")).await {
+    let fleet = match Fleet::start(NODES, &receiver.url("/hooks"), true).await {
         Ok(fleet) => Arc::new(fleet),
         Err(Missing(what)) => {
             assert_ne!(std::env::var("DOORWARD_POSTGRES").as_deref(), Ok("required"), "{what} is missing");
@@ -57,6 +58,7 @@ async fn acknowledged_is_kept_and_nodes_agree_while_everything_fails_in_turn() {
     fleet.all_ready().await;
     load.settle(&fleet).await; // what got no answer is sent until it has one
     drained(&fleet).await;
+    each_work_is_one_nodes(&fleet).await;
     println!("{load}");
     assert!(load.acknowledged() > 100, "hardly anything was tried");
     let stored = everything(&fleet).await;
@@ -89,7 +91,50 @@ async fn disturb(fleet: &Fleet, seconds: u64) {
         tokio::time::sleep(Duration::from_secs(seconds / 10 + 2)).await; // and is away for a while
         fleet.start_redis().await;
     };
-    tokio::join!(kills, crashes, absence);
+    let hang = async {
+        tokio::time::sleep(Duration::from_secs(1)).await; // the scene: then one of them hangs
+        fleet.pause(1);
+        tokio::time::sleep(Duration::from_secs(17)).await; // for longer than a lease lasts that nobody renews
+        fleet.go_on();
+    };
+    tokio::join!(kills, crashes, absence, hang);
+}
+
+/// What one node does for all one node does, and not two that both believe that it is theirs.
+async fn each_work_is_one_nodes(fleet: &Fleet) {
+    let settled = async || {
+        let mut turns = BTreeMap::new();
+        for node in 0..NODES {
+            let metrics = fleet.metrics(node).await.unwrap();
+            for line in metrics.lines().filter(|line| line.starts_with("doorward_turn{")) {
+                let (work, turn) = line.rsplit_once(' ').unwrap();
+                *turns.entry(work.to_owned()).or_insert(0) += turn.parse::<u32>().unwrap();
+            }
+        }
+        turns.len() == 3 && turns.values().all(|turns| *turns == 1)
+    };
+    load::until("each work is one node's", settled).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_that_share_no_limits_say_so() {
+    let _ = rustls::crypto::ring::default_provider().install_default(); // no client without one
+    let fleet = match Fleet::start(2, "http://127.0.0.1:1024/hooks", false).await {
+        Ok(fleet) => fleet,
+        Err(Missing(what)) => {
+            assert_ne!(std::env::var("DOORWARD_POSTGRES").as_deref(), Ok("required"), "{what} is missing");
+            return eprintln!("SKIPPED: {what} is missing (scripts/test installs it)");
+        }
+    };
+    for node in 0..2 {
+        let told = async || {
+            let (status, ready) = fleet.ask(node, Method::GET, "/readyz", None).await.unwrap();
+            assert_eq!(status, 200, "comments are taken all the same: {ready}");
+            (&ready["shared"], &ready["nodes"]) == (&json!("degraded"), &json!(2))
+        };
+        load::until("a node says that it shares nothing with the other one", told).await;
+        assert!(fleet.log(node).contains("every limit lets through as much on each of them"), "it is in the log");
+    }
 }
 
 /// Keys, sanctions and what people do in the queue: at once, on every node.

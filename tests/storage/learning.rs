@@ -36,7 +36,8 @@ async fn due(store: &dyn Store, news: &Site) -> Option<Due> {
 
 async fn concluded(store: &dyn Store, news: &Site) -> Conclusion {
     let seen = due(store, news).await.map_or(0, |due| due.changes);
-    Conclusion { site: news.id, seen, fates: Vec::new(), force: Force::Same, change: None, at: at(50) }
+    let over = store.site_model(news.id).await.unwrap().map(|model| model.number);
+    Conclusion { site: news.id, over, seen, fates: Vec::new(), force: Force::Same, change: None, at: at(50) }
 }
 
 fn taught(labels: &[i64]) -> Taught {
@@ -103,6 +104,32 @@ pub(crate) async fn erased_comment_takes_its_labels_along_and_leaves_a_count(eng
     assert!(due(&*store, &news).await.unwrap().changes > before.changes, "what was learned of it has to go");
     let agreements = store.agreements().await.unwrap();
     assert_eq!((agreements[0].decided, agreements[0].overturned), (1, 1));
+}
+
+/// Two learners at once, as when one of them was stopped in the middle: what the late one concluded replaces nothing.
+pub(crate) async fn what_was_concluded_over_another_model_is_not_kept(engine: &dyn Engine) {
+    let (store, news) = started(engine).await;
+    let (one, other) = (held(&*store, &news, "c-1").await, held(&*store, &news, "c-2").await);
+    store.rule(for_spam(&[&one, &other], 1)).await.unwrap();
+    let ids = store.label_ids(news.id).await.unwrap();
+    let late = concluded(&*store, &news).await;
+    assert_eq!(put(&*store, &news, &ids[..1]).await, 1);
+    let (models, changes) = (store.site_models().await.unwrap(), store.model_changes(news.id, 9).await.unwrap());
+    let counts = store.label_counts(news.id).await.unwrap();
+    for force in [Force::New("base".to_owned(), taught(&ids)), Force::Base, Force::Same] {
+        let fates = ids.iter().map(|label| (*label, Fate::Old)).collect();
+        let change = Some((ChangeKind::Replaced, "late".to_owned(), json!(null)));
+        let late = Conclusion { fates, force, change, ..late.clone() };
+        assert_eq!(store.conclude(late).await.unwrap(), None);
+    }
+    assert_eq!(store.site_models().await.unwrap(), models);
+    assert_eq!(store.model_changes(news.id, 9).await.unwrap(), changes);
+    assert_eq!(store.label_counts(news.id).await.unwrap(), counts);
+    assert_eq!(put(&*store, &news, &ids).await, 2, "over what is in force it is kept");
+    store.site_model_end(news.id, true, "base", moderator(), at(60)).await.unwrap().unwrap();
+    let late = Conclusion { over: Some(2), force: Force::Base, ..concluded(&*store, &news).await };
+    assert_eq!(store.conclude(late).await.unwrap(), None, "a person was there before");
+    assert_eq!(store.site_model(news.id).await.unwrap().map(|model| model.number), Some(1));
 }
 
 pub(crate) async fn what_was_concluded_is_kept_whole_or_not_at_all(engine: &dyn Engine) {

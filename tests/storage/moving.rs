@@ -124,6 +124,7 @@ async fn cases(store: &dyn Store, news: &Arc<Site>) {
     let taught = Taught { weights: [vec![(7, 0.5)], Vec::new()], labels: [labels.clone(), Vec::new()] };
     let conclusion = Conclusion {
         site: news.id,
+        over: None,
         seen: due.changes,
         fates: labels.iter().map(|label| (*label, Fate::Learned)).collect(),
         force: Force::New("base".to_owned(), taught),

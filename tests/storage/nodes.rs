@@ -1,7 +1,7 @@
 //! What the port promises to several processes: one lease has one holder, and nodes are known until they are forgotten.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use doorward::app::clock::Clock;
 use doorward::app::turns::Turns;
@@ -109,4 +109,59 @@ pub(crate) async fn work_for_all_is_done_by_one_and_then_by_the_next(engine: &dy
         _ = alone.run("learning", work) => unreachable!("it never ends"),
         () = news.notified() => {} // where there is nobody else, nobody is asked
     }
+}
+
+/// A clock that is set.
+#[derive(Default)]
+struct Hands(AtomicI64);
+
+impl Clock for Hands {
+    fn now(&self) -> Timestamp {
+        at(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Says when it is dropped.
+struct Dropped<'a>(&'a tokio::sync::Notify);
+
+impl Drop for Dropped<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+/// A process that was stopped for longer than its lease: when it goes on, another one has the turn, and nothing more is done here.
+pub(crate) async fn work_goes_no_step_further_once_its_lease_has_run_out(engine: &dyn Engine) {
+    let (store, clock) = (engine.open().await, Arc::new(Hands::default()));
+    let node = Turns::shared(Arc::clone(&store), Arc::clone(&clock) as Arc<dyn Clock>, "one".into());
+    let (began, steps) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let (ready, poke, over) = (tokio::sync::Notify::new(), tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let work = || async {
+        let _dropped = Dropped(&over);
+        began.fetch_add(1, Ordering::SeqCst);
+        loop {
+            ready.notify_one();
+            poke.notified().await;
+            steps.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    let scene = async {
+        ready.notified().await;
+        poke.notify_one();
+        ready.notified().await;
+        assert_eq!(steps.load(Ordering::SeqCst), 1, "while it is its turn, it goes on");
+        clock.0.store(16, Ordering::SeqCst);
+        assert!(store.lease_take("learning", "two", at(31), at(16)).await.unwrap(), "it ran out");
+        poke.notify_one();
+        over.notified().await;
+        assert_eq!((began.load(Ordering::SeqCst), steps.load(Ordering::SeqCst)), (1, 1));
+        // And only when the other one's has run out, too, it is its turn again.
+        clock.0.store(31, Ordering::SeqCst);
+        ready.notified().await;
+    };
+    tokio::select! {
+        _ = node.run("learning", work) => unreachable!("it never ends"),
+        () = scene => {}
+    }
+    assert_eq!(began.load(Ordering::SeqCst), 2);
 }

@@ -14,12 +14,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
+use doorward::app::clock::Clock as _;
 use doorward::domain::decision::Action;
 use doorward::domain::news::{Bulletin as _, News};
 use doorward::domain::nodes::Nodes as _;
 use doorward::domain::people::Reach;
 use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
 use doorward::domain::store::{QueueFilter, QueueSort, Store, UndoError};
+use doorward::startup::SystemClock;
 use doorward::storage::Config;
 use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};
 use tokio_postgres::{Client, NoTls};
@@ -221,6 +223,16 @@ async fn hints_reach_the_other_nodes_of_the_installation_and_nobody_else() {
     // What is too long to be told is said to be lost.
     one.tell(News::Event { event: serde_json::Value::String("x".repeat(9_000)) });
     assert_eq!(two.next().await, News::Lost);
+    // A node that ends at once has told everything.
+    for article in 0..1_000 {
+        one.tell(News::Threads { articles: vec![article] });
+    }
+    one.told().await;
+    drop(one);
+    for article in 0..1_000 {
+        assert_eq!(two.next().await, News::Threads { articles: vec![article] });
+    }
+    let one = PostgresBulletin::open(&schema.config(), "one").await.unwrap();
     two.tell(News::Hello);
     assert_eq!(one.next().await, News::Hello, "nobody hears what they told themselves");
     PostgresBulletin::open(&neighbour.config(), "another").await.unwrap().tell(News::Watched);
@@ -298,14 +310,22 @@ async fn months_that_are_too_old_go_with_everything_of_their_comments() {
     let Some(engine) = Schema::new().await else { return skipped() };
     let store = PostgresStore::open(&Config { retain_days: 31, ..engine.config() }).await.unwrap();
     let store: Arc<dyn Store> = Arc::new(store);
+    // A year before: what lies ahead of the database's own clock is never too old.
+    let (day, year) = (86_400, 365 * 86_400);
+    let at = |seconds: i64| at(seconds - year);
     assert!(store.keep_room(at(0)).await.unwrap().is_empty(), "partitions are made before anything lies in them");
     let news = site(&*store, "news").await;
-    let day = 86_400;
-    let old = Made::new(&news, "c-1").held(None, &[], 0.5).store(&*store).await;
-    let ruled = store.rule(ruling(Action::Reject, &[&old], 5)).await.unwrap();
-    let young = Made::new(&news, "c-2").at(40 * day).held(None, &[], 0.5).store(&*store).await;
+    let old = Made::new(&news, "c-1").at(-year).held(None, &[], 0.5).store(&*store).await;
+    let ruled = store.rule(ruling(Action::Reject, &[&old], 5 - year)).await.unwrap();
+    let young = Made::new(&news, "c-2").at(40 * day - year).held(None, &[], 0.5).store(&*store).await;
     assert!(store.keep_room(at(31 * day)).await.unwrap().is_empty(), "its last day is not old enough");
-    assert_eq!(store.keep_room(at(70 * day)).await.unwrap(), ["2026_11", "2026_12"], "empty ones, too");
+    store.make_room(at(70 * day)).await.unwrap();
+    assert_eq!(
+        store.comment_by_uid(old.uid).await.unwrap().map(|record| record.uid),
+        Some(old.uid),
+        "a start drops nothing"
+    );
+    assert_eq!(store.keep_room(at(70 * day)).await.unwrap(), ["2025_11", "2025_12"], "empty ones, too");
     assert!(store.keep_room(at(70 * day)).await.unwrap().is_empty(), "once");
     assert_eq!(store.comment_by_uid(old.uid).await.unwrap(), None);
     assert!(store.comment_history(old.uid).await.unwrap().is_empty());
@@ -315,8 +335,22 @@ async fn months_that_are_too_old_go_with_everything_of_their_comments() {
     ));
     let page = store.queue(&QueueFilter::default(), QueueSort::Oldest, &first_page(10), at(70 * day)).await.unwrap();
     assert_eq!(page.items.iter().map(|item| item.record.uid).collect::<Vec<_>>(), [young.uid]);
-    let again = Made::new(&news, "c-1").at(71 * day).body("something else").store(&*store).await;
+    let again = Made::new(&news, "c-1").at(71 * day - year).body("something else").store(&*store).await;
     assert_ne!(again.uid, old.uid, "its name is free");
+}
+
+/// A machine whose clock is years ahead would drop what the others still show.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_too_old_that_is_not_so_by_the_databases_clock() {
+    let Some(engine) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&Config { retain_days: 31, ..engine.config() }).await.unwrap();
+    let now = SystemClock.now();
+    store.keep_room(now).await.unwrap();
+    let news = site(&store, "news").await;
+    let young = Made::new(&news, "c-1").at((now.as_millis() - at(0).as_millis()) / 1_000).store(&store).await;
+    let ahead = now.plus_millis(400 * 86_400_000);
+    assert_eq!(store.keep_room(ahead).await.unwrap(), Vec::<String>::new());
+    assert_eq!(store.comment_by_uid(young.uid).await.unwrap(), Some(young));
 }
 
 /// A partition cannot be made where the partition for the rest holds comments of its month: they stay there, and nothing fails.
@@ -332,4 +366,35 @@ async fn comments_that_came_before_their_partition_stay_where_they_are() {
     for record in [early, late] {
         assert_eq!(store.comment_by_uid(record.uid).await.unwrap(), Some(record));
     }
+}
+
+/// Before there is any secret that could fail to open: each of two nodes with keys of their own would seal what the other cannot read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_another_key_does_not_start_on_an_empty_database_either() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let _ = rustls::crypto::ring::default_provider().install_default(); // no client without one
+    let folder = tempfile::tempdir().unwrap();
+    let start = async |key: &str| {
+        let mut config = doorward::config::Config { database: schema.config(), ..Default::default() };
+        config.secrets.key_file = folder.path().join(key);
+        match doorward::startup::assemble(&config, Arc::new(SystemClock)).await {
+            Ok(app) => {
+                app.store().close().await;
+                Ok(())
+            }
+            Err(error) => Err(format!("{error:#}")),
+        }
+    };
+    start("one").await.unwrap();
+    start("one").await.unwrap();
+    let refused = start("other").await.unwrap_err();
+    assert!(refused.starts_with("secrets.key_file is not the one that other nodes"), "{refused}");
+    // A rotation leaves a database that the new key belongs to, and the old one does not.
+    std::fs::copy(folder.path().join("one"), folder.path().join("before")).unwrap();
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let sealer = doorward::app::secrets::Sealer::open(&folder.path().join("one")).unwrap();
+    doorward::app::rotation::rotate(&store, &sealer, at(1)).await.unwrap();
+    store.close().await;
+    start("one").await.unwrap();
+    assert!(start("before").await.is_err());
 }

@@ -252,6 +252,7 @@ async fn what_is_taken_back_while_it_is_learned_is_noticed() {
         let taught = Taught { weights: [vec![(7, 0.5)], Vec::new()], labels: [labels.clone(), Vec::new()] };
         let conclusion = Conclusion {
             site: nodes.news.id,
+            over: nodes.other.site_model(nodes.news.id).await.unwrap().map(|model| model.number),
             seen: due.changes,
             fates,
             force: Force::New("base".to_owned(), taught),

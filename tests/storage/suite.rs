@@ -94,6 +94,8 @@ macro_rules! run_on_each {
             of_all_who_ask_at_once_one_has_the_lease,
             lease_is_its_holders_until_it_runs_out_or_is_given_back,
             work_for_all_is_done_by_one_and_then_by_the_next,
+            work_goes_no_step_further_once_its_lease_has_run_out,
+            what_was_concluded_over_another_model_is_not_kept,
             nodes_are_known_until_they_are_gone_or_not_seen,
             sessions_end_by_age_and_by_idleness,
             sessions_are_listed_and_ended_by_whose_they_are,

@@ -218,7 +218,7 @@ enum Concluding {
     Other,
     /// It was kept, and what answered before answers.
     Same,
-    /// A label that was learned is gone meanwhile: nothing was kept.
+    /// A label that was learned is gone meanwhile, or something else is in force: nothing was kept.
     Discarded,
 }
 
@@ -346,6 +346,7 @@ impl Learning {
         let mut ids = self.store.label_ids(site.id).await?;
         let conclusion = Conclusion {
             site: site.id,
+            over: self.in_force(site.id).map(|model| model.number),
             seen: due.changes,
             fates: Vec::new(),
             force: Force::Same,
@@ -405,12 +406,17 @@ impl Learning {
         Ok(concluded == Concluding::Other)
     }
 
-    /// Keeps what was concluded and puts it in force. Where a label that was learned is gone meanwhile, nothing happens: it is still due.
+    /// Keeps what was concluded and puts it in force. Where a label that was learned is gone meanwhile, or another model in force, nothing is kept
+    /// and it is still due; the next look begins with what the store has by then.
     async fn conclude(&self, conclusion: Conclusion) -> Result<Concluding, StoreError> {
         let (site, at) = (conclusion.site, conclusion.at);
         let (force, fates) = (conclusion.force.clone(), conclusion.fates.clone());
         let kind = conclusion.change.as_ref().map(|(kind, ..)| *kind);
-        let Some(number) = self.store.conclude(conclusion).await? else { return Ok(Concluding::Discarded) };
+        let Some(number) = self.store.conclude(conclusion).await? else {
+            self.known().entry(site).or_default().fates.clear();
+            self.reload_site(site).await?;
+            return Ok(Concluding::Discarded);
+        };
         if let Some(kind) = kind {
             metrics::counter!("doorward_model_changes_total", "kind" => kind.name()).increment(1);
         }

@@ -1,5 +1,7 @@
 //! For operators and their monitoring.
 
+use std::sync::atomic::Ordering;
+
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -28,7 +30,8 @@ pub struct ReadyOut {
     pub outbox_waiting: u64,
     /// Dead letters, some seconds ago.
     pub outbox_dead: u64,
-    /// `ready`; `off` for one node alone; or `degraded`, when what nodes share is away: this node goes on alone, and takes comments all the same.
+    /// `ready`; `off` for one node alone; or `degraded`, when what nodes share is away, or there are several and they share nothing: this node goes
+    /// on alone, and takes comments all the same.
     pub shared: &'static str,
     /// Nodes that are alive, this one included, as far as is known.
     pub nodes: u32,
@@ -45,8 +48,13 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     let word = |good: bool| if good { "ready" } else { "unavailable" };
     let (database, outbox) = (word(ready.is_ok()), word(!state.outbox.is_failing()));
     let (outbox_waiting, outbox_dead) = (state.outbox.state().waiting, state.outbox.state().dead);
-    let shared = state.shared.as_ref().map_or("off", |shared| if shared.is_up() { "ready" } else { "degraded" });
-    let nodes = state.shared.as_ref().map_or(1, |shared| shared.nodes());
+    let alive = state.alive.load(Ordering::Relaxed).max(1);
+    let nodes = state.shared.as_ref().map_or(1, |shared| shared.nodes()).max(alive);
+    let shared = match &state.shared {
+        Some(shared) if shared.is_up() => "ready",
+        None if nodes == 1 => "off",
+        Some(_) | None => "degraded",
+    };
     let answer = ReadyOut { database, model, outbox, outbox_waiting, outbox_dead, shared, nodes };
     if database == "ready" && outbox == "ready" {
         return HttpResponse::Ok().json(answer);

@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::{Receiver, Sender, channel, error::TrySendError};
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{AsyncMessage, Client};
@@ -31,6 +31,8 @@ const NOTICE_MAX: usize = 7_900;
 const GATHER: Duration = Duration::from_millis(20);
 /// Hints told in one statement.
 const TOGETHER: usize = 256;
+/// How long a node that ends waits until what it had to tell is told.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// Between two questions whether the connection lives; an answer may take as long.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 /// Between the first two tries to connect anew; twice as long each time, up to the second.
@@ -45,9 +47,31 @@ struct Notice {
     news: News,
 }
 
+/// What is to be told, or somebody who waits until everything before was.
+enum Outgoing {
+    News(News),
+    Told(oneshot::Sender<()>),
+}
+
+/// What is told together.
+#[derive(Default)]
+struct Gathered {
+    hints: Vec<News>,
+    waiting: Vec<oneshot::Sender<()>>,
+}
+
+impl Gathered {
+    fn push(&mut self, outgoing: Outgoing) {
+        match outgoing {
+            Outgoing::News(news) => self.hints.push(news),
+            Outgoing::Told(waiting) => self.waiting.push(waiting),
+        }
+    }
+}
+
 /// See the module. Its connection ends with it.
 pub struct PostgresBulletin {
-    outgoing: Sender<News>,
+    outgoing: Sender<Outgoing>,
     shared: Arc<Shared>,
     incoming: Mutex<Receiver<News>>,
     task: JoinHandle<Infallible>,
@@ -80,9 +104,19 @@ impl PostgresBulletin {
 #[async_trait]
 impl Bulletin for PostgresBulletin {
     fn tell(&self, news: News) {
-        if self.outgoing.try_send(news).is_err() {
+        if self.outgoing.try_send(Outgoing::News(news)).is_err() {
             self.shared.lost.store(true, Ordering::Relaxed);
         }
+    }
+
+    async fn told(&self) {
+        let (waiting, told) = oneshot::channel();
+        let all = async {
+            if self.outgoing.send(Outgoing::Told(waiting)).await.is_ok() {
+                let _ = told.await; // what cannot be told is dropped, and this with it
+            }
+        };
+        let _ = timeout(TOLD_WITHIN, all).await;
     }
 
     async fn next(&self) -> News {
@@ -148,7 +182,7 @@ impl Line {
         Ok(listening)
     }
 
-    async fn keep(self, first: Listening, mut to_tell: Receiver<News>) -> Infallible {
+    async fn keep(self, first: Listening, mut to_tell: Receiver<Outgoing>) -> Infallible {
         let mut listening = first;
         loop {
             let error = self.listen(&mut listening, &mut to_tell).await;
@@ -178,9 +212,9 @@ impl Line {
     }
 
     /// Hears and tells until that fails, and says why.
-    async fn listen(&self, listening: &mut Listening, to_tell: &mut Receiver<News>) -> String {
+    async fn listen(&self, listening: &mut Listening, to_tell: &mut Receiver<Outgoing>) -> String {
         metrics::gauge!("doorward_news_up").set(1);
-        let mut hints = Vec::new();
+        let mut gathered = Gathered::default();
         let mut ask = tokio::time::interval(ASK_EVERY);
         loop {
             let told = tokio::select! {
@@ -191,15 +225,15 @@ impl Line {
                     }
                     None => return "it was closed".to_owned(),
                 },
-                Some(news) = to_tell.recv() => {
-                    hints.push(news);
+                Some(first) = to_tell.recv() => {
+                    gathered.push(first);
                     sleep(GATHER).await; // more come meanwhile, and what is heard waits in its channel
-                    while hints.len() < TOGETHER && let Ok(news) = to_tell.try_recv() {
-                        hints.push(news);
+                    while gathered.hints.len() < TOGETHER && let Ok(next) = to_tell.try_recv() {
+                        gathered.push(next);
                     }
-                    self.tell(listening, &mut hints).await
+                    self.tell(listening, &mut gathered).await
                 }
-                _ = ask.tick() => self.tell(listening, &mut hints).await,
+                _ = ask.tick() => self.tell(listening, &mut gathered).await,
             };
             if let Err(error) = told {
                 return error;
@@ -208,14 +242,20 @@ impl Line {
     }
 
     /// Tells what was gathered. With nothing to tell it asks whether anybody is there.
-    async fn tell(&self, listening: &Listening, hints: &mut Vec<News>) -> Result<(), String> {
+    async fn tell(&self, listening: &Listening, gathered: &mut Gathered) -> Result<(), String> {
+        let Gathered { mut hints, waiting } = std::mem::take(gathered);
         if self.shared.lost.swap(false, Ordering::Relaxed) {
             hints.push(News::Lost);
         }
-        let notices: Vec<String> = hints.drain(..).map(|news| self.notice(news)).collect();
+        let notices: Vec<String> = hints.into_iter().map(|news| self.notice(news)).collect();
         let tell = "SELECT pg_notify($1, notice) FROM unnest($2::text[]) notice";
         match timeout(ASK_EVERY, listening.client.execute(tell, &[&listening.channel, &notices])).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                for waiting in waiting {
+                    let _ = waiting.send(()); // who does not wait any more need not know
+                }
+                Ok(())
+            }
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err("no answer".to_owned()),
         }

@@ -166,12 +166,17 @@ async fn counts(db: &Db, site: SiteId) -> Result<LabelCounts> {
 }
 
 async fn conclude(work: &Work, conclusion: &Conclusion) -> Result<Option<Option<u32>>> {
-    let Conclusion { site, seen, fates, force, change, at } = conclusion;
+    let Conclusion { site, over, seen, fates, force, change, at } = conclusion;
     let (ids_of_fates, names): (Vec<i64>, Vec<&str>) = fates.iter().map(|(id, fate)| (*id, fate.name())).unzip();
     let in_order = "SELECT 1 FROM label WHERE site = $1 AND id = ANY($2) ORDER BY id FOR UPDATE";
     work.query(in_order, &[&number(*site), &ids_of_fates]).await?;
     if !lock(work, *site).await? {
         return Ok(None); // the site is gone
+    }
+    // What a node concludes whose turn was over, or whose model a person took out of force elsewhere, must not replace what answers now.
+    let before = in_force(work, *site).await?;
+    if before != *over && (over.is_some() || !models(work, Some(*site)).await?.is_empty()) {
+        return Ok(None);
     }
     if let Force::New(_, taught) = force {
         // A decision taken back meanwhile must not live on in what was learned of it. One that came is looked at next.
@@ -181,13 +186,12 @@ async fn conclude(work: &Work, conclusion: &Conclusion) -> Result<Option<Option<
         }
     }
     let number_in_force = match force {
-        Force::Same => in_force(work, *site).await?,
+        Force::Same => before,
         Force::Base => {
             end(work, *site, *at).await?;
             None
         }
         Force::New(base, taught) => {
-            let before = in_force(work, *site).await?;
             end(work, *site, *at).await?;
             Some(insert(work, *site, (base, taught), before, *at).await?)
         }

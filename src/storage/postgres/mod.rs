@@ -411,6 +411,10 @@ impl Store for PostgresStore {
         open::unmoved(&self.db().await?, &self.shared).await
     }
 
+    async fn make_room(&self, now: Timestamp) -> Result<()> {
+        self.months_make(now).await
+    }
+
     async fn keep_room(&self, now: Timestamp) -> Result<Vec<String>> {
         self.months_keep(now, self.retain_days).await
     }

@@ -40,28 +40,47 @@ const AHEAD: u32 = 3;
 const EXPIRED: &str = "expired_";
 /// Blocks of a table, of 8 KiB each, that one step looks through.
 const STEP_BLOCKS: i64 = 4_096;
+/// How far this machine's clock may be ahead of the database's before it is said, in milliseconds.
+const CLOCKS_APART_MS: i64 = 60_000;
 /// How long making or dropping a partition waits for whoever reads: comments wait behind it.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 
 impl PostgresStore {
-    /// Makes the partitions of the present month and of those that follow; drops the months whose last comment is older than `retain_days`,
-    /// with everything that is kept of their comments (0: none). Answers the months that went, as in `2026_08`. Comments that lie in no
-    /// month's partition stay. May run on several nodes at once, and again.
+    /// Makes the partitions of the present month and of those that follow. May run on several nodes at once, and again.
     ///
     /// # Errors
     /// The store failed, or others kept a table busy: the next look goes on.
-    pub(super) async fn months_keep(&self, now: Timestamp, retain_days: u32) -> Result<Vec<String>> {
+    pub(super) async fn months_make(&self, now: Timestamp) -> Result<()> {
         let mut month = MonthOf::of(now)?;
         for _ in 0..AHEAD {
             self.month_make(month).await?;
             month = month.next()?;
         }
+        Ok(())
+    }
+
+    /// As [`Self::months_make`]; also drops the months whose last comment is older than `retain_days`, with everything that is kept of their
+    /// comments (0: none). Answers the months that went, as in `2026_08`. Comments that lie in no month's partition stay. May run on several
+    /// nodes at once, and again.
+    ///
+    /// # Errors
+    /// The store failed, or others kept a table busy: the next look goes on.
+    pub(super) async fn months_keep(&self, now: Timestamp, retain_days: u32) -> Result<Vec<String>> {
+        self.months_make(now).await?;
         for month in expired(&self.db().await?).await? {
             self.month_clear(month).await?; // it was dropped, and then something came in between
         }
         let mut gone = Vec::new();
         if retain_days > 0 {
-            let oldest = now.plus_millis(-i64::from(retain_days) * 86_400_000);
+            // One machine whose clock is ahead must not drop what the others still show: what goes is too old by the database's clock, too.
+            let theirs = self.clock().await?;
+            if now.as_millis() - theirs.as_millis() > CLOCKS_APART_MS {
+                tracing::warn!(
+                    ahead_s = (now.as_millis() - theirs.as_millis()) / 1_000,
+                    "this machine's clock is ahead of the database's; what is too old goes by the database's"
+                );
+            }
+            let oldest = now.min(theirs).plus_millis(-i64::from(retain_days) * 86_400_000);
             for month in months(&self.db().await?).await? {
                 if month.next()?.begin() <= oldest {
                     self.month_drop(month, now).await?;
@@ -70,6 +89,12 @@ impl PostgresStore {
             }
         }
         Ok(gone)
+    }
+
+    /// What time it is where the database is.
+    async fn clock(&self) -> Result<Timestamp> {
+        let read = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8";
+        Ok(Timestamp::from_millis(self.db().await?.query_one(read, &[]).await?.cell(0)?))
     }
 
     /// Nothing happens where it is there, or where comments of that month lie in the partition for the rest already: there they stay.

@@ -9,6 +9,9 @@ use crate::domain::nodes::{Node, Nodes};
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 
+/// Where the mark of the key lies in `meta`.
+const KEY_MARK: &str = "key_mark";
+
 #[async_trait]
 impl Nodes for PostgresStore {
     async fn lease_take(&self, name: &str, holder: &str, until: Timestamp, now: Timestamp) -> Result<bool> {
@@ -57,6 +60,23 @@ impl Nodes for PostgresStore {
             })
         };
         db.query(read, &[]).await?.iter().map(node).collect()
+    }
+
+    async fn key_mark(&self) -> Result<Option<Vec<u8>>> {
+        let found = self.db().await?.query_opt("SELECT value FROM meta WHERE name = $1", &[&KEY_MARK]).await?;
+        found.map(|row| Ok(row.cell::<&[u8]>(0)?.to_vec())).transpose()
+    }
+
+    async fn key_mark_set(&self, from: Option<Vec<u8>>, to: Vec<u8>) -> Result<bool> {
+        let db = self.db().await?;
+        let written = if let Some(from) = &from {
+            let write = "UPDATE meta SET value = $2 WHERE name = $1 AND value = $3";
+            db.execute(write, &[&KEY_MARK, &to, from]).await?
+        } else {
+            let write = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+            db.execute(write, &[&KEY_MARK, &to]).await?
+        };
+        Ok(written > 0)
     }
 
     fn schema(&self) -> u32 {

@@ -143,10 +143,16 @@ fn counts(connection: &Connection, site: SiteId) -> Result<LabelCounts> {
 }
 
 fn conclude(work: &Work<'_>, shared: &Shared, conclusion: &Conclusion) -> Result<Option<Option<u32>>> {
-    let Conclusion { site, seen, fates, force, change, at } = conclusion;
+    let Conclusion { site, over, seen, fates, force, change, at } = conclusion;
     let connection = work.connection;
     if !connection.prepare_cached("SELECT 1 FROM learner WHERE site = ?1")?.exists([site.0])? {
         return Ok(None); // the site is gone
+    }
+    // What was concluded before a person took a model out of force must not replace what answers now.
+    let before = in_force(connection, *site)?;
+    let answers = |of: &SiteModel| of.site == *site;
+    if before != *over && (over.is_some() || models(connection)?.iter().any(answers)) {
+        return Ok(None);
     }
     if let Force::New(_, taught) = force {
         // A decision taken back meanwhile must not live on in what was learned of it. One that came is looked at next.
@@ -156,13 +162,12 @@ fn conclude(work: &Work<'_>, shared: &Shared, conclusion: &Conclusion) -> Result
         }
     }
     let number = match force {
-        Force::Same => in_force(connection, *site)?,
+        Force::Same => before,
         Force::Base => {
             end(connection, *site, *at)?;
             None
         }
         Force::New(base, taught) => {
-            let before = in_force(connection, *site)?;
             end(connection, *site, *at)?;
             Some(insert(connection, *site, (base, taught), before, *at)?)
         }
