@@ -4,13 +4,13 @@
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ErrorKind, RedisResult, Script};
 use tokio::sync::{Notify, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::config::Config;
 use crate::domain::shared::Away;
@@ -22,7 +22,7 @@ const ALIVE_MS: u32 = 5_000;
 /// For other nodes to find the way again after it was closed: before that they are not taken for gone. They look every second.
 const FINDING: Duration = Duration::from_secs(5);
 /// Between two times that the log says why the way is closed.
-const SAID_EVERY: Duration = Duration::from_secs(60);
+const SAID_EVERY: Duration = Duration::from_mins(1);
 /// Between two looks while the way is closed, at first and at most.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// For a connection to stand. Nobody waits for that but the task that looks.

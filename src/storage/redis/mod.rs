@@ -13,9 +13,10 @@ mod stream;
 mod tally;
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 pub use self::config::{Address, BadShared, Config, Whose};
 pub use self::follow::Now;

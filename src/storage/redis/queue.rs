@@ -2,9 +2,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
 use super::entry::{Entry, Event};
 use crate::domain::history::{AuthorPast, PastOf};
@@ -16,7 +17,7 @@ const WAITING_MAX: usize = 50_000;
 /// Entries that were told and are kept, should the stream be lost.
 const TOLD_MAX: usize = 10_000;
 /// For how long: what happened earlier is in the store, which everybody reads who finds the stream lost.
-const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_mins(1);
 /// What could not be told for so long is told as late, whatever it was when it happened: longer than anybody waits for it.
 const LATE: Duration = Duration::from_secs(2);
 /// Entries told at once at most.
