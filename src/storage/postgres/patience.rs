@@ -68,7 +68,7 @@ mod tests {
             (address.get_keepalives_idle(), address.get_tcp_user_timeout().copied())
         };
         assert_eq!(noticed("postgres://u@db/d"), (IDLE, Some(UNHEARD)));
-        let (idle, unheard) = (Duration::from_secs(60), Duration::from_secs(70));
-        assert_eq!(noticed("postgres://u@db/d?keepalives_idle=60&tcp_user_timeout=70"), (idle, Some(unheard)));
+        let (idle, unheard) = (Duration::from_secs(50), Duration::from_secs(70));
+        assert_eq!(noticed("postgres://u@db/d?keepalives_idle=50&tcp_user_timeout=70"), (idle, Some(unheard)));
     }
 }
