@@ -98,7 +98,6 @@ async fn marks_in_a_question_are_blanks_and_never_a_syntax() {
             ("cats' OR 1=1 --", vec![]),
             ("NEAR(cats dogs)", vec![]),
             ("*", vec![]),
-            ("\u{0}", vec![]),
         ] {
             let encoded: String = q.bytes().map(|byte| format!("%{byte:02X}")).collect();
             assert_eq!(ids(&search(&app, &format!("q={encoded}")).await), expected, "{q}");
@@ -107,7 +106,7 @@ async fn marks_in_a_question_are_blanks_and_never_a_syntax() {
         }
         indexed(&app).await;
     }
-    for query in ["", "q=", "q=cats&status=ham", "q=cats&limit=0", "q=cats&cursor=nonsense"] {
+    for query in ["", "q=", "q=cats&status=ham", "q=cats&limit=0", "q=cats&cursor=nonsense", "q=%00"] {
         let answer =
             app.request(Method::GET, &format!("/v1/comments/search?{query}"), &app.token).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY, "{query}");

@@ -72,7 +72,7 @@ impl Heads {
 
     /// The part of a slot that is the key's: never zero.
     fn hash(&self, key: u64) -> u64 {
-        (xxh3_64_with_seed(&key.to_le_bytes(), self.seed) | self.number + 1) & !self.number
+        (xxh3_64_with_seed(&key.to_le_bytes(), self.seed) | (self.number + 1)) & !self.number
     }
 
     /// Where a hash is, with what is there; or the empty slot where it would be.
@@ -89,7 +89,7 @@ impl Heads {
 
     /// Where a slot would stand if nothing was in its way: it says so itself, and need not be hashed anew.
     fn home(&self, slot: u64) -> usize {
-        usize::try_from((slot >> 32) * self.slots.len() as u64 >> 32).unwrap_or(0)
+        usize::try_from(((slot >> 32) * self.slots.len() as u64) >> 32).unwrap_or(0)
     }
 
     fn after(&self, at: usize) -> usize {
@@ -178,7 +178,9 @@ mod tests {
         for number in 0..100_000_u64 {
             let keys = |number: u64| [number * 3, number * 3 + 1, number * 3 + 2];
             if let Some(gone) = number.checked_sub(10_000) {
-                keys(gone).into_iter().for_each(|key| heads.gone(key, gone));
+                for key in keys(gone) {
+                    heads.gone(key, gone);
+                }
             }
             assert!(keys(number).into_iter().all(|key| heads.add(key, number) == 0));
         }

@@ -215,7 +215,7 @@ pub(super) async fn place(db: &Db, uid: Uuid) -> Result<Option<Place>> {
 /// What became of an author's comments before a moment: a question. The comment that asks is never part of it.
 pub(super) struct Before {
     author: i64,
-    before: Uuid,
+    end: Uuid,
     site: i32,
     name: String,
     depth: i64,
@@ -225,7 +225,7 @@ impl Before {
     pub(super) fn new(shared: &Shared, trace: &Trace, before: Timestamp, depth: usize) -> Self {
         Self {
             author: shared.hasher.author(trace.author).cast_signed(),
-            before: uid::first(before),
+            end: uid::first(before),
             site: number(trace.site),
             name: trace.comment_id.to_string(),
             depth: i64::try_from(depth).unwrap_or(i64::MAX),
@@ -251,7 +251,7 @@ pub(super) async fn pasts(db: &Db, all: &[Before]) -> Result<Vec<AuthorPast>> {
          ) past ORDER BY k.at"
     );
     let authors: Vec<i64> = all.iter().map(|it| it.author).collect();
-    let before: Vec<Uuid> = all.iter().map(|it| it.before).collect();
+    let before: Vec<Uuid> = all.iter().map(|it| it.end).collect();
     let sites: Vec<i32> = all.iter().map(|it| it.site).collect();
     let names: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
     let depths: Vec<i64> = all.iter().map(|it| it.depth).collect();

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use tokio::sync::{Mutex as Turn, mpsc, oneshot};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::db::{Cells as _, Db, number};

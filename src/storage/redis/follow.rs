@@ -312,11 +312,11 @@ mod tests {
 
     use futures_util::FutureExt as _;
 
-    use super::super::config::Config;
     use super::super::link::Link;
     use super::*;
     use crate::storage;
     use crate::storage::memory::history::{Config as HistoryConfig, MemoryHistory};
+    use crate::storage::redis::Config;
     use crate::storage::sqlite::SqliteStore;
 
     #[test]
