@@ -38,7 +38,7 @@ impl Default for Config {
         Self {
             url: "sqlite:doorward.db".to_owned(),
             readers: 2,
-            cache_mb: 64,
+            cache_mb: 16,
             connections: 16,
             busy_timeout_ms: 5_000,
             max_file_mb: 0,
