@@ -1,9 +1,11 @@
 //! A service with something to do, and its moderators.
 
+use std::time::Instant;
+
 use doorward::domain::people::{Reach, Role};
 use serde_json::{Value, json};
 
-use crate::browser::Browser;
+use crate::browser::{Browser, PATIENCE};
 use crate::helpers::{TestApp, doubtful, ordinary, talk};
 
 pub(crate) struct Desk {
@@ -128,6 +130,18 @@ impl Desk {
         browser.fill("#password", password).await;
         browser.click("form .main").await;
         browser.until("one is in", "location.pathname === '/queue'").await;
+    }
+
+    /// Waits until so many wait: the page shows a decision before the service has it.
+    pub(crate) async fn until_held(&self, count: u64) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let held = self.waiting().await["counts"]["held"].clone();
+            if held == count {
+                return;
+            }
+            assert!(Instant::now() < until, "{held} wait, not {count}");
+        }
     }
 
     /// What waits now.

@@ -1,11 +1,13 @@
 //! What moderators do besides the queue: sign in with a second factor, decide about a campaign, read an explanation, answer an appeal.
 
+use std::time::Instant;
+
 use doorward::app::clock::Clock as _;
 use reqwest::Method;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret};
 
-use crate::browser::{Browser, Driver};
+use crate::browser::{Browser, Driver, PATIENCE};
 use crate::desk::Desk;
 
 fn code(desk: &Desk, seed: &str) -> String {
@@ -22,8 +24,9 @@ async fn a_second_factor_is_set_up_and_then_asked_for() {
     desk.sign_in(&browser).await;
     browser.goto("/account").await;
     browser.click("form[action='/account/totp'] button.main").await;
-    let seed = browser.text("#seed").await;
     browser.find(".qr svg").await;
+    browser.until("the seed is shown", "document.querySelector('#seed')?.innerText").await;
+    let seed = browser.text("#seed").await;
     browser.fill("#code", &code(&desk, &seed)).await;
     browser.picture("second-factor").await;
     browser.click("form[action='/account/totp'] button.main").await;
@@ -45,6 +48,14 @@ async fn a_second_factor_is_set_up_and_then_asked_for() {
     browser.close().await;
 }
 
+/// Waits until so many of the campaign wait.
+async fn until_held(desk: &Desk, count: &Value) {
+    let until = Instant::now() + PATIENCE;
+    while campaign(desk).await["counts"]["held"] != *count {
+        assert!(Instant::now() < until, "{count} should wait: {}", campaign(desk).await);
+    }
+}
+
 async fn campaign(desk: &Desk) -> Value {
     desk.app.review(Method::GET, "/v1/campaigns", None).await["items"][0].clone()
 }
@@ -61,13 +72,9 @@ async fn a_campaign_is_decided_with_one_key_and_taken_back() {
     browser.until("scripts are there", "document.documentElement.dataset.ready").await;
     browser.press("t").await;
     browser.find(".toast").await;
-    let decided = campaign(&desk).await;
-    assert_eq!(decided["counts"]["held"], json!(0), "{decided}");
+    until_held(&desk, &json!(0)).await;
     browser.press("z").await;
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while campaign(&desk).await["counts"]["held"] != before["counts"]["held"] {
-        assert!(std::time::Instant::now() < patience, "it is not taken back: {}", campaign(&desk).await);
-    }
+    until_held(&desk, &before["counts"]["held"]).await;
     browser.close().await;
 }
 
@@ -83,7 +90,7 @@ async fn an_explanation_shows_the_sum_and_what_would_have_changed_it() {
     browser
         .until(
             "the explanation is there",
-            "location.pathname.startsWith('/comments/') && document.querySelector('table')",
+            "location.pathname.startsWith('/comments/') && document.readyState === 'complete' && document.querySelector('table')",
         )
         .await;
     let text = browser.text("main").await;

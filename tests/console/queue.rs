@@ -18,8 +18,7 @@ async fn twenty_items_are_cleared_by_keyboard_alone() {
         browser.press(key).await;
         browser.until("it is decided", &format!("document.querySelectorAll('article.card.is-decided').length > {n} || !document.querySelector('article.card.is-current')")).await;
     }
-    let left = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
-    assert_eq!(left["counts"]["held"], json!(0), "nothing waits");
+    desk.until_held(0).await;
     browser.close().await;
 }
 
@@ -40,8 +39,7 @@ async fn a_decision_is_taken_back_with_one_key() {
             &format!("document.querySelector(\"article.card[data-uid='{first}']:not(.is-decided)\")"),
         )
         .await;
-    let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
-    assert_eq!(waiting["counts"]["held"], json!(3));
+    desk.until_held(3).await;
     browser.close().await;
 }
 
@@ -60,12 +58,10 @@ async fn bulk_acts_on_what_was_on_the_screen_and_is_taken_back_whole() {
         .await;
     browser.press("S").await;
     browser.until("six are decided", "document.querySelectorAll('article.card.is-decided').length === 6").await;
-    let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
-    assert_eq!(waiting["counts"]["held"], json!(2), "what came later is left alone");
+    desk.until_held(2).await; // what came later is left alone
     browser.press("z").await;
     browser.until("all six wait again", "document.querySelectorAll('article.card.is-decided').length === 0").await;
-    let waiting = desk.app.review(reqwest::Method::GET, "/v1/queue", None).await;
-    assert_eq!(waiting["counts"]["held"], json!(8));
+    desk.until_held(8).await;
     browser.click("#new-items").await;
     browser.until("the new ones are shown", "document.querySelectorAll('article.card').length === 8").await;
     browser.close().await;
