@@ -106,7 +106,7 @@ pub fn likely_language<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'sta
 }
 
 /// The same, and where few of the words are among the commonest, the language that nearly all of those few belong to: what a text that is long
-/// enough to be told at all is filed under. Nothing hangs on it.
+/// enough to be told at all is filed under. Whose queue it comes into may hang on it; no check does.
 #[must_use]
 pub fn leading_language<'a>(words: impl Iterator<Item = &'a str>) -> Option<&'static str> {
     let votes = Votes::of(words);
