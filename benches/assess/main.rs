@@ -4,6 +4,7 @@
 //! full of them, and where one campaign is all there is; and the parts one by one (`parts`). `cargo bench --bench assess`, or with a name behind it:
 //! `cargo bench --bench assess -- signal:`.
 
+mod different;
 mod parts;
 
 use std::hint::black_box;
@@ -118,6 +119,7 @@ fn costs(criterion: &mut Criterion) {
         let scene = scene(&page, &one);
         bench.iter(|| untaught.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
     });
+    different::different(criterion, &house);
     parts::parts(criterion, &house, &one, &page, &assess(&house, &page, &request));
 }
 

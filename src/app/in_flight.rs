@@ -77,7 +77,8 @@ where
     T: Send + 'static,
     E: From<StoreError> + Send + 'static,
 {
-    match tokio::spawn(work).await {
+    // Boxed: what a comment is on its way with is some ten kilobytes, which would be moved each time that a task is handed on.
+    match tokio::spawn(Box::pin(work)).await {
         Ok(done) => done,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

@@ -63,7 +63,7 @@ impl Explanation {
     #[must_use]
     pub fn as_people_see(mut self) -> Self {
         let drawn = self.record.status;
-        self.record = self.record.as_people_see();
+        self.record = self.record.as_people_see().into_owned();
         if self.record.status != drawn {
             // What was automatic is what would give it away; a person's decision lies before no sample.
             for happening in &mut self.history {

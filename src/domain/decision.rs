@@ -1,6 +1,7 @@
 //! What is recorded about a comment and why: verdicts, who decided, and what may follow what.
 
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -150,11 +151,11 @@ pub struct Record {
 impl Record {
     /// As people see it, who decide better when they do not know what was drawn to check on the machine: what waits is held, and for a reason.
     #[must_use]
-    pub fn as_people_see(&self) -> Self {
+    pub fn as_people_see(&self) -> Cow<'_, Self> {
         if !self.waits || self.status == Status::Held {
-            return self.clone();
+            return Cow::Borrowed(self);
         }
-        Self { status: Status::Held, verdict: self.verdict.as_held(), ..self.clone() }
+        Cow::Owned(Self { status: Status::Held, verdict: self.verdict.as_held(), ..self.clone() })
     }
 }
 

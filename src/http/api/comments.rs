@@ -59,7 +59,7 @@ pub async fn find(
     let caller = auth::caller(&state, &request, Scope::Read, query.site.as_deref()).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     let record = state.intake.comment(caller.site.id, &id, &caller.reach).await?;
-    let record = if caller.is_person() { record.as_people_see() } else { record };
+    let record = if caller.is_person() { record.as_people_see().into_owned() } else { record };
     let view = state.readers.view(record.uid).await?;
     let readers = Some(view).filter(|view| *view != ReaderView::default());
     Ok(HttpResponse::Ok().json(CommentOut { readers, ..CommentOut::from(&record) }))

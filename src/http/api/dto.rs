@@ -66,7 +66,7 @@ impl CommentOut {
     /// For whoever decides about it: what waits is held.
     #[must_use]
     pub fn for_people(record: &Record) -> Self {
-        Self::from(&record.as_people_see())
+        Self::from(record.as_people_see().as_ref())
     }
 }
 
@@ -321,7 +321,7 @@ impl QueueItemOut {
     /// With the sentence about its place.
     #[must_use]
     pub fn new(item: &QueueItem, place: String) -> Self {
-        let record = &item.record.as_people_see();
+        let record = item.record.as_people_see();
         Self {
             id: record.comment.id.to_string(),
             uid: record.uid,

@@ -163,6 +163,8 @@ fn prepare(config: &Config, path: &Path, writer: &mut Connection) -> Result<(), 
 fn tune(config: &Config, connection: &Connection, cache_mb: u32) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(u64::from(config.busy_timeout_ms)))?;
     connection.set_prepared_statement_cache_capacity(128);
+    // Or each statement with a bound LIMIT is prepared anew every time that it is asked: SQLite looks at the value to plan by it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "secure_delete", true)?;

@@ -32,8 +32,7 @@ pub(super) struct Entry {
     pub author: i64,
     pub priority: f64,
     pub held_at: i64,
-    /// Zero for none.
-    pub campaign: i64,
+    pub campaign: u32,
 }
 
 /// Names, each with a small number; [`NONE`] is no name at all.
@@ -90,6 +89,9 @@ pub(in super::super) struct Kept {
     at: HashMap<u32, usize>,
     sites: Vec<SiteId>,
     site_slots: HashMap<SiteId, u32>,
+    /// Numbers of campaigns by slot; zero, the first, for none.
+    campaigns: Vec<i64>,
+    campaign_slots: HashMap<i64, u32>,
     /// Signals that hit, joined by blanks.
     pub(super) signals: Names,
     pub(super) sections: Names,
@@ -144,8 +146,31 @@ impl Kept {
         self.signals.names().map(|set| set.split_ascii_whitespace().any(|signal| signal == id)).collect()
     }
 
+    /// By slot, the empty one first.
+    pub(super) fn campaigns(&self) -> &[i64] {
+        &self.campaigns
+    }
+
+    /// The slot of the campaign of that number.
+    pub(super) fn campaign(&self, number: i64) -> Option<u32> {
+        self.campaign_slots.get(&number).copied()
+    }
+
+    fn campaign_slot(&mut self, number: i64) -> u32 {
+        if self.campaigns.is_empty() {
+            self.campaigns.push(0);
+            self.campaign_slots.insert(0, NONE);
+        }
+        let next = u32::try_from(self.campaigns.len()).unwrap_or(NONE);
+        let slot = *self.campaign_slots.entry(number).or_insert(next);
+        if slot == next {
+            self.campaigns.push(number);
+        }
+        slot
+    }
+
     fn names(&self) -> usize {
-        self.signals.len() + self.sections.len() + self.langs.len() + self.people.len()
+        self.campaigns.len() + self.signals.len() + self.sections.len() + self.langs.len() + self.people.len()
     }
 
     fn put(&mut self, row: &Row<'_>) -> Result<()> {
@@ -172,7 +197,7 @@ impl Kept {
             author: row.get(10)?,
             priority: row.get(11)?,
             held_at: row.get(12)?,
-            campaign: row.get(13)?,
+            campaign: self.campaign_slot(row.get(13)?),
         };
         if let Some(at) = self.at.get(&entry.id) {
             self.entries[*at] = entry;

@@ -144,7 +144,7 @@ struct Sieve<'a> {
     assigned: Option<u32>,
     article: Option<i64>,
     author: Option<i64>,
-    campaign: Option<i64>,
+    campaign: Option<u32>,
     reported: Option<HashSet<u32>>,
     answers: Option<HashSet<u32>>,
     /// Rows that are asked for by name.
@@ -178,7 +178,10 @@ impl<'a> Sieve<'a> {
                 .map(|by| if by == "none" { NONE } else { named(kept.people.find(by)) }),
             article: filter.article.as_deref().map(|id| article_key(shared, id)),
             author: filter.author.as_deref().map(|id| author_key(shared, id)),
-            campaign: filter.campaign.map(|uid| campaigns::number_of(connection, uid)).transpose()?,
+            campaign: match filter.campaign {
+                None => None,
+                Some(uid) => Some(named(kept.campaign(campaigns::number_of(connection, uid)?))),
+            },
             reported: filter.reported.then(|| reports::waiting(connection)).transpose()?,
             answers,
             rows: filter.uids.as_deref().map(|uids| rows_of(connection, shared, uids)).transpose()?,
@@ -227,7 +230,7 @@ struct Tally {
     lang: Vec<u64>,
     known: [u64; 2],
     assigned: Vec<u64>,
-    campaign: HashMap<i64, u64>,
+    campaign: Vec<u64>,
 }
 
 impl Tally {
@@ -240,7 +243,7 @@ impl Tally {
             lang: vec![0; kept.langs.len()],
             known: [0; 2],
             assigned: vec![0; kept.people.len()],
-            campaign: HashMap::new(),
+            campaign: vec![0; kept.campaigns().len()],
         }
     }
 
@@ -257,9 +260,7 @@ impl Tally {
         self.lang[entry.lang as usize] += counts(of::LANG);
         self.known[usize::from(entry.author_known)] += counts(of::AUTHOR_KIND);
         self.assigned[claimed as usize] += counts(of::ASSIGNED);
-        if entry.campaign != 0 && counts(of::CAMPAIGN) > 0 {
-            *self.campaign.entry(entry.campaign).or_insert(0) += 1;
-        }
+        self.campaign[entry.campaign as usize] += counts(of::CAMPAIGN);
     }
 
     fn named(self, connection: &Connection, shared: &Shared, kept: &Kept) -> Result<QueuePage> {
@@ -279,7 +280,8 @@ impl Tally {
         }
         let categories = (0_i16..).zip(self.category).filter(|(_, count)| *count > 0);
         let kinds = [false, true].into_iter().zip(self.known).filter(|(_, count)| *count > 0);
-        let mut campaigns: Vec<(i64, u64)> = self.campaign.into_iter().collect();
+        let campaigns = kept.campaigns().iter().copied().zip(self.campaign).skip(1);
+        let mut campaigns: Vec<(i64, u64)> = campaigns.filter(|(_, count)| *count > 0).collect();
         campaigns.sort_unstable_by_key(|(number, count)| (std::cmp::Reverse(*count), *number));
         let mut by_campaign = BTreeMap::new();
         for (number, count) in campaigns.into_iter().take(QueuePage::CAMPAIGNS) {
@@ -338,6 +340,8 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
         Some(known) => known,
         None => sent.clone(),
     };
+    let readers = reports::view(connection, id)?;
+    let reports = if readers.reports > 0 { reports::open(connection, id, REPORTS_SHOWN)? } else { Vec::new() };
     Ok(QueueItem {
         article,
         record,
@@ -346,8 +350,8 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
         author_kind: kind_of(known),
         claim: claim.filter(|claim| claim.until > now),
         campaign: campaigns::of_comment(connection, id)?,
-        readers: reports::view(connection, id)?,
-        reports: reports::open(connection, id, REPORTS_SHOWN)?,
+        readers,
+        reports,
     })
 }
 
