@@ -4,7 +4,7 @@
 //! check (by script). Where a script writes without blanks, each character is a word, and so is each pair of neighbours, so that what is looked for
 //! is found only where its characters stand together, pair by pair. A question is words, never a syntax: what has no letter or digit is a blank.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 
 use async_trait::async_trait;
 
@@ -23,29 +23,39 @@ const TERMS_MAX: usize = 16;
 /// Letters that the last word of a question has at least when it stands for all words that begin so.
 const PREFIX_LETTERS: usize = 3;
 
-/// The words of one comment, each once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Words(BTreeSet<String>);
+/// The words of one comment, each once: one text and where each word stands in it, because they are found for every comment that is entered.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    text: String,
+    /// In the order of their bytes, each word once.
+    ranges: Vec<Range<usize>>,
+}
 
 impl Words {
     /// Of a comment under an article of that title.
     #[must_use]
     pub fn of(comment: &NewComment, title: Option<&str>) -> Self {
-        let mut found = BTreeSet::new();
-        cut(&fold_body(&comment.body, comment.format), |word, _| {
-            found.insert(word);
-        });
+        let body = fold_body(&comment.body, comment.format);
+        let mut found = Self { text: String::with_capacity(body.len()), ranges: Vec::new() };
+        cut(&body, |word, _| found.add(word));
         for text in [comment.author.name.as_deref(), title].into_iter().flatten() {
-            cut(fold_plain(text).text(), |word, _| {
-                found.insert(word);
-            });
+            cut(fold_plain(text).text(), |word, _| found.add(word));
         }
-        Self(found)
+        let Self { text, mut ranges } = found;
+        ranges.sort_unstable_by(|a, b| text[a.clone()].cmp(&text[b.clone()]));
+        ranges.dedup_by(|a, b| text[a.clone()] == text[b.clone()]);
+        Self { text, ranges }
+    }
+
+    fn add(&mut self, word: &str) {
+        let start = self.text.len();
+        plain(word, &mut self.text);
+        self.ranges.push(start..self.text.len());
     }
 
     /// In the order of their bytes.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(String::as_str)
+        self.ranges.iter().map(|range| &self.text[range.clone()])
     }
 
     /// Whether all of the question's terms are among them.
@@ -55,10 +65,9 @@ impl Words {
     }
 
     fn have(&self, term: &Term) -> bool {
-        if !term.is_prefix {
-            return self.0.contains(&term.word);
-        }
-        self.0.range(term.word.clone()..).next().is_some_and(|next| next.starts_with(&term.word))
+        let at = self.ranges.partition_point(|range| self.text[range.clone()] < *term.word);
+        let next = self.ranges.get(at).map(|range| &self.text[range.clone()]);
+        next.is_some_and(|next| if term.is_prefix { next.starts_with(&term.word) } else { next == term.word })
     }
 }
 
@@ -84,7 +93,11 @@ impl Question {
     pub fn read(text: &str) -> Self {
         let folded = fold_plain(text);
         let mut cut_words: Vec<(String, Cut)> = Vec::new();
-        cut(folded.text(), |word, cut| cut_words.push((word, cut)));
+        cut(folded.text(), |word, cut| {
+            let mut kept = String::new();
+            plain(word, &mut kept);
+            cut_words.push((kept, cut));
+        });
         let is_open = text.chars().next_back().is_some_and(char::is_alphanumeric);
         let last = cut_words.len().saturating_sub(1);
         let mut terms: Vec<Term> = Vec::new();
@@ -114,32 +127,33 @@ enum Cut {
     Unspaced,
 }
 
-fn cut(folded: &str, mut each: impl FnMut(String, Cut)) {
+/// Calls `each` with every word as it stands there: see [`plain`].
+fn cut(folded: &str, mut each: impl FnMut(&str, Cut)) {
     let ranges = words(folded);
-    let text = |range: &std::ops::Range<u32>| &folded[range.start as usize..range.end as usize];
-    let unspaced = |range: &std::ops::Range<u32>| text(range).starts_with(is_unspaced);
+    let text = |range: &Range<u32>| &folded[range.start as usize..range.end as usize];
+    let unspaced = |range: &Range<u32>| text(range).starts_with(is_unspaced);
     for (at, range) in ranges.iter().enumerate() {
         if !unspaced(range) {
-            each(plain(text(range)), Cut::Spaced);
+            each(text(range), Cut::Spaced);
             continue;
         }
-        let joins = |other: Option<&std::ops::Range<u32>>, touches: bool| touches && other.is_some_and(unspaced);
+        let joins = |other: Option<&Range<u32>>, touches: bool| touches && other.is_some_and(unspaced);
         let before = at.checked_sub(1).and_then(|at| ranges.get(at));
         let after = ranges.get(at + 1);
         let has_before = joins(before, before.is_some_and(|before| before.end == range.start));
         let has_after = joins(after, after.is_some_and(|after| after.start == range.end));
-        each(plain(text(range)), if has_before || has_after { Cut::Paired } else { Cut::Unspaced });
+        each(text(range), if has_before || has_after { Cut::Paired } else { Cut::Unspaced });
         if has_after && let Some(after) = after {
-            each(plain(&folded[range.start as usize..after.end as usize]), Cut::Unspaced);
+            each(&folded[range.start as usize..after.end as usize], Cut::Unspaced);
         }
     }
 }
 
-/// Without the apostrophes inside, and not without end.
-fn plain(word: &str) -> String {
-    let mut kept: String = word.chars().filter(|c| !c.is_ascii() || c.is_ascii_alphanumeric()).collect();
-    kept.truncate(kept.floor_char_boundary(WORD_BYTES));
-    kept
+/// Appends a word without the apostrophes inside, and not without end.
+fn plain(word: &str, to: &mut String) {
+    let start = to.len();
+    to.extend(word.chars().filter(|c| !c.is_ascii() || c.is_ascii_alphanumeric()));
+    to.truncate(to.floor_char_boundary(start + WORD_BYTES));
 }
 
 /// Which comments to find. All given conditions must hold.

@@ -1,24 +1,35 @@
-//! The words of everything that waits, in memory, so that a search of the queue finds all of it and counts it: about a kilobyte for each held
-//! comment of ordinary length. It follows the table `queue_change` as [`super::kept`] does. What is erased leaves with its words.
+//! The words of everything that waits, in memory, so that a search of the queue finds all of it and counts it: half a kilobyte for each held
+//! comment of ordinary length, and each word once. It follows the table `queue_change` as [`super::kept`] does. What is erased leaves with its words.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::super::search::Titles;
 use super::kept::{Changes, changes};
-use crate::domain::search::{Question, Term, Words};
+use crate::domain::search::{Question, Term};
 use crate::domain::store::Result;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(in super::super) struct HeldWords {
     seen: Option<i64>,
-    /// For each word the rows that have it, in order.
-    rows: BTreeMap<Box<str>, Vec<u32>>,
-    /// For each row its words.
-    words: HashMap<u32, Words>,
+    /// Each word with its place among `entries`.
+    places: BTreeMap<Arc<str>, u32>,
+    entries: Vec<Entry>,
+    /// Places that are free.
+    free: Vec<u32>,
+    /// For each row the places of its words.
+    words: HashMap<u32, Box<[u32]>>,
+}
+
+/// A word, and the rows that have it, in order.
+#[derive(Debug)]
+struct Entry {
+    word: Arc<str>,
+    rows: Vec<u32>,
 }
 
 impl HeldWords {
@@ -67,39 +78,54 @@ impl HeldWords {
     }
 
     fn with(&self, term: &Term) -> Vec<u32> {
+        let rows = |place: &u32| self.entries[*place as usize].rows.iter().copied();
         if !term.is_prefix {
-            return self.rows.get(term.word.as_str()).cloned().unwrap_or_default();
+            return self.places.get(term.word.as_str()).into_iter().flat_map(rows).collect();
         }
         let from = (Bound::Included(term.word.as_str()), Bound::Unbounded);
-        let words = self.rows.range::<str, _>(from).take_while(|(word, _)| word.starts_with(&term.word));
-        words.flat_map(|(_, rows)| rows.iter().copied()).collect()
+        let words = self.places.range::<str, _>(from).take_while(|(word, _)| word.starts_with(&term.word));
+        words.flat_map(|(_, place)| rows(place)).collect()
     }
 
     fn put(&mut self, connection: &Connection, id: u32, titles: &mut Titles) -> Result<()> {
         let words = titles.words(connection, id)?;
-        for word in words.iter() {
-            match self.rows.get_mut(word) {
-                Some(rows) => {
-                    if let Err(at) = rows.binary_search(&id) {
-                        rows.insert(at, id);
-                    }
-                }
-                None => drop(self.rows.insert(word.into(), vec![id])),
+        let places: Box<[u32]> = words.iter().map(|word| self.place(word)).collect();
+        for place in &places {
+            let rows = &mut self.entries[*place as usize].rows;
+            if let Err(at) = rows.binary_search(&id) {
+                rows.insert(at, id);
             }
         }
-        self.words.insert(id, words);
+        self.words.insert(id, places);
         Ok(())
     }
 
+    fn place(&mut self, word: &str) -> u32 {
+        if let Some(place) = self.places.get(word) {
+            return *place;
+        }
+        let entry = Entry { word: word.into(), rows: Vec::new() };
+        let next = u32::try_from(self.entries.len()).expect("fewer words than 32 bits count fit into memory");
+        let place = self.free.pop().unwrap_or(next);
+        self.places.insert(Arc::clone(&entry.word), place);
+        match self.entries.get_mut(place as usize) {
+            Some(free) => *free = entry,
+            None => self.entries.push(entry),
+        }
+        place
+    }
+
     fn remove(&mut self, id: u32) {
-        let Some(words) = self.words.remove(&id) else { return };
-        for word in words.iter() {
-            let Some(rows) = self.rows.get_mut(word) else { continue };
+        let Some(places) = self.words.remove(&id) else { return };
+        for place in places {
+            let Entry { word, rows } = &mut self.entries[place as usize];
             if let Ok(at) = rows.binary_search(&id) {
                 rows.remove(at);
             }
             if rows.is_empty() {
-                self.rows.remove(word);
+                self.places.remove(word);
+                (*word, *rows) = (Arc::from(""), Vec::new());
+                self.free.push(place);
             }
         }
     }
