@@ -76,9 +76,9 @@ async fn what_the_stream_lost_is_read_from_the_store() {
     server.start_again().await;
     one.follows().await;
     other.follows().await;
+    // What one of them tells again the other one hears some moments later.
     for (node, name) in [(&one, "a-2"), (&other, "b-2")] {
-        let past = node.history.about(&posted(name).trace, at(50)).await;
-        assert_eq!(links(&past), 3, "{name}");
+        until("it knows all three", async || links(&node.history.about(&posted(name).trace, at(50)).await) == 3).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use doorward::domain::campaign::{
     CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, CampaignState, Config, Counts, MemberFilter,
-    Membership, Stances, Turn,
+    Membership, News, Stances, Turn,
 };
 use doorward::domain::decision::{Action, Record, Status};
 use doorward::domain::history::{History, Standing};
@@ -14,7 +14,7 @@ use doorward::domain::store::{QueueFilter, QueueSort, Recording, Store};
 use doorward::storage::memory::history::{self, MemoryHistory};
 use uuid::Uuid;
 
-use crate::made::{Made, at, first_page, moderator, ruling, site};
+use crate::made::{Made, at, first_page, id, moderator, ruling, site};
 use crate::suite::Engine;
 
 /// A history over an engine's store.
@@ -77,7 +77,29 @@ impl World {
         campaigns[0].0
     }
 
-    async fn members(&self, uid: Uuid, filter: &MemberFilter) -> Vec<String> {
+    /// Two campaigns that have nothing in common: of `c-0` to `c-2`, and of `c-10` to `c-12`.
+    pub(crate) async fn two(&self) -> (Uuid, Uuid) {
+        self.two_of(0..3).await
+    }
+
+    /// The same, with these as the members of the first.
+    async fn two_of(&self, numbers: std::ops::Range<i64>) -> (Uuid, Uuid) {
+        self.paste(numbers).await;
+        let one = self.only().await;
+        for number in 10..13 {
+            let mut other = self.pasted(number);
+            if let Some(text) = &mut other.0.trace.text {
+                (text.exact, text.sketch) = (77, [7; 16]);
+            }
+            (other.0.trace.links[0].url, other.0.trace.links[0].domain) = (9, 8);
+            self.post(other).await;
+        }
+        let campaigns = self.campaigns().await;
+        assert_eq!((campaigns.len(), campaigns[1].0), (2, one));
+        (one, campaigns[0].0)
+    }
+
+    pub(crate) async fn members(&self, uid: Uuid, filter: &MemberFilter) -> Vec<String> {
         let (mut names, mut page) = (Vec::new(), first_page(2));
         loop {
             let found = self.store.campaign_members(uid, filter, &page).await.unwrap();
@@ -152,6 +174,62 @@ pub(crate) async fn comment_on_its_way_joins_in_its_own_commit(engine: &dyn Engi
     assert_eq!(world.members(uid, &all()).await, ["c-0", "c-2"]);
     world.record(slow, None).await;
     assert_eq!(world.members(uid, &all()).await, ["c-0", "c-2", "c-1"]);
+}
+
+pub(crate) async fn comment_on_its_way_joins_what_its_campaign_became_part_of(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    world.paste(0..1).await;
+    let slow = world.pasted(1);
+    assert_eq!(world.sight(&slow).await, None, "two are none yet");
+    let (one, other) = world.two_of(2..4).await;
+    world.store.campaign_merge(one, other, moderator(), &Reach::ALL, at(20)).await.unwrap();
+    world.record(slow, None).await;
+    assert_eq!(world.members(other, &all()).await, ["c-10", "c-11", "c-12", "c-0", "c-2", "c-3", "c-1"]);
+}
+
+pub(crate) async fn campaign_that_became_part_of_another_says_so_though_its_last_member_left(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let (one, other) = world.two().await;
+    for name in ["c-0", "c-1"] {
+        world.store.comment_erase(world.news.id, &id(name), moderator(), at(20)).await.unwrap();
+    }
+    // The edit of the last one shows that both are one.
+    let mut edited = world.pasted(2).body("the same words, once more").at(30);
+    let news = News {
+        first: false,
+        version: 9,
+        at: at(30),
+        keys: Vec::new(),
+        members: Vec::new(),
+        absorbs: vec![one],
+        quiet_before: at(0),
+    };
+    edited.0.membership = Some(Membership { campaign: other, joined: 4, news: Some(news), most: 100 });
+    edited.revise(&*world.store).await.unwrap();
+    assert_eq!(world.members(other, &all()).await, ["c-10", "c-11", "c-12", "c-2"]);
+    let gone = world.store.campaign_find(one, &Reach::ALL).await.unwrap().expect("whoever has its name is led on");
+    assert_eq!((gone.state, gone.into), (CampaignState::Merged, Some(other)));
+}
+
+pub(crate) async fn campaign_that_people_merged_absorbs_for_the_one_that_it_is_part_of(engine: &dyn Engine) {
+    let world = World::new(engine).await;
+    let (one, other) = world.two().await;
+    world.store.campaign_merge(one, other, moderator(), &Reach::ALL, at(20)).await.unwrap();
+    // A comment that was on its way when they did takes along that the first had absorbed the second.
+    let news = News {
+        first: false,
+        version: 9,
+        at: at(30),
+        keys: Vec::new(),
+        members: Vec::new(),
+        absorbs: vec![other],
+        quiet_before: at(0),
+    };
+    let membership = Membership { campaign: one, joined: 4, news: Some(news), most: 100 };
+    world.record(world.pasted(4), Some(membership)).await;
+    assert_eq!(world.members(other, &all()).await, ["c-10", "c-11", "c-12", "c-0", "c-1", "c-2", "c-4"]);
+    let states: Vec<_> = world.campaigns().await.iter().map(|(_, state, size, _)| (*state, *size)).collect();
+    assert_eq!(states, [(CampaignState::Open, 7)], "there is one, and people find it");
 }
 
 pub(crate) async fn two_at_once_make_one_campaign(engine: &dyn Engine) {
@@ -475,19 +553,7 @@ pub(crate) async fn members_arrive_within_reach_and_in_order(engine: &dyn Engine
 
 pub(crate) async fn campaigns_merge_and_close(engine: &dyn Engine) {
     let world = World::new(engine).await;
-    world.paste(0..3).await;
-    let one = world.only().await;
-    for number in 10..13 {
-        let mut other = world.pasted(number);
-        if let Some(text) = &mut other.0.trace.text {
-            (text.exact, text.sketch) = (77, [7; 16]);
-        }
-        (other.0.trace.links[0].url, other.0.trace.links[0].domain) = (9, 8);
-        world.post(other).await;
-    }
-    let campaigns = world.campaigns().await;
-    assert_eq!((campaigns.len(), campaigns[1].0), (2, one));
-    let other = campaigns[0].0;
+    let (one, other) = world.two().await;
     let turn = world.store.campaign_merge(other, one, moderator(), &Reach::ALL, at(20)).await.unwrap();
     world.history.turned(turn).await;
     assert_eq!(world.members(one, &all()).await, ["c-0", "c-1", "c-2", "c-10", "c-11", "c-12"]);

@@ -1,16 +1,20 @@
 //! What goes wrong around a PostgreSQL database: nodes and servers that vanish, others that are in the way, and hands that reach in.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use doorward::domain::decision::Status;
-use doorward::domain::sanction::Sanctions as _;
+use doorward::domain::campaign::MemberFilter;
+use doorward::domain::decision::{Action, Status};
+use doorward::domain::sanction::{NewSanction, Sanctions as _};
 use doorward::domain::site::Site;
-use doorward::domain::store::{AuditCheck, AuditEntry, QueueFilter, QueueSort, Store, StoreError};
+use doorward::domain::store::{AuditCheck, AuditEntry, QueueFilter, QueueSort, Remembered, Store, StoreError};
 use doorward::storage::Config;
+use doorward::storage::memory::history::{self, MemoryHistory};
 use doorward::storage::postgres::PostgresStore;
 use tokio_postgres::Client;
 
-use crate::made::{Made, at, first_page, id, moderator, site};
+use crate::campaigns::World;
+use crate::made::{Made, at, first_page, id, moderator, ruling, site};
 use crate::postgres::{Schema, skipped};
 use crate::sanctions_reports_appeals::{ban, banned};
 use crate::suite::Engine as _;
@@ -40,6 +44,32 @@ async fn whoever_holds_something_and_vanishes_loses_it_soon() {
     let said = schema.stranger().await.query("SELECT said FROM noted", &[]).await.unwrap();
     let said: Vec<String> = said.iter().map(|row| row.get(0)).collect();
     assert_eq!(said, ["10000 5000 30000", "10000 5000 70000"], "an address may ask for something else");
+}
+
+/// A database that was set up for speed: a crash of it would take comments with it that were acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_waited_for_also_where_the_server_is_set_not_to() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let stranger = schema.stranger().await;
+    let database: String = ask(&stranger, "SELECT quote_ident(current_database())").await;
+    PostgresStore::open(&schema.config()).await.unwrap().close().await;
+    let note = "CREATE TABLE noted (said text); \
+                CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO noted \
+                VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$; \
+                CREATE TRIGGER note AFTER INSERT ON site FOR EACH STATEMENT EXECUTE FUNCTION note()";
+    schema.run(note).await;
+    let usual = schema.config();
+    let own = Config { url: format!("{}%20-csynchronous_commit%3Doff", usual.url), ..usual.clone() };
+    for (set, config, name) in [("off", &usual, "news"), ("local", &usual, "blog"), ("off", &own, "shop")] {
+        stranger.batch_execute(&format!("ALTER DATABASE {database} SET synchronous_commit = {set}")).await.unwrap();
+        let store = PostgresStore::open(config).await.unwrap();
+        site(&store, name).await;
+        store.close().await;
+        stranger.batch_execute(&format!("ALTER DATABASE {database} RESET synchronous_commit")).await.unwrap();
+    }
+    let said = stranger.query("SELECT said FROM noted", &[]).await.unwrap();
+    let said: Vec<String> = said.iter().map(|row| row.get(0)).collect();
+    assert_eq!(said, ["on", "local", "off"], "an address may ask for something else");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,4 +205,98 @@ async fn whatever_is_done_to_the_record_of_who_did_what_is_found() {
         schema.run("DELETE FROM audit; INSERT INTO audit SELECT * FROM whole").await;
         assert!(matches!(store.audit_verify(None).await.unwrap(), AuditCheck::Whole { lines: 5, .. }));
     }
+}
+
+/// A history over that store.
+async fn world(schema: &Schema) -> World {
+    let store: Arc<dyn Store> = Arc::new(PostgresStore::open(&schema.watched()).await.unwrap());
+    let news = site(&*store, "news").await;
+    let history = Arc::new(MemoryHistory::new(history::Config::default(), Arc::clone(&store)));
+    World { store, history, news }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn comment_that_joins_a_campaign_while_that_becomes_part_of_another_is_found_there() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let world = world(&schema).await;
+    let (one, other) = world.two().await;
+    let comer = world.pasted(3);
+    let membership = world.sight(&comer).await;
+    assert_eq!(membership.as_ref().map(|it| it.campaign), Some(one));
+    // As whoever merges does it on another node.
+    let merger = schema.stranger().await;
+    let merge = format!(
+        "BEGIN; UPDATE campaign_member SET number = number + 3, campaign = (SELECT id FROM campaign WHERE uid = '{other}') \
+         WHERE campaign = (SELECT id FROM campaign WHERE uid = '{one}'); UPDATE campaign SET size = 6 WHERE uid = '{other}'; \
+         UPDATE campaign SET state = 4, into_uid = '{other}' WHERE uid = '{one}'"
+    );
+    merger.batch_execute(&merge).await.unwrap();
+    let commit = async {
+        schema.waits().await;
+        merger.batch_execute("COMMIT").await.unwrap();
+    };
+    tokio::join!(world.record(comer, membership), commit);
+    let members = world.members(other, &MemberFilter::default()).await;
+    assert_eq!(members, ["c-10", "c-11", "c-12", "c-0", "c-1", "c-2", "c-3"]);
+}
+
+/// Whoever decides about a campaign has locked all of its comments, and then it: two that lock in one order do not wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn sanction_that_is_lifted_holds_no_campaign_while_it_waits_for_a_comment() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let world = world(&schema).await;
+    let store = &*world.store;
+    world.paste(0..3).await;
+    let there = Made::new(&world.news, "there").held(None, &[], 0.5).store(store).await;
+    let also = Some(ruling(Action::Reject, &[&there], 10));
+    let (sanction, ruled) = store.sanction_add(NewSanction { also, ..ban(Some(&world.news)) }).await.unwrap();
+    assert_eq!(ruled.unwrap().applied.len(), 1);
+    let member = banned(world.pasted(3), &sanction, Status::Approved);
+    let membership = world.sight(&member).await;
+    world.record(member, membership).await;
+    let other = schema.stranger().await;
+    other.batch_execute(&format!("BEGIN; SELECT FROM comment WHERE uid = '{}' FOR UPDATE", there.uid)).await.unwrap();
+    let decide = async {
+        schema.waits().await;
+        other.batch_execute("SELECT FROM campaign FOR UPDATE NOWAIT; COMMIT").await
+    };
+    let (lifted, decided) = tokio::join!(store.sanction_lift(sanction.uid, true, moderator(), at(30), at(40)), decide);
+    decided.expect("nobody holds the campaign");
+    let restored = lifted.unwrap().unwrap().restored;
+    assert_eq!(restored.iter().map(|ruled| ruled.applied.len()).sum::<usize>(), 2);
+}
+
+/// What came before the window is not read through to find what is remembered, however much it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_reads_what_it_remembers_and_no_more() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.watched()).await.unwrap();
+    let news = site(&store, "news").await;
+    Made::new(&news, "c-1").store(&store).await;
+    let stranger = schema.stranger().await;
+    let fill = "INSERT INTO comment SELECT site, ('00000000-0000-7000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, status, decided_by, \
+                revision, version, received_at, updated_at, author, account, article, trace, b FROM comment, generate_series(1, 20000) i";
+    stranger.batch_execute(fill).await.unwrap();
+    stranger.batch_execute("ANALYZE comment; SELECT pg_stat_force_next_flush()").await.unwrap();
+    // What was read is told when a connection ends.
+    let read = async || -> i64 {
+        let others = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 LIMIT 1";
+        while stranger.query_opt(others, &[&schema.name()]).await.unwrap().is_some() {}
+        let rows = "SELECT (SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE schemaname = current_schema() AND relname ~ '^comment_rest') \
+                    + (SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE schemaname = current_schema() AND relname ~ '^comment_rest')";
+        ask(&stranger, &format!("SELECT ({rows})::bigint")).await
+    };
+    store.close().await;
+    let before = read().await;
+    let store = PostgresStore::open(&schema.watched()).await.unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let its = Arc::clone(&count);
+    let each = Box::new(move |_: Remembered| {
+        its.fetch_add(1, Ordering::Relaxed);
+    });
+    store.remembered(at(-30 * 86_400), 250, each).await.unwrap();
+    assert_eq!(count.load(Ordering::Relaxed), 1);
+    store.close().await;
+    let rows = read().await - before;
+    assert!(rows < 100, "{rows} rows were read to remember one");
 }

@@ -164,6 +164,9 @@ macro_rules! run_on_each {
             // campaigns.rs
             campaign_is_recorded_with_the_comment_that_makes_it,
             comment_on_its_way_joins_in_its_own_commit,
+            comment_on_its_way_joins_what_its_campaign_became_part_of,
+            campaign_that_became_part_of_another_says_so_though_its_last_member_left,
+            campaign_that_people_merged_absorbs_for_the_one_that_it_is_part_of,
             two_at_once_make_one_campaign,
             campaign_that_was_not_stored_is_stored_with_the_next_comment,
             campaigns_are_there_after_a_restart,
@@ -880,6 +883,13 @@ pub(crate) async fn remembered_gives_the_latest_oldest_first(engine: &dyn Engine
     assert_eq!(names(&remembered(&*store, at(4), 10).await), ["c-4", "c-5"]);
     assert_eq!(names(&remembered(&*store, at(0), 2).await), ["c-4", "c-5"]);
     assert!(remembered(&*store, at(6), 10).await.is_empty());
+    // Of all sites together the latest.
+    let blog = site(&*store, "blog").await;
+    Made::new(&blog, "b-1").at(6).store(&*store).await;
+    Made::new(&news, "c-6").at(7).store(&*store).await;
+    assert_eq!(names(&remembered(&*store, at(5), 10).await), ["c-5", "b-1", "c-6"]);
+    assert_eq!(names(&remembered(&*store, at(0), 2).await), ["b-1", "c-6"]);
+    assert_eq!(remembered(&*store, at(0), usize::MAX).await.len(), 7);
 }
 
 pub(crate) async fn record_of_who_did_what_is_newest_first(engine: &dyn Engine) {

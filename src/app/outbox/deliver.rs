@@ -101,10 +101,9 @@ impl Deliverer {
         let pause = Duration::from_millis(u64::from(self.config.poll_ms));
         loop {
             let done = self.round(&mut lanes, &mut flights).await;
-            let done = match done {
-                Ok(()) => self.count(&mut counted_at).await,
-                failed => failed,
-            };
+            if done.is_ok() {
+                self.count(&mut counted_at).await;
+            }
             let was_failing = self.health.failing.swap(done.is_err(), Ordering::Relaxed);
             match done {
                 Err(error) if !was_failing => {
@@ -212,16 +211,22 @@ impl Deliverer {
             .map_err(|error| PostError::Failed(error.to_string()))
     }
 
-    /// Counts what waits, from time to time.
-    async fn count(&self, last: &mut Option<Counted>) -> Result<()> {
+    /// Counts what waits, from time to time. That it cannot be counted keeps nothing from being delivered: so much may wait that it takes too long.
+    async fn count(&self, last: &mut Option<Counted>) {
         let now = self.clock.now();
         if last.is_some_and(|last| now < last.at.plus_millis(last.pause_ms) && now >= last.at) {
-            return Ok(());
+            return;
         }
-        *last = Some(Counted { at: now, pause_ms: STATE_MS });
-        let state = self.store.outbox_state().await?;
+        let counted = self.store.outbox_state().await;
         let pause_ms = pause_after(self.clock.now().millis_since(now));
         *last = Some(Counted { at: now, pause_ms });
+        let state = match counted {
+            Ok(state) => state,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "what waits to be told could not be counted");
+                return;
+            }
+        };
         *self.health.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
         let oldest = state.oldest.map_or(0, |oldest| now.millis_since(oldest));
         #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]
@@ -230,7 +235,6 @@ impl Deliverer {
             metrics::gauge!("doorward_outbox_dead").set(state.dead as f64);
         }
         metrics::gauge!("doorward_outbox_oldest_seconds").set(Duration::from_millis(oldest).as_secs_f64());
-        Ok(())
     }
 
     /// Drops dead letters that are old enough, now and from time to time. For ever.

@@ -91,7 +91,7 @@ impl SignIn {
         if !self.store.totp_set(person, sealed, step, hashes, &keys::hash(cookie), now).await? {
             return Err(SignInError::Late); // there is one already: it goes with the password only
         }
-        self.known().clear();
+        self.forget();
         Ok(codes)
     }
 
@@ -108,7 +108,7 @@ impl SignIn {
     ) -> Result<(), SignInError> {
         self.confirm(person, password, from, now).await?;
         self.store.totp_clear(person, now).await?;
-        self.known().clear();
+        self.forget();
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod factor;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use self::factor::Enrolment;
@@ -144,6 +145,8 @@ pub struct SignIn {
     config: Config,
     limits: Arc<dyn Limiter>,
     known: Mutex<HashMap<KeyHash, (LiveSession, Timestamp)>>,
+    /// How often sessions were forgotten: what was read before that is not remembered.
+    forgotten: AtomicU64,
     /// A hash of nothing that anybody knows, compared with when there is no account.
     nobody: String,
     /// Passwords that are compared at once: each takes 19 MiB and tens of milliseconds of a core.
@@ -164,6 +167,7 @@ impl SignIn {
             config,
             limits: Arc::new(limits),
             known: Mutex::default(),
+            forgotten: AtomicU64::new(0),
             nobody,
             comparing: Semaphore::new(COMPARED_AT_ONCE),
         })
@@ -303,6 +307,7 @@ impl SignIn {
         {
             return Ok(Some(live.clone()));
         }
+        let forgotten = self.forgotten.load(Ordering::Relaxed);
         let seen_since = now.plus_millis(-i64::from(self.config.session_idle_min) * 60_000);
         let Some(live) = self.store.session_find(&hash, seen_since, now).await? else {
             self.known().remove(&hash);
@@ -318,7 +323,9 @@ impl SignIn {
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(hash, (live.clone(), now.plus_millis(REMEMBERED_MS)));
+        if self.forgotten.load(Ordering::Relaxed) == forgotten {
+            known.insert(hash, (live.clone(), now.plus_millis(REMEMBERED_MS)));
+        }
         Ok(Some(live))
     }
 
@@ -326,9 +333,11 @@ impl SignIn {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets which sessions were found: another process may have ended one.
+    /// Forgets which sessions were found: one may have ended, here or in another process.
     pub fn forget(&self) {
-        self.known().clear();
+        let mut known = self.known();
+        known.clear();
+        self.forgotten.fetch_add(1, Ordering::Relaxed); // while nobody else has the sessions: who reads now compares afterwards
     }
 
     /// Ends the session of a cookie.
@@ -338,7 +347,7 @@ impl SignIn {
     pub async fn sign_out(&self, cookie: &str, now: Timestamp) -> Result<bool, StoreError> {
         let hash = keys::hash(cookie);
         let ended = self.store.session_end(&hash, now).await?;
-        self.known().remove(&hash);
+        self.forget();
         Ok(ended)
     }
 
@@ -356,7 +365,7 @@ impl SignIn {
     /// The store failed.
     pub async fn revoke(&self, person: &Person, id: &str, now: Timestamp) -> Result<bool, StoreError> {
         let ended = self.store.session_revoke(person, id, now).await?;
-        self.known().clear();
+        self.forget();
         Ok(ended)
     }
 
@@ -380,7 +389,7 @@ impl SignIn {
         let new = new.to_owned();
         let hash = off_the_workers(move || hash_password(&new)).await??;
         self.store.password_change(person, &hash, &keys::hash(cookie), now).await?;
-        self.known().clear();
+        self.forget();
         Ok(())
     }
 

@@ -74,6 +74,11 @@ pub(in crate::storage) fn is_there_already(error: &StoreError) -> bool {
     code(error).is_some_and(|code| such.contains(code))
 }
 
+/// Whether what a partition is for lies in the partition for the rest.
+pub(super) fn is_in_the_rest(error: &StoreError) -> bool {
+    code(error) == Some(&SqlState::CHECK_VIOLATION)
+}
+
 /// The store is closed, or closing.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable("the store is closed".into())

@@ -83,6 +83,16 @@ pub(super) async fn forget(work: &Work, row: &Row) -> Result<()> {
     Ok(())
 }
 
+/// The statement that deletes the labels that `condition` says, as [`forget`] does those of one comment.
+pub(super) fn forget_all(condition: &str) -> String {
+    format!(
+        "WITH gone AS (DELETE FROM label WHERE {condition} RETURNING site), \
+         ended AS (DELETE FROM site_model WHERE site IN (SELECT site FROM gone) AND ended_at IS NOT NULL) \
+         INSERT INTO learner (site, changes, seen) SELECT site, count(*), 0 FROM gone GROUP BY site ORDER BY site \
+         ON CONFLICT (site) DO UPDATE SET changes = learner.changes + excluded.changes"
+    )
+}
+
 /// Counts a change for each of `sites`, which may be named several times. Until the commit nobody else counts one there.
 pub(super) async fn changed(work: &Work, sites: &[i32]) -> Result<()> {
     if sites.is_empty() {

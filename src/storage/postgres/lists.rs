@@ -283,11 +283,15 @@ pub(super) async fn remembered(
 ) -> Result<()> {
     let Some(skipped) = most.checked_sub(1) else { return Ok(()) };
     let since = uid::first(since);
-    let skipped = i64::try_from(skipped).unwrap_or(i64::MAX);
-    let first = "SELECT uid FROM comment WHERE uid >= $1 ORDER BY uid DESC OFFSET $2 LIMIT 1";
+    let skipped = i64::try_from(skipped).unwrap_or(i64::MAX).min(i64::MAX - 1);
+    // Site by site: that is what the key begins with, and without it everything that is kept would be read through to find the latest.
+    let first = "SELECT c.uid FROM site s CROSS JOIN LATERAL (SELECT uid FROM comment WHERE site = s.id AND uid >= $1 \
+                 ORDER BY uid DESC LIMIT $2::bigint + 1) c ORDER BY c.uid DESC OFFSET $2 LIMIT 1";
     let first = db.query_opt(first, &[&since, &skipped]).await?.map(|row| row.cell(0)).transpose()?;
     let first: Uuid = first.unwrap_or(since);
-    let read = "SELECT trace, received_at, status, decided_by FROM comment WHERE uid >= $1 ORDER BY uid";
+    // OFFSET 0 keeps the planner from turning it round.
+    let read = "SELECT c.trace, c.received_at, c.status, c.decided_by FROM site s CROSS JOIN LATERAL \
+                (SELECT uid, trace, received_at, status, decided_by FROM comment WHERE site = s.id AND uid >= $1 OFFSET 0) c ORDER BY c.uid";
     let mut found = std::pin::pin!(db.stream(read, &[&first]).await?);
     while let Some(row) = found.try_next().await? {
         let status = codec::status_of(i64::from(row.cell::<i16>(2)?))?;

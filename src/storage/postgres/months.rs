@@ -11,25 +11,19 @@ use super::db::{Cells as _, Db};
 use super::error;
 use super::uid;
 use super::work::{Work, transact};
-use super::{PostgresStore, campaigns, patience};
+use super::{PostgresStore, campaigns, learning, patience};
 use crate::domain::decision::Actor;
 use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 
 /// What is partitioned by months.
 pub(in crate::storage) const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
-/// What else is kept of a comment, in a column `comment`.
-const BESIDE: [&str; 9] = [
-    "search_due",
-    "moved",
-    "ruling_item",
-    "sanction_effect",
-    "report",
-    "vote",
-    "pseudonym",
-    "campaign_member",
-    "label",
-];
+/// What else is kept of a comment, in a column `comment`; and labels and samples, of which more is to be done than to delete them.
+const BESIDE: [&str; 8] =
+    ["search_due", "moved", "ruling_item", "sanction_effect", "report", "vote", "pseudonym", "campaign_member"];
+/// Those of [`PARTITIONED`] whose rows may lie in the partition for the rest although the month has one: it was made while a comment's was there
+/// already, and this table's was not.
+const LATE: [&str; 3] = ["revision", "happening", "search"];
 /// The same, where nothing may be missing as long as the comment is there. Names are last: as long as one is there, its comment is found or there
 /// is none, and then a site may use it again. Letters stay: those that cannot be said any more are settled when their turn comes, and that a
 /// comment was erased is to be said all the same.
@@ -44,6 +38,8 @@ const STEP_BLOCKS: i64 = 4_096;
 const CLOCKS_APART_MS: i64 = 60_000;
 /// How long making or dropping a partition waits for whoever reads: comments wait behind it.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
+/// The same for each further table, while nobody can read or write the first: all of them together must not keep comments waiting until they are refused.
+const LOCK_WAIT_MORE: &str = "SET LOCAL lock_timeout = '500ms'";
 
 impl PostgresStore {
     /// Makes the partitions of the present month and of those that follow. May run on several nodes at once, and again.
@@ -111,7 +107,14 @@ impl PostgresStore {
                 work.batch(&make).await
             });
             match made {
-                Err(error) if error::is_there_already(&error) => {}
+                Err(error) if error::is_there_already(&error) => {
+                    if table == "comment" && error::is_in_the_rest(&error) {
+                        tracing::warn!(
+                            month = month.name(),
+                            "comments of this month came before there was a partition for it: they stay in comment_rest, and are never dropped"
+                        );
+                    }
+                }
                 made => made?,
             }
         }
@@ -120,6 +123,7 @@ impl PostgresStore {
 
     async fn month_drop(&self, month: MonthOf, now: Timestamp) -> Result<()> {
         self.beside_clear(month, &BESIDE).await?;
+        self.unlearn(month).await?;
         transact!(self, work => drop_partitions(&work, month, now).await)?;
         self.month_clear(month).await
     }
@@ -127,8 +131,16 @@ impl PostgresStore {
     /// What was written of comments of a month while it was dropped, and what had to stay until then.
     async fn month_clear(&self, month: MonthOf) -> Result<()> {
         self.beside_clear(month, &BESIDE).await?;
+        self.unlearn(month).await?;
+        for table in LATE {
+            let rest = format!("{table}_rest");
+            self.step_through(&rest, &format!("DELETE FROM {rest} WHERE comment >= $1 AND comment < $2"), month)
+                .await?;
+        }
         self.beside_clear(month, &BESIDE_AFTER).await?;
-        // That there was one stays, as when a comment is erased.
+        // As when a comment is erased: what nobody looked at never will be, and that a person did look stays.
+        let unseen = "DELETE FROM sample WHERE ruling IS NULL AND comment >= $1 AND comment < $2";
+        self.step_through("sample", unseen, month).await?;
         let sample = "UPDATE sample SET comment = NULL WHERE comment >= $1 AND comment < $2";
         self.step_through("sample", sample, month).await?;
         let end = month.next()?.begin().as_millis();
@@ -136,6 +148,14 @@ impl PostgresStore {
         transact!(self, work => drop_campaigns(&work, end).await)?;
         self.db().await?.execute("DELETE FROM meta WHERE name = $1", &[&month.expired()]).await?;
         Ok(())
+    }
+
+    /// As when a comment is erased: its labels go, and each is a change that sites learn anew from. A model that learned one of them answers nothing
+    /// after the next start of a node, so nobody may have to wait for the next decision until it is learned without.
+    async fn unlearn(&self, month: MonthOf) -> Result<()> {
+        let labels =
+            learning::forget_all("comment >= $1 AND comment < $2 AND ctid >= $3::text::tid AND ctid < $4::text::tid");
+        self.steps("label", &labels, month).await
     }
 
     async fn beside_clear(&self, month: MonthOf, tables: &[&str]) -> Result<()> {
@@ -148,16 +168,21 @@ impl PostgresStore {
 
     /// Does `change` to a part of the table after the other, each in its own commit.
     async fn step_through(&self, table: &str, change: &str, month: MonthOf) -> Result<()> {
+        let change = format!("{change} AND ctid >= $3::text::tid AND ctid < $4::text::tid");
+        self.steps(table, &change, month).await
+    }
+
+    /// The same of a statement that names the part itself.
+    async fn steps(&self, table: &str, change: &str, month: MonthOf) -> Result<()> {
         let (first, next) = month.uids()?;
         let size = "SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::bigint";
         let blocks: i64 = self.db().await?.query_one(size, &[&table]).await?.cell(0)?;
-        let change = format!("{change} AND ctid >= $3::text::tid AND ctid < $4::text::tid");
         let mut from = 0;
         while from <= blocks {
             let to = from + STEP_BLOCKS;
             transact!(self, work => {
                 work.batch(patience::AT_LENGTH).await?;
-                work.execute(&change, &[&first, &next, &format!("({from},0)"), &format!("({to},0)")]).await
+                work.execute(change, &[&first, &next, &format!("({from},0)"), &format!("({to},0)")]).await
             })?;
             from = to;
         }
@@ -176,8 +201,9 @@ async fn drop_partitions(work: &Work, month: MonthOf, now: Timestamp) -> Result<
         return Ok(()); // another node waited less long for its lock
     }
     for table in PARTITIONED {
-        work.batch(&format!("DROP TABLE IF EXISTS {table}_{}", month.name())).await?;
+        work.batch(&format!("DROP TABLE IF EXISTS {table}_{}; {LOCK_WAIT_MORE}", month.name())).await?;
     }
+    work.batch(LOCK_WAIT).await?;
     let (first, next) = month.uids()?;
     let waiting = "DELETE FROM queue WHERE comment >= $1 AND comment < $2";
     let waiting = work.execute(waiting, &[&first, &next]).await?;

@@ -330,6 +330,7 @@ async fn settle(work: &Work, site: SiteId, settled: &[(Attempt, Settled)], now: 
                     work.execute(write, &[&of_site, number, &at_now]).await?;
                     continue;
                 }
+                work.batch(patience::AT_LENGTH).await?; // it may be all that was not told for days
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = $2, problem = $3 WHERE site = $1 AND dead_at IS NULL";
                 work.execute(write, &[&of_site, &at_now, &GONE]).await?;
             }
@@ -406,6 +407,7 @@ const LIST: &str = "outbox";
 /// Notices are given their time anew: they are not too old to be tried for another few days. What may still be taken back waits for that,
 /// and what was never tried can be taken back as before.
 async fn resend(work: &Work, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
+    work.batch(patience::AT_LENGTH).await?; // it may be all that was not told for days
     let lock = "SELECT s.id, pg_advisory_xact_lock($1, s.id) FROM (SELECT id FROM site \
                 WHERE ($2::text IS NULL OR name = $2) AND ($3::text[] IS NULL OR name = ANY($3)) ORDER BY id) s";
     let locked = work.query(lock, &[&work.locks.outbox, &filter.site, &filter.within]).await?;

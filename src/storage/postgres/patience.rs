@@ -1,5 +1,5 @@
 //! How long anything waits for the database, and the database for us: a node or a server that is away without a word must hold up nobody for
-//! longer than that.
+//! longer than that. And that a commit is waited for until it is on the disk.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -31,13 +31,19 @@ const RETRIES: u32 = 3;
 /// How long anything that was sent may stay without an answer of the other side's kernel.
 const UNHEARD: Duration = Duration::from_secs(20);
 
-/// The statement that sets the settings of a connection.
+/// What was acknowledged stays: a server that is set not to wait for its disk is asked to, unless the address says otherwise. Whoever is asked to wait
+/// for more than the disk (`remote_apply` and its like) goes on to.
+const DURABLE: &str = "SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = 'off' AND source <> 'client'";
+
+/// The statements that set the settings of a connection.
 pub(super) fn settings() -> String {
     let mut asked = "SELECT set_config(asked.name, asked.value, false) FROM (VALUES ".to_owned();
     for (at, (name, value)) in SETTINGS.iter().enumerate() {
         let _ = write!(asked, "{}('{name}', '{value}')", if at > 0 { ", " } else { "" }); // to a string nothing fails
     }
-    asked + ") asked (name, value) JOIN pg_settings known ON known.name = asked.name WHERE known.source <> 'client'"
+    asked
+        + ") asked (name, value) JOIN pg_settings known ON known.name = asked.name WHERE known.source <> 'client'; "
+        + DURABLE
 }
 
 /// Makes our side notice that a server is gone, unless the address says how.

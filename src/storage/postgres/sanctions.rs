@@ -146,6 +146,9 @@ async fn lift(
     at: Timestamp,
     tell_at: Timestamp,
 ) -> Result<Option<Lifted>> {
+    if undo {
+        lock_comments(work, uid).await?;
+    }
     // Of two who lift it at once the other one waits here, and finds it lifted.
     let write = "UPDATE sanction SET lifted_at = $2, lifted_by = $3 WHERE uid = $1 AND lifted_at IS NULL";
     if work.execute(write, &[&uid, &at.as_millis(), &name(by)]).await? == 0 {
@@ -217,6 +220,16 @@ async fn restore(
     }
     appeals::tell_closed(work, row, closed, tell_at).await?;
     Ok(true)
+}
+
+/// Locks everything that lifting a sanction changes back: what it decided, and what was rejected with it. Whoever changes comments of a campaign has
+/// locked them all before the campaign, so nothing may be locked here after the first of them has led to its own.
+async fn lock_comments(work: &Work, sanction: Uuid) -> Result<()> {
+    let lock = "SELECT count(*) FROM (SELECT 1 FROM (SELECT e.site, e.comment FROM sanction s JOIN sanction_effect e ON e.sanction = s.id \
+                WHERE s.uid = $1 UNION SELECT i.site, i.comment FROM sanction s JOIN ruling_item i ON i.ruling = s.ruling WHERE s.uid = $1) k \
+                JOIN comment c ON c.site = k.site AND c.uid = k.comment ORDER BY c.uid FOR UPDATE OF c) locked";
+    work.query_one(lock, &[&sanction]).await?;
+    Ok(())
 }
 
 /// What it decided, locked: the comment, the version that it led to, what would have been without it.

@@ -44,9 +44,10 @@ impl SharedHistory {
         Self { memory, link, queue, now, follows: AtomicBool::new(false), looked: watch::Sender::new(0) }
     }
 
-    /// Whether the order is waited for.
+    /// Whether the order is waited for. On a way that was opened anew it is not before it was looked whether the stream is the one that is known: what
+    /// was so before may be so no more.
     pub(super) fn follows(&self) -> bool {
-        self.follows.load(Ordering::Acquire) && self.link.is_up()
+        self.follows.load(Ordering::Acquire) && self.may_tell()
     }
 
     /// Whether something may be told now.

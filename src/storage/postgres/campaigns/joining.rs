@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::super::db::{Cells as _, number, signed};
 use super::super::rows::Row;
 use super::super::work::Work;
-use super::{absorb, by_uid_locked, resolved};
+use super::{Found, absorb, by_uid_locked, number_of, resolved_locked};
 use crate::domain::campaign::{CampaignState, Membership, News};
 use crate::domain::decision::DecidedBy;
 use crate::domain::site::SiteId;
@@ -45,9 +45,7 @@ pub(in super::super) async fn record(
             learn(work, membership.campaign, news, membership.most).await?;
         }
         // When it is not there, what recognised it was never stored: the next comment recognises it again.
-        if let Some(found) = resolved(work, membership.campaign).await? {
-            join(work, found.id, &[Comer::of(row)], membership.most).await?;
-        }
+        join(work, number_of(work, membership.campaign).await?, &[Comer::of(row)], membership.most).await?;
     } else if let Some(waits) = waits {
         join(work, waits.cell(0)?, &[Comer::of(row)], u32::MAX).await?;
     }
@@ -70,11 +68,12 @@ async fn learn(work: &Work, uid: Uuid, news: &News, most: u32) -> Result<()> {
                  WHERE excluded.version > k.version";
     let bytes = codec::encode(&news.keys)?;
     work.execute(write, &[&uid, &signed(news.version), &news.at.as_millis(), &bytes]).await?;
-    let Some(found) = by_uid_locked(work, uid).await? else { return Ok(()) };
+    // People may have made it part of another one on another node, which may even be one that it absorbs.
+    let Some(found) = resolved_locked(work, number_of(work, uid).await?).await? else { return Ok(()) };
     for absorbed in &news.absorbs {
         let from = by_uid_locked(work, *absorbed).await?;
-        if let Some(from) = from.filter(|from| from.state == CampaignState::Open) {
-            absorb(work, &from, uid).await?;
+        if let Some(from) = from.filter(|from| from.state == CampaignState::Open && from.id != found.id) {
+            absorb(work, &from, found.uid).await?;
         }
     }
     let (mut comers, mut sheltered, mut waits) = (Vec::new(), (Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
@@ -132,13 +131,15 @@ async fn find(work: &Work, news: &News) -> Result<Vec<Option<(Comer, DecidedBy)>
     Ok(found)
 }
 
-/// Adds members in that order, unless they belong to one already, or this one has as many as are kept.
+/// Adds members in that order, unless they belong to one already, or this one has as many as are kept. What became part of another one is joined
+/// there; one that is not there is joined by nobody.
 async fn join(work: &Work, campaign: i64, comers: &[Comer], most: u32) -> Result<()> {
     let Some(last_at) = comers.iter().map(|comer| comer.received_at).max() else { return Ok(()) };
+    let Some(Found { id: campaign, .. }) = resolved_locked(work, campaign).await? else { return Ok(()) };
     let (sites, comments): (Vec<i32>, Vec<Uuid>) = comers.iter().map(|comer| (comer.site, comer.comment)).unzip();
     // It goes on even when no more members are kept, or it would be closed for having gone quiet. A number that a member found taken by its
     // other campaign meanwhile stays unused: none is given twice.
-    let write = "WITH it AS (SELECT id, size FROM campaign WHERE id = $1 FOR UPDATE), \
+    let write = "WITH it AS (SELECT id, size FROM campaign WHERE id = $1), \
                  new AS (SELECT k.site, k.comment, it.size + (row_number() OVER (ORDER BY k.place))::integer AS number \
                  FROM it CROSS JOIN unnest($2::integer[], $3::uuid[]) WITH ORDINALITY AS k (site, comment, place) \
                  WHERE NOT EXISTS (SELECT 1 FROM campaign_member m WHERE m.site = k.site AND m.comment = k.comment)), \
@@ -176,7 +177,9 @@ async fn leave_shelters(work: &Work, sites: &[i32], comments: &[Uuid]) -> Result
 async fn drop_empty(work: &Work, campaign: i64) -> Result<()> {
     // Locked first: whoever joins right now is seen by the statement after.
     work.query("SELECT 1 FROM campaign WHERE id = $1 FOR UPDATE", &[&campaign]).await?;
-    let empty = "DELETE FROM campaign WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = $1)";
+    // What just became part of another one has no members either, and stays: it says where they are.
+    let empty = "DELETE FROM campaign WHERE id = $1 AND state <> 4 \
+                 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = $1)";
     work.execute(empty, &[&campaign]).await?;
     Ok(())
 }

@@ -85,6 +85,18 @@ async fn resolved(db: &Db, uid: Uuid) -> Result<Option<Found>> {
     Ok(found)
 }
 
+/// The campaign of that number, or the one that it became part of, which nobody else merges until `work` ends: whoever joined what became part of
+/// another one meanwhile would belong to a campaign that nobody looks at.
+async fn resolved_locked(work: &Work, id: i64) -> Result<Option<Found>> {
+    let read = format!("SELECT {COLUMNS} FROM campaign k WHERE k.id = $1 FOR UPDATE");
+    let mut found = work.query_opt(&read, &[&id]).await?.as_ref().map(found_of).transpose()?;
+    for _ in 0..32 {
+        let Some(into) = found.as_ref().and_then(|found| found.into) else { break };
+        found = by_uid_locked(work, into).await?;
+    }
+    Ok(found)
+}
+
 /// The campaign that a comment belongs to.
 pub(super) async fn of_comment(db: &Db, site: SiteId, comment: Uuid) -> Result<Option<Uuid>> {
     let read =

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::rows::{self, Row};
 use super::super::writer::Work;
-use super::{absorb, by_uid, resolved};
+use super::{absorb, by_uid, resolved, uid_of};
 use crate::domain::campaign::{CampaignState, Membership, News};
 use crate::domain::decision::DecidedBy;
 use crate::domain::store::Result;
@@ -33,8 +33,11 @@ pub(in super::super) fn record(work: &Work<'_>, row: &Row, id: &str, membership:
         if let Some(found) = resolved(work.connection, membership.campaign)? {
             join(work.connection, found.id, row, membership.most)?;
         }
-    } else if let Some(campaign) = waits {
-        join(work.connection, campaign, row, u32::MAX)?;
+    } else if let Some(campaign) = waits
+        && let Some(uid) = uid_of(work.connection, campaign)?
+        && let Some(found) = resolved(work.connection, uid)?
+    {
+        join(work.connection, found.id, row, u32::MAX)?; // people may have made it part of another one meanwhile
     }
     // Only now: its last member may have been edited and still belong.
     left.map_or(Ok(()), |campaign| drop_empty(work.connection, campaign))
@@ -52,10 +55,12 @@ fn learn(work: &Work<'_>, uid: Uuid, news: &News, most: u32) -> Result<()> {
         news.at.as_millis(),
         bytes
     ])?;
-    let Some(found) = by_uid(work.connection, uid)? else { return Ok(()) };
+    // People may have made it part of another one meanwhile, which may even be one that it absorbs.
+    let Some(found) = resolved(work.connection, uid)? else { return Ok(()) };
     for absorbed in &news.absorbs {
-        if let Some(from) = by_uid(work.connection, *absorbed)?.filter(|from| from.state == CampaignState::Open) {
-            absorb(work.connection, &from, uid)?;
+        let from = by_uid(work.connection, *absorbed)?;
+        if let Some(from) = from.filter(|from| from.state == CampaignState::Open && from.id != found.id) {
+            absorb(work.connection, &from, found.uid)?;
         }
     }
     for (site, id) in &news.members {
@@ -110,7 +115,9 @@ fn leave_shelter(connection: &Connection, comment: u32) -> Result<()> {
 }
 
 fn drop_empty(connection: &Connection, campaign: i64) -> Result<()> {
-    let empty = "DELETE FROM campaign WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = ?1)";
+    // What just became part of another one has no members either, and stays: it says where they are.
+    let empty = "DELETE FROM campaign WHERE id = ?1 AND state <> 4 \
+                 AND NOT EXISTS (SELECT 1 FROM campaign_member WHERE campaign = ?1)";
     connection.prepare_cached(empty)?.execute([campaign])?;
     Ok(())
 }
