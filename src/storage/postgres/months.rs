@@ -19,7 +19,7 @@ use crate::domain::time::Timestamp;
 /// What is partitioned by months.
 pub(in crate::storage) const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
 /// What else is kept of a comment, in a column `comment`.
-const BESIDE: [&str; 9] = [
+const BESIDE: [&str; 10] = [
     "search_due",
     "moved",
     "ruling_item",
@@ -29,6 +29,7 @@ const BESIDE: [&str; 9] = [
     "pseudonym",
     "campaign_member",
     "label",
+    "imported",
 ];
 /// The same, where nothing may be missing as long as the comment is there. Names are last: as long as one is there, its comment is found or there
 /// is none, and then a site may use it again. Letters stay: those that cannot be said any more are settled when their turn comes, and that a
@@ -42,6 +43,8 @@ const EXPIRED: &str = "expired_";
 const STEP_BLOCKS: i64 = 4_096;
 /// How far this machine's clock may be ahead of the database's before it is said, in milliseconds.
 const CLOCKS_APART_MS: i64 = 60_000;
+/// How often a partition is tried to be made that somebody waits for.
+const MAKING_ATTEMPTS: u32 = 5;
 /// How long making or dropping a partition waits for whoever reads: comments wait behind it.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 
@@ -55,6 +58,31 @@ impl PostgresStore {
         for _ in 0..AHEAD {
             self.month_make(month).await?;
             month = month.next()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the partitions of the months in which these moments lie, where there are none. Whoever reads may keep a table busy for a moment: then it is
+    /// tried again.
+    ///
+    /// # Errors
+    /// The store failed, or others kept a table busy all the time.
+    pub(super) async fn months_of(&self, moments: impl Iterator<Item = Timestamp> + Send) -> Result<()> {
+        let mut wanted = moments.map(MonthOf::of).collect::<Result<Vec<_>>>()?;
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let there = months(&self.db().await?).await?;
+        for month in wanted.into_iter().filter(|month| !there.contains(month)) {
+            let mut attempt = 1;
+            while let Err(error) = self.month_make(month).await {
+                if attempt == MAKING_ATTEMPTS {
+                    return Err(error);
+                }
+                attempt += 1;
+            }
         }
         Ok(())
     }
