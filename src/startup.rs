@@ -55,8 +55,8 @@ use crate::{app, http};
 mod chores;
 mod engine;
 
-pub use self::engine::open_store;
 use self::engine::{Among, Engine};
+pub use self::engine::{open_store, open_store_to_fill};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]

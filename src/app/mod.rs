@@ -12,6 +12,7 @@ pub mod elsewhere;
 pub mod evaluation;
 pub mod events;
 pub mod house;
+pub mod imports;
 pub mod in_flight;
 pub mod intake;
 pub mod keys;

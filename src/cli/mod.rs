@@ -5,6 +5,9 @@ mod check_config;
 mod demo;
 mod evaluate;
 mod explain;
+mod export;
+mod import;
+mod import_progress;
 mod migrate;
 mod move_progress;
 mod move_to;
@@ -79,6 +82,10 @@ enum Command {
     Nodes(nodes::Arguments),
     /// Move everything from a SQLite file into an empty PostgreSQL database
     Move(move_to::Arguments),
+    /// Bring comments in that another system exported, with what it said of them
+    Import(import::Arguments),
+    /// Write out everything that a site has: articles, and comments with what they are
+    Export(export::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
     /// Measure a model on labelled comments
@@ -129,6 +136,8 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Migrate => block_on(migrate::run(&config))?,
         Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
         Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
+        Command::Import(arguments) => block_on(import::run(arguments, &config))?,
+        Command::Export(arguments) => block_on(export::run(arguments, &config))?,
         Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
 }

@@ -6,11 +6,11 @@ use crate::domain::time::Timestamp;
 use crate::storage::moving::Step;
 
 /// Between two lines in a log, in milliseconds.
-const LOG_EVERY_MS: u64 = 10_000;
+pub(super) const LOG_EVERY_MS: u64 = 10_000;
 /// Between two changes of the line on a terminal, in milliseconds.
-const TERMINAL_EVERY_MS: u64 = 250;
+pub(super) const TERMINAL_EVERY_MS: u64 = 250;
 /// Goes back to the beginning of a terminal's line, and clears it.
-const ANEW: &str = "\r\x1b[K";
+pub(super) const ANEW: &str = "\r\x1b[K";
 
 /// What is to be written.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl Way {
     }
 }
 
-fn duration(seconds: u128) -> String {
+pub(super) fn duration(seconds: u128) -> String {
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {
         (0, 0) => format!("{seconds} s"),

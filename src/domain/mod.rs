@@ -19,6 +19,7 @@ pub mod fitted;
 pub mod headline;
 pub mod history;
 pub mod hosts;
+pub mod imports;
 pub mod known;
 pub mod learning;
 pub mod model;

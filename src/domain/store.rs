@@ -16,6 +16,7 @@ use super::campaign::{Campaigns, Membership};
 use super::comment::{Article, ExternalId, NewComment};
 use super::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use super::history::{AuthorPast, Standing};
+use super::imports::Imports;
 use super::learning::{Learning, Lot};
 use super::nodes::Nodes;
 use super::outbox::Outbox;
@@ -578,7 +579,19 @@ pub enum CreateError {
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
 pub trait Store:
-    Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Search + Sessions + Nodes + Send + Sync
+    Outbox
+    + Sanctions
+    + Readers
+    + Appeals
+    + Campaigns
+    + Imports
+    + Learning
+    + Reads
+    + Search
+    + Sessions
+    + Nodes
+    + Send
+    + Sync
 {
     // Comments.
 

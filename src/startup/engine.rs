@@ -26,6 +26,17 @@ pub async fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
     Ok(Arc::new(SqliteStore::open(&config.database)?))
 }
 
+/// The database for bringing comments in. A file must not be served meanwhile: who serves it knows all ids from memory, and would not know these.
+///
+/// # Errors
+/// The database cannot be used, or the file is being served.
+pub async fn open_store_to_fill(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    if config.database.is_postgres() {
+        return open_store(config).await;
+    }
+    Ok(Arc::new(SqliteStore::open_serving(&config.database)?))
+}
+
 /// The database of a service.
 pub(super) struct Engine {
     pub store: Arc<dyn Store>,

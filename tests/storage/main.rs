@@ -7,6 +7,7 @@ mod campaigns;
 mod erased;
 mod figures;
 mod history;
+mod imports;
 mod learning;
 mod made;
 mod model;

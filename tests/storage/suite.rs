@@ -208,6 +208,13 @@ macro_rules! run_on_each {
             where_nothing_is_learned_what_was_taken_back_is_not_kept_for_later,
             what_a_campaign_rejected_is_drawn_and_where_comments_are_closed_nothing,
             deleted_site_takes_what_it_taught_along,
+            // imports.rs
+            a_part_of_a_file_is_stored_with_how_far_that_has_got_and_once,
+            what_is_there_already_is_left_alone_and_counted,
+            what_is_brought_in_tells_nobody_and_waits_only_where_it_waited,
+            what_people_say_here_outranks_what_was_said_elsewhere,
+            what_was_said_of_a_comment_elsewhere_goes_with_it,
+            everything_of_a_site_is_written_out_in_its_order,
         );
     };
     ($engine:ident => $run:ident; $($test:ident),* $(,)?) => {
@@ -236,6 +243,7 @@ pub(crate) use crate::webhooks_in::{
 };
 
 pub(crate) use crate::campaigns::*;
+pub(crate) use crate::imports::*;
 pub(crate) use crate::learning::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::nodes::*;

@@ -349,6 +349,21 @@ pub(super) static TABLES: &[Table] = &[
             text Text "x.text"],
     )
     .counts(),
+    table(
+        "import_file",
+        "import_file x",
+        &["x.id"],
+        columns![site Int "x.site", id Big "x.id", format Text "x.format", file Bytes "x.file", position Big "x.position",
+            counts Text "x.counts", begun_at Big "x.begun_at", done_at Big "x.done_at"],
+    )
+    .counts(),
+    table(
+        "imported",
+        its!("imported x"),
+        &["x.comment"],
+        columns![site Int "c.site", comment Comment "c.id, c.received_at", import Big "x.import", spam Bool "x.spam",
+            abuse Bool "x.abuse"],
+    ),
 ];
 
 /// Secrets and marks in `meta` that the destination needs as they are. The database's own secret is written before anything else.

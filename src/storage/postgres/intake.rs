@@ -301,7 +301,7 @@ pub(super) async fn erase(
 }
 
 /// Tables with rows of a comment that go with it, and that no other module takes care of.
-const ITS_ROWS: [&str; 7] = [
+const ITS_ROWS: [&str; 8] = [
     "DELETE FROM comment WHERE site = $1 AND uid = $2",
     "DELETE FROM queue WHERE site = $1 AND comment = $2",
     "DELETE FROM revision WHERE site = $1 AND comment = $2",
@@ -309,6 +309,7 @@ const ITS_ROWS: [&str; 7] = [
     "DELETE FROM moved WHERE site = $1 AND comment = $2",
     "DELETE FROM sanction_effect WHERE site = $1 AND comment = $2",
     "DELETE FROM pseudonym WHERE site = $1 AND comment = $2",
+    "DELETE FROM imported WHERE site = $1 AND comment = $2",
 ];
 
 /// Wipes everything of a comment whose row is locked; a site that did not ask for it itself is told.
@@ -389,7 +390,7 @@ pub(super) fn codes(row: &Row) -> (i16, i16) {
 }
 
 /// A site may be deleted, by a command, while its comments are on their way.
-fn site_deleted() -> StoreError {
+pub(super) fn site_deleted() -> StoreError {
     StoreError::Unavailable("the site is deleted".into())
 }
 

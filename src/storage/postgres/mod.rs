@@ -15,6 +15,7 @@ mod cursor;
 mod db;
 mod deliveries;
 pub(in crate::storage) mod error;
+mod imports;
 mod intake;
 mod learning;
 mod lists;

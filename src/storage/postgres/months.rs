@@ -19,8 +19,8 @@ use crate::domain::time::Timestamp;
 /// What is partitioned by months.
 pub(in crate::storage) const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
 /// What else is kept of a comment, in a column `comment`; and labels and samples, of which more is to be done than to delete them.
-const BESIDE: [&str; 8] =
-    ["search_due", "moved", "ruling_item", "sanction_effect", "report", "vote", "pseudonym", "campaign_member"];
+const BESIDE: [&str; 9] =
+    ["search_due", "moved", "ruling_item", "sanction_effect", "report", "vote", "pseudonym", "campaign_member", "imported"];
 /// Those of [`PARTITIONED`] whose rows may lie in the partition for the rest although the month has one: it was made while a comment's was there
 /// already, and this table's was not.
 const LATE: [&str; 3] = ["revision", "happening", "search"];
@@ -36,6 +36,8 @@ const EXPIRED: &str = "expired_";
 const STEP_BLOCKS: i64 = 4_096;
 /// How far this machine's clock may be ahead of the database's before it is said, in milliseconds.
 const CLOCKS_APART_MS: i64 = 60_000;
+/// How often a partition is tried to be made that somebody waits for.
+const MAKING_ATTEMPTS: u32 = 5;
 /// How long making or dropping a partition waits for whoever reads: comments wait behind it.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
 /// The same for each further table, while nobody can read or write the first: all of them together must not keep comments waiting until they are refused.
@@ -51,6 +53,31 @@ impl PostgresStore {
         for _ in 0..AHEAD {
             self.month_make(month).await?;
             month = month.next()?;
+        }
+        Ok(())
+    }
+
+    /// Makes the partitions of the months in which these moments lie, where there are none. Whoever reads may keep a table busy for a moment: then it is
+    /// tried again.
+    ///
+    /// # Errors
+    /// The store failed, or others kept a table busy all the time.
+    pub(super) async fn months_of(&self, moments: impl Iterator<Item = Timestamp> + Send) -> Result<()> {
+        let mut wanted = moments.map(MonthOf::of).collect::<Result<Vec<_>>>()?;
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let there = months(&self.db().await?).await?;
+        for month in wanted.into_iter().filter(|month| !there.contains(month)) {
+            let mut attempt = 1;
+            while let Err(error) = self.month_make(month).await {
+                if attempt == MAKING_ATTEMPTS {
+                    return Err(error);
+                }
+                attempt += 1;
+            }
         }
         Ok(())
     }

@@ -28,6 +28,8 @@ pub(super) struct Locks {
     pub joining: i64,
     /// What those who write lines of the audit record take turns by.
     pub audit: i64,
+    /// What those who make labels of imports take turns by: they give them their numbers themselves.
+    pub imports: i64,
     /// With a site: what those who take from its outbox hold together, and whoever sends its dead letters again holds alone.
     pub outbox: i32,
 }
@@ -39,6 +41,7 @@ impl Locks {
         Self {
             joining: number("joining").cast_signed(),
             audit: number("audit").cast_signed(),
+            imports: number("imports").cast_signed(),
             outbox: i32::from_le_bytes(outbox),
         }
     }

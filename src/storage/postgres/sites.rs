@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 
 /// Comments go first: whoever changes something of a comment holds its row, so that what they wrote is there when its table's turn comes, and
 /// nobody begins anew.
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 28] = [
     "comment",
     "comment_name",
     "queue",
@@ -39,6 +39,8 @@ const TABLES: [&str; 26] = [
     "model_change",
     "sample",
     "sanction",
+    "imported",
+    "import_file",
 ];
 
 /// Keeps a site from being deleted until the end of this transaction, so that nothing written of it is left behind.

@@ -124,6 +124,8 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         "model_change",
         "sample",
         "campaign_wait",
+        "imported",
+        "import_file",
     ] {
         connection.execute(&format!("DELETE FROM {table} WHERE site = ?1"), [id])?;
     }

@@ -9,7 +9,8 @@ use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{
-    appeals, articles, audit, campaigns, learning, outbox, privacy, queue, reports, rulings, samples, sanctions, start,
+    appeals, articles, audit, campaigns, imports, learning, outbox, privacy, queue, reports, rulings, samples,
+    sanctions, start,
 };
 use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
@@ -166,6 +167,7 @@ pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, 
     appeals::forget(work.connection, row.id)?;
     campaigns::forget(work.connection, row.id)?;
     learning::forget(work, row)?;
+    imports::forget(work.connection, row.id)?;
     for table in [
         "DELETE FROM content WHERE id = ?1",
         "DELETE FROM queue WHERE id = ?1",
@@ -220,7 +222,7 @@ pub(super) fn update_row(
 }
 
 /// A site may be deleted, by a command, while its comments are on their way.
-fn require_site(connection: &Connection, site: SiteId) -> Result<()> {
+pub(super) fn require_site(connection: &Connection, site: SiteId) -> Result<()> {
     let there = connection.prepare_cached("SELECT 1 FROM site WHERE id = ?1")?.exists([site.0])?;
     if there { Ok(()) } else { Err(StoreError::Unavailable("the site is deleted".into())) }
 }

@@ -77,7 +77,7 @@ pub(super) fn forget(work: &Work<'_>, row: &Row) -> Result<()> {
     Ok(())
 }
 
-fn changed(connection: &Connection, site: SiteId) -> Result<()> {
+pub(super) fn changed(connection: &Connection, site: SiteId) -> Result<()> {
     let write = "INSERT INTO learner (site, changes, seen) VALUES (?1, 1, 0) ON CONFLICT (site) DO UPDATE SET changes = changes + 1";
     connection.prepare_cached(write)?.execute([site.0])?;
     Ok(())
@@ -102,8 +102,9 @@ fn ids(connection: &Connection, site: SiteId) -> Result<Vec<i64>> {
 }
 
 fn labels(connection: &Connection, ids: &[i64]) -> Result<Vec<Label>> {
-    let read = "SELECT label.comment, label.revision, ruling.uid, label.spam, label.abuse FROM label JOIN ruling ON ruling.id = label.ruling \
-                WHERE label.id = ?1 AND label.undone_at IS NULL";
+    // Labels of imports come of no ruling.
+    let read = "SELECT label.comment, label.revision, coalesce(ruling.uid, zeroblob(16)), label.spam, label.abuse FROM label \
+                LEFT JOIN ruling ON ruling.id = label.ruling WHERE label.id = ?1 AND label.undone_at IS NULL";
     let mut query = connection.prepare_cached(read)?;
     let mut labels = Vec::with_capacity(ids.len());
     for id in ids {

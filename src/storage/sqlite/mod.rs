@@ -16,6 +16,7 @@ mod audit;
 mod campaigns;
 mod checkpoints;
 mod error;
+mod imports;
 mod index;
 mod intake;
 mod learning;
