@@ -54,6 +54,7 @@ use crate::{app, http};
 
 mod chores;
 mod engine;
+pub mod supervisor;
 
 pub use self::engine::open_store;
 use self::engine::{Among, Engine};
