@@ -60,14 +60,13 @@ pub(super) fn run(arguments: &Arguments, config: &Config, settings: Option<&Path
                 .to_owned()
         )
     );
-    let (to, is_ours) = match &arguments.to {
-        Some(to) => (to.clone(), false),
-        None => {
-            let folder = &config.backup.folder;
-            let nowhere = "say where to, or set backup.folder".to_owned();
-            anyhow::ensure!(!folder.as_os_str().is_empty(), Usage(nowhere));
-            (folder.join(format!("{NAMED}{}", manifest::stamp(now))), true)
-        }
+    let (to, is_ours) = if let Some(to) = &arguments.to {
+        (to.clone(), false)
+    } else {
+        let folder = &config.backup.folder;
+        let nowhere = "say where to, or set backup.folder".to_owned();
+        anyhow::ensure!(!folder.as_os_str().is_empty(), Usage(nowhere));
+        (folder.join(format!("{NAMED}{}", manifest::stamp(now))), true)
     };
     let manifest = make(&to, arguments, config, settings, now)?;
     let removed = if is_ours { expire(config, now, &to)? } else { Vec::new() };

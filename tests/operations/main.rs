@@ -3,4 +3,5 @@
 mod afternoon;
 mod backup;
 mod doctor;
+mod manual;
 mod world;

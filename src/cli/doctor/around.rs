@@ -79,14 +79,9 @@ pub(super) async fn service(config: &Config, findings: &mut Findings) {
     let Ok(listens) = config.server.address() else { return }; // checked before
     let at = reachable(listens);
     let Ok(client) = client() else { return findings.note("service", "could not be asked: no client could be made") };
-    let ready = match client.get(format!("http://{at}/readyz")).send().await {
-        Ok(ready) => ready,
-        Err(_) => {
-            return findings.note(
-                "service",
-                format!("none answers at {at}; `systemctl status doorward` says why, where one should"),
-            );
-        }
+    let Ok(ready) = client.get(format!("http://{at}/readyz")).send().await else {
+        let found = format!("none answers at {at}; `systemctl status doorward` says why, where one should");
+        return findings.note("service", found);
     };
     let (status, said) = (ready.status(), ready.text().await.unwrap_or_default());
     let said: serde_json::Value = serde_json::from_str(&said).unwrap_or_default();
