@@ -65,6 +65,8 @@ pub struct Config {
     pub campaigns: domain::campaign::Config,
     /// `[model]`.
     pub model: Model,
+    /// `[backup]`.
+    pub backup: Backup,
     /// `[signals]`.
     pub signals: domain::signal::Config,
     /// `[policy]`.
@@ -110,6 +112,24 @@ impl Default for Model {
     }
 }
 
+/// `[backup]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Backup {
+    /// Where `doorward backup` puts backups when it is not told where; empty for nowhere.
+    pub folder: PathBuf,
+    /// Days after which it removes the ones that it put there; 0 for never.
+    pub keep_days: u32,
+    /// Hours after which `doorward doctor` finds that the latest one there is old.
+    pub max_age_h: u32,
+}
+
+impl Default for Backup {
+    fn default() -> Self {
+        Self { folder: PathBuf::new(), keep_days: 14, max_age_h: 26 }
+    }
+}
+
 /// Why a configuration was refused. Nothing was opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -149,7 +169,7 @@ pub enum ConfigError {
 /// What settings in the environment start with.
 const PREFIX: &str = "DOORWARD__";
 /// Used when it is there and no file was named.
-const USUAL: &str = "config.toml";
+pub(crate) const USUAL: &str = "config.toml";
 
 impl Config {
     /// Reads `file`, or `config.toml` where there is one, and the environment over it.
@@ -157,9 +177,36 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with file, line and column, or the variable.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Self::read(Self::file(file), &variables(std::env::vars_os())?)
+    }
+
+    /// The file that [`Self::load`] reads, if it reads one.
+    #[must_use]
+    pub fn file(file: Option<&Path>) -> Option<&Path> {
         let usual = Path::new(USUAL);
-        let path = file.or_else(|| usual.is_file().then_some(usual));
-        Self::read(path, &variables(std::env::vars_os())?)
+        file.or_else(|| usual.is_file().then_some(usual))
+    }
+
+    /// The settings of `path` as they would be if it lay at `place`, with the environment over them.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn load_as_if_at(path: &Path, place: &Path) -> Result<Self, ConfigError> {
+        Self::read_as_if_at(Some(path), place, &variables(std::env::vars_os())?)
+    }
+
+    /// Where whoever started this process wants to hear that it is ready (`sd_notify(3)`); `None` when nobody does.
+    #[must_use]
+    pub fn supervisor() -> Option<OsString> {
+        std::env::var_os("NOTIFY_SOCKET").filter(|socket| !socket.is_empty())
+    }
+
+    /// The names of settings that stand in the environment.
+    ///
+    /// # Errors
+    /// `Variable`: one is not UTF-8.
+    pub fn in_environment() -> Result<Vec<String>, ConfigError> {
+        Ok(variables(std::env::vars_os())?.into_iter().map(|(name, _)| name).collect())
     }
 
     /// Reads `path`, with `variables` over it. Paths in the file are relative to the file.
@@ -167,6 +214,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn read(path: Option<&Path>, variables: &[(String, String)]) -> Result<Self, ConfigError> {
+        Self::read_as_if_at(path, path.unwrap_or(Path::new("")), variables)
+    }
+
+    fn read_as_if_at(path: Option<&Path>, place: &Path, variables: &[(String, String)]) -> Result<Self, ConfigError> {
         let mut config = Self::default();
         let mut text = String::new();
         if let Some(path) = path {
@@ -180,8 +231,7 @@ impl Config {
         if !variables.is_empty() {
             config = with_variables(&text, variables)?;
         }
-        let folder = path.and_then(Path::parent).unwrap_or(Path::new(""));
-        config.place_in(folder);
+        config.place_in(place.parent().unwrap_or(Path::new("")));
         config.check()?;
         Ok(config)
     }
@@ -215,6 +265,9 @@ impl Config {
         }
         if let Some(path) = self.database.url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             self.database.url = format!("sqlite:{}", folder.join(path).display());
+        }
+        if !self.backup.folder.as_os_str().is_empty() {
+            self.backup.folder = folder.join(&self.backup.folder);
         }
     }
 

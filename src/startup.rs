@@ -54,6 +54,7 @@ use crate::{app, http};
 
 mod chores;
 mod engine;
+pub mod supervisor;
 
 use self::engine::{Among, Engine};
 pub use self::engine::{open_store, open_store_to_fill};

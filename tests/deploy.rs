@@ -65,6 +65,47 @@ fn the_balancer_asks_every_node_and_the_image_has_what_it_copies() {
 }
 
 #[test]
+fn the_package_has_what_it_names_and_its_units_ask_for_what_the_program_does() {
+    let manifest: toml::Table = toml::from_str(&file("Cargo.toml")).expect("TOML");
+    let package = &manifest["package"]["metadata"]["deb"];
+    for asset in package["assets"].as_array().expect("assets") {
+        let name = asset[0].as_str().expect("a path");
+        let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let path = if name.contains('*') { folder } else { name };
+        // What lies there is made by scripts/package.
+        if !name.starts_with("target/") {
+            assert!(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path).exists(), "{name} is packaged");
+        }
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let settings = folder.path().join("config.toml");
+    std::fs::write(&settings, file("deploy/debian/config.toml")).expect("writable");
+    let config = Config::read(Some(&settings), &[]).expect("the package's settings are understood");
+    for path in [config.database.path().expect("a file"), config.secrets.key_file, config.backup.folder] {
+        assert!(path.starts_with("/var/lib/doorward"), "{}: all else is not written to", path.display());
+    }
+    let hardening = |text: &str| -> BTreeSet<String> {
+        let is_of_it = |line: &&str| {
+            ["Protect", "Private", "Restrict", "SystemCall", "Capability", "NoNew", "Memory", "Lock"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        };
+        text.lines().filter(is_of_it).map(str::to_owned).collect()
+    };
+    let (service, backup) = (file("deploy/systemd/doorward.service"), file("deploy/systemd/doorward-backup.service"));
+    let missing: Vec<String> = hardening(&service).difference(&hardening(&backup)).cloned().collect();
+    assert!(
+        missing.iter().all(|line| line.starts_with("RestrictAddressFamilies") || line.starts_with("RestartPrevent")),
+        "{missing:?}"
+    );
+    assert!(service.contains("\nType=notify\n") && file("src/startup/supervisor.rs").contains("READY=1"));
+    // A signal that nobody listens to would end the service.
+    let listens = file("src/startup.rs").contains("SignalKind::hangup")
+        || file("src/cli/serve.rs").contains("SignalKind::hangup");
+    assert!(!service.contains("ExecReload=") || listens, "SIGHUP ends the program");
+}
+
+#[test]
 fn clients_of_the_containers_cannot_choose_their_address() {
     let (compose, balancer) = (file("compose.yaml"), file("deploy/haproxy.cfg"));
     let lines = |text: &'static str| move |line: &&str| line.trim().starts_with(text);

@@ -1,5 +1,6 @@
 //! Generated pages are what their sources say. `UPDATE_DOCS=1 cargo test --test docs` writes them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use doorward::classifier::Classifier;
@@ -79,6 +80,203 @@ fn messages_that_the_operators_page_quotes_are_printed() {
         }
     }
     assert!(missing.is_empty(), "docs/operations.md quotes what nothing prints:\n{}", missing.join("\n"));
+}
+
+#[test]
+fn command_lines_in_the_documentation_are_understood() {
+    let root = root();
+    let mut wrong = Vec::new();
+    let mut found = 0;
+    for page in markdown_files(&root).into_iter().chain(text_files(&root.join("deploy"))) {
+        let text = std::fs::read_to_string(&page).expect("documentation is readable");
+        for (line, is_mention) in command_lines(&text) {
+            found += 1;
+            if let Err(problem) = understood(&line, is_mention) {
+                wrong.push(format!(
+                    "{}: {}: {problem}",
+                    page.strip_prefix(&root).unwrap_or(&page).display(),
+                    line.join(" ")
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "command lines that the program does not understand:\n{}", wrong.join("\n"));
+    assert!(found > 60, "only {found} were found: nothing was looked at");
+    assert!(understood(&["doorward".to_owned(), "doctro".to_owned()], true).is_err());
+    assert!(understood(&["doorward".to_owned(), "doctor".to_owned(), "--jsn".to_owned()], true).is_err());
+}
+
+/// Command lines of ours: those in blocks are whole, those within a sentence may be a mere mention of a command.
+fn command_lines(text: &str) -> Vec<(Vec<String>, bool)> {
+    let mut all = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            fenced = !fenced;
+            continue;
+        }
+        // In units and in comments of settings files they stand bare.
+        let bare = line.trim_start_matches(['#', ' ']);
+        let is_bare = bare.starts_with("ExecStart=") || bare.starts_with("sudo -u doorward ");
+        let quoted: Vec<&str> = if is_bare {
+            vec![bare]
+        } else if fenced {
+            vec![line]
+        } else {
+            line.split('`').skip(1).step_by(2).collect()
+        };
+        for part in quoted {
+            let part = part.split(" #").next().unwrap_or_default().trim();
+            let part = part.trim_start_matches("sudo -u doorward ").trim_start_matches("ExecStart=/usr/bin/");
+            let words = shell_words(part);
+            let ends = words
+                .iter()
+                .position(|word| matches!(word.as_str(), "|" | ">" | "<" | "&" | "&&" | "\\"))
+                .unwrap_or(words.len());
+            let is_ours = words.first().is_some_and(|word| word == "doorward" || word.ends_with("/doorward"));
+            // `user change|list` names two at once, and `…` leaves out what does not matter.
+            let is_short = words.iter().any(|word| word.contains('…') || word.contains("..."));
+            if is_ours && ends > 1 && !is_short {
+                all.push((words[..ends].to_vec(), !fenced && !is_bare));
+            }
+        }
+    }
+    all
+}
+
+/// Words as a shell takes them apart, as far as the documentation goes.
+fn shell_words(line: &str) -> Vec<String> {
+    let mut words = vec![];
+    let (mut word, mut quote) = (String::new(), None);
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(mark)) if c == mark => quote = None,
+            ('"' | '\'', None) => quote = Some(c),
+            (c, None) if c.is_whitespace() => {
+                words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()))
+            }
+            (c, _) => word.push(c),
+        }
+    }
+    words.extend(Some(word).filter(|word| !word.is_empty()));
+    words
+}
+
+fn understood(line: &[String], is_mention: bool) -> Result<(), String> {
+    use clap::error::ErrorKind::{
+        DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion, InvalidValue, MissingRequiredArgument,
+        MissingSubcommand, ValueValidation,
+    };
+    let alternatives = |word: &String| word.split('|').map(str::to_owned).collect::<Vec<_>>();
+    let mut lines = vec![Vec::new()];
+    for word in line {
+        lines = alternatives(word)
+            .into_iter()
+            .flat_map(|word| lines.iter().map(move |line| [line.clone(), vec![word.clone()]].concat()))
+            .collect();
+    }
+    for line in lines {
+        let Err(error) = doorward::cli::command().try_get_matches_from(&line) else { continue };
+        let is_enough = match error.kind() {
+            DisplayHelp | DisplayVersion => true,
+            MissingRequiredArgument | MissingSubcommand | DisplayHelpOnMissingArgumentOrSubcommand => is_mention,
+            // TIME and the like stand for what a reader puts there.
+            ValueValidation | InvalidValue if is_mention && line.last().is_some_and(|word| word.starts_with("--")) => {
+                true
+            }
+            ValueValidation | InvalidValue => {
+                line.iter().any(|word| word.len() > 1 && word.chars().all(|c| c.is_ascii_uppercase()))
+            }
+            _ => false,
+        };
+        if !is_enough {
+            return Err(error.to_string().lines().next().unwrap_or_default().to_owned());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn metrics_that_are_documented_alerted_on_and_drawn_exist_with_their_labels() {
+    let root = root();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("readable");
+    let kept: BTreeSet<String> = source_files(&root.join("src"))
+        .iter()
+        .filter_map(|file| std::fs::read_to_string(file).ok())
+        .flat_map(|source| {
+            let calls = ["counter!(", "gauge!(", "histogram!("]
+                .map(|call| source.split(call).skip(1).map(str::to_owned).collect::<Vec<_>>());
+            calls.concat()
+        })
+        .filter_map(|call| Some(call.trim_start().strip_prefix('"')?.split('"').next()?.to_owned()))
+        .filter(|name| name.starts_with("doorward_"))
+        .collect();
+    // | `name`, `name` by label, label | what it means |
+    let mut documented: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for page in ["docs/operations.md", "docs/several-nodes.md", "docs/redis.md"] {
+        for line in read(page).lines().filter(|line| line.starts_with("| `doorward_")) {
+            let cell = line.trim_start_matches("| ").split(" | ").next().unwrap_or_default().to_owned();
+            let labels: BTreeSet<String> = cell
+                .split_once(" by ")
+                .map(|(_, labels)| labels.split(", ").map(|label| label.trim().to_owned()).collect())
+                .unwrap_or_default();
+            for name in cell.split('`').skip(1).step_by(2) {
+                documented.insert(name.to_owned(), labels.clone());
+            }
+        }
+    }
+    assert_eq!(
+        documented.keys().cloned().collect::<BTreeSet<_>>(),
+        kept,
+        "what the program counts, and what docs/ say that it counts"
+    );
+    let mut used = BTreeSet::new();
+    for file in ["deploy/prometheus/alerts.yml", "deploy/grafana/doorward.json"] {
+        for (name, labels) in uses(&read(file).replace("\\\"", "\"")) {
+            let ends = ["_bucket", "_sum", "_count"];
+            let name = ends
+                .iter()
+                .find_map(|end| name.strip_suffix(end))
+                .filter(|name| kept.contains(*name))
+                .unwrap_or(&name)
+                .to_owned();
+            let known = documented.get(&name).unwrap_or_else(|| panic!("{file} asks for {name}, which nobody counts"));
+            let unknown: Vec<_> = labels
+                .iter()
+                .filter(|label| !known.contains(*label) && !["job", "instance"].contains(&label.as_str()))
+                .collect();
+            assert!(unknown.is_empty(), "{file}: {name} has no {unknown:?}");
+            used.insert(name);
+        }
+    }
+    assert!(used.len() > 10, "only {used:?} were found");
+}
+
+/// Every metric that a text names, with the labels that are asked of it.
+fn uses(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut all = Vec::new();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    for (at, _) in text.match_indices("doorward_") {
+        if text[..at].ends_with(is_name) {
+            continue;
+        }
+        let name: String = text[at..].chars().take_while(|c| is_name(*c)).collect();
+        let after = &text[at + name.len()..];
+        let asked = after.strip_prefix('{').and_then(|rest| rest.split_once('}')).map_or("", |(asked, _)| asked);
+        let labels =
+            asked.split(',').filter_map(|condition| Some(condition.split(['=', '!']).next()?.trim().to_owned()));
+        all.push((name, labels.filter(|label| !label.is_empty()).collect()));
+    }
+    all
+}
+
+fn text_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the repository is readable") {
+        let path = entry.expect("the repository is readable").path();
+        if path.is_dir() { files.extend(text_files(&path)) } else { files.push(path) }
+    }
+    files
 }
 
 fn signals_page() -> String {

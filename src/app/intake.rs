@@ -417,6 +417,7 @@ impl Intake {
     ) -> Result<Taken, IntakeError> {
         match recording {
             Ok(Recording::New(record)) => {
+                metrics::counter!("doorward_comments_total", "status" => record.status.name()).increment(1);
                 if let Some(news) = &news {
                     self.pages.stored(site.id, news);
                 }

@@ -87,6 +87,20 @@ impl Key {
     }
 }
 
+/// Nobody begins to rotate the key at `path` as long as the answer lives: for whoever copies the key and what is sealed with it.
+///
+/// # Errors
+/// `Rotating`: a rotation is at it.
+pub fn hold(path: &Path) -> Result<Held, SecretError> {
+    Ok(Held { _lock: lock(path)? })
+}
+
+/// See [`hold`].
+#[derive(Debug)]
+pub struct Held {
+    _lock: Option<std::fs::File>,
+}
+
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Sealer([redacted])")

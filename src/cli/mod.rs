@@ -1,18 +1,25 @@
-//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings; `doctor` has its own.
 
 mod audit;
+mod backup;
 mod check_config;
+mod completions;
 mod demo;
+mod doctor;
 mod evaluate;
 mod explain;
 mod export;
 mod import;
 mod import_progress;
+mod machine;
+mod man;
+mod manifest;
 mod migrate;
 mod move_progress;
 mod move_to;
 mod nodes;
 mod outbox;
+mod restore;
 mod secrets;
 mod serve;
 mod site;
@@ -72,12 +79,18 @@ enum Command {
     /// Rotate the key that secrets in the database are encrypted with
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// Look at everything that can be wrong around the service, and say what to do; exit code 1 for warnings, 2 for problems
+    Doctor(doctor::Arguments),
     /// Check the settings without starting anything
     CheckConfig(check_config::Arguments),
     /// Show what would be decided about a comment, and why, without a database
     Explain(explain::Arguments),
     /// Bring the database to this version
     Migrate,
+    /// Copy database, settings, key and model into a new folder, while the service runs
+    Backup(backup::Arguments),
+    /// Check such a copy, and put it where the settings say
+    Restore(restore::Arguments),
     /// List the processes that serve from this database
     Nodes(nodes::Arguments),
     /// Move everything from a SQLite file into an empty PostgreSQL database
@@ -90,6 +103,10 @@ enum Command {
     Train(train::Arguments),
     /// Measure a model on labelled comments
     Evaluate(evaluate::Arguments),
+    /// Write the manual, a page for each command
+    Man(man::Arguments),
+    /// Write what a shell completes commands by
+    Completions(completions::Arguments),
 }
 
 /// Runs the program with the arguments of this process.
@@ -97,7 +114,7 @@ enum Command {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse(); // exits with 2 on wrong usage
     match execute(arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "doorward: {error:#}");
             let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
@@ -106,12 +123,27 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// What the command line understands: for its manual, and for whoever checks that what is written about it is so.
+#[must_use]
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// Something that the person at the command line has to say differently.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
 
-fn execute(arguments: Arguments) -> anyhow::Result<()> {
+fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let path = arguments.config.as_deref();
+    if let Command::Doctor(arguments) = &arguments.command {
+        return block_on(doctor::run(arguments, path))?;
+    }
+    done(arguments).map(|()| ExitCode::SUCCESS)
+}
+
+/// Everything that is done, or is not.
+fn done(arguments: Arguments) -> anyhow::Result<()> {
     let path = arguments.config.as_deref();
     if let Command::Demo(arguments) = arguments.command {
         anyhow::ensure!(path.is_none(), Usage("demo brings its own settings; leave --config away".to_owned()));
@@ -120,6 +152,9 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
     match &arguments.command {
         Command::Train(arguments) => return train::run(arguments),
         Command::Evaluate(arguments) => return evaluate::run(arguments),
+        Command::Man(arguments) => return man::run(arguments),
+        Command::Completions(arguments) => return completions::run(arguments),
+        Command::Restore(arguments) => return restore::run(arguments, path), // there may be no settings yet
         _ => {}
     }
     let config = Config::load(path)?;
@@ -138,7 +173,14 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
         Command::Import(arguments) => block_on(import::run(arguments, &config))?,
         Command::Export(arguments) => block_on(export::run(arguments, &config))?,
-        Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
+        Command::Backup(arguments) => backup::run(&arguments, &config, Config::file(path)),
+        Command::Demo(_)
+        | Command::Train(_)
+        | Command::Evaluate(_)
+        | Command::Restore(_)
+        | Command::Doctor(_)
+        | Command::Man(_)
+        | Command::Completions(_) => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::startup::{self, SystemClock};
+use crate::startup::{self, SystemClock, supervisor};
 use crate::telemetry;
 
 pub(super) fn run(config: Config) -> anyhow::Result<()> {
@@ -12,6 +12,11 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
         let app = startup::assemble(&config, Arc::new(SystemClock)).await?;
         let listener = startup::listen(&config)?;
         tracing::info!(address = %listener.local_addr()?, policy = config.hash(), "ready");
-        app.serve(listener, startup::stop_signal()).await
+        supervisor::say(supervisor::READY);
+        let stop = async {
+            startup::stop_signal().await;
+            supervisor::say(supervisor::STOPPING);
+        };
+        app.serve(listener, stop).await
     })
 }

@@ -44,6 +44,13 @@ struct Run {
     address: Option<IpAddr>,
     length: u32,
     proxied: bool,
+    /// Whether the metrics name it.
+    told: bool,
+}
+
+/// Requests of people in a row that came through a proxy which is not trusted.
+fn untrusted(proxy: IpAddr) -> metrics::Gauge {
+    metrics::gauge!("doorward_untrusted_proxy_requests", "address" => proxy.to_string())
 }
 
 impl Addresses {
@@ -54,11 +61,18 @@ impl Addresses {
         let proxied = request.headers().contains_key("x-forwarded-for") || request.headers().contains_key("forwarded");
         let mut run = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if run.address != Some(peer) || run.proxied != proxied {
-            *run = Run { address: Some(peer), length: 0, proxied };
+            if let Some(before) = run.address.filter(|_| run.told) {
+                untrusted(before).set(0);
+            }
+            *run = Run { address: Some(peer), length: 0, proxied, told: false };
         }
         run.length = run.length.saturating_add(1);
-        let again = run.length % SAID_EVERY == SUSPICIOUS;
-        if again && proxied && !trusted.iter().any(|net| net.contains(&peer)) {
+        let is_strange = proxied && run.length >= SUSPICIOUS && !trusted.iter().any(|net| net.contains(&peer));
+        if is_strange {
+            untrusted(peer).set(run.length);
+            run.told = true;
+        }
+        if is_strange && run.length % SAID_EVERY == SUSPICIOUS {
             tracing::warn!(
                 "the last 100 requests of people came from 1 address, {peer}, which is a proxy: set server.trusted_proxies"
             );

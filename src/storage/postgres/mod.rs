@@ -11,6 +11,7 @@ mod audit;
 mod batch;
 mod bulletin;
 mod campaigns;
+pub mod checkup;
 mod cursor;
 mod db;
 mod deliveries;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is kept for good, and nothing needs Redis to be there: without it each node goes on alone, and catches up by itself.
 
+pub mod checkup;
 mod config;
 mod entry;
 mod follow;

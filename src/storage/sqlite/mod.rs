@@ -15,6 +15,8 @@ mod articles;
 mod audit;
 mod campaigns;
 mod checkpoints;
+pub mod checkup;
+pub mod copy;
 mod error;
 mod imports;
 mod index;

@@ -43,6 +43,9 @@ pub(super) fn open(config: &Config, serving: bool) -> Result<Opened, OpenError> 
     }
     let lock = if serving { Some(lock(&path)?) } else { None };
     let failed = |error| OpenError::of(&path, error);
+    if !path.exists() {
+        make(&path)?;
+    }
     let mut writer = connect(config, &path)?;
     if writer.is_readonly("main").map_err(failed)? {
         return Err(OpenError::ReadOnly(path));
@@ -54,6 +57,26 @@ pub(super) fn open(config: &Config, serving: bool) -> Result<Opened, OpenError> 
         writer.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(failed)?;
     }
     Ok(Opened { path, writer, lock, secret })
+}
+
+/// An empty file for its owner alone, where there is none: what SQLite makes by itself, everybody may read. Files beside it get the same rights.
+/// Another process may have been faster.
+pub(super) fn make(path: &Path) -> Result<(), OpenError> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => match error.kind() {
+            std::io::ErrorKind::AlreadyExists => Ok(()),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                Err(OpenError::ReadOnly(path.to_owned()))
+            }
+            std::io::ErrorKind::StorageFull => Err(OpenError::Full(path.to_owned())),
+            _ => Err(OpenError::Io { path: path.to_owned(), source: error.into() }),
+        },
+    }
 }
 
 /// A file that is there, of this build's schema, opened for reading all of it as it is now.
@@ -120,7 +143,8 @@ pub(super) fn checkpointer(config: &Config, path: &Path) -> Result<Connection, O
     Ok(connection)
 }
 
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// Held by whoever takes comments in; [`OpenError::Served`] when another one does.
+pub(super) fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let io = |source: std::io::Error| match source.kind() {
@@ -175,7 +199,7 @@ fn tune(config: &Config, connection: &Connection, cache_mb: u32) -> rusqlite::Re
 }
 
 /// Refuses files of other programs before anything is written to them.
-fn check_ours(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+pub(super) fn check_ours(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let failed = |error| OpenError::of(path, error);
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
@@ -204,7 +228,7 @@ pub(super) fn schema_known() -> u32 {
 }
 
 /// The version that the file has; `None` when it has none of our making.
-fn schema_version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+pub(super) fn schema_version(connection: &Connection) -> rusqlite::Result<Option<i64>> {
     let history = "SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history'";
     if connection.query_row(history, [], |_| Ok(())).optional()?.is_none() {
         return Ok(None);

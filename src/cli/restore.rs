@@ -1,0 +1,248 @@
+//! `doorward restore`: what [`super::backup`] made, checked whole, and put where the settings say.
+//!
+//! Everything is checked before anything is put in place; the database is put in place last but for its key and settings, each by one rename. What
+//! was there before stays beside it, with `--force`, or nothing is done.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+use super::manifest::{self, Manifest};
+use super::{Usage, say, say_json};
+use crate::app::clock::Clock as _;
+use crate::app::secrets::Sealer;
+use crate::config::{self, Config};
+use crate::startup::SystemClock;
+use crate::storage::sqlite::copy::{self, Depth, Looked};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The backup
+    #[arg(value_name = "FROM")]
+    from: PathBuf,
+    /// Put it in the place of what is there, which stays beside it
+    #[arg(long)]
+    force: bool,
+    /// Only look whether it is whole
+    #[arg(long)]
+    check: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is said at the end.
+#[derive(Serialize)]
+struct Report<'a> {
+    #[serde(flatten)]
+    manifest: &'a Manifest,
+    /// What is in its place now, and where that is.
+    restored: Vec<&'a Path>,
+    /// What was there before.
+    moved_aside: &'a [PathBuf],
+}
+
+/// One file, and where it goes.
+struct Place {
+    name: &'static str,
+    to: PathBuf,
+    mode: u32,
+}
+
+pub(super) fn run(arguments: &Arguments, settings: Option<&Path>) -> anyhow::Result<()> {
+    let from = &arguments.from;
+    let manifest = Manifest::read(from)?;
+    manifest.compare(from)?;
+    if arguments.check {
+        let looked = copy::look(&from.join(manifest::DATABASE), Depth::Whole)?;
+        if manifest.has(manifest::KEY) {
+            opens(&from.join(manifest::KEY), &looked)?;
+        }
+        if arguments.json {
+            return say_json(&Report { manifest: &manifest, restored: Vec::new(), moved_aside: &[] });
+        }
+        return say(format_args!("{} is whole: {} comments, of {}", from.display(), looked.comments, manifest.made_at));
+    }
+    let (config, brings_settings) = configuration(from, &manifest, settings)?;
+    let settings = settings.unwrap_or(Path::new(config::USUAL));
+    anyhow::ensure!(
+        !config.database.is_postgres(),
+        Usage("database.url names a PostgreSQL database; a backup of a file is restored as a file, and then moved: docs/moving.md".to_owned())
+    );
+    let database = config.database.path()?;
+    let folder = manifest::folder_of(&database);
+    anyhow::ensure!(folder.is_dir(), Usage(format!("the folder {} does not exist; make it first", folder.display())));
+    let _nobody_serves = copy::keep_from_serving(&database).context("stop the service first")?;
+    own(&beside(&database, ".lock"), folder);
+    let places = places(&manifest, &config, settings, brings_settings);
+    let occupied = occupied(from, &places)?;
+    if !arguments.force {
+        let there: Vec<String> = occupied.iter().map(|path| path.display().to_string()).collect();
+        anyhow::ensure!(
+            there.is_empty(),
+            Usage(format!(
+                "there already: {}; --force puts the backup in their place, and keeps them beside it",
+                there.join(", ")
+            ))
+        );
+    }
+    let aside = put(from, &manifest, &config, &places, &occupied)?;
+    let restored: Vec<&Path> = places.iter().map(|place| place.to.as_path()).collect();
+    if arguments.json {
+        return say_json(&Report { manifest: &manifest, restored, moved_aside: &aside });
+    }
+    tell(&manifest, &config, settings, brings_settings, &restored, &aside)
+}
+
+/// The settings that say where everything goes: those that are there, or else the backup's own.
+fn configuration(from: &Path, manifest: &Manifest, settings: Option<&Path>) -> anyhow::Result<(Config, bool)> {
+    let place = settings.unwrap_or(Path::new(config::USUAL));
+    if manifest.has(manifest::SETTINGS) && !place.is_file() {
+        return Ok((Config::load_as_if_at(&from.join(manifest::SETTINGS), place)?, true));
+    }
+    Ok((Config::load(settings)?, false))
+}
+
+fn places(manifest: &Manifest, config: &Config, settings: &Path, brings_settings: bool) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut place = |name, to, mode| {
+        if manifest.has(name) {
+            places.push(Place { name, to, mode });
+        }
+    };
+    for (name, path) in manifest::model_files(config) {
+        place(name, path, 0o640);
+    }
+    place(manifest::KEY, config.secrets.key_file.clone(), 0o600);
+    place(manifest::DATABASE, config.database.path().unwrap_or_default(), 0o600);
+    if brings_settings {
+        place(manifest::SETTINGS, settings.to_owned(), 0o640);
+    }
+    places
+}
+
+/// What stands where something else would be put. The same file is not in its own way.
+fn occupied(from: &Path, places: &[Place]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut occupied = Vec::new();
+    for place in places {
+        if place.name == manifest::DATABASE {
+            // The log of a database belongs to it: another database beside it would be taken for damaged, or be.
+            let parts = ["", "-wal", "-shm", "-journal"].map(|end| beside(&place.to, end));
+            occupied.extend(parts.into_iter().filter(|part| part.symlink_metadata().is_ok()));
+        } else if place.to.symlink_metadata().is_ok()
+            && manifest::sum(&place.to)? != manifest::sum(&from.join(place.name))?
+        {
+            occupied.push(place.to.clone());
+        }
+    }
+    Ok(occupied)
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    PathBuf::from(name)
+}
+
+/// Copies everything beside its place, checks the copies, moves what is in the way aside, and the copies into their places.
+fn put(
+    from: &Path,
+    manifest: &Manifest,
+    config: &Config,
+    places: &[Place],
+    occupied: &[PathBuf],
+) -> anyhow::Result<Vec<PathBuf>> {
+    let ready = |place: &Place| beside(&place.to, ".restoring");
+    let copied = places.iter().try_for_each(|place| {
+        let copy = ready(place);
+        let _ = std::fs::remove_file(&copy); // of a restore that was killed: nobody else has such a name
+        manifest::copy_new(&from.join(place.name), &copy, place.mode)?;
+        own(&copy, manifest::folder_of(&place.to));
+        let (_, sum) = manifest::sum(&copy)?;
+        let is_same = manifest.files.iter().any(|kept| kept.name == place.name && kept.sha256 == sum);
+        anyhow::ensure!(is_same, "{} was not written as it was read: look at the disk", copy.display());
+        Ok(())
+    });
+    let checked = copied.and_then(|()| {
+        let database = places.iter().find(|place| place.name == manifest::DATABASE).map(ready);
+        let looked = copy::look(&database.unwrap_or_default(), Depth::Whole)?;
+        let key = places.iter().find(|place| place.name == manifest::KEY).map(ready);
+        match key.or_else(|| Some(config.secrets.key_file.clone()).filter(|key| key.is_file())) {
+            Some(key) => opens(&key, &looked),
+            None => Ok(()), // said at the end
+        }
+    });
+    if let Err(error) = checked {
+        for place in places {
+            let _ = std::fs::remove_file(ready(place));
+        }
+        return Err(error.context("nothing was changed"));
+    }
+    let mut aside = Vec::new();
+    let end = format!(".before-{}", manifest::stamp(SystemClock.now()));
+    for path in occupied {
+        // Of `doorward.db` and `doorward.db-wal`: `doorward.db.before-…` and `doorward.db.before-…-wal`, which is how the one finds the other.
+        let name = path.to_string_lossy().into_owned();
+        let log = ["-wal", "-shm", "-journal"].into_iter().find(|log| name.ends_with(log)).unwrap_or_default();
+        let kept = PathBuf::from(format!("{}{end}{log}", name.strip_suffix(log).unwrap_or(&name)));
+        anyhow::ensure!(kept.symlink_metadata().is_err(), "{} is there already: run the same again", kept.display());
+        std::fs::rename(path, &kept).with_context(|| format!("{} cannot be moved aside", path.display()))?;
+        aside.push(kept);
+    }
+    for place in places {
+        std::fs::rename(ready(place), &place.to)
+            .with_context(|| format!("{} cannot be put in its place: run the same again", place.to.display()))?;
+        manifest::sync_folder(manifest::folder_of(&place.to))?;
+    }
+    Ok(aside)
+}
+
+/// Whether the key in that file opens what is sealed in the database.
+fn opens(key: &Path, looked: &Looked) -> anyhow::Result<()> {
+    let sealer = Sealer::open(key)?;
+    for (site, sealed) in &looked.sealed {
+        sealer
+            .unseal(site, "inbound", sealed)
+            .with_context(|| format!("the key in {} does not open the secrets of site `{site}`", key.display()))?;
+    }
+    Ok(())
+}
+
+/// Gives a file to whom the folder belongs, where whoever runs this may give files away: the service does not run as root.
+fn own(path: &Path, folder: &Path) {
+    #[cfg(unix)]
+    if let Ok(folder) = std::fs::metadata(folder) {
+        use std::os::unix::fs::MetadataExt as _;
+        let _ = std::os::unix::fs::chown(path, Some(folder.uid()), Some(folder.gid()));
+    }
+    #[cfg(not(unix))]
+    let _ = (path, folder);
+}
+
+fn tell(
+    manifest: &Manifest,
+    config: &Config,
+    settings: &Path,
+    brings_settings: bool,
+    restored: &[&Path],
+    aside: &[PathBuf],
+) -> anyhow::Result<()> {
+    say(format_args!("{} comments as they were at {}", manifest.comments, manifest.made_at))?;
+    restored.iter().try_for_each(|path| say(format_args!("  {}", path.display())))?;
+    aside.iter().try_for_each(|path| say(format_args!("what was there before: {}", path.display())))?;
+    if !brings_settings && manifest.has(manifest::SETTINGS) {
+        say(format_args!(
+            "Your settings in {} stay as they are; the backup has its own, to compare.",
+            settings.display()
+        ))?;
+    }
+    if !config.secrets.key_file.is_file() {
+        say(format_args!("Put the key of secrets at {} before anything starts.", config.secrets.key_file.display()))?;
+    }
+    if !manifest.environment.is_empty() {
+        say(format_args!("On its host these stood in the environment: {}.", manifest.environment.join(", ")))?;
+    }
+    say("Whom sites had erased since then is in it again: have them erase those people once more.")?;
+    say("Look with `doorward doctor`, and start the service.")
+}

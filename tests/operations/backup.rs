@@ -1,0 +1,279 @@
+//! Backups that are made while comments come in, and hosts that go on from them.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::world::{Host, comment};
+
+const SETTINGS: &str = "[limits]\nenabled = false\n[database]\nurl = \"sqlite:kept/doorward.db\"\n[secrets]\nkey_file = \"kept/doorward.key\"\n";
+
+/// A host with a site, and its key.
+fn host() -> (Host, String) {
+    let host = Host::with(SETTINGS);
+    std::fs::create_dir(host.path("kept")).expect("a folder");
+    let key = host.site("news");
+    (host, key)
+}
+
+/// A host to which a backup is brought: its folders are there, and nothing else.
+fn empty_host() -> Host {
+    let host = Host::bare();
+    std::fs::create_dir(host.path("kept")).expect("a folder");
+    host
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path of letters")
+}
+
+/// Posts one comment after the other until it is told to stop; what was answered is noted.
+async fn post(
+    client: Client,
+    at: String,
+    key: String,
+    who: usize,
+    stop: Arc<AtomicBool>,
+    answered: Arc<Mutex<BTreeSet<String>>>,
+) {
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            return;
+        }
+        let id = format!("c-{who}-{number}");
+        let answer = client.post(&at).bearer_auth(&key).json(&comment(&id)).send().await.expect("the service answers");
+        assert!(answer.status().is_success(), "{}", answer.status());
+        answered.lock().expect("nobody panicked").insert(id);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_is_left_for_another_by_a_backup_that_was_made_while_comments_came_in() {
+    let (old, key) = host();
+    let service = old.start().await;
+    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(BTreeSet::new())));
+    let posting: Vec<_> = (0..4)
+        .map(|who| {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            tokio::spawn(post(old.client.clone(), service.at("/v1/comments"), key.clone(), who, stop, answered))
+        })
+        .collect();
+    let count = || answered.lock().expect("nobody panicked").len();
+    while count() < 200 {
+        tokio::task::yield_now().await;
+    }
+    // Small as it is, a backup may be done before the next comment is: then another one is made.
+    let mut made = None;
+    for attempt in 0..100 {
+        let backup = old.path(&format!("backup-{attempt}"));
+        let before = answered.lock().expect("nobody panicked").clone();
+        let report = tokio::task::block_in_place(|| old.json(&["backup", text(&backup), "--json"]));
+        if count() > before.len() {
+            made = Some((backup, before, report));
+            break;
+        }
+    }
+    let (backup, before, made) = made.expect("comments came in while one of a hundred backups was made");
+    stop.store(true, Ordering::Relaxed);
+    for posting in posting {
+        posting.await.expect("every comment was taken while the backup was made");
+    }
+    let after = answered.lock().expect("nobody panicked").clone();
+    drop(service); // the old host is gone
+
+    let new = empty_host();
+    let told = new.done(&["restore", text(&backup)]);
+    assert!(told.contains("once more"), "whom to erase again is said: {told}");
+    assert_eq!(std::fs::read_to_string(&new.config).expect("settings came along"), SETTINGS);
+    let service = new.start().await;
+    let stored = new.comments(&service, &key).await;
+    let stored: BTreeSet<String> = stored.into_keys().collect();
+    let lost: Vec<_> = before.difference(&stored).collect();
+    assert!(lost.is_empty(), "answered before the backup, and not in it: {lost:?}");
+    assert!(stored.is_subset(&after), "nothing was invented");
+    assert_eq!(made["comments"], stored.len());
+    // A comment that is in it is known again; one that is not is taken.
+    for (id, status) in [(before.first().expect("some").as_str(), 200), ("new", 201)] {
+        let answer = new.client.post(service.at("/v1/comments")).bearer_auth(&key).json(&comment(id)).send().await;
+        assert_eq!(answer.expect("the service answers").status(), status, "{id}");
+    }
+    let head = made["audit_head"].as_str().expect("the backup names the head of the record");
+    new.done(&["audit", "verify", "--head", head]);
+    // The key came along: secrets can be sealed anew, which opens them first.
+    new.done(&["secrets", "rotate"]);
+}
+
+#[test]
+fn a_backup_is_for_its_owner_alone_and_replaces_nothing() {
+    let (host, _) = host();
+    let backup = host.path("backup");
+    let told = host.done(&["backup", text(&backup)]);
+    assert!(told.contains("doorward.key") && told.contains("only you can read it"), "{told}");
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode(&backup), 0o700);
+    for name in ["doorward.db", "doorward.key", "config.toml"] {
+        assert_eq!(mode(&backup.join(name)), 0o600, "{name}");
+    }
+    assert!(!backup.join("doorward.db-wal").exists());
+    let before = std::fs::read(backup.join("manifest.json")).expect("a manifest");
+    assert!(host.refused(&["backup", text(&backup)], 2).contains("is there already"));
+    assert_eq!(std::fs::read(backup.join("manifest.json")).expect("a manifest"), before);
+    assert!(host.refused(&["backup", text(&host.path("nowhere/x"))], 2).contains("does not exist"));
+    assert!(host.refused(&["backup"], 2).contains("backup.folder"));
+    host.done(&["restore", "--check", text(&backup)]);
+    let unfinished = std::fs::read_dir(host.folder.path()).expect("readable");
+    let hidden =
+        unfinished.filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().starts_with('.')));
+    assert_eq!(hidden.count(), 0);
+}
+
+#[test]
+fn without_its_key_a_backup_says_so_and_a_restore_asks_for_it() {
+    let (host, _) = host();
+    let backup = host.path("backup");
+    let told = host.done(&["backup", "--without-key", text(&backup)]);
+    assert!(told.contains("does not hold the key") && !backup.join("doorward.key").exists(), "{told}");
+    let new = empty_host();
+    let told = new.done(&["restore", text(&backup)]);
+    assert!(told.contains("Put the key of secrets at"), "{told}");
+    // Another key than the one that it was sealed with is found before anything is changed.
+    let other = empty_host();
+    std::fs::write(&other.config, SETTINGS).expect("writable");
+    other.site("blog");
+    std::fs::remove_file(other.path("kept/doorward.db")).expect("removed");
+    let told = other.refused(&["restore", "--force", text(&backup)], 1);
+    assert!(told.contains("does not open the secrets of site `news`"), "{told}");
+    assert!(!other.path("kept/doorward.db").exists());
+}
+
+#[test]
+fn a_backup_that_is_not_whole_is_refused_and_changes_nothing() {
+    let (host, _) = host();
+    let whole = host.path("whole");
+    host.done(&["backup", text(&whole)]);
+    let copied = |name: &str| {
+        let to = host.path(name);
+        std::fs::create_dir(&to).expect("a folder");
+        for entry in std::fs::read_dir(&whole).expect("readable") {
+            let entry = entry.expect("readable");
+            std::fs::copy(entry.path(), to.join(entry.file_name())).expect("copied");
+        }
+        to
+    };
+    let bytes = std::fs::read(whole.join("doorward.db")).expect("readable");
+    let (flipped, cut, missing, bare) = (copied("flipped"), copied("cut"), copied("missing"), copied("bare"));
+    let mut damaged = bytes.clone();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(flipped.join("doorward.db"), damaged).expect("writable");
+    std::fs::write(cut.join("doorward.db"), &bytes[..bytes.len() - 1]).expect("writable");
+    std::fs::remove_file(missing.join("doorward.key")).expect("removed");
+    std::fs::remove_file(bare.join("manifest.json")).expect("removed");
+    let cases = [
+        (flipped, "is not what was backed up"),
+        (cut, "is not what was backed up"),
+        (missing, "cannot be read"),
+        (bare, "is no backup"),
+    ];
+    let new = empty_host();
+    for (backup, expected) in &cases {
+        for arguments in [vec!["restore", text(backup)], vec!["restore", "--check", text(backup)]] {
+            let told = new.refused(&arguments, 1);
+            assert!(told.contains(expected), "{told}");
+        }
+    }
+    // Damaged before it was backed up, or made by a later version: the checksums are right, and what is in it is not.
+    let tamper = |name: &str, statement: &str| {
+        let backup = copied(name);
+        let database = backup.join("doorward.db");
+        let connection = rusqlite::Connection::open(&database).expect("a database");
+        connection.execute_batch(statement).expect("changed");
+        connection.close().expect("closed");
+        let sum = std::process::Command::new("sha256sum").arg(&database).output().expect("sha256sum runs");
+        let sum = String::from_utf8_lossy(&sum.stdout).split(' ').next().unwrap_or_default().to_owned();
+        let mut manifest: Value =
+            serde_json::from_slice(&std::fs::read(backup.join("manifest.json")).expect("readable")).expect("JSON");
+        for kept in manifest["files"].as_array_mut().expect("files") {
+            if kept["name"] == "doorward.db" {
+                kept["sha256"] = json!(sum);
+                kept["bytes"] = json!(std::fs::metadata(&database).expect("there").len());
+            }
+        }
+        std::fs::write(backup.join("manifest.json"), manifest.to_string()).expect("writable");
+        backup
+    };
+    let later = "INSERT INTO refinery_schema_history SELECT 999, name, applied_on, checksum FROM refinery_schema_history LIMIT 1";
+    let dangling = "PRAGMA foreign_keys = OFF; INSERT INTO site_key (hash, site, scopes, created_at) VALUES (zeroblob(32), 99, 'post', 0)";
+    for (name, statement, expected) in [
+        ("later", later, "this build knows"),
+        ("dangling", dangling, "is damaged: a row of site_key belongs to one of site"),
+    ] {
+        let told = new.refused(&["restore", text(&tamper(name, statement))], 1);
+        assert!(told.contains(expected), "{told}");
+    }
+    assert!(!new.config.exists(), "nothing was put in place");
+    let left: Vec<_> =
+        std::fs::read_dir(new.path("kept")).expect("readable").flatten().map(|e| e.file_name()).collect();
+    assert_eq!(left, ["doorward.db.lock"], "nothing was put in place");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restore_does_not_touch_what_is_served_and_keeps_what_it_replaces() {
+    let (host, key) = host();
+    let backup = host.path("backup");
+    host.done(&["backup", text(&backup)]);
+    let mut service = host.start().await;
+    let taken = host.client.post(service.at("/v1/comments")).bearer_auth(&key).json(&comment("late")).send().await;
+    assert_eq!(taken.expect("the service answers").status(), 201);
+    let told = host.refused(&["restore", "--force", text(&backup)], 1);
+    assert!(told.contains("stop the service first"), "{told}");
+    service.stop(); // killed: what was written last is in the log beside the file
+    let told = host.refused(&["restore", text(&backup)], 2);
+    assert!(told.contains("there already") && told.contains("--force"), "{told}");
+    let restored = host.json(&["restore", "--force", "--json", text(&backup)]);
+    let service = host.start().await;
+    assert!(host.comments(&service, &key).await.is_empty(), "the backup is from before the comment");
+    drop(service);
+    // What was there before is whole, log and all.
+    let aside = restored["moved_aside"].as_array().expect("a list");
+    let aside = aside.iter().filter_map(Value::as_str).find(|path| !path.ends_with("-wal") && !path.ends_with("-shm"));
+    let before = rusqlite::Connection::open(aside.expect("the database before")).expect("a database");
+    let comments: u32 = before.query_row("SELECT count(*) FROM comment", [], |row| row.get(0)).expect("readable");
+    assert_eq!(comments, 1);
+}
+
+#[test]
+fn backups_in_their_folder_grow_old_and_the_latest_stays() {
+    let host = Host::with(&format!("{SETTINGS}[backup]\nfolder = \"backups\"\nkeep_days = 14\n"));
+    std::fs::create_dir(host.path("kept")).expect("a folder");
+    std::fs::create_dir(host.path("backups")).expect("a folder");
+    host.site("news");
+    let first = host.json(&["backup", "--json"]);
+    let first = Path::new(first["backup"].as_str().expect("a path")).to_owned();
+    // As if it had been made years ago, and another folder that is none of ours.
+    let old = host.path("backups/doorward-20200101T000000Z");
+    std::fs::rename(&first, &old).expect("renamed");
+    let manifest = std::fs::read_to_string(old.join("manifest.json")).expect("readable");
+    let mut manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+    manifest["made_at"] = json!("2020-01-01T00:00:00Z");
+    std::fs::write(old.join("manifest.json"), manifest.to_string()).expect("writable");
+    std::fs::create_dir(host.path("backups/doorward-mine")).expect("a folder");
+    let second = host.json(&["backup", "--json"]);
+    assert_eq!(second["removed"], json!([text(&old)]));
+    assert!(!old.exists() && host.path("backups/doorward-mine").exists());
+    assert!(Path::new(second["backup"].as_str().expect("a path")).join("manifest.json").exists());
+}
+
+#[test]
+fn for_postgresql_the_way_is_named_and_nothing_is_made() {
+    let host = Host::with("[database]\nurl = \"postgres://ann:hunter2@127.0.0.1:1/doorward\"\n");
+    let backup = host.path("backup");
+    let told = host.refused(&["backup", text(&backup)], 2);
+    assert!(told.contains("pg_dump") && !told.contains("hunter2"), "{told}");
+    assert!(!backup.exists());
+}
