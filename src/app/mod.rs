@@ -6,6 +6,7 @@ pub mod access;
 pub mod admin;
 pub mod appeals;
 pub mod authors;
+pub mod backtest;
 pub mod campaigns;
 pub mod clock;
 pub mod elsewhere;

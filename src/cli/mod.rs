@@ -1,6 +1,8 @@
-//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 a bound of `backtest` is
+//! broken.
 
 mod audit;
+mod backtest;
 mod check_config;
 mod demo;
 mod evaluate;
@@ -79,6 +81,8 @@ enum Command {
     Nodes(nodes::Arguments),
     /// Move everything from a SQLite file into an empty PostgreSQL database
     Move(move_to::Arguments),
+    /// Show what other settings would have made of the comments that were recorded
+    Backtest(backtest::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
     /// Measure a model on labelled comments
@@ -94,7 +98,12 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "doorward: {error:#}");
             let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
-            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let is_broken = error.chain().any(|cause| cause.is::<backtest::Broken>());
+            match (is_usage, is_broken) {
+                (true, _) => ExitCode::from(2),
+                (_, true) => ExitCode::from(3),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -129,6 +138,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Migrate => block_on(migrate::run(&config))?,
         Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
         Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
+        Command::Backtest(arguments) => block_on(backtest::run(arguments, &config))?,
         Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
 }

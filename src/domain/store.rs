@@ -23,6 +23,7 @@ use super::people::{Person, Reach, Role};
 pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, QueueSort};
 use super::readers::{ReaderView, Readers};
 use super::reads::Reads;
+use super::recordings::Recordings;
 use super::sanction::{Effect, Sanction, Sanctions};
 use super::search::Search;
 use super::session::Sessions;
@@ -578,7 +579,19 @@ pub enum CreateError {
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
 pub trait Store:
-    Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Search + Sessions + Nodes + Send + Sync
+    Outbox
+    + Sanctions
+    + Readers
+    + Appeals
+    + Campaigns
+    + Learning
+    + Reads
+    + Recordings
+    + Search
+    + Sessions
+    + Nodes
+    + Send
+    + Sync
 {
     // Comments.
 

@@ -163,9 +163,10 @@ fn prepare(config: &Config, path: &Path, writer: &mut Connection) -> Result<(), 
 fn tune(config: &Config, connection: &Connection, cache_mb: u32) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(u64::from(config.busy_timeout_ms)))?;
     connection.set_prepared_statement_cache_capacity(128);
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let is_kept = config.scratch.is_none();
+    connection.pragma_update(None, "synchronous", if is_kept { "FULL" } else { "OFF" })?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "secure_delete", is_kept)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;
