@@ -149,7 +149,7 @@ pub enum ConfigError {
 /// What settings in the environment start with.
 const PREFIX: &str = "DOORWARD__";
 /// Used when it is there and no file was named.
-const USUAL: &str = "config.toml";
+pub(crate) const USUAL: &str = "config.toml";
 
 impl Config {
     /// Reads `file`, or `config.toml` where there is one, and the environment over it.

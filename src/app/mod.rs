@@ -33,5 +33,6 @@ pub mod sign_in;
 pub mod signature;
 pub mod standing;
 pub mod threads;
+pub mod tune;
 pub mod turns;
 pub mod webhooks_in;

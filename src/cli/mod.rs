@@ -17,6 +17,7 @@ mod serve;
 mod site;
 mod token;
 mod train;
+mod tune;
 mod user;
 
 use std::io::Write as _;
@@ -83,6 +84,8 @@ enum Command {
     Move(move_to::Arguments),
     /// Show what other settings would have made of the comments that were recorded
     Backtest(backtest::Arguments),
+    /// Propose thresholds for a stated aim, from what people decided
+    Tune(tune::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
     /// Measure a model on labelled comments
@@ -139,6 +142,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
         Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
         Command::Backtest(arguments) => block_on(backtest::run(arguments, &config))?,
+        Command::Tune(arguments) => block_on(tune::run(arguments, &config, path))?,
         Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
 }
