@@ -52,10 +52,12 @@ use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
 use crate::{app, http};
 
+mod backtest;
 mod chores;
 mod engine;
 pub mod supervisor;
 
+pub use self::backtest::backtest;
 use self::engine::{Among, Engine};
 pub use self::engine::{open_store, open_store_to_fill};
 
@@ -137,7 +139,11 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let its_store = || Arc::clone(&store);
     let webhooks = config.webhooks.clone();
     let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), config.sanctions.clone());
-    let sanctions = Arc::new(if among.is_some() { sanctions.hearing_of_changes() } else { sanctions });
+    let sanctions = Arc::new(match config.database.scratch {
+        Some(_) => sanctions.unshared(),
+        None if among.is_some() => sanctions.hearing_of_changes(),
+        None => sanctions,
+    });
     let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), config.reports);
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());

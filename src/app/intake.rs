@@ -22,7 +22,7 @@ use crate::domain::known::Known;
 use crate::domain::normalise;
 use crate::domain::people::Reach;
 use crate::domain::readers::ReaderView;
-use crate::domain::sanction::{Judged, pronounce};
+use crate::domain::sanction::{Effect, Judged, pronounce};
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{self, CommentFilter, ListError, NewRecord, PageRequest, Recording, Store, StoreError};
@@ -52,6 +52,19 @@ pub struct Taken {
     pub record: Record,
     /// Whether it was recorded before.
     pub replayed: bool,
+}
+
+/// What was concluded from a comment before.
+#[derive(Debug, Clone)]
+pub struct Given {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it became.
+    pub status: Status,
+    /// Who decided.
+    pub decided_by: DecidedBy,
+    /// What a sanction made of it.
+    pub effect: Option<Effect>,
 }
 
 /// Whose turn it is, where comments have an order: one that comes later sees every one that came before. Given up as soon as the comment is
@@ -229,6 +242,44 @@ impl Intake {
             Ok(taken)
         })
         .await
+    }
+
+    /// Takes a comment, or an edit of one, with what was concluded from it before: it leaves its marks as any other, counts against limits
+    /// without being stopped by them, and is not judged.
+    ///
+    /// # Errors
+    /// `Store(Unavailable)`: perhaps recorded; the same again is safe.
+    pub async fn recall(
+        &self,
+        site: &Arc<Site>,
+        new: NewComment,
+        given: Given,
+        now: Timestamp,
+    ) -> Result<(), IntakeError> {
+        let house = self.settings.current();
+        let comment = read(site, new, &house);
+        let _alone = self.in_flight.alone(site.id, &comment.sent.id).await;
+        let earlier = self.store.comment_find(site.id, &comment.sent.id).await?;
+        if earlier.as_ref().is_some_and(|(_, content)| *content == normalise::content_hash(&comment.sent)) {
+            return Ok(());
+        }
+        drop(self.allowance(site.id, &comment, Route::Comment, &house, now).await); // it came, whatever these limits say of it
+        let known = self.pages.with(site.id, &comment.sent.article, &house).await;
+        let stances = || Stances::of(&comment, known.page.get().map(AsRef::as_ref));
+        self.history.sight_in(&comment.trace, &stances, now).await;
+        let membership = self.history.membership(&comment.trace, now).await;
+        let meaning = house.meaning(&comment.body);
+        let Given { verdict, status, decided_by, effect } = given;
+        let judged = Judged { verdict, decided_by, effect };
+        let new = record(site, &comment, judged, known.news.as_ref(), now);
+        let new = NewRecord { status, membership, ..new };
+        let recording = if earlier.is_some() {
+            let revised = self.store.comment_revise(new).await.transpose();
+            revised.unwrap_or_else(|| Err(StoreError::Unavailable("the site is deleted".into()))).map(Recording::New)
+        } else {
+            self.store.comment_record(new).await
+        };
+        self.conclude(site, &comment, &meaning, known.news, recording, &house).await.map(drop)
     }
 
     /// What the verdict would be. Stores nothing, teaches nothing, counts against its own limit only.

@@ -179,6 +179,12 @@ impl Sanctions {
         Self { remembered_ms: REMEMBERED_TOLD_MS, ..self }
     }
 
+    /// The same where nobody else changes them, so that only changes here are looked for.
+    #[must_use]
+    pub fn unshared(self) -> Self {
+        Self { remembered_ms: i64::MAX, ..self }
+    }
+
     /// What sanctions say about a comment.
     pub async fn sentence(&self, site: SiteId, comment: &Comment, now: Timestamp) -> Known<Option<Sentence>> {
         let in_force = match self.in_force(now).await {

@@ -1,6 +1,7 @@
-//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings; `doctor` has its own.
+//! The command line: one file a command. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 a bound of `backtest` is broken; `doctor` has its own.
 
 mod audit;
+mod backtest;
 mod backup;
 mod check_config;
 mod completions;
@@ -25,6 +26,7 @@ mod serve;
 mod site;
 mod token;
 mod train;
+mod tune;
 mod user;
 
 use std::io::Write as _;
@@ -99,6 +101,10 @@ enum Command {
     Import(import::Arguments),
     /// Write out everything that a site has: articles, and comments with what they are
     Export(export::Arguments),
+    /// Show what other settings would have made of the comments that were recorded
+    Backtest(backtest::Arguments),
+    /// Propose thresholds for a stated aim, from what people decided
+    Tune(tune::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
     /// Measure a model on labelled comments
@@ -118,7 +124,12 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "doorward: {error:#}");
             let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
-            if is_usage { ExitCode::from(2) } else { ExitCode::FAILURE }
+            let is_broken = error.chain().any(|cause| cause.is::<backtest::Broken>());
+            match (is_usage, is_broken) {
+                (true, _) => ExitCode::from(2),
+                (_, true) => ExitCode::from(3),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -174,6 +185,8 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Import(arguments) => block_on(import::run(arguments, &config))?,
         Command::Export(arguments) => block_on(export::run(arguments, &config))?,
         Command::Backup(arguments) => backup::run(&arguments, &config, Config::file(path)),
+        Command::Backtest(arguments) => block_on(backtest::run(arguments, &config))?,
+        Command::Tune(arguments) => block_on(tune::run(arguments, &config, path))?,
         Command::Demo(_)
         | Command::Train(_)
         | Command::Evaluate(_)

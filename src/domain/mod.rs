@@ -33,6 +33,7 @@ pub mod policy;
 pub mod queue;
 pub mod readers;
 pub mod reads;
+pub mod recordings;
 pub mod relevance;
 pub mod sanction;
 pub mod scores;

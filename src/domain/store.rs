@@ -24,6 +24,7 @@ use super::people::{Person, Reach, Role};
 pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, QueueSort};
 use super::readers::{ReaderView, Readers};
 use super::reads::Reads;
+use super::recordings::Recordings;
 use super::sanction::{Effect, Sanction, Sanctions};
 use super::search::Search;
 use super::session::Sessions;
@@ -587,6 +588,7 @@ pub trait Store:
     + Imports
     + Learning
     + Reads
+    + Recordings
     + Search
     + Sessions
     + Nodes

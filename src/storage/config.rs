@@ -28,6 +28,22 @@ pub struct Config {
     pub max_file_mb: u32,
     /// PostgreSQL: days after which comments are dropped, a whole month at a time, with everything that is kept of them; 0 for never.
     pub retain_days: u32,
+    /// No setting: the file is for a replay, and thrown away after it.
+    #[serde(skip)]
+    pub scratch: Option<Scratch>,
+}
+
+/// A SQLite file that is thrown away: nothing in it need survive the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Scratch {
+    /// What sanctions' targets are hashed with: the key of the database whose sanctions are replayed.
+    pub target_key: [u8; 32],
+}
+
+impl std::fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scratch")
+    }
 }
 
 /// What is remembered of the past must not be dropped under it.
@@ -43,6 +59,7 @@ impl Default for Config {
             busy_timeout_ms: 5_000,
             max_file_mb: 0,
             retain_days: 0,
+            scratch: None,
         }
     }
 }
@@ -102,7 +119,7 @@ pub struct BadDatabase(String);
 
 impl std::fmt::Debug for Config {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { url, readers, cache_mb, connections, busy_timeout_ms, max_file_mb, retain_days } = self;
+        let Self { url, readers, cache_mb, connections, busy_timeout_ms, max_file_mb, retain_days, scratch } = self;
         f.debug_struct("Config")
             .field("url", &shown(url))
             .field("readers", readers)
@@ -111,6 +128,7 @@ impl std::fmt::Debug for Config {
             .field("busy_timeout_ms", busy_timeout_ms)
             .field("max_file_mb", max_file_mb)
             .field("retain_days", retain_days)
+            .field("scratch", scratch)
             .finish()
     }
 }

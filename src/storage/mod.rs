@@ -19,4 +19,4 @@ pub mod sqlite;
 mod told;
 mod waiting;
 
-pub use config::Config;
+pub use config::{Config, Scratch};

@@ -6,6 +6,7 @@ mod access;
 mod appeals;
 mod audit;
 mod author_page;
+mod backtest;
 mod bad_input;
 mod batch;
 mod campaign;

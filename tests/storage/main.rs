@@ -22,6 +22,7 @@ mod postgres_months;
 mod postgres_races;
 mod reads;
 mod rechecks;
+mod recordings;
 mod sanctions_reports_appeals;
 mod search;
 mod sessions;

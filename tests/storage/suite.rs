@@ -193,6 +193,9 @@ macro_rules! run_on_each {
             rechecks_lie_within_the_reach,
             undo_of_the_latest_decision_leaves_the_one_before_in_force,
             undo_of_an_earlier_decision_leaves_the_latest_in_force,
+            // recordings.rs
+            recordings_come_in_order_and_page_by_page_from_all_sites,
+            recordings_tell_every_revision_and_everything_that_happened,
             // learning.rs
             decisions_leave_labels_and_taking_them_back_takes_those_along,
             what_was_said_last_of_a_comment_counts_and_of_the_text_it_was_said_of,
@@ -251,6 +254,7 @@ pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::reads::*;
 pub(crate) use crate::rechecks::*;
+pub(crate) use crate::recordings::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
 pub(crate) use crate::search::{
     every_filter_counts_what_a_simple_model_counts, queue_finds_what_is_named_wherever_it_stands,

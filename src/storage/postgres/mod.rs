@@ -30,6 +30,7 @@ mod people;
 mod privacy;
 mod queue;
 mod reads;
+mod recordings;
 mod reports;
 mod rows;
 mod rulings;

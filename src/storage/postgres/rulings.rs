@@ -106,10 +106,16 @@ pub(super) async fn unrule(
 /// Everything that happened to a comment, oldest first.
 pub(super) async fn history(db: &Db, uid: Uuid) -> Result<Vec<Happening>> {
     let Some(row) = rows::by_uid(db, uid).await? else { return Ok(Vec::new()) };
+    let (first, mut later) = try_join(received(db, &row), happenings(db, &row)).await?;
+    later.insert(0, first);
+    Ok(later)
+}
+
+/// Everything that happened to a comment after it arrived, oldest first.
+pub(super) async fn happenings(db: &Db, row: &Row) -> Result<Vec<Happening>> {
     let read = "SELECT h.version, h.at, h.b, r.uid, r.b FROM happening h LEFT JOIN ruling r ON r.uid = h.ruling \
                 WHERE h.site = $1 AND h.comment = $2 ORDER BY h.version";
-    let site = number(row.site);
-    let (first, found) = try_join(received(db, &row), db.query(read, &[&site, &row.uid])).await?;
+    let found = db.query(read, &[&number(row.site), &row.uid]).await?;
     let happening = |row: &Cell| {
         let happened: Happened = codec::decode("a happening", row.cell(2)?)?;
         let text: Option<&[u8]> = row.cell(4)?;
@@ -127,7 +133,7 @@ pub(super) async fn history(db: &Db, uid: Uuid) -> Result<Vec<Happening>> {
             at: Timestamp::from_millis(row.cell(1)?),
         })
     };
-    std::iter::once(Ok(first)).chain(found.iter().map(happening)).collect()
+    found.iter().map(happening).collect()
 }
 
 /// Notes what has just happened to `row`, under the version that it led to.

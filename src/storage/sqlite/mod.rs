@@ -30,6 +30,7 @@ mod privacy;
 mod queue;
 mod readers;
 mod reads;
+mod recordings;
 mod reports;
 mod rows;
 mod rulings;
@@ -102,7 +103,7 @@ impl SqliteStore {
     fn start(config: &Config, serving: bool) -> std::result::Result<Self, OpenError> {
         let opened = open::open(config, serving)?;
         let path = opened.path;
-        let shared = Arc::new(Shared::new(&opened.secret));
+        let shared = Arc::new(Shared::new(&opened.secret).aiming(config.scratch));
         let unusable = |source| OpenError::Unusable { path: path.clone(), source };
         if serving {
             outbox::release_all(&opened.writer).map_err(unusable)?;

@@ -189,9 +189,10 @@ fn tune(config: &Config, connection: &Connection, cache_mb: u32) -> rusqlite::Re
     connection.set_prepared_statement_cache_capacity(128);
     // Or each statement with a bound LIMIT is prepared anew every time that it is asked: SQLite looks at the value to plan by it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    let is_kept = config.scratch.is_none();
+    connection.pragma_update(None, "synchronous", if is_kept { "FULL" } else { "OFF" })?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    connection.pragma_update(None, "secure_delete", true)?;
+    connection.pragma_update(None, "secure_delete", is_kept)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_MAX)?;

@@ -107,10 +107,17 @@ pub(super) fn unrule(
 pub(super) fn history(connection: &Connection, shared: &Shared, uid: Uuid) -> Result<Vec<Happening>> {
     let Some(row) = rows::by_uid(connection, shared, uid)? else { return Ok(Vec::new()) };
     let mut history = vec![received(connection, shared, &row)?];
+    history.append(&mut happenings(connection, row.id)?);
+    Ok(history)
+}
+
+/// Everything that happened to a comment after it arrived, oldest first.
+pub(super) fn happenings(connection: &Connection, comment: u32) -> Result<Vec<Happening>> {
+    let mut history = Vec::new();
     let read = "SELECT h.version, h.at, h.b, r.uid, r.b FROM happening h LEFT JOIN ruling r ON r.id = h.ruling \
                 WHERE h.comment = ?1 ORDER BY h.version";
     let mut query = connection.prepare_cached(read)?;
-    let mut found = query.query([row.id])?;
+    let mut found = query.query([comment])?;
     while let Some(row) = found.next()? {
         let happened: Happened = codec::decode("a happening", &row.get::<_, Vec<u8>>(2)?)?;
         let text: Option<Vec<u8>> = row.get(4)?;

@@ -13,6 +13,7 @@ use super::queue::{HeldWords, Kept};
 use super::uid::Seal;
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, StoreError};
+use crate::storage::Scratch;
 use crate::storage::derived::Derived;
 
 /// See the module.
@@ -74,6 +75,14 @@ impl Shared {
             held_words: Mutex::default(),
             news: News::default(),
         }
+    }
+
+    /// With the key of another database for what sanctions aim at, where this one is a scratch copy of it.
+    pub(super) fn aiming(mut self, scratch: Option<Scratch>) -> Self {
+        if let Some(Scratch { target_key }) = scratch {
+            self.derived.target_key = target_key;
+        }
+        self
     }
 
     /// What is kept of the queue. Whoever takes it must not have read anything in its transaction yet.

@@ -1,0 +1,67 @@
+//! A service of its own for replaying what was recorded: put together as any other, over a file that is thrown away.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use super::assemble;
+use crate::app::backtest::{Ask, Progress, Report, Service, replay};
+use crate::app::clock::Clock;
+use crate::app::learning::Learning;
+use crate::config::Config;
+use crate::domain::store::Store;
+use crate::domain::time::Timestamp;
+use crate::storage::{self, Scratch, redis};
+
+/// A clock that stands still: everything that is replayed brings its own moment.
+struct Still(Timestamp);
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+/// Replays what `source` recorded under `candidate`, in a database of its own in `folder`. With `learned`, sites' own models as they are in force
+/// now take part: they know the decisions that the replay is measured by.
+///
+/// # Errors
+/// A sentence for the operator; `source` is as it was.
+pub async fn backtest(
+    source: &Arc<dyn Store>,
+    candidate: &Config,
+    folder: &Path,
+    learned: bool,
+    ask: Ask,
+    progress: &mut dyn FnMut(Progress),
+) -> anyhow::Result<Report> {
+    let mut config = candidate.clone();
+    config.database = storage::Config {
+        readers: 1,
+        cache_mb: 32,
+        scratch: Some(Scratch { target_key: source.target_key() }),
+        ..storage::Config::sqlite(&folder.join("replay.db"))
+    };
+    config.secrets.key_file = folder.join("replay.key");
+    config.shared = redis::Config::default();
+    config.sources = Vec::new();
+    config.sampling.rate = 0.0;
+    let clock = Arc::new(Still(ask.recalled_since));
+    let app = assemble(&config, clock).await.context("no service could be put together for the replay")?;
+    let state = app.state();
+    if learned {
+        let start = Learning::start(Arc::clone(source), Arc::clone(&state.settings), candidate.learning.clone());
+        start.await.context("what sites taught could not be read")?;
+    }
+    let service = Service {
+        intake: Arc::clone(&state.intake),
+        review: Arc::clone(&state.review),
+        sanctions: Arc::clone(&state.sanctions),
+        campaigns: Arc::clone(&state.campaigns),
+        store: Arc::clone(&state.store),
+    };
+    let report = replay(source, &service, ask, progress).await;
+    app.store().close().await;
+    Ok(report?)
+}

@@ -1,0 +1,468 @@
+//! A backtest says what a service under the candidate would have said: the same comments, decisions and sanctions, at the same moments.
+
+use std::collections::BTreeMap;
+
+use doorward::app::backtest::{Ask, Fate, Report};
+use doorward::app::limits::local::{Key, OnLimit};
+use doorward::config::Config;
+use doorward::domain::campaign::Later;
+use doorward::domain::policy::Moderation;
+use doorward::domain::scores::LogOdds;
+use doorward::domain::store::Store;
+use doorward::domain::time::Timestamp;
+use doorward::startup;
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use crate::helpers::{START_MS, TestApp, doubtful, ordinary, read, talk};
+
+const HEADLINE: &str = "Local Startup Claims Its Battery Charges in Ninety Seconds";
+
+/// What happens, whoever answers.
+enum Step {
+    Later(i64),
+    Comment(&'static str, Value),
+    Edit(Value),
+    /// Comments by id, what people decide, and what the decision is called.
+    Decide(Vec<String>, &'static str, &'static str),
+    Undo(&'static str),
+    /// About the campaign of a comment.
+    DecideCampaign(String, Value, &'static str),
+    Sanction(&'static str, Value),
+    Lift(&'static str, bool),
+}
+
+/// What was said of a revision: fate, and scores by category; none when it was refused.
+type Said = BTreeMap<(String, u32), (Fate, Option<Value>)>;
+
+/// A service that remembers how things are called there.
+struct Played {
+    app: TestApp,
+    other_key: String,
+    said: Said,
+    named: BTreeMap<&'static str, Value>,
+    conflicts: u32,
+}
+
+fn fate(answer: &Value) -> Fate {
+    match answer["verdict"]["action"].as_str().unwrap() {
+        "approve" => Fate::Approve,
+        "hold" => Fate::Hold,
+        "reject" => Fate::Reject,
+        other => panic!("{other}"),
+    }
+}
+
+impl Played {
+    async fn spawn(change: impl FnOnce(&mut Config)) -> Self {
+        let app = TestApp::spawn_with(change).await;
+        let other_key = app.another_site("blog").await;
+        Self { app, other_key, said: Said::new(), named: BTreeMap::new(), conflicts: 0 }
+    }
+
+    /// The comment as it is now; `None` when it was refused.
+    async fn now(&self, id: &str) -> Option<Value> {
+        let key = if id.starts_with("blog") { &self.other_key } else { &self.app.key };
+        let answer = self.app.request(Method::GET, &format!("/v1/comments/{id}"), key).send().await.unwrap();
+        if answer.status() == 404 { None } else { Some(read(answer, &[200]).await) }
+    }
+
+    fn hear(&mut self, id: &str, revision: u32, answer: &Value) {
+        self.said.insert((id.to_owned(), revision), (fate(answer), Some(answer["verdict"]["scores"].clone())));
+    }
+
+    async fn play(&mut self, steps: &[Step]) {
+        for step in steps {
+            self.step(step).await;
+        }
+    }
+
+    async fn step(&mut self, step: &Step) {
+        match step {
+            Step::Later(ms) => self.app.clock.advance_ms(*ms),
+            Step::Comment(site, body) => {
+                let key = if *site == "blog" { self.other_key.clone() } else { self.app.key.clone() };
+                let answer = self.app.request(Method::POST, "/v1/comments", &key).json(body).send().await.unwrap();
+                let id = body["id"].as_str().unwrap();
+                if answer.status() == 429 {
+                    self.said.insert((id.to_owned(), 1), (Fate::Refuse, None));
+                } else {
+                    let answer = read(answer, &[201]).await;
+                    self.hear(id, 1, &answer);
+                }
+            }
+            Step::Edit(body) => {
+                let id = body["id"].as_str().unwrap();
+                let path = format!("/v1/comments/{id}");
+                let answer = self.app.request(Method::PUT, &path, &self.app.key).json(body).send().await.unwrap();
+                let answer = read(answer, &[200]).await;
+                let revision = u32::try_from(answer["revision"].as_u64().unwrap()).unwrap();
+                self.hear(id, revision, &answer);
+            }
+            Step::Decide(ids, action, name) => {
+                let mut items = Vec::new();
+                for id in ids {
+                    if let Some(now) = self.now(id).await {
+                        items.push(json!({"uid": now["uid"], "seen_version": now["version"]}));
+                    }
+                }
+                let ask = json!({"items": items, "action": action, "category": "spam"});
+                let decided = self.app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
+                self.named.insert(name, decided["decision"].clone());
+            }
+            Step::Undo(name) => {
+                let path = format!("/v1/decisions/{}/undo", self.named[name].as_str().unwrap());
+                let answer = self.app.request(Method::POST, &path, &self.app.token).json(&json!({})).send().await;
+                self.conflicts += u32::from(answer.unwrap().status() != 200);
+            }
+            Step::DecideCampaign(member, ask, name) => {
+                let uid = self.now(member).await.unwrap()["uid"].clone();
+                let campaign = self.campaign_of(&uid).await;
+                let mut ask = ask.clone();
+                ask["seen_size"] = campaign["size"].clone();
+                let path = format!("/v1/campaigns/{}/decisions", campaign["id"].as_str().unwrap());
+                let decided = self.app.review(Method::POST, &path, Some(&ask)).await;
+                self.named.insert(name, decided["decision"].clone());
+            }
+            Step::Sanction(name, order) => {
+                let answer =
+                    self.app.request(Method::POST, "/v1/sanctions", &self.app.token).json(order).send().await.unwrap();
+                self.named.insert(name, read(answer, &[201]).await["id"].clone());
+            }
+            Step::Lift(name, undo) => {
+                let path = format!("/v1/sanctions/{}?undo={undo}", self.named[name].as_str().unwrap());
+                self.app.review(Method::DELETE, &path, None).await;
+            }
+        }
+    }
+
+    async fn campaign_of(&self, uid: &Value) -> Value {
+        let campaigns = self.app.review(Method::GET, "/v1/campaigns", None).await;
+        for campaign in campaigns["items"].as_array().unwrap() {
+            let path = format!("/v1/campaigns/{}?limit=500", campaign["id"].as_str().unwrap());
+            let whole = self.app.review(Method::GET, &path, None).await;
+            let members = whole["members"].as_array().unwrap();
+            if members.iter().any(|member| member["comment"]["uid"] == *uid) {
+                return campaign.clone();
+            }
+        }
+        panic!("no campaign of {uid}: {campaigns}");
+    }
+}
+
+/// Under its own page, by its own author.
+fn under(id: &str, body: &str) -> Value {
+    json!({
+        "id": id, "body": body, "author": {"id": format!("u-{id}"), "name": "Ann"},
+        "article": {"id": format!("page-{}", id.len() % 3), "title": "Council debates the harbour bridge", "text": "The council debated the harbour bridge and its traffic on Tuesday.", "section": "city", "lang": "en"},
+    })
+}
+
+fn by(mut comment: Value, author: Value) -> Value {
+    comment["author"] = author;
+    comment
+}
+
+/// Three hundred comments of many kinds, and what people did meanwhile.
+fn story() -> Vec<Step> {
+    use Step::{Comment, Decide, DecideCampaign, Edit, Later, Lift, Sanction, Undo};
+    let mut steps = Vec::new();
+    let author =
+        |name: &str| json!({"id": name, "name": name, "email": format!("{name}@mail.example"), "ip": "203.0.113.7"});
+    let ban = |kind: &str, value: &str, measure: &str| json!({"site": "news", "target": {"kind": kind, "value": value}, "measure": measure, "cause": "advertising"});
+    // Ordinary talk, some of it by people who come again, some in answer to others, some at the same moment.
+    for at in 0..100 {
+        let mut comment = ordinary(&format!("o-{at}"));
+        if at % 3 == 0 {
+            comment = by(comment, author(&format!("regular-{}", at % 4)));
+        }
+        if at % 7 == 5 {
+            comment["parent_id"] = json!(format!("o-{}", at - 3));
+        }
+        if at % 11 == 4 {
+            comment["article"] = json!({"id": "lanes"});
+        }
+        steps.push(Comment("news", comment));
+        steps.push(Later([0, 1, 40_000, 700_000][at % 4]));
+    }
+    // What is held or rejected for what it says, and what people make of it.
+    for at in 0..30 {
+        steps.push(Comment("news", by(doubtful(&format!("d-{at}")), author(&format!("seller-{}", at % 5)))));
+        steps.push(Later(30_000));
+    }
+    let ids = |prefix: &str, of: std::ops::Range<u32>| of.map(|at| format!("{prefix}-{at}")).collect::<Vec<_>>();
+    steps.push(Decide(ids("d", 0..10), "reject", "first"));
+    steps.push(Later(1_000));
+    steps.push(Decide(ids("d", 10..16), "approve", "second"));
+    steps.push(Later(1_000));
+    steps.push(Decide(vec!["o-3".to_owned(), "o-6".to_owned(), "o-9".to_owned()], "reject", "third"));
+    steps.push(Later(60_000));
+    for at in 0..10 {
+        steps.push(Comment("news", by(ordinary(&format!("n-{at}")), author(&format!("seller-{}", at % 5)))));
+        steps.push(Later(50_000));
+    }
+    steps.push(Undo("first"));
+    steps.push(Later(5));
+    steps.push(Undo("third"));
+    steps.push(Later(60_000));
+    for at in 10..20 {
+        steps.push(Comment("news", by(ordinary(&format!("n-{at}")), author(&format!("seller-{}", at % 5)))));
+        steps.push(Later(20_000));
+    }
+    // One story told again and again, on two sites, with links that change.
+    let forms = [
+        HEADLINE.to_owned(),
+        format!("{HEADLINE} http://battery-news.example/story"),
+        format!("\u{1f680} {} \u{1f525}", HEADLINE.to_uppercase()),
+        "Local startup claims its new battery charges in only ninety seconds".to_owned(),
+        format!("{} Read http://battery-news.example/story?id=7 now", talk("filler")),
+    ];
+    for at in 0..25 {
+        let site = if at % 4 == 3 { "blog" } else { "news" };
+        steps.push(Comment(site, under(&format!("{site}-s-{at}"), &forms[at % forms.len()])));
+        steps.push(Later(45_000));
+        if at == 9 {
+            let ask = json!({"action": "reject", "category": "spam"});
+            steps.push(DecideCampaign("news-s-0".to_owned(), ask, "campaign"));
+            steps.push(Later(45_000));
+        }
+    }
+    // The same words by many, links to one place, and mark-up.
+    for at in 0..20 {
+        let body = match at % 4 {
+            0 => format!("{} http://shop.example/{}", talk(&format!("w-{at}")), at % 3),
+            1 => "My cousin was there too and says that it was the best day of the whole summer".to_owned(),
+            2 => format!("<p>{} <a href='https://shop.example/'>here</a></p>", talk(&format!("w-{at}"))),
+            _ => format!("I WANT THIS NOW {}", talk("same")),
+        };
+        let mut comment = under(&format!("w-{at}"), &body);
+        comment["format"] = json!(if at % 4 == 2 { "html" } else { "text" });
+        steps.push(Comment("news", comment));
+        steps.push(Later(15_000));
+    }
+    // One who writes faster than people do, and an address that is refused under narrower limits.
+    for at in 0..15 {
+        steps.push(Comment("news", by(ordinary(&format!("f-{at}")), author("flood"))));
+        steps.push(Later(900));
+    }
+    for at in 0..12 {
+        let from = json!({"name": "nobody", "ip": "198.51.100.9"});
+        steps.push(Comment("news", by(ordinary(&format!("i-{at}")), from)));
+        steps.push(Later(1_200));
+    }
+    steps.push(Decide(ids("i", 0..12), "approve", "perhaps refused"));
+    steps.push(Later(120_000));
+    // Sanctions: a ban that is lifted with what it did, one that stays, and one of a host that makes people look.
+    steps.push(Sanction("ban", ban("author", "regular-0", "ban")));
+    steps.push(Later(10));
+    steps.push(Sanction("host", ban("host", "shop.example", "premoderate")));
+    steps.push(Later(10));
+    for at in 0..16 {
+        let comment = match at % 4 {
+            0 | 1 => by(ordinary(&format!("b-{at}")), author(&format!("regular-{}", at % 2))),
+            2 => under(&format!("b-{at}"), &format!("{} https://shop.example/x", talk(&format!("b-{at}")))),
+            _ => by(doubtful(&format!("b-{at}")), author("regular-0")),
+        };
+        steps.push(Comment("news", comment));
+        steps.push(Later(25_000));
+    }
+    steps.push(Lift("ban", true));
+    steps.push(Later(10));
+    steps.push(Sanction("allow", ban("author", "seller-1", "allow")));
+    steps.push(Later(10));
+    for at in 16..32 {
+        let comment = match at % 4 {
+            0 | 1 => by(ordinary(&format!("b-{at}")), author(&format!("regular-{}", at % 4))),
+            2 => under(&format!("b-{at}"), &format!("{} https://shop.example/y", talk(&format!("b-{at}")))),
+            _ => by(doubtful(&format!("b-{at}")), author("seller-1")),
+        };
+        steps.push(Comment("news", comment));
+        steps.push(Later(25_000));
+    }
+    steps.push(Lift("host", false));
+    steps.push(Later(10));
+    // Edits, one of which comes after a person decided.
+    for at in 0..8 {
+        let mut comment = ordinary(&format!("o-{}", at * 5));
+        comment["body"] = json!(format!("{} buy viagra http://pills.example/", talk(&format!("edit-{at}"))));
+        if at % 2 == 0 {
+            comment["body"] = json!(talk(&format!("edit-{at}")));
+        }
+        if (at * 5) % 3 == 0 {
+            comment = by(comment, author(&format!("regular-{}", (at * 5) % 4)));
+        }
+        steps.push(Edit(comment));
+        steps.push(Later(30_000));
+    }
+    // Days later, much of it once more.
+    steps.push(Later(3 * 86_400_000));
+    for at in 0..40 {
+        let comment = match at % 5 {
+            0 => by(ordinary(&format!("l-{at}")), author(&format!("regular-{}", at % 4))),
+            1 => under(&format!("l-{at}"), &forms[at % forms.len()]),
+            2 => by(doubtful(&format!("l-{at}")), author(&format!("seller-{}", at % 5))),
+            3 => under(
+                &format!("l-{at}"),
+                "My cousin was there too and says that it was the best day of the whole summer",
+            ),
+            _ => ordinary(&format!("l-{at}")),
+        };
+        steps.push(Comment("news", comment));
+        steps.push(Later(200_000));
+        if at % 10 == 7 {
+            let (action, name) = if at == 17 { ("reject", "late no") } else { ("approve", "late yes") };
+            steps.push(Decide(vec![format!("l-{at}"), format!("l-{}", at - 5)], action, name));
+            steps.push(Later(1_000));
+        }
+    }
+    steps
+}
+
+/// As the service was when the comments came.
+fn old(config: &mut Config) {
+    config.learning.enabled = false; // what sites learn, they learn when there is time: a replay cannot know when
+}
+
+/// Changed in every way that makes a difference.
+fn new(config: &mut Config) {
+    old(config);
+    config.policy.spam.hold = doorward::domain::scores::Score::new(0.3).unwrap();
+    config.signals.link_count.max_hosts = 0;
+    config.signals.link_count.weight = LogOdds::of(2.5);
+    config.signals.duplicate_text.elsewhere_weight = LogOdds::of(4.0);
+    config.campaigns.rejected = Later::Reject;
+    config.trust.known_approved = 3;
+    config.trust.known_days = 0;
+    config.moderation.sites.insert(
+        "blog".to_owned(),
+        doorward::app::house::SiteModeration { mode: Some(Moderation::FirstComment), ..Default::default() },
+    );
+    for policy in &mut config.limits.policies {
+        if policy.key == Key::Author && policy.on_limit == OnLimit::Hold {
+            policy.quota = 4.try_into().unwrap();
+        }
+        if policy.name == "per-ip" {
+            policy.quota = 5.try_into().unwrap();
+            policy.on_limit = OnLimit::Refuse;
+        }
+    }
+}
+
+fn candidate(change: impl FnOnce(&mut Config)) -> Config {
+    let mut config = Config::default();
+    change(&mut config);
+    config.check().unwrap();
+    config
+}
+
+fn ask(since: i64, until: Timestamp) -> Ask {
+    let start = Timestamp::from_millis(START_MS);
+    Ask {
+        since: Timestamp::from_millis(since),
+        until,
+        site: None,
+        recalled_since: start,
+        authors_since: start,
+        author_depth: 50,
+        listed: 10_000,
+        console: String::new(),
+    }
+}
+
+async fn backtest(store: &Arc<dyn Store>, candidate: &Config, ask: Ask) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    startup::backtest(store, candidate, folder.path(), false, ask, &mut |_| {}).await.unwrap()
+}
+
+/// As reports write it.
+fn scores(before: &Value, after: &Value) -> Vec<String> {
+    let differ = ["spam", "off-topic", "abuse"].into_iter().filter_map(|category| {
+        let (from, to) = (before[category].as_f64().unwrap(), after[category].as_f64().unwrap());
+        ((from - to).abs() >= 0.000_5).then(|| format!("{category} {from:.3} to {to:.3}"))
+    });
+    differ.collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flips_are_those_of_posting_everything_again_under_the_candidate() {
+    let steps = story();
+    let (mut recorded, mut again) = (Played::spawn(old).await, Played::spawn(new).await);
+    recorded.play(&steps).await;
+    again.play(&steps).await;
+    let until = recorded.app.now();
+    let report = backtest(&recorded.app.store, &candidate(new), ask(START_MS, until)).await;
+
+    assert!(recorded.said.len() > 290, "{} comments", recorded.said.len());
+    let mut expected = BTreeMap::new();
+    for (key, (before, old_scores)) in &recorded.said {
+        let (after, new_scores) = &again.said[key];
+        if before != after {
+            let scores = new_scores.as_ref().map_or_else(Vec::new, |new| scores(old_scores.as_ref().unwrap(), new));
+            expected.insert(key.clone(), (*before, *after, scores));
+        }
+    }
+    let found: BTreeMap<(String, u32), (Fate, Fate, Vec<String>)> = report
+        .flips
+        .listed
+        .iter()
+        .map(|flip| {
+            let is_score =
+                |why: &&String| ["spam 0", "off-topic 0", "abuse 0"].iter().any(|name| why.starts_with(name));
+            let scores = flip.why.iter().filter(is_score).cloned().collect();
+            ((flip.id.clone(), flip.revision), (flip.before, flip.after, scores))
+        })
+        .collect();
+    for (key, expected) in &expected {
+        assert_eq!(found.get(key), Some(expected), "{key:?}");
+    }
+    let unexpected: Vec<_> = found.iter().filter(|(key, _)| !expected.contains_key(*key)).collect();
+    assert!(unexpected.is_empty(), "{unexpected:?}");
+    // The story is worth the trouble: every kind of change is in it.
+    for kind in ["approve to hold", "hold to reject", "approve to refuse"] {
+        assert!(report.flips.kinds.contains_key(kind), "{:?}", report.flips.kinds);
+    }
+    let count = |fate: Fate| u32::try_from(again.said.values().filter(|(said, _)| *said == fate).count()).unwrap();
+    let after = &report.after;
+    let told = [after.approved.n, after.held.n, after.rejected.n, after.refused.n];
+    assert_eq!(told, [Fate::Approve, Fate::Hold, Fate::Reject, Fate::Refuse].map(count));
+    assert_eq!(report.judged as usize, recorded.said.len());
+    assert!(report.decided > 20 && report.recalled == 0, "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_flips_under_the_settings_of_the_time_wherever_judging_begins() {
+    let mut recorded = Played::spawn(old).await;
+    let steps = story();
+    recorded.play(&steps).await;
+    let until = recorded.app.now();
+    let whole = backtest(&recorded.app.store, &candidate(old), ask(START_MS, until)).await;
+    assert_eq!(whole.flips.listed, []);
+    assert_eq!(whole.before, whole.after);
+    // What came before is recalled, not judged: the rest meets the same past.
+    let all: i64 = steps.iter().map(|step| if let Step::Later(ms) = step { *ms } else { 0 }).sum();
+    for part in [1, 2, 3, 5] {
+        let since = START_MS + (all - 3 * 86_400_000) * part / 6;
+        let rest = backtest(&recorded.app.store, &candidate(old), ask(since, until)).await;
+        assert_eq!(rest.flips.listed, [], "from part {part} on");
+        assert!(rest.recalled > 20 && rest.judged >= 40, "{} recalled, {} judged", rest.recalled, rest.judged);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_site_is_told_about_and_what_it_shares_with_others_counts() {
+    let mut recorded = Played::spawn(old).await;
+    recorded.play(&story()).await;
+    let until = recorded.app.now();
+    let all = backtest(&recorded.app.store, &candidate(new), ask(START_MS, until)).await;
+    let wanted = Ask { site: Some("blog".to_owned()), listed: 1, ..ask(START_MS, until) };
+    let blog = backtest(&recorded.app.store, &candidate(new), wanted).await;
+    let of_blog = all.flips.listed.iter().filter(|flip| flip.site == "blog").count();
+    assert!(of_blog > 1 && blog.judged == 6, "{of_blog} of {}", blog.judged);
+    assert_eq!((blog.flips.all.n as usize, blog.flips.listed.len()), (of_blog, 1));
+    let folder = tempfile::tempdir().unwrap();
+    let nowhere = Ask { site: Some("nowhere".to_owned()), ..ask(START_MS, until) };
+    let (settings, mut silent) = (candidate(new), |_| {});
+    let refused = startup::backtest(&recorded.app.store, &settings, folder.path(), false, nowhere, &mut silent);
+    assert!(format!("{:#}", refused.await.unwrap_err()).contains("there is no site `nowhere`"));
+}
