@@ -2,6 +2,7 @@
 
 mod audit;
 mod check_config;
+mod config;
 mod demo;
 mod evaluate;
 mod explain;
@@ -71,6 +72,9 @@ enum Command {
     Secrets(secrets::Command),
     /// Check the settings without starting anything
     CheckConfig(check_config::Arguments),
+    /// List the configurations that services ran under, compare them, and go back to one
+    #[command(subcommand)]
+    Config(config::Command),
     /// Show what would be decided about a comment, and why, without a database
     Explain(explain::Arguments),
     /// Bring the database to this version
@@ -110,14 +114,15 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         anyhow::ensure!(path.is_none(), Usage("demo brings its own settings; leave --config away".to_owned()));
         return demo::run(arguments);
     }
-    match &arguments.command {
-        Command::Train(arguments) => return train::run(arguments),
-        Command::Evaluate(arguments) => return evaluate::run(arguments),
-        _ => {}
-    }
+    let command = match arguments.command {
+        Command::Train(arguments) => return train::run(&arguments),
+        Command::Evaluate(arguments) => return evaluate::run(&arguments),
+        Command::Serve => return serve::run(path),
+        Command::Config(command) => return block_on(config::run(command, path))?,
+        command => command,
+    };
     let config = Config::load(path)?;
-    match arguments.command {
-        Command::Serve => serve::run(config),
+    match command {
         Command::Site(command) => block_on(site::run(command, &config))?,
         Command::User(command) => block_on(user::run(command, &config))?,
         Command::Outbox(command) => block_on(outbox::run(command, &config))?,
@@ -129,7 +134,7 @@ fn execute(arguments: Arguments) -> anyhow::Result<()> {
         Command::Migrate => block_on(migrate::run(&config))?,
         Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
         Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
-        Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
+        Command::Serve | Command::Config(_) | Command::Demo(_) | Command::Train(_) | Command::Evaluate(_) => Ok(()),
     }
 }
 

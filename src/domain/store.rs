@@ -29,6 +29,7 @@ use super::session::Sessions;
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
+use super::versions::Versions;
 
 /// Why the store could not do it. Nothing was changed, except where `Unavailable` says that it cannot know.
 #[derive(Debug, thiserror::Error)]
@@ -578,7 +579,19 @@ pub enum CreateError {
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
 #[async_trait]
 pub trait Store:
-    Outbox + Sanctions + Readers + Appeals + Campaigns + Learning + Reads + Search + Sessions + Nodes + Send + Sync
+    Outbox
+    + Sanctions
+    + Readers
+    + Appeals
+    + Campaigns
+    + Learning
+    + Reads
+    + Search
+    + Sessions
+    + Nodes
+    + Versions
+    + Send
+    + Sync
 {
     // Comments.
 

@@ -41,6 +41,7 @@ mod shared;
 mod sites;
 mod together;
 mod uid;
+mod versions;
 mod work;
 
 use std::sync::Arc;
