@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,6 +40,7 @@ impl Service {
             .env("DOORWARD__SERVER__LISTEN", format!("127.0.0.1:{port}"))
             .env("DOORWARD__RELOAD__POLL_MS", poll_ms.to_string())
             .env("DOORWARD__SAMPLING__RATE", "0.0")
+            .env("NO_COLOR", "1") // or the log cannot be searched
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -249,10 +250,10 @@ async fn under_load_no_request_fails_and_each_answer_names_one_whole_configurati
     let service = Arc::new(Service::start(&lenient, 20).await);
     let first = service.policy("taken-by-the-limits").await;
     let rate = std::env::var("DOORWARD_RELOAD_RATE").map_or(RATE, |rate| rate.parse().expect("comments a second"));
-    let (stop, latest) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(first.clone())));
+    let stop = Arc::new(AtomicBool::new(false));
     let begun = tokio::time::Instant::now();
     let send = |sender: usize| {
-        let (service, stop, latest) = (Arc::clone(&service), Arc::clone(&stop), Arc::clone(&latest));
+        let (service, stop) = (Arc::clone(&service), Arc::clone(&stop));
         tokio::spawn(async move {
             let mut pace = tokio::time::interval(Duration::from_secs_f64(SENDERS as f64 / rate));
             let mut answers = Vec::new();
@@ -265,7 +266,6 @@ async fn under_load_no_request_fails_and_each_answer_names_one_whole_configurati
                 let answer = asked.send().await.expect("it answers");
                 assert_eq!(answer.status(), 201);
                 let answer: Value = answer.json().await.expect("the answer is whole");
-                *latest.lock().unwrap() = answer["verdict"]["policy"].as_str().unwrap().to_owned();
                 answers.push(answer);
             }
             answers
@@ -277,11 +277,15 @@ async fn under_load_no_request_fails_and_each_answer_names_one_whole_configurati
         let beside = service.folder.path().join("config.toml.new");
         std::fs::write(&beside, text).unwrap();
         std::fs::rename(beside, service.file()).unwrap();
-        service.until("comments are judged by it", async || *latest.lock().unwrap() == policy).await;
-        assert_eq!(service.policy(&format!("after-{change}")).await, policy, "and what comes later by none before it");
+        let asked = AtomicUsize::new(0);
+        let judged = async || {
+            let id = format!("change-{change}-{}", asked.fetch_add(1, Ordering::Relaxed));
+            service.policy(&id).await == policy
+        };
+        service.until("comments are judged by it", judged).await;
     }
     stop.store(true, Ordering::Relaxed);
-    let mut count = 0;
+    let (mut count, mut within) = (0, 0);
     for answers in futures_util::future::join_all(senders).await {
         for answer in answers.expect("no request failed") {
             let verdict = &answer["verdict"];
@@ -289,13 +293,18 @@ async fn under_load_no_request_fails_and_each_answer_names_one_whole_configurati
             let (name, prior, weight) = if is_lenient { ("lenient", -9.0, 0.5) } else { ("strict", 9.0, 0.25) };
             assert_eq!(verdict["prior"]["spam"], json!(prior), "{answer}");
             let signals = verdict["signals"].as_array().unwrap();
-            let reached = signals.iter().find(|signal| signal["id"] == "limit-reached").expect("over the limit");
+            let reached = signals.iter().find(|signal| signal["id"] == "limit-reached");
+            count += 1;
+            let Some(reached) = reached else {
+                within += 1;
+                continue;
+            };
             assert_eq!(reached["log_odds"], json!(weight), "{answer}");
             assert!(reached["evidence"].as_str().unwrap().contains(&format!("`{name}`")), "{answer}");
             assert_eq!(answer["status"], "held", "{answer}");
-            count += 1;
         }
     }
+    assert!(within <= CHANGES, "a policy of another name lets its quota of one through, and no more: {within}");
     println!("{count} comments in {:.1} s, {CHANGES} changes", begun.elapsed().as_secs_f64());
     assert!(service.metrics_here().await.contains(&format!("doorward_config_taken_total{{how=\"file\"}} {CHANGES}")));
 }

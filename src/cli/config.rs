@@ -37,7 +37,7 @@ pub(super) enum Command {
     Show {
         /// The version, or the hash that a decision names; its beginning will do
         #[arg(value_name = "HASH")]
-        version: String,
+        hash: String,
     },
     /// Show what changed between two versions
     Diff {
@@ -52,7 +52,7 @@ pub(super) enum Command {
     Rollback {
         /// The version, or the hash that a decision names; its beginning will do
         #[arg(value_name = "HASH")]
-        version: String,
+        hash: String,
     },
 }
 
@@ -74,12 +74,12 @@ pub(super) async fn run(command: Command, file: Option<&Path>) -> anyhow::Result
     let store = startup::open_store(&config).await?;
     let done = match command {
         Command::List { most, json } => list(&*store, &source, most, json).await,
-        Command::Show { version } => find(&*store, &source, &version).await.and_then(|version| show(&version)),
+        Command::Show { hash } => find(&*store, &source, &hash).await.and_then(|version| show(&version)),
         Command::Diff { from, to } => {
             let (from, to) = (find(&*store, &source, &from).await, find(&*store, &source, &to).await);
             from.and_then(|from| diff(&from, &to?))
         }
-        Command::Rollback { version } => roll_back(&*store, &source, &version).await,
+        Command::Rollback { hash } => roll_back(&*store, &source, &hash).await,
     };
     store.close().await;
     done
