@@ -2,6 +2,10 @@
 //!
 //! Every module has its settings beside its code; this is where they come together, and the only place that reads the environment.
 
+mod redact;
+mod source;
+mod taken;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +16,10 @@ use crate::app::house::{ModerationConfig, TrustConfig};
 use crate::app::secrets::Secret;
 use crate::domain::comment::Bounds;
 use crate::{app, domain, http, net, storage, telemetry};
+
+pub use self::redact::{redacted, restored};
+pub use self::source::{Print, Read, Source};
+pub use self::taken::different;
 
 /// Everything that an operator can set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +37,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// `[log]`.
     pub log: telemetry::Config,
+    /// `[reload]`.
+    pub reload: Reload,
     /// `[intake]`.
     pub intake: Bounds,
     /// `[limits]`.
@@ -93,6 +103,33 @@ impl Default for Secrets {
 pub struct Metrics {
     /// With it as bearer, `/metrics` answers from anywhere; without one, only from this machine.
     pub token: Secret,
+}
+
+/// `[reload]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Reload {
+    /// Milliseconds between two looks for changes of this file; what is found twice the same is taken. 0 for none but by SIGHUP.
+    pub poll_ms: u32,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self { poll_ms: 1_000 }
+    }
+}
+
+impl Reload {
+    /// Whether the file can be looked at so often.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    pub fn check(&self) -> Result<(), String> {
+        if matches!(self.poll_ms, 0 | 10..=3_600_000) {
+            return Ok(());
+        }
+        Err("reload.poll_ms: must be 0, or lie within 10 and 3600000".to_owned())
+    }
 }
 
 /// `[model]`.
@@ -177,7 +214,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with file, line and column, or the variable.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Self::read(Self::file(file), &variables(std::env::vars_os())?)
+        Source::of(file)?.read().map(|read| read.config)
     }
 
     /// The file that [`Self::load`] reads, if it reads one.
@@ -192,7 +229,9 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn load_as_if_at(path: &Path, place: &Path) -> Result<Self, ConfigError> {
-        Self::read_as_if_at(Some(path), place, &variables(std::env::vars_os())?)
+        Source::new(Some(place), variables(std::env::vars_os())?)
+            .read_text(&source::text_of(path)?)
+            .map(|read| read.config)
     }
 
     /// Where whoever started this process wants to hear that it is ready (`sd_notify(3)`); `None` when nobody does.
@@ -214,24 +253,25 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn read(path: Option<&Path>, variables: &[(String, String)]) -> Result<Self, ConfigError> {
-        Self::read_as_if_at(path, path.unwrap_or(Path::new("")), variables)
+        match path {
+            Some(_) => Source::new(path, variables.to_vec()).read().map(|read| read.config),
+            None => Self::read_text("", None, variables),
+        }
     }
 
-    fn read_as_if_at(path: Option<&Path>, place: &Path, variables: &[(String, String)]) -> Result<Self, ConfigError> {
-        let mut config = Self::default();
-        let mut text = String::new();
-        if let Some(path) = path {
-            let read = |error: std::io::Error| ConfigError::Read {
-                path: path.display().to_string(),
-                problem: error.to_string(),
-            };
-            text = std::fs::read_to_string(path).map_err(read)?;
-            config = Self::parse(&text, &path.display().to_string())?;
+    /// The same of what the file at `path` says, or would say.
+    fn read_text(text: &str, path: Option<&Path>, variables: &[(String, String)]) -> Result<Self, ConfigError> {
+        let name = path.map(|path| path.display().to_string()).unwrap_or_default();
+        let mut config = Self::parse(text, &name)?;
+        if let Some((at, setting)) = redact::first_redacted(text) {
+            let problem =
+                format!("{setting}: {} stands where a secret is not shown; write the secret itself", redact::REDACTED);
+            return Err(at_line(text, &name, at, problem));
         }
         if !variables.is_empty() {
-            config = with_variables(&text, variables)?;
+            config = with_variables(text, variables)?;
         }
-        config.place_in(place.parent().unwrap_or(Path::new("")));
+        config.place_in(path.and_then(Path::parent).unwrap_or(Path::new("")));
         config.check()?;
         Ok(config)
     }
@@ -242,15 +282,7 @@ impl Config {
     /// `Line`.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start).min(text.len());
-            let before = text.get(..at).unwrap_or_default();
-            let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-            ConfigError::Line {
-                path: name.to_owned(),
-                line: before.matches('\n').count() + 1,
-                column: before[line_start..].chars().count() + 1,
-                problem: with_nearest(error.message()),
-            }
+            at_line(text, name, error.span().map_or(0, |span| span.start), with_nearest(error.message()))
         })
     }
 
@@ -269,6 +301,14 @@ impl Config {
         if !self.backup.folder.as_os_str().is_empty() {
             self.backup.folder = folder.join(&self.backup.folder);
         }
+    }
+
+    /// Files that it names and whose content is a part of it, such as lists of words: what changes in them is taken as what changes in the
+    /// settings file is, and kept with it.
+    #[must_use]
+    #[expect(clippy::unused_self, clippy::missing_const_for_fn, reason = "no setting names such a file yet")]
+    pub fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// Whether everything in it can work together. What needs files (model, database) is checked when they are opened.
@@ -292,6 +332,7 @@ impl Config {
         self.shared.check().map_err(|error| value(&error))?;
         self.server.check().map_err(|error| value(&error))?;
         self.log.filter().map_err(|error| value(&error))?;
+        self.reload.check().map_err(|error| value(&error))?;
         self.privacy.check().map_err(|error| value(&error))?;
         self.campaigns.check(self.history.window_days).map_err(|error| value(&error))?;
         self.learning.check().map_err(|error| value(&error))?;
@@ -328,6 +369,18 @@ impl Config {
     /// It cannot be written as TOML, which no configuration that was read makes happen.
     pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
         toml::to_string_pretty(self)
+    }
+}
+
+/// What is wrong at a byte of a file's text.
+fn at_line(text: &str, path: &str, at: usize, problem: String) -> ConfigError {
+    let before = text.get(..at.min(text.len())).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    ConfigError::Line {
+        path: path.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        problem,
     }
 }
 

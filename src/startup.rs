@@ -15,9 +15,8 @@ use crate::app::events::Events;
 use crate::app::house::{House, Settings};
 use crate::app::intake::Intake;
 use crate::app::learning::Learning;
-use crate::app::limits::Limiter;
-use crate::app::limits::local::LocalLimiter;
-use crate::app::limits::shared::SharedLimiter;
+use crate::app::limits::{InForce, Limiter, Unlimited};
+use crate::app::live::Live;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
@@ -32,7 +31,6 @@ use crate::app::standing::Listeners;
 use crate::app::threads::Threads;
 use crate::app::turns::Turns;
 use crate::app::webhooks_in::WebhooksIn;
-use crate::app::webhooks_in::source::Source;
 use crate::classifier::Classifier;
 use crate::config::Config;
 use crate::domain::embedding::Embedding;
@@ -44,7 +42,6 @@ use crate::domain::shared::Shared;
 use crate::domain::signal::{LIST, Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
-use crate::net::post::HttpPost;
 use crate::storage;
 use crate::storage::memory::history::MemoryHistory;
 use crate::storage::redis::Redis;
@@ -55,11 +52,13 @@ use crate::{app, http};
 mod backtest;
 mod chores;
 mod engine;
+mod reload;
 pub mod supervisor;
 
 pub use self::backtest::backtest;
 use self::engine::{Among, Engine};
 pub use self::engine::{open_store, open_store_to_fill};
+use self::reload::{Follower, Limits, Lives, Running};
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy)]
@@ -93,6 +92,9 @@ pub struct App {
     /// This node among others.
     among: Option<Among>,
     shared: Option<Arc<Redis>>,
+    /// What can change, until somebody follows the settings file.
+    running: Option<Running>,
+    follower: Option<Follower>,
 }
 
 /// Opens the store, loads the model, reads the history, and joins the layers.
@@ -101,7 +103,8 @@ pub struct App {
 /// A sentence for the operator; nothing was opened to the outside.
 pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<App> {
     let metrics = telemetry::start_metrics();
-    let house = house(config)?;
+    let mut house = house(config)?;
+    let lives = Lives::of(config)?;
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let engine = Engine::open(config, &clock).await?;
     engine.check_key(&sealer).await?;
@@ -121,10 +124,14 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let mut seed = [0; 8];
     getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
     let seed = u64::from_le_bytes(seed);
-    let limits = limiter(&config.limits, seed, shared.as_deref())?;
-    let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), config.console.clone(), seed)?;
-    let sign_in = sign_in.limited_by(limiter(&sign_in::limits(), seed, shared.as_deref())?);
+    let limits = Limits::new(&config.limits, seed, shared.as_deref())?;
+    house.limits = limits.counting();
+    let running = Running { started: config.clone(), config: config.clone(), limits, lives };
+    let lives = &running.lives;
+    let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), lives.console.clone(), seed)?;
+    let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref())?.counting());
     let settings = Arc::new(Settings::new(house));
+    let limits: Arc<dyn Limiter> = Arc::new(InForce(Arc::clone(&settings)));
     let history: Arc<dyn History> = match &shared {
         Some(shared) => {
             let clock = Arc::clone(&clock);
@@ -132,46 +139,40 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         }
         None => history,
     };
-    let (events, threads) = watchers(&store, among.as_ref(), config)?;
+    let (events, threads) = watchers(&store, among.as_ref(), &lives.events)?;
     let its_threads = Arc::clone(&threads);
     let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
     let its_listeners = listeners.clone();
     let its_store = || Arc::clone(&store);
-    let webhooks = config.webhooks.clone();
-    let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), config.sanctions.clone());
+    let webhooks = lives.webhooks.clone();
+    let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), lives.sanctions.clone());
     let sanctions = Arc::new(match config.database.scratch {
         Some(_) => sanctions.unshared(),
         None if among.is_some() => sanctions.hearing_of_changes(),
         None => sanctions,
     });
-    let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), config.reports);
+    let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), lives.reports.clone());
     let limited = Arc::clone(&limits);
-    let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), config.appeals.clone());
-    let authors = Authors::new(its_store(), listeners.clone(), config.privacy.clone());
+    let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), lives.appeals.clone());
+    let authors = Authors::new(its_store(), listeners.clone(), lives.privacy.clone());
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
-    let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), Arc::clone(&limits));
+    let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
     let review = Review::new(its_store(), listeners, webhooks.clone());
-    let intake = Intake::new(
-        Arc::clone(&settings),
-        Arc::clone(&store),
-        its_listeners,
-        limits,
-        Arc::clone(&sanctions),
-        PAGE_BYTES,
-    );
-    let intake = intake.telling_first_verdicts(webhooks.first_verdict).sampling(Sampler::new(config.sampling.clone()));
+    let intake =
+        Intake::new(Arc::clone(&settings), Arc::clone(&store), its_listeners, Arc::clone(&sanctions), PAGE_BYTES);
+    let intake = intake.telling(webhooks.clone()).sampling(Sampler::new(lives.sampling.clone()));
     let intake = Arc::new(intake);
-    let learning = Learning::start(its_store(), Arc::clone(&settings), config.learning.clone());
+    let learning = Learning::start(its_store(), Arc::clone(&settings), lives.learning.clone());
     let learning = Arc::new(learning.await.context("what sites taught could not be read")?);
     let webhooks_in = WebhooksIn::new(
-        config.webhooks_in.clone(),
-        Source::all(&config.sources)?,
+        lives.webhooks_in.clone(),
+        lives.senders.clone(),
         Arc::clone(&intake),
         Arc::clone(&settings),
         Arc::clone(&store),
         sealer.clone(),
     );
-    let post = Arc::new(HttpPost::new(&webhooks)?);
+    let post = Arc::new(lives.post.clone());
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
@@ -198,33 +199,37 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
         settings,
         clock,
         metrics,
-        metrics_token: config.metrics.token.expose().map(str::to_owned),
+        metrics_token: lives.metrics_token.clone(),
+        reload: Arc::default(),
         config: config.server.clone(),
+        server: lives.server.clone(),
     };
-    Ok(App { state: Arc::new(state), store, deliverer, threads: its_threads, turns, among, shared })
+    Ok(App {
+        state: Arc::new(state),
+        store,
+        deliverer,
+        threads: its_threads,
+        turns,
+        among,
+        shared,
+        running: Some(running),
+        follower: None,
+    })
 }
 
 /// What tells people, and later comments, what happened; with other nodes around, them, too.
 fn watchers(
     store: &Arc<dyn Store>,
     among: Option<&Among>,
-    config: &Config,
+    settings: &Live<app::events::Config>,
 ) -> anyhow::Result<(Arc<Events>, Arc<Threads>)> {
-    let events = Events::new(Arc::clone(store), config.events.clone(), epoch()?);
+    let events = Events::new(Arc::clone(store), settings.clone(), epoch()?);
     let threads = Threads::new(Arc::clone(store));
     Ok(match among {
         Some(Among { bulletin, .. }) => {
             (Arc::new(events.telling(Arc::clone(bulletin))), Arc::new(threads.telling(Arc::clone(bulletin))))
         }
         None => (Arc::new(events), Arc::new(threads)),
-    })
-}
-
-/// Limits over all nodes where there are several, or in process.
-fn limiter(config: &app::limits::local::Config, seed: u64, shared: Option<&Redis>) -> anyhow::Result<Arc<dyn Limiter>> {
-    Ok(match shared {
-        Some(shared) => Arc::new(SharedLimiter::new(config, seed, shared.tally())?),
-        None => Arc::new(LocalLimiter::new(config, seed)?),
     })
 }
 
@@ -244,11 +249,6 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
     let embedding = Arc::new(embedding(config)?);
     let weights = Arc::new(weights(config)?);
     weights.check(embedding.version()).context("relevance.json does not belong to words.bin")?;
-    let resources = Resources {
-        background: Arc::clone(&background),
-        embedding: Arc::clone(&embedding),
-        weights: Arc::clone(&weights),
-    };
     let classifier = match (config.model.enabled, config.model.file.as_os_str().is_empty()) {
         (false, _) => None,
         (true, true) => Some(Classifier::shipped().context("the shipped model cannot be used")?),
@@ -259,16 +259,53 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
             Some(Classifier::load(&bytes).with_context(|| format!("model.file {path} cannot be used"))?)
         }
     };
+    let measures = Measures { background, embedding, weights };
+    furnished(config, measures, classifier.map(Arc::new), Arc::new(Unlimited))
+}
+
+/// The same with another configuration over the model that an earlier house has, counted by `limits`.
+///
+/// # Errors
+/// A setting cannot be used.
+fn house_over(config: &Config, earlier: &House, limits: Arc<dyn Limiter>) -> anyhow::Result<House> {
+    let measures = Measures {
+        background: Arc::clone(&earlier.background),
+        embedding: Arc::clone(&earlier.embedding),
+        weights: Arc::clone(&earlier.weights),
+    };
+    furnished(config, measures, earlier.classifier.clone(), limits)
+}
+
+/// What relevance is measured with.
+struct Measures {
+    background: Arc<Background>,
+    embedding: Arc<Embedding>,
+    weights: Arc<Weights>,
+}
+
+fn furnished(
+    config: &Config,
+    measures: Measures,
+    classifier: Option<Arc<Classifier>>,
+    limits: Arc<dyn Limiter>,
+) -> anyhow::Result<House> {
+    let Measures { background, embedding, weights } = measures;
+    let resources = Resources {
+        background: Arc::clone(&background),
+        embedding: Arc::clone(&embedding),
+        weights: Arc::clone(&weights),
+    };
     let ids: Vec<&str> = LIST.iter().map(|meta| meta.id).collect();
     Ok(House {
         bounds: config.intake.clone(),
         signals: Arc::new(Signals::new(&config.signals, &resources)?),
-        classifier: classifier.map(Arc::new),
+        classifier,
         learned: Arc::default(),
         policy: Policy::new(config.policy.clone(), &ids)?,
         rejected_campaigns: config.campaigns.rejected,
         moderation: config.moderation.clone(),
         trust: config.trust.clone(),
+        limits,
         background,
         embedding,
         weights,
@@ -367,10 +404,10 @@ impl App {
     ///
     /// # Errors
     /// The server failed.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    pub async fn serve(mut self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
         let events = Arc::clone(&self.state.events);
-        let mut chores = chores::start(&self);
+        let mut chores = chores::start(&mut self);
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
         let mut running = std::pin::pin!(server);

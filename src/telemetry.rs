@@ -1,11 +1,14 @@
 //! Logs and metrics. No personal data in either: no bodies, names, addresses, keys or query strings.
 
 use std::convert::Infallible;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::{Deserialize, Serialize};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,12 +52,31 @@ impl Config {
 /// # Errors
 /// `level` is no filter.
 pub fn start_log(config: &Config) -> anyhow::Result<()> {
-    let builder = tracing_subscriber::fmt().with_env_filter(config.filter()?).with_writer(std::io::stderr);
-    // The first one wins: tests start many services in one process.
-    let _ = match config.format {
-        Format::Text => builder.try_init(),
-        Format::Json => builder.json().try_init(),
+    let (filter, handle) = reload::Layer::new(config.filter()?);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.format {
+        Format::Text => lines.boxed(),
+        Format::Json => lines.json().boxed(),
     };
+    // The first one wins: tests start many services in one process.
+    if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+    }
+    Ok(())
+}
+
+/// What the log of this process is filtered by.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Logs from another level on, where [`start_log`] began.
+///
+/// # Errors
+/// `level` is no filter; nothing changed.
+pub fn set_level(config: &Config) -> anyhow::Result<()> {
+    let filter = config.filter()?;
+    if let Some(handle) = FILTER.get() {
+        handle.reload(filter)?;
+    }
     Ok(())
 }
 

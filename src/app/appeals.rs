@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::in_flight::to_its_end;
 use super::limits::{Limiter, RateLimited, Route, Subject, Tier};
+use super::live::Live;
 use super::outbox;
 use super::standing::Listeners;
 use crate::domain::appeal::{AnswerError, Appeal, AppealAnswer, AppealState, Opened};
@@ -67,8 +68,8 @@ pub struct Appeals {
     store: Arc<dyn Store>,
     listeners: Listeners,
     limits: Arc<dyn Limiter>,
-    webhooks: outbox::Config,
-    config: Config,
+    webhooks: Live<outbox::Config>,
+    config: Live<Config>,
 }
 
 impl Appeals {
@@ -78,10 +79,10 @@ impl Appeals {
         store: Arc<dyn Store>,
         listeners: Listeners,
         limits: Arc<dyn Limiter>,
-        webhooks: outbox::Config,
-        config: Config,
+        webhooks: impl Into<Live<outbox::Config>>,
+        config: impl Into<Live<Config>>,
     ) -> Self {
-        Self { store, listeners, limits, webhooks, config }
+        Self { store, listeners, limits, webhooks: webhooks.into(), config: config.into() }
     }
 
     /// Opens an appeal against the rejection in force; whether it is new.
@@ -147,7 +148,7 @@ impl Appeals {
         if appeal.state != AppealState::Open {
             return Err(ReplyError::NotOpen(Box::new(appeal)));
         }
-        if self.config.another_person && rejected_by(&appeal, &by.email) {
+        if self.config.get().another_person && rejected_by(&appeal, &by.email) {
             return Err(ReplyError::OwnDecision);
         }
         let given = AppealAnswer {
@@ -157,7 +158,7 @@ impl Appeals {
             by: Actor::Person(by.email.clone()),
             reach: by.reach.clone(),
             at: now,
-            tell_at: self.webhooks.tell_at(now),
+            tell_at: self.webhooks.get().tell_at(now),
         };
         let (this, email) = (Arc::clone(self), by.email.clone());
         let answered = to_its_end(async move {

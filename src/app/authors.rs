@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::in_flight::to_its_end;
+use crate::app::live::Live;
 use crate::app::standing::Listeners;
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
@@ -74,14 +75,14 @@ pub struct Export {
 pub struct Authors {
     store: Arc<dyn Store>,
     listeners: Listeners,
-    config: Config,
+    config: Live<Config>,
 }
 
 impl Authors {
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, listeners: Listeners, config: Config) -> Self {
-        Self { store, listeners, config }
+    pub fn new(store: Arc<dyn Store>, listeners: Listeners, config: impl Into<Live<Config>>) -> Self {
+        Self { store, listeners, config: config.into() }
     }
 
     /// Everything that is kept of an author, page by page. Each page is on record, without the author's name: whoever comes with a cursor from
@@ -134,12 +135,13 @@ impl Authors {
     /// The store failed; what was replaced stays so, and the next call goes on.
     pub async fn hash_addresses(&self, now: Timestamp) -> Result<Hashed> {
         let mut all = Hashed::default();
-        if self.config.hash_addresses_after_days == 0 {
+        let config = self.config.get();
+        if config.hash_addresses_after_days == 0 {
             return Ok(all);
         }
-        let before = now.plus_millis(-i64::from(self.config.hash_addresses_after_days) * 86_400_000);
+        let before = now.plus_millis(-i64::from(config.hash_addresses_after_days) * 86_400_000);
         loop {
-            let some = self.store.addresses_hash(before, BATCH, self.config.hash_key_days, now).await?;
+            let some = self.store.addresses_hash(before, BATCH, config.hash_key_days, now).await?;
             all.looked_at += some.looked_at;
             all.replaced += some.replaced;
             if some.looked_at == 0 {

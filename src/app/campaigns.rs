@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::app::events::{CampaignChange, Events};
 use crate::app::in_flight::to_its_end;
+use crate::app::live::Live;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
 use crate::domain::campaign::{
@@ -76,14 +77,14 @@ pub struct Shown {
 pub struct Campaigns {
     store: Arc<dyn Store>,
     listeners: Listeners,
-    webhooks: outbox::Config,
+    webhooks: Live<outbox::Config>,
 }
 
 impl Campaigns {
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, listeners: Listeners, webhooks: outbox::Config) -> Self {
-        Self { store, listeners, webhooks }
+    pub fn new(store: Arc<dyn Store>, listeners: Listeners, webhooks: impl Into<Live<outbox::Config>>) -> Self {
+        Self { store, listeners, webhooks: webhooks.into() }
     }
 
     /// Campaigns within a person's reach, latest first.
@@ -140,7 +141,7 @@ impl Campaigns {
         }
         let rule_until = ask.rule(now)?;
         let Ask { seen_size, future, except, action, category, reason, note, .. } = ask;
-        let (reach, tell_at) = (by.reach.clone(), self.webhooks.tell_at(now));
+        let (reach, tell_at) = (by.reach.clone(), self.webhooks.get().tell_at(now));
         let actor = Actor::Person(by.email.clone());
         let ruling = CampaignRuling {
             campaign,

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::app::live::Live;
 use crate::domain::appeal::AppealState;
 use crate::domain::campaign::CampaignState;
 use crate::domain::decision::{Action, DecidedBy, Record, Status};
@@ -202,7 +203,7 @@ pub struct TooManyStreams;
 /// See the module.
 pub struct Events {
     store: Arc<dyn Store>,
-    config: Config,
+    config: Live<Config>,
     /// Another in every process, so that numbers of another are not taken for ours.
     epoch: u64,
     state: Mutex<State>,
@@ -235,7 +236,8 @@ struct Slot {
 impl Events {
     /// With nothing kept. `epoch` should be random.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, config: Config, epoch: u64) -> Self {
+    pub fn new(store: Arc<dyn Store>, config: impl Into<Live<Config>>, epoch: u64) -> Self {
+        let config = config.into();
         Self { store, config, epoch, state: Mutex::default(), wake: watch::Sender::new(()), bulletin: None }
     }
 
@@ -247,8 +249,8 @@ impl Events {
 
     /// Seconds between two signs of life on a quiet stream.
     #[must_use]
-    pub const fn keep_alive_s(&self) -> u32 {
-        self.config.keep_alive_s
+    pub fn keep_alive_s(&self) -> u32 {
+        self.config.get().keep_alive_s
     }
 
     /// Opens a stream for a person, after the event of that name (`Last-Event-ID`), or from now on.
@@ -293,15 +295,15 @@ impl Events {
         {
             slot.ended = Some("you opened more streams than one person may have");
         }
-        if open(state) >= self.config.max_streams {
+        if open(state) >= self.config.get().max_streams {
             // A reader that is there takes a sign of life at least every `keep_alive_s`.
-            let stale = i64::from(self.config.keep_alive_s) * 3_000;
+            let stale = i64::from(self.config.get().keep_alive_s) * 3_000;
             for slot in state.streams.values_mut().filter(|slot| slot.taken_at.plus_millis(stale) < now) {
                 slot.ended = Some("too slow: nothing was read for a long time, and others wanted the place");
             }
         }
         self.wake.send_replace(());
-        if open(state) < self.config.max_streams { Ok(()) } else { Err(TooManyStreams) }
+        if open(state) < self.config.get().max_streams { Ok(()) } else { Err(TooManyStreams) }
     }
 
     /// Ends all streams, and takes no new ones: the service stops.
@@ -416,7 +418,7 @@ impl Events {
         let mut state = self.state();
         state.last += 1;
         let number = state.last;
-        while state.ring.len() >= self.config.kept {
+        while state.ring.len() >= self.config.get().kept {
             state.ring.pop_front();
         }
         state.ring.push_back(Arc::new(Event { number, uid, place, change, at }));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use crate::app::limits::Tier;
+use crate::app::limits::{Limiter, Tier};
 use crate::classifier::Classifier;
 use crate::classifier::delta::Learned;
 use crate::domain::campaign;
@@ -123,6 +123,8 @@ pub struct House {
     pub moderation: ModerationConfig,
     /// Whom limits and modes trust.
     pub trust: TrustConfig,
+    /// Who counts what is sent. Asked before a comment is judged, never by whoever judges.
+    pub limits: Arc<dyn Limiter>,
     /// Word statistics for relevance.
     pub background: Arc<Background>,
     /// Word vectors.
@@ -274,9 +276,9 @@ impl Settings {
         });
     }
 
-    /// Puts `house` in force for whatever comes next.
-    pub fn replace(&self, house: House) {
-        self.0.store(Arc::new(house));
+    /// Puts `house` in force for whatever comes next. What sites taught stays in force.
+    pub fn replace(&self, house: &House) {
+        self.0.rcu(|now| House { learned: Arc::clone(&now.learned), ..House::clone(house) });
     }
 }
 

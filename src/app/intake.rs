@@ -8,7 +8,9 @@ use crate::app::campaigns;
 use crate::app::events::Events;
 use crate::app::house::{House, Meaning, Scene, Settings};
 use crate::app::in_flight::{InFlight, to_its_end};
-use crate::app::limits::{Limiter, RateLimited, Route, Subject};
+use crate::app::limits::{RateLimited, Route, Subject};
+use crate::app::live::Live;
+use crate::app::outbox;
 use crate::app::pages::{News, Pages};
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
@@ -94,13 +96,12 @@ pub struct Intake {
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
     history: Arc<dyn History>,
-    limits: Arc<dyn Limiter>,
     sanctions: Arc<Sanctions>,
     pages: Pages,
     threads: Arc<Threads>,
     in_flight: InFlight,
     events: Arc<Events>,
-    tell_first: bool,
+    webhooks: Live<outbox::Config>,
     sampler: Sampler,
 }
 
@@ -111,7 +112,6 @@ impl Intake {
         settings: Arc<Settings>,
         store: Arc<dyn Store>,
         listeners: Listeners,
-        limits: Arc<dyn Limiter>,
         sanctions: Arc<Sanctions>,
         page_bytes: usize,
     ) -> Self {
@@ -122,21 +122,20 @@ impl Intake {
             settings,
             store,
             history,
-            limits,
             sanctions,
             pages,
             threads,
             in_flight,
             events,
-            tell_first: false,
+            webhooks: outbox::Config::default().into(),
             sampler: Sampler::default(),
         }
     }
 
-    /// Whether sites are told by webhook what they read in the answer, too (`webhooks.first_verdict`).
+    /// Whose `first_verdict` says whether sites are told by webhook what they read in the answer, too.
     #[must_use]
-    pub fn telling_first_verdicts(self, tell_first: bool) -> Self {
-        Self { tell_first, ..self }
+    pub fn telling(self, webhooks: impl Into<Live<outbox::Config>>) -> Self {
+        Self { webhooks: webhooks.into(), ..self }
     }
 
     /// What draws automatic verdicts for people to look at; without it nothing is drawn.
@@ -383,7 +382,7 @@ impl Intake {
 
     /// Whether the site has to be told what it perhaps does not read.
     fn tells(&self, route: Route) -> bool {
-        self.tell_first || route.tells()
+        route.tells() || self.webhooks.get().first_verdict
     }
 
     /// What is recorded under the comment's id.
@@ -415,7 +414,7 @@ impl Intake {
             author: author.id.as_ref().map(ExternalId::as_str),
             email: author.email.as_deref(),
         };
-        self.limits.take(&subject, now).await
+        house.limits.take(&subject, now).await
     }
 
     /// How readers see a comment that is judged again.

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::in_flight::to_its_end;
 use super::limits::{Limiter, RateLimited, Route, Subject, Tier};
+use super::live::Live;
 use super::standing::Listeners;
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Status;
@@ -44,7 +45,7 @@ pub struct Readers {
     store: Arc<dyn Store>,
     listeners: Listeners,
     limits: Arc<dyn Limiter>,
-    config: Config,
+    config: Live<Config>,
     /// One entry for each site that was ever reported on: there are as many as operators made.
     holds: Mutex<HashMap<SiteId, Holds>>,
 }
@@ -52,8 +53,13 @@ pub struct Readers {
 impl Readers {
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, listeners: Listeners, limits: Arc<dyn Limiter>, config: Config) -> Self {
-        Self { store, listeners, limits, config, holds: Mutex::default() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        listeners: Listeners,
+        limits: Arc<dyn Limiter>,
+        config: impl Into<Live<Config>>,
+    ) -> Self {
+        Self { store, listeners, limits, config: config.into(), holds: Mutex::default() }
     }
 
     /// Takes a reader's report, which may have the comment held.
@@ -85,8 +91,9 @@ impl Readers {
         while holds.front().is_some_and(|at| *at <= recent) {
             holds.pop_front();
         }
-        let strangers = holds.len() < self.config.strangers_max as usize;
-        let reported = self.store.report(site, comment, report, self.config, strangers, now).await?;
+        let config = *self.config.get();
+        let strangers = holds.len() < config.strangers_max as usize;
+        let reported = self.store.report(site, comment, report, config, strangers, now).await?;
         let reported = reported.ok_or(ReaderError::NotFound)?;
         if let Some((record, trace)) = &reported.held {
             if reported.by_strangers {
@@ -126,7 +133,7 @@ impl Readers {
     }
 
     fn would_hold(&self, reported: &Reported) -> bool {
-        let Config { hold_at, .. } = self.config;
+        let Config { hold_at, .. } = *self.config.get();
         reported.status == Status::Approved && hold_at > 0.0 && reported.view.weight >= hold_at
     }
 

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::app::events::CampaignChange;
 use crate::app::in_flight::to_its_end;
+use crate::app::live::Live;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
 use crate::domain::decision::{Action, Actor, Record, Status};
@@ -79,7 +80,7 @@ impl Explanation {
 pub struct Review {
     store: Arc<dyn Store>,
     listeners: Listeners,
-    webhooks: outbox::Config,
+    webhooks: Live<outbox::Config>,
 }
 
 impl Review {
@@ -88,8 +89,8 @@ impl Review {
 
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, listeners: Listeners, webhooks: outbox::Config) -> Self {
-        Self { store, listeners, webhooks }
+    pub fn new(store: Arc<dyn Store>, listeners: Listeners, webhooks: impl Into<Live<outbox::Config>>) -> Self {
+        Self { store, listeners, webhooks: webhooks.into() }
     }
 
     /// A page of what waits for a person within their reach, with true counts.
@@ -166,7 +167,7 @@ impl Review {
             by: Actor::Person(by.email.clone()),
             at: now,
             reach: by.reach.clone(),
-            tell_at: self.webhooks.tell_at(now),
+            tell_at: self.webhooks.get().tell_at(now),
         };
         let (this, email) = (self.clone(), by.email.clone());
         let ruled: Result<Ruled, ReviewError> = to_its_end(async move {

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::live::Live;
 use crate::domain::learning::Lot;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::time::Timestamp;
@@ -55,7 +56,7 @@ impl Config {
 /// Knows how many comments each site had, and with that the chance of each.
 #[derive(Debug, Default)]
 pub struct Sampler {
-    config: Option<Config>,
+    config: Option<Live<Config>>,
     days: Mutex<HashMap<SiteId, Days>>,
 }
 
@@ -69,14 +70,14 @@ struct Days {
 impl Sampler {
     /// By these settings.
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        Self { config: Some(config), days: Mutex::default() }
+    pub fn new(config: impl Into<Live<Config>>) -> Self {
+        Self { config: Some(config.into()), days: Mutex::default() }
     }
 
     /// The chance of a comment that comes now.
     #[must_use]
     pub fn lot(&self, site: &Site, now: Timestamp) -> Option<Lot> {
-        let config = self.config.as_ref()?;
+        let config = self.config.as_ref()?.get();
         let mut rate = config.rate;
         let yesterday = self.count(site.id, now.as_millis().div_euclid(86_400_000));
         if yesterday > 0 {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::in_flight::to_its_end;
+use super::live::Live;
 use super::outbox;
 use super::standing::Listeners;
 use crate::domain::comment::{Comment, Invalid};
@@ -148,8 +149,8 @@ struct InForce {
 pub struct Sanctions {
     store: Arc<dyn Store>,
     listeners: Listeners,
-    webhooks: outbox::Config,
-    config: Config,
+    webhooks: Live<outbox::Config>,
+    config: Live<Config>,
     key: [u8; 32],
     remembered_ms: i64,
     known: Mutex<Option<Arc<InForce>>>,
@@ -159,13 +160,18 @@ pub struct Sanctions {
 impl Sanctions {
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, listeners: Listeners, webhooks: outbox::Config, config: Config) -> Self {
+    pub fn new(
+        store: Arc<dyn Store>,
+        listeners: Listeners,
+        webhooks: impl Into<Live<outbox::Config>>,
+        config: impl Into<Live<Config>>,
+    ) -> Self {
         let key = store.target_key();
         Self {
             store,
             listeners,
-            webhooks,
-            config,
+            webhooks: webhooks.into(),
+            config: config.into(),
             key,
             remembered_ms: REMEMBERED_MS,
             known: Mutex::default(),
@@ -201,7 +207,7 @@ impl Sanctions {
         let met = targets.iter().filter_map(|target| in_force.by_hash.get(&target.hash(&self.key))).flatten();
         let met = met.filter(|sanction| sanction.is_active(now) && sanction.site.is_none_or(|of| of == site));
         let sentence = Sentence::of(met);
-        Known::Known(sentence.map(|found| Sentence { shadow: found.shadow && self.config.shadow_bans, ..found }))
+        Known::Known(sentence.map(|found| Sentence { shadow: found.shadow && self.config.get().shadow_bans, ..found }))
     }
 
     /// Begins a sanction within a person's reach.
@@ -211,7 +217,7 @@ impl Sanctions {
     pub async fn impose(self: &Arc<Self>, order: Order, by: &Person, now: Timestamp) -> Result<Imposed, SanctionError> {
         let sites = self.store.sites().await?;
         let site = site_of(&order, &sites, by)?;
-        if order.shadow && !self.config.shadow_bans {
+        if order.shadow && !self.config.get().shadow_bans {
             return Err(SanctionError::ShadowOff);
         }
         let value = match &order.aim {
@@ -221,7 +227,7 @@ impl Sanctions {
         let target = Target::parse(order.kind, &value, site.map(|site| site.id))?;
         check(&order, &value, now)?;
         let active = self.in_force(now).await?.count;
-        if active >= self.config.max_active {
+        if active >= self.config.get().max_active {
             return Err(SanctionError::Full(active));
         }
         let chosen: Vec<&Site> = site.map_or_else(|| sites.iter().collect(), |site| vec![site]);
@@ -245,7 +251,7 @@ impl Sanctions {
             by: Actor::Person(by.email.clone()),
             at: now,
             reach: by.reach.clone(),
-            tell_at: self.webhooks.tell_at(now),
+            tell_at: self.webhooks.get().tell_at(now),
         });
         let new = NewSanction {
             site: site.map(|site| site.id),
@@ -285,7 +291,7 @@ impl Sanctions {
     ) -> Result<Lifted, SanctionError> {
         let sanction = self.find(uid, by).await?;
         may_sanction(by, sanction.site_name.as_deref())?;
-        let (actor, tell_at) = (Actor::Person(by.email.clone()), self.webhooks.tell_at(now));
+        let (actor, tell_at) = (Actor::Person(by.email.clone()), self.webhooks.get().tell_at(now));
         let (this, email) = (Arc::clone(self), by.email.clone());
         to_its_end(async move {
             let lifted = this.store.sanction_lift(uid, undo, actor, now, tell_at).await?;
@@ -307,7 +313,7 @@ impl Sanctions {
         let sanction = self.find(uid, by).await?;
         may_sanction(by, sanction.site_name.as_deref())?;
         let active = self.in_force(now).await?.count;
-        if active >= self.config.max_active {
+        if active >= self.config.get().max_active {
             return Err(SanctionError::Full(active));
         }
         let (this, actor) = (Arc::clone(self), Actor::Person(by.email.clone()));

@@ -5,6 +5,7 @@ mod backtest;
 mod backup;
 mod check_config;
 mod completions;
+mod config;
 mod demo;
 mod doctor;
 mod evaluate;
@@ -85,6 +86,9 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Check the settings without starting anything
     CheckConfig(check_config::Arguments),
+    /// List the configurations that services ran under, compare them, and go back to one
+    #[command(subcommand)]
+    Config(config::Command),
     /// Show what would be decided about a comment, and why, without a database
     Explain(explain::Arguments),
     /// Bring the database to this version
@@ -160,17 +164,18 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         anyhow::ensure!(path.is_none(), Usage("demo brings its own settings; leave --config away".to_owned()));
         return demo::run(arguments);
     }
-    match &arguments.command {
-        Command::Train(arguments) => return train::run(arguments),
-        Command::Evaluate(arguments) => return evaluate::run(arguments),
-        Command::Man(arguments) => return man::run(arguments),
-        Command::Completions(arguments) => return completions::run(arguments),
-        Command::Restore(arguments) => return restore::run(arguments, path), // there may be no settings yet
-        _ => {}
-    }
+    let command = match arguments.command {
+        Command::Train(arguments) => return train::run(&arguments),
+        Command::Evaluate(arguments) => return evaluate::run(&arguments),
+        Command::Man(arguments) => return man::run(&arguments),
+        Command::Completions(arguments) => return completions::run(&arguments),
+        Command::Restore(arguments) => return restore::run(&arguments, path), // there may be no settings yet
+        Command::Serve => return serve::run(path),
+        Command::Config(command) => return block_on(config::run(command, path))?,
+        command => command,
+    };
     let config = Config::load(path)?;
-    match arguments.command {
-        Command::Serve => serve::run(config),
+    match command {
         Command::Site(command) => block_on(site::run(command, &config))?,
         Command::User(command) => block_on(user::run(command, &config))?,
         Command::Outbox(command) => block_on(outbox::run(command, &config))?,
@@ -187,7 +192,9 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Backup(arguments) => backup::run(&arguments, &config, Config::file(path)),
         Command::Backtest(arguments) => block_on(backtest::run(arguments, &config))?,
         Command::Tune(arguments) => block_on(tune::run(arguments, &config, path))?,
-        Command::Demo(_)
+        Command::Serve
+        | Command::Config(_)
+        | Command::Demo(_)
         | Command::Train(_)
         | Command::Evaluate(_)
         | Command::Restore(_)

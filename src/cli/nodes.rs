@@ -25,6 +25,7 @@ struct Shown<'a> {
     schema: u32,
     started_at: Timestamp,
     seen_at: Timestamp,
+    config: &'a str,
 }
 
 pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
@@ -36,13 +37,16 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
         return say("Nobody is known to serve from this database; a service on SQLite is not counted.");
     }
     let now = SystemClock.now();
-    for Node { name, version, schema, started_at, seen_at } in &nodes {
+    for Node { name, version, schema, started_at, seen_at, config } in &nodes {
         if arguments.json {
-            say_json(&Shown { name, version, schema: *schema, started_at: *started_at, seen_at: *seen_at })?;
+            say_json(&Shown { name, version, schema: *schema, started_at: *started_at, seen_at: *seen_at, config })?;
             continue;
         }
         let ago = now.millis_since(*seen_at) / 1_000;
-        say(format_args!("{name} version {version} schema {schema} since {started_at}, seen {ago} s ago"))?;
+        let config = if config.is_empty() { "unknown" } else { config };
+        say(format_args!(
+            "{name} version {version} schema {schema} configuration {config} since {started_at}, seen {ago} s ago"
+        ))?;
     }
     Ok(())
 }

@@ -1,15 +1,21 @@
 //! `doorward serve`: runs the service until it is told to stop.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::config::Config;
+use crate::config::Source;
 use crate::startup::{self, SystemClock, supervisor};
 use crate::telemetry;
 
-pub(super) fn run(config: Config) -> anyhow::Result<()> {
+pub(super) fn run(file: Option<&Path>) -> anyhow::Result<()> {
+    let source = Source::of(file)?;
+    let print = source.print(); // before it is read: what changes in between is found later
+    let read = source.read()?;
+    let config = read.config.clone();
     telemetry::start_log(&config.log)?;
     startup::run_to_end(async move {
-        let app = startup::assemble(&config, Arc::new(SystemClock)).await?;
+        let mut app = startup::assemble(&config, Arc::new(SystemClock)).await?;
+        app.follow(source, print, read).await;
         let listener = startup::listen(&config)?;
         tracing::info!(address = %listener.local_addr()?, policy = config.hash(), "ready");
         supervisor::say(supervisor::READY);

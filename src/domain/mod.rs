@@ -48,4 +48,5 @@ pub mod store;
 pub mod terms;
 pub mod time;
 pub mod trace;
+pub mod versions;
 pub mod view;

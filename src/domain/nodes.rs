@@ -18,6 +18,8 @@ pub struct Node {
     pub started_at: Timestamp,
     /// When it was last heard of.
     pub seen_at: Timestamp,
+    /// The hash that its decisions name: of the configuration in force there. Empty for a version that does not say.
+    pub config: String,
 }
 
 /// The part of the Store port that several processes agree by. Moments are those of whoever asks: clocks that are some seconds apart make

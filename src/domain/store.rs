@@ -31,6 +31,7 @@ use super::session::Sessions;
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
+use super::versions::Versions;
 
 /// Why the store could not do it. Nothing was changed, except where `Unavailable` says that it cannot know.
 #[derive(Debug, thiserror::Error)]
@@ -592,6 +593,7 @@ pub trait Store:
     + Search
     + Sessions
     + Nodes
+    + Versions
     + Send
     + Sync
 {

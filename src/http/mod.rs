@@ -35,11 +35,13 @@ use crate::app::events::Events;
 use crate::app::house::Settings;
 use crate::app::intake::Intake;
 use crate::app::learning::Learning;
+use crate::app::live::Live;
 use crate::app::outbox::deliver::Health;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
 use crate::app::reads::Desk;
+use crate::app::reload::Reload;
 use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
 use crate::app::sign_in::SignIn;
@@ -178,9 +180,13 @@ pub struct State {
     /// What `/metrics` shows.
     pub metrics: PrometheusHandle,
     /// With it as bearer, `/metrics` answers from anywhere.
-    pub metrics_token: Option<String>,
-    /// `[server]`.
+    pub metrics_token: Live<Option<String>>,
+    /// Which configuration that is, and what keeps a newer one from it.
+    pub reload: Arc<Reload>,
+    /// `[server]` as it was started with: what is opened once.
     pub config: Config,
+    /// What of `[server]` changes while the service runs: whom to believe, and how large a body may be.
+    pub server: Live<Config>,
 }
 
 /// The server, listening on `listener`; it runs when awaited.

@@ -12,6 +12,7 @@ use reqwest::{Client, redirect, retry};
 
 use super::guard::{BadHost, Forbidden, Guard};
 use super::resolve::{Guarded, Lookup, System};
+use crate::app::live::Live;
 use crate::app::outbox::Config;
 use crate::app::outbox::post::{Answer, Message, Post, PostError};
 
@@ -100,6 +101,14 @@ fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
         tracing::warn!(bad, "no certificates of authorities are installed here: webhooks to https addresses will fail");
     }
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// With the settings in force when it is sent.
+#[async_trait]
+impl Post for Live<HttpPost> {
+    async fn post(&self, message: Message) -> Result<Answer, PostError> {
+        self.get().post(message).await
+    }
 }
 
 #[async_trait]

@@ -12,6 +12,7 @@ use super::App;
 use super::engine::Among;
 use crate::app::clock::Clock;
 use crate::app::elsewhere::Elsewhere;
+use crate::app::house::Settings;
 use crate::app::searching;
 use crate::app::threads::Threads;
 use crate::domain::nodes::Node;
@@ -39,7 +40,7 @@ const UPKEEP: &str = "upkeep";
 pub(super) const TURNS: [&str; 3] = [LEARNING, PRIVACY, UPKEEP];
 
 /// Begins everything that goes on until the service stops.
-pub(super) fn start(app: &App) -> JoinSet<Infallible> {
+pub(super) fn start(app: &mut App) -> JoinSet<Infallible> {
     let mut chores = JoinSet::new();
     let (turns, state) = (app.turns.clone(), Arc::clone(&app.state));
     chores.spawn(async move { turns.run(PRIVACY, || keep_private(&state)).await });
@@ -56,6 +57,9 @@ pub(super) fn start(app: &App) -> JoinSet<Infallible> {
         };
         turns.run(UPKEEP, upkeep).await
     });
+    if let Some(follower) = app.follower.take() {
+        chores.spawn(follower.keep_following());
+    }
     chores.spawn(searching::keep_indexing(Arc::clone(&app.store)));
     if let Some(Among { bulletin, node }) = &app.among {
         let (bulletin, elsewhere) = (Arc::clone(bulletin), elsewhere(app));
@@ -64,6 +68,7 @@ pub(super) fn start(app: &App) -> JoinSet<Infallible> {
         chores.spawn(async move { threads.keep_telling().await });
         let others = Others {
             alive: Arc::clone(&app.state.alive),
+            settings: Arc::clone(&app.state.settings),
             threads: Arc::clone(&app.threads),
             shared: app.shared.clone(),
             silent: BTreeSet::new(),
@@ -123,8 +128,9 @@ async fn keep_room(state: &http::State) -> Infallible {
 async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, mut others: Others) -> Infallible {
     loop {
         let now = clock.now();
+        let config = others.settings.current().hash.clone();
         let seen: Result<Vec<Node>> = async {
-            store.node_seen(&Node { seen_at: now, ..node.clone() }, now.plus_millis(-FORGOTTEN_MS)).await?;
+            store.node_seen(&Node { seen_at: now, config, ..node.clone() }, now.plus_millis(-FORGOTTEN_MS)).await?;
             store.nodes().await
         }
         .await;
@@ -141,6 +147,8 @@ async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, mut
 /// What follows from which nodes there are.
 struct Others {
     alive: Arc<AtomicU32>,
+    /// What this node decides under.
+    settings: Arc<Settings>,
     threads: Arc<Threads>,
     /// Where limits are counted over all nodes; they are divided by the nodes where it cannot tell.
     shared: Option<Arc<Redis>>,
@@ -248,13 +256,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let app = app(folder.path()).await;
         let (alive, threads) = (Arc::default(), Arc::clone(&app.threads));
-        let mut others = Others { alive, threads, shared: None, silent: BTreeSet::new() };
+        let mut others =
+            Others { alive, settings: Arc::clone(&app.state.settings), threads, shared: None, silent: BTreeSet::new() };
         let node = |name: &str, seen| Node {
             name: name.to_owned(),
             version: String::new(),
             schema: 1,
             started_at: Timestamp::EPOCH,
             seen_at: Timestamp::from_millis(seen),
+            config: String::new(),
         };
         let since = Timestamp::from_millis(10);
         assert!(!others.is_news(&[node("a", 11), node("b", 11)], since));

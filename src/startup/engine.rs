@@ -71,6 +71,7 @@ impl Engine {
             schema: store.schema(),
             started_at: now,
             seen_at: now,
+            config: config.hash(),
         };
         let bulletin = Arc::new(PostgresBulletin::open(&config.database, &node.name).await?);
         let turns = Turns::shared(Arc::clone(&store), Arc::clone(clock), node.name.as_str().into());

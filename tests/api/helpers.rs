@@ -3,15 +3,17 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use doorward::app::admin::{Admin, FIRST_SCOPES, SiteSecrets};
 use doorward::app::clock::Clock;
 use doorward::app::secrets::Sealer;
-use doorward::config::Config;
+use doorward::config::{Config, Print, Read, Source};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use doorward::domain::store::{AuditEntry, AuditFilter, PageRequest, Store};
 use doorward::domain::time::Timestamp;
+use doorward::domain::versions::Taken;
 use doorward::http::State;
 use doorward::startup;
 use reqwest::{Method, RequestBuilder, Response};
@@ -67,6 +69,56 @@ impl TestApp {
         config.place_in(folder.path());
         config.server.workers = 1;
         config.check().unwrap();
+        Self::start(folder, config, None).await
+    }
+
+    /// With the settings that a file says, which the service follows: [`Self::write_settings`].
+    pub(crate) async fn spawn_following(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.toml"), text).unwrap();
+        let variables = [("SERVER__WORKERS", "1"), ("SAMPLING__RATE", "0.0"), ("RELOAD__POLL_MS", "10")];
+        let variables = variables.map(|(name, value)| (format!("DOORWARD__{name}"), value.to_owned())).to_vec();
+        let source = Source::new(Some(&folder.path().join("config.toml")), variables);
+        let (print, read) = (source.print(), source.read().unwrap());
+        Self::start(folder, read.config.clone(), Some((source, print, read))).await
+    }
+
+    /// Puts another text into the place of the settings file, at once.
+    pub(crate) fn write_settings(&self, text: &str) {
+        let beside = self.folder.path().join("config.toml.new");
+        std::fs::write(&beside, text).unwrap();
+        std::fs::rename(beside, self.folder.path().join("config.toml")).unwrap();
+    }
+
+    /// Takes the settings file away.
+    pub(crate) fn remove_settings(&self) {
+        std::fs::remove_file(self.folder.path().join("config.toml")).unwrap();
+    }
+
+    /// Waits until so many configurations are kept: they are in force a moment earlier.
+    pub(crate) async fn until_kept(&self, count: usize) -> Vec<Taken> {
+        loop {
+            let kept = self.store.versions_taken(1_000).await.unwrap();
+            if kept.len() >= count {
+                return kept;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await; // between two looks at the condition
+        }
+    }
+
+    /// Waits until something is so.
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
+        let waited = async {
+            while !is_so(&self.state) {
+                tokio::time::sleep(Duration::from_millis(2)).await; // between two looks at the condition
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), waited)
+            .await
+            .unwrap_or_else(|_| panic!("waited in vain: {what}"));
+    }
+
+    async fn start(folder: tempfile::TempDir, config: Config, following: Option<(Source, Print, Read)>) -> Self {
         let clock = FakeClock(Arc::new(AtomicI64::new(START_MS)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -76,7 +128,10 @@ impl TestApp {
         let its_clock = clock.clone();
         let thread = std::thread::spawn(move || {
             startup::run_to_end(async move {
-                let app = startup::assemble(&config, Arc::new(its_clock)).await?;
+                let mut app = startup::assemble(&config, Arc::new(its_clock)).await?;
+                if let Some((source, print, read)) = following {
+                    app.follow(source, print, read).await;
+                }
                 let _ = ready.send(app.state());
                 app.serve(listener, async { drop(stopped.await) }).await
             })

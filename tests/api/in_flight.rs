@@ -97,8 +97,9 @@ impl Way {
         let history = MemoryHistory::new(config.history.clone(), Arc::clone(&store));
         let closed = || Semaphore::new(0);
         let gate = Arc::new(Gate { history, marked: closed(), go_on: closed(), settled: closed() });
-        let settings = Arc::new(doorward::app::house::Settings::new(startup::house(&config).unwrap()));
-        let limits = Arc::new(LocalLimiter::new(&config.limits, 0).unwrap());
+        let mut house = startup::house(&config).unwrap();
+        house.limits = Arc::new(LocalLimiter::new(&config.limits, 0).unwrap());
+        let settings = Arc::new(doorward::app::house::Settings::new(house));
         let history: Arc<dyn History> = Arc::<Gate>::clone(&gate);
         let events = Arc::new(Events::new(Arc::clone(&store), config.events.clone(), 1));
         let threads = Arc::new(doorward::app::threads::Threads::new(Arc::clone(&store)));
@@ -106,7 +107,7 @@ impl Way {
         let its = listeners.clone();
         let sanctions =
             Sanctions::new(Arc::clone(&store), listeners, config.webhooks.clone(), config.sanctions.clone());
-        let intake = Arc::new(Intake::new(settings, store, its, limits, Arc::new(sanctions), 1 << 20));
+        let intake = Arc::new(Intake::new(settings, store, its, Arc::new(sanctions), 1 << 20));
         Self { intake, gate, site, _folder: folder }
     }
 

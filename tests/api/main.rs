@@ -30,6 +30,7 @@ mod readers;
 #[path = "../support/receiver.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod receiver;
+mod reload;
 mod review;
 mod sampling;
 mod sanctions;

@@ -31,4 +31,5 @@ mod sqlite;
 mod suite;
 mod tampered;
 mod upgrade;
+mod versions;
 mod webhooks_in;

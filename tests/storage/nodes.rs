@@ -47,6 +47,7 @@ pub(crate) async fn nodes_are_known_until_they_are_gone_or_not_seen(engine: &dyn
         schema: store.schema(),
         started_at: at(since),
         seen_at: at(seen),
+        config: format!("of {name}, {seen}"),
     };
     let names = async || -> Vec<String> {
         store

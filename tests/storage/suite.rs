@@ -186,6 +186,8 @@ macro_rules! run_on_each {
             campaigns_merge_and_close,
             queue_shows_and_filters_by_campaign,
             deleted_site_leaves_its_campaigns,
+            // versions.rs
+            configurations_are_kept_in_the_order_in_which_they_were_taken,
             // rechecks.rs
             rechecks_follow_joins_decisions_and_their_undo,
             rechecks_follow_edits_erasing_merging_and_closing,
@@ -262,6 +264,7 @@ pub(crate) use crate::search::{
     search_stays_within_reach_and_conditions,
 };
 pub(crate) use crate::sessions::*;
+pub(crate) use crate::versions::*;
 
 // Recording.
 

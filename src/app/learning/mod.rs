@@ -18,6 +18,7 @@ use self::lessons::{Concluded, Task};
 pub use self::pupil::Pupil;
 use crate::app::clock::Clock;
 use crate::app::house::Settings;
+use crate::app::live::Live;
 use crate::classifier::contest::Rules;
 use crate::classifier::delta::{Delta, Learned};
 use crate::classifier::model::Header;
@@ -231,7 +232,7 @@ fn is_whole(model: &SiteModel, ids: &[i64]) -> bool {
 pub struct Learning {
     store: Arc<dyn Store>,
     settings: Arc<Settings>,
-    config: Config,
+    config: Live<Config>,
     sites: Mutex<HashMap<SiteId, Known>>,
     /// One look at a time: two would learn the same twice.
     looking: tokio::sync::Mutex<()>,
@@ -242,7 +243,12 @@ impl Learning {
     ///
     /// # Errors
     /// The store failed.
-    pub async fn start(store: Arc<dyn Store>, settings: Arc<Settings>, config: Config) -> Result<Self, StoreError> {
+    pub async fn start(
+        store: Arc<dyn Store>,
+        settings: Arc<Settings>,
+        config: impl Into<Live<Config>>,
+    ) -> Result<Self, StoreError> {
+        let config = config.into();
         let this = Self { store, settings, config, sites: Mutex::default(), looking: tokio::sync::Mutex::default() };
         this.reload().await?;
         Ok(this)
@@ -285,13 +291,13 @@ impl Learning {
 
     /// Takes what the store says is in force on a site.
     async fn take(&self, site: Option<&Site>, model: SiteModel) -> Result<(), StoreError> {
-        let learns = site.is_some_and(|site| self.config.learns(&site.name));
+        let learns = site.is_some_and(|site| self.config.get().learns(&site.name));
         let is_whole = is_whole(&model, &self.store.label_ids(model.site).await?);
         let model = Arc::new(model);
         self.known().entry(model.site).or_default().in_force = Some(Arc::clone(&model));
         // A decision may have been taken back just before: then nothing answers until it was learned anew.
         let answers = learns && is_whole && Some(&model.base) == self.base().as_ref();
-        let learned = answers.then(|| Arc::new(self.config.learned(&model)));
+        let learned = answers.then(|| Arc::new(self.config.get().learned(&model)));
         self.settings.teach(model.site, learned.as_ref());
         Ok(())
     }
@@ -354,7 +360,7 @@ impl Learning {
             at: now,
         };
         self.prune(site.id, &ids);
-        if !self.config.learns(&site.name) {
+        if !self.config.get().learns(&site.name) {
             let champion = self.in_force(site.id);
             let is_broken = champion.is_some_and(|model| !is_whole(&model, &ids));
             let fates = self.news(site.id, ids.into_iter().map(|id| (id, Fate::Off)));
@@ -378,11 +384,11 @@ impl Learning {
         let champion = champion.filter(|_| !is_stale);
         let is_broken = champion.as_ref().is_some_and(|model| !is_whole(model, &ids));
         let waits = self.known().get(&site.id).and_then(|known| known.tried_at);
-        let is_early = waits.is_some_and(|at| now.millis_since(at) < u64::from(self.config.interval_s) * 1_000);
+        let is_early = waits.is_some_and(|at| now.millis_since(at) < u64::from(self.config.get().interval_s) * 1_000);
         if is_early && !is_broken {
             return Ok(false);
         }
-        let old: Vec<i64> = ids.drain(..ids.len().saturating_sub(self.config.max_labels)).collect();
+        let old: Vec<i64> = ids.drain(..ids.len().saturating_sub(self.config.get().max_labels)).collect();
         let mut labels = Vec::with_capacity(ids.len());
         // What is in force may have learned what is too old by now: it is there to be learned again if a part of it goes.
         let learned = champion.iter().flat_map(|model| model.taught.labels.iter().flatten().copied());
@@ -393,7 +399,7 @@ impl Learning {
             labels.extend(self.store.labels(part).await?);
         }
         self.known().entry(site.id).or_default().tried_at = Some(now);
-        let config = self.config.clone();
+        let config = Config::clone(&self.config.get());
         let task = Task { house, classifier, config, site: site.id, labels, old: old.clone(), champion, is_stale };
         let concluded = tokio::task::spawn_blocking(move || task.conclude()).await;
         let Concluded { fates, force, change } = concluded.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
@@ -432,7 +438,7 @@ impl Learning {
 
     fn put_in_force(&self, site: SiteId, model: Option<SiteModel>) {
         let model = model.map(Arc::new);
-        let learned = model.as_ref().map(|model| Arc::new(self.config.learned(model)));
+        let learned = model.as_ref().map(|model| Arc::new(self.config.get().learned(model)));
         self.settings.teach(site, learned.as_ref());
         self.known().entry(site).or_default().in_force = model;
         self.count();
@@ -525,7 +531,7 @@ impl Learning {
         let base = self.base().unwrap_or_else(|| "none".to_owned());
         let learned = self.settings.current().learned.get(&site.id).map(|learned| learned.version());
         Ok(SiteView {
-            learns: self.config.learns(&site.name),
+            learns: self.config.get().learns(&site.name),
             version: learned.clone().unwrap_or(base),
             in_force: self.in_force(site.id).filter(|_| learned.is_some()),
             labels: self.store.label_counts(site.id).await?,

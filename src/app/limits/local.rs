@@ -58,18 +58,21 @@ impl LocalLimiter {
         Ok(Self { policies, seed, state: Mutex::new(State { clock, limiters }) })
     }
 
-    /// The same policies with other quotas. What was taken stays taken: whoever took three of ten has taken three of five.
+    /// Other limits. What was taken stays taken, under each policy that has the same name and counts the same thing: whoever took three of ten
+    /// has taken three of five.
     ///
     /// # Errors
     /// [`BadLimits`], as for new ones.
-    pub(super) fn resized(&self, config: &Config, now: Timestamp) -> Result<Self, BadLimits> {
+    pub fn changed(&self, config: &Config, now: Timestamp) -> Result<Self, BadLimits> {
         let other = Self::new(config, self.seed)?;
         let (from, to) = (self.state.lock().unwrap_or_else(PoisonError::into_inner), &other.state);
         let to = to.lock().unwrap_or_else(PoisonError::into_inner);
         from.clock.set(now);
         let moment = from.clock.elapsed().as_u64();
-        let policies = self.policies.iter().zip(other.policies.iter());
-        for ((before, after), ((_, from), (_, to))) in policies.zip(from.limiters.iter().zip(&to.limiters)) {
+        for (after, (_, to)) in other.policies.iter().zip(&to.limiters) {
+            let mut earlier = self.policies.iter().zip(&from.limiters);
+            let same = |before: &PolicyConfig| before.name == after.name && before.key == after.key;
+            let Some((before, (_, from))) = earlier.find(|(before, _)| same(before)) else { continue };
             let (old, new) = (before.period().as_nanos().max(1), after.period().as_nanos());
             let most = new.saturating_mul(u128::from(after.quota.get()));
             let from = from.lock().unwrap_or_else(PoisonError::into_inner);
@@ -355,10 +358,10 @@ mod tests {
                 assert!(take(&whole, &by(author, None), 0).is_ok());
             }
         }
-        let half = whole.resized(&config(5), now).expect("valid");
+        let half = whole.changed(&config(5), now).expect("valid");
         assert_eq!((left(&half, "three"), left(&half, "all"), left(&half, "none")), (2, 0, 5));
         assert!(take(&half, &by("all", None), 12_000).is_ok(), "no longer than a window of its own");
-        let whole = half.resized(&config(10), now).expect("valid");
+        let whole = half.changed(&config(10), now).expect("valid");
         assert_eq!(left(&whole, "none"), 5, "five of ten");
     }
 

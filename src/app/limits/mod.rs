@@ -5,9 +5,11 @@ mod policies;
 pub mod shared;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::app::house::Settings;
 use crate::domain::signal::Allowance;
 use crate::domain::site::SiteId;
 use crate::domain::time::Timestamp;
@@ -121,5 +123,31 @@ pub trait Limiter: Send + Sync {
     fn state(&self, now: Timestamp) -> Vec<LimitState> {
         let _ = now;
         Vec::new()
+    }
+}
+
+/// Limits nothing: for whoever judges without anything being sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Unlimited;
+
+#[async_trait]
+impl Limiter for Unlimited {
+    async fn take(&self, _: &Subject<'_>, _: Timestamp) -> Result<Allowance, RateLimited> {
+        Ok(Allowance::Off)
+    }
+}
+
+/// The limits of the configuration in force, whichever that is by then.
+pub struct InForce(pub Arc<Settings>);
+
+#[async_trait]
+impl Limiter for InForce {
+    async fn take(&self, subject: &Subject<'_>, now: Timestamp) -> Result<Allowance, RateLimited> {
+        let house = self.0.current();
+        house.limits.take(subject, now).await
+    }
+
+    fn state(&self, now: Timestamp) -> Vec<LimitState> {
+        self.0.current().limits.state(now)
     }
 }

@@ -49,17 +49,33 @@ impl SharedLimiter {
         })
     }
 
+    /// Other limits. What was taken stays taken, as with limits in process; what is shared keeps counting under the policies' names.
+    ///
+    /// # Errors
+    /// [`BadLimits`], as for new ones.
+    pub fn changed(&self, config: &Config, now: Timestamp) -> Result<Self, BadLimits> {
+        let policies = Policies::new(config)?;
+        let (nodes, alone) = {
+            let alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
+            (alone.0, alone.1.changed(&share(config, alone.0), now)?)
+        };
+        Ok(Self {
+            config: config.clone(),
+            policies,
+            tally: Arc::clone(&self.tally),
+            denied: Mutex::default(),
+            alone: Mutex::new((nodes, Arc::new(alone))),
+        })
+    }
+
     /// This node's own limits: its share of the quotas among so many nodes as are alive, at least one of each.
     fn alone(&self, now: Timestamp) -> Arc<LocalLimiter> {
         let nodes = self.tally.nodes().max(1);
         let mut alone = self.alone.lock().unwrap_or_else(PoisonError::into_inner);
         if alone.0 != nodes {
-            let mut config = self.config.clone();
-            for policy in &mut config.policies {
-                policy.quota = NonZeroU32::new(policy.quota.get() / nodes).unwrap_or(NonZeroU32::MIN);
-            }
+            let config = share(&self.config, nodes);
             // Smaller quotas cannot be wrong where the whole ones were not.
-            if let Ok(limiter) = alone.1.resized(&config, now) {
+            if let Ok(limiter) = alone.1.changed(&config, now) {
                 *alone = (nodes, Arc::new(limiter));
             }
         }
@@ -124,6 +140,15 @@ impl Limiter for SharedLimiter {
         }
         states
     }
+}
+
+/// One node's share of the quotas among so many, at least one of each.
+fn share(config: &Config, nodes: u32) -> Config {
+    let mut config = config.clone();
+    for policy in &mut config.policies {
+        policy.quota = NonZeroU32::new(policy.quota.get() / nodes.max(1)).unwrap_or(NonZeroU32::MIN);
+    }
+    config
 }
 
 /// What stands for somebody under a limit. A digest, because nobody may choose two that are one, and addresses are nothing to spread.

@@ -18,6 +18,7 @@ use super::lanes::{End, Landed, Lanes};
 use super::post::{Message, Post, PostError};
 use super::{Config, address};
 use crate::app::clock::Clock;
+use crate::app::live::Live;
 use crate::app::secrets::Sealer;
 use crate::app::signature;
 use crate::domain::appeal::AppealState;
@@ -68,7 +69,7 @@ pub struct Deliverer {
     clock: Arc<dyn Clock>,
     sealer: Sealer,
     say: Say,
-    config: Config,
+    config: Live<Config>,
     health: Arc<Health>,
 }
 
@@ -81,8 +82,9 @@ impl Deliverer {
         clock: Arc<dyn Clock>,
         sealer: Sealer,
         say: Say,
-        config: Config,
+        config: impl Into<Live<Config>>,
     ) -> Self {
+        let config = config.into();
         Self { store, post, clock, sealer, say, config, health: Arc::default() }
     }
 
@@ -95,11 +97,14 @@ impl Deliverer {
     /// Delivers until `stop` is done; then what is on its way may finish, for a moment.
     pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
         let mut stop = pin!(stop);
-        let mut lanes = Lanes::new(self.config.per_site, self.config.in_flight);
+        let config = self.config.get();
+        let mut lanes = Lanes::new(config.per_site, config.in_flight);
         let mut flights = Flights::default();
         let mut counted_at = None;
-        let pause = Duration::from_millis(u64::from(self.config.poll_ms));
         loop {
+            let config = self.config.get();
+            let pause = Duration::from_millis(u64::from(config.poll_ms));
+            lanes.resize(config.per_site, config.in_flight);
             let done = self.round(&mut lanes, &mut flights).await;
             if done.is_ok() {
                 self.count(&mut counted_at).await;
@@ -135,7 +140,7 @@ impl Deliverer {
         for (site, most) in lanes.shares(&sites, now) {
             let Some(receiver) = self.store.outbox_receiver(site, now).await? else { continue };
             let receiver = Arc::new(receiver);
-            let lease = i64::from(self.config.timeout_ms) + LEASE_SLACK_MS;
+            let lease = i64::from(self.config.get().timeout_ms) + LEASE_SLACK_MS;
             for due in self.store.outbox_take(site, most, now, now.plus_millis(lease)).await? {
                 if lanes.leave(site, due.number) {
                     let (number, failures) = (due.number, lanes.failures(site));
@@ -188,7 +193,7 @@ impl Deliverer {
         // Without random bytes everybody waits the longest: late, but never all at once and at once.
         let chance =
             getrandom::fill(&mut bytes).map_or(1.0, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-        attempt::settle(&self.config, due, (url, failures), &answer, self.clock.now(), chance)
+        attempt::settle(&self.config.get(), due, (url, failures), &answer, self.clock.now(), chance)
     }
 
     /// The message, signed now: receivers refuse old signatures.
@@ -240,7 +245,7 @@ impl Deliverer {
     /// Drops dead letters that are old enough, now and from time to time. For ever.
     pub async fn keep_pruning(&self) -> Infallible {
         loop {
-            let before = self.clock.now().plus_millis(-i64::from(self.config.keep_dead_days) * 86_400_000);
+            let before = self.clock.now().plus_millis(-i64::from(self.config.get().keep_dead_days) * 86_400_000);
             match self.store.outbox_prune(before).await {
                 Ok(0) => {}
                 Ok(dropped) => tracing::info!(dropped, "old dead letters dropped"),

@@ -55,13 +55,17 @@ pub(super) enum End {
 
 impl Lanes {
     pub(super) fn new(per_site: u32, all: u32) -> Self {
+        let mut lanes = Self { per_site: 1, all: 1, by_site: HashMap::new(), numbers: HashSet::new(), last: None };
+        lanes.resize(per_site, all);
+        lanes
+    }
+
+    /// Goes by other settings. What is on its way is, whatever they say.
+    pub(super) fn resize(&mut self, per_site: u32, all: u32) {
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-        Self {
-            per_site: count(per_site),
-            all: count(all),
-            by_site: HashMap::new(),
-            numbers: HashSet::new(),
-            last: None,
+        (self.per_site, self.all) = (count(per_site), count(all));
+        for lane in self.by_site.values_mut() {
+            lane.width = lane.width.min(self.per_site);
         }
     }
 

@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 use super::keys;
 use super::limits::local::{Config as LimitsConfig, Key, LocalLimiter, OnLimit, PolicyConfig};
 use super::limits::{Limiter, RateLimited, Route, Subject, Tier};
+use super::live::Live;
 use super::secrets::{Sealer, SecretError};
 use crate::domain::decision::Actor;
 use crate::domain::people::Person;
@@ -142,7 +143,7 @@ pub enum Step {
 pub struct SignIn {
     store: Arc<dyn Store>,
     sealer: Sealer,
-    config: Config,
+    config: Live<Config>,
     limits: Arc<dyn Limiter>,
     known: Mutex<HashMap<KeyHash, (LiveSession, Timestamp)>>,
     /// How often sessions were forgotten: what was read before that is not remembered.
@@ -158,13 +159,18 @@ impl SignIn {
     ///
     /// # Errors
     /// A password could not be hashed.
-    pub fn new(store: Arc<dyn Store>, sealer: Sealer, config: Config, seed: u64) -> Result<Self, SignInError> {
+    pub fn new(
+        store: Arc<dyn Store>,
+        sealer: Sealer,
+        config: impl Into<Live<Config>>,
+        seed: u64,
+    ) -> Result<Self, SignInError> {
         let limits = LocalLimiter::new(&limits(), seed).map_err(|error| SignInError::Secret(error.to_string()))?;
         let nobody = hash_password(&seed.to_string())?;
         Ok(Self {
             store,
             sealer,
-            config,
+            config: config.into(),
             limits: Arc::new(limits),
             known: Mutex::default(),
             forgotten: AtomicU64::new(0),
@@ -276,7 +282,7 @@ impl SignIn {
             person,
             password,
             at: now,
-            expires_at: now.plus_millis(i64::from(self.config.session_max_h) * 3_600_000),
+            expires_at: now.plus_millis(i64::from(self.config.get().session_max_h) * 3_600_000),
             agent: from.agent.chars().filter(|c| !c.is_control()).take(120).collect(),
             network: network(from.ip),
         };
@@ -308,7 +314,7 @@ impl SignIn {
             return Ok(Some(live.clone()));
         }
         let forgotten = self.forgotten.load(Ordering::Relaxed);
-        let seen_since = now.plus_millis(-i64::from(self.config.session_idle_min) * 60_000);
+        let seen_since = now.plus_millis(-i64::from(self.config.get().session_idle_min) * 60_000);
         let Some(live) = self.store.session_find(&hash, seen_since, now).await? else {
             self.known().remove(&hash);
             return Ok(None);
@@ -401,14 +407,14 @@ impl SignIn {
 
     /// Whether a session must get a second factor before anything else.
     #[must_use]
-    pub const fn must_enrol(&self, live: &LiveSession) -> bool {
-        self.config.require_totp && !live.has_totp
+    pub fn must_enrol(&self, live: &LiveSession) -> bool {
+        self.config.get().require_totp && !live.has_totp
     }
 
     /// Seconds after which a browser may forget the cookie.
     #[must_use]
-    pub const fn cookie_max_s(&self) -> i64 {
-        self.config.session_max_h as i64 * 3_600
+    pub fn cookie_max_s(&self) -> i64 {
+        i64::from(self.config.get().session_max_h) * 3_600
     }
 }
 

@@ -30,6 +30,7 @@ use crate::app::house::Settings;
 use crate::app::in_flight::{InFlight, to_its_end};
 use crate::app::intake::{Intake, IntakeError, Taken, Turn};
 use crate::app::limits::Route;
+use crate::app::live::Live;
 use crate::app::secrets::{Sealer, SecretError};
 use crate::app::signature::BadSignature;
 use crate::domain::comment::{Article, Bounds, Draft, ExternalId, Invalid, NewComment};
@@ -153,8 +154,8 @@ struct Known {
 
 /// The way in for signed messages.
 pub struct WebhooksIn {
-    config: Config,
-    sources: BTreeMap<String, Source>,
+    config: Live<Config>,
+    sources: Live<BTreeMap<String, Source>>,
     intake: Arc<Intake>,
     settings: Arc<Settings>,
     store: Arc<dyn Store>,
@@ -167,16 +168,16 @@ impl WebhooksIn {
     /// Over `intake`, for the site's own messages and those of `sources`.
     #[must_use]
     pub fn new(
-        config: Config,
-        sources: BTreeMap<String, Source>,
+        config: impl Into<Live<Config>>,
+        sources: impl Into<Live<BTreeMap<String, Source>>>,
         intake: Arc<Intake>,
         settings: Arc<Settings>,
         store: Arc<dyn Store>,
         sealer: Sealer,
     ) -> Self {
         Self {
-            config,
-            sources,
+            config: config.into(),
+            sources: sources.into(),
             intake,
             settings,
             store,
@@ -197,8 +198,13 @@ impl WebhooksIn {
         message: &Message,
         now: Timestamp,
     ) -> Result<Answer, WebhookError> {
-        let (site, id) = self.believe(site, source, message, now).await?;
-        let meaning = self.read(source, message);
+        let sources = self.sources.get(); // the same for believing and for reading
+        let of_source = match source {
+            Some(name) => Some((name, sources.get(name).filter(|source| source.site == site).ok_or(Refused::Source)?)),
+            None => None,
+        };
+        let (site, id) = self.believe(site, of_source, message, now).await?;
+        let meaning = self.read(of_source.map(|(_, source)| source), message);
         if matches!(meaning, Ok(Meaning::Nothing)) {
             return Ok(Answer::Nothing { replayed: false });
         }
@@ -225,7 +231,7 @@ impl WebhooksIn {
     /// # Errors
     /// The store failed.
     pub async fn prune(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let kept_ms = i64::from(self.config.remember_hours) * 3_600_000;
+        let kept_ms = i64::from(self.config.get().remember_hours) * 3_600_000;
         self.store.delivery_prune(now.plus_millis(-kept_ms)).await
     }
 
@@ -250,7 +256,7 @@ impl WebhooksIn {
     async fn believe(
         &self,
         site: &str,
-        source: Option<&str>,
+        source: Option<(&str, &Source)>,
         message: &Message,
         now: Timestamp,
     ) -> Result<(Arc<Site>, String), WebhookError> {
@@ -260,8 +266,7 @@ impl WebhooksIn {
         let id = match source {
             None if known.site.is_none() => return Err(nobody(message, now).into()),
             None => Signing::Standard.verify(&own, message, now)?,
-            Some(name) => {
-                let source = self.sources.get(name).filter(|source| source.site == site).ok_or(Refused::Source)?;
+            Some((name, source)) => {
                 let secrets = if source.secrets.is_empty() { &own } else { &source.secrets };
                 let id = source.signing.verify(secrets, message, now)?;
                 format!("{name}\n{id}") // each sender has ids of its own; none holds a line end
@@ -271,9 +276,9 @@ impl WebhooksIn {
         Ok((site, id))
     }
 
-    fn read(&self, source: Option<&str>, message: &Message) -> Result<Meaning, NotRead> {
+    fn read(&self, source: Option<&Source>, message: &Message) -> Result<Meaning, NotRead> {
         let bounds = &self.settings.current().bounds;
-        match source.and_then(|name| self.sources.get(name)) {
+        match source {
             Some(source) => source.read(message, bounds),
             None => native(&message.body, bounds),
         }

@@ -129,7 +129,7 @@ pub async fn open(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let asked: AppealIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: AppealIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     let text = body::text("text", asked.text, MAX_TEXT)?;
     let (appeal, is_new) = state.appeals.open(site.id, &id, text, state.clock.now()).await?;
@@ -214,7 +214,7 @@ pub async fn answer(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
-    let asked: AnswerIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: AnswerIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let text = body::text("answer", asked.answer, MAX_TEXT)?;
     let answered = state.appeals.answer(id.into_inner(), asked.overturn, text, &person, state.clock.now()).await?;
     let (appeal, ruled) = answered;

@@ -49,7 +49,7 @@ pub async fn put(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let mut sent: serde_json::Value = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let mut sent: serde_json::Value = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let id = id.into_inner();
     let object = sent.as_object_mut().ok_or_else(|| Problem::invalid("body", "must be an object"))?;
     let named = object.entry("id").or_insert_with(|| id.clone().into());

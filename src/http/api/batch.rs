@@ -35,7 +35,7 @@ pub async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let (most, in_flight) = (state.config.max_body_bytes, state.config.batch_in_flight.clamp(1, 10_000));
+    let (most, in_flight) = (state.server.get().max_body_bytes, state.server.get().batch_in_flight.clamp(1, 10_000));
     let state = state.into_inner();
     let (queue, instance) = (Arc::new(Mutex::new(())), middleware::request_id());
     let answers = lines(payload, most)

@@ -290,7 +290,7 @@ pub async fn decide(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
-    let asked: CampaignDecisionIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: CampaignDecisionIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let CampaignDecisionIn { action, seen_size, future, future_until, except, category, reason, note } = asked;
     if except.len() > MAX_EXCEPT {
         let problem = format!("has {} entries, at most {MAX_EXCEPT} are allowed", except.len());
@@ -330,7 +330,7 @@ pub async fn rule(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
-    let asked: CampaignRuleIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: CampaignRuleIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let until = moment("until", Some(asked.until))?.ok_or_else(|| Problem::invalid("until", "must be a moment"))?;
     let turn = state.campaigns.rule_until(id.into_inner(), Some(until), &person, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(CampaignTurnOut::from(turn)))
@@ -405,7 +405,7 @@ pub async fn merge(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
-    let asked: MergeIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: MergeIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let turn = state.campaigns.merge(id.into_inner(), asked.into, &person, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(CampaignTurnOut::from(turn)))
 }

@@ -28,7 +28,7 @@ pub async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let draft: Draft = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let draft: Draft = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let new = draft.parse(&state.settings.current().bounds)?;
     let taken = state.intake.submit(&site, new, Route::Comment, Turn::any(), state.clock.now()).await?;
     Ok(if taken.replayed {
@@ -78,7 +78,7 @@ pub async fn edit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let draft: Draft = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let draft: Draft = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     if draft.id != *id {
         return Err(Problem::invalid("id", "is another one than in the path"));
     }
@@ -115,7 +115,7 @@ pub async fn assess(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let draft: Draft = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let draft: Draft = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let new = draft.parse(&state.settings.current().bounds)?;
     let verdict = state.intake.assess(&site, new, state.clock.now()).await?;
     Ok(HttpResponse::Ok().json(AssessmentOut { verdict: (&verdict).into() }))

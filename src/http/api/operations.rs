@@ -35,6 +35,9 @@ pub struct ReadyOut {
     pub shared: &'static str,
     /// Nodes that are alive, this one included, as far as is known.
     pub nodes: u32,
+    /// `ready`; `waiting`, when some settings take effect at the next start; or `refused`, when the settings file cannot be used: what was in force
+    /// before still is, and comments are taken all the same.
+    pub config: &'static str,
 }
 
 /// Whether comments can be taken.
@@ -55,7 +58,13 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
         None if nodes == 1 => "off",
         Some(_) | None => "degraded",
     };
-    let answer = ReadyOut { database, model, outbox, outbox_waiting, outbox_dead, shared, nodes };
+    let standing = state.reload.standing();
+    let config = match (&standing.refused, standing.waiting.is_empty()) {
+        (Some(_), _) => "refused",
+        (None, false) => "waiting",
+        (None, true) => "ready",
+    };
+    let answer = ReadyOut { database, model, outbox, outbox_waiting, outbox_dead, shared, nodes, config };
     if database == "ready" && outbox == "ready" {
         return HttpResponse::Ok().json(answer);
     }
@@ -67,10 +76,9 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     responses((status = 200, body = String, content_type = "text/plain"), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody)))]
 pub async fn metrics(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let token = auth::bearer(&request);
-    let known = |token: &str| {
-        state.metrics_token.as_ref().is_some_and(|known| bool::from(known.as_bytes().ct_eq(token.as_bytes())))
-    };
-    let local = client::address(&request, &state.config.trusted_proxies).is_some_and(|ip| ip.is_loopback());
+    let ours = state.metrics_token.get();
+    let known = |token: &str| ours.as_deref().is_some_and(|ours| bool::from(ours.as_bytes().ct_eq(token.as_bytes())));
+    let local = client::address(&request, &state.server.get().trusted_proxies).is_some_and(|ip| ip.is_loopback());
     match token {
         Some(token) if known(token) => {}
         Some(_) => return Err(Problem::unauthorized("this is not the metrics token")),

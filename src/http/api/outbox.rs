@@ -89,7 +89,7 @@ pub async fn resend(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person_of_whole_sites(&state, &request, Duty::Operate).await?;
-    let asked: ResendIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: ResendIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let which = match asked {
         ResendIn { ids: Some(ids), site: None, all: false } if ids.len() <= MAX_IDS => Again::These(ids),
         ResendIn { ids: Some(_), site: None, all: false } => {

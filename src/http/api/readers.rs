@@ -53,7 +53,7 @@ pub async fn report(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let asked: ReportIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: ReportIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     let text = body::text("text", asked.text, MAX_TEXT)?;
     let reader = ExternalId::parse("reader_id", asked.reader_id)?;
@@ -87,7 +87,7 @@ pub async fn vote(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let asked: VoteIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: VoteIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let id = ExternalId::parse("id", id.into_inner())?;
     let reader = ExternalId::parse("reader_id", asked.reader_id)?;
     let value = i8::try_from(asked.value).ok().filter(|value| (-1..=1).contains(value));

@@ -228,7 +228,7 @@ pub async fn note(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
-    let NoteIn { text } = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let NoteIn { text } = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let text = text.trim();
     if text.is_empty() || text.len() > MAX_NOTE || text.contains('\0') {
         return Err(Problem::invalid("text", &format!("must hold 1 to {MAX_NOTE} bytes, and no NUL")));

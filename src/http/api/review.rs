@@ -189,7 +189,7 @@ pub async fn release(
 }
 
 async fn claims(state: &State, request: &HttpRequest, payload: web::Payload) -> Result<ClaimIn, Problem> {
-    let asked: ClaimIn = body::json(request, payload, state.config.max_body_bytes).await?;
+    let asked: ClaimIn = body::json(request, payload, state.server.get().max_body_bytes).await?;
     bounded("uids", asked.uids.len())?;
     Ok(asked)
 }
@@ -231,7 +231,7 @@ pub async fn decide(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
-    let asked: DecisionIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: DecisionIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     bounded("items", asked.items.len())?;
     let DecisionIn { items, action, category, reason, note } = asked;
     for (field, text) in [("reason", &reason), ("note", &note)] {

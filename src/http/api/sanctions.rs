@@ -175,7 +175,7 @@ pub async fn impose(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let person = auth::person(&state, &request, Duty::Decide).await?;
-    let asked: SanctionIn = body::json(&request, payload, state.config.max_body_bytes).await?;
+    let asked: SanctionIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let aim = match (asked.target.value, asked.target.of) {
         (Some(value), None) => Aim::Value(value),
         (None, Some(uid)) => Aim::Of(uid),

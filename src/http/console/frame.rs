@@ -68,8 +68,8 @@ pub(super) struct Frame {
     pub csrf: String,
     /// Now.
     pub now: Timestamp,
-    /// Something that an operator has to know, on top of every page.
-    pub warning: Option<String>,
+    /// What an operator has to know, on top of every page.
+    pub warnings: Vec<String>,
 }
 
 impl Frame {
@@ -84,7 +84,7 @@ impl Frame {
         duty: Duty,
     ) -> Result<Self, Problem> {
         let person = auth::person(state, request, duty).await?;
-        state.addresses.note(request, &state.config.trusted_proxies);
+        state.addresses.note(request, &state.server.get().trusted_proxies);
         Ok(Self::of(state, request, here, person))
     }
 
@@ -92,9 +92,8 @@ impl Frame {
     pub(super) fn of(state: &State, request: &HttpRequest, here: &'static str, person: Person) -> Self {
         let look = Look::of(request);
         let csrf = auth::session_cookie(state, request).map(|cookie| csrf_token(&cookie)).unwrap_or_default();
-        let proxy = state.addresses.suspect(&state.config.trusted_proxies).filter(|_| person.role.may(Duty::Operate));
-        let warning = proxy.map(|proxy| look.t.with("warning.proxy", "address", proxy));
-        Self { t: look.t, look, here, person, csrf, now: state.clock.now(), warning }
+        let warnings = if person.role.may(Duty::Operate) { warnings(state, look.t) } else { Vec::new() };
+        Self { t: look.t, look, here, person, csrf, now: state.clock.now(), warnings }
     }
 
     /// Whether whoever looks may decide.
@@ -121,6 +120,17 @@ impl Frame {
     pub(super) fn current(&self, entry: &str) -> &'static str {
         if self.here == entry { " aria-current=page" } else { "" }
     }
+}
+
+/// What an operator has to know now.
+fn warnings(state: &State, t: &'static Texts) -> Vec<String> {
+    let standing = state.reload.standing();
+    let refused = standing.refused.as_ref().map(|refused| t.with("warning.config", "problem", &refused.problem));
+    let waiting =
+        (!standing.waiting.is_empty()).then(|| t.with("warning.waiting", "settings", standing.waiting.join(", ")));
+    let proxy = state.addresses.suspect(&state.server.get().trusted_proxies);
+    let proxy = proxy.map(|proxy| t.with("warning.proxy", "address", proxy));
+    refused.into_iter().chain(waiting).chain(proxy).collect()
 }
 
 /// Answers with a page.

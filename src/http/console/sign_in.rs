@@ -80,7 +80,7 @@ pub async fn sign_in(
     form: web::Form<SignInForm>,
 ) -> Result<HttpResponse, Problem> {
     auth::same_origin(&state, &request)?;
-    state.addresses.note(&request, &state.config.trusted_proxies);
+    state.addresses.note(&request, &state.server.get().trusted_proxies);
     let SignInForm { email, password, ticket, code, next } = form.into_inner();
     let (next, email) = (local(&next), email.trim());
     if email.contains('\0') {
@@ -172,7 +172,7 @@ pub(super) fn origin(state: &State, request: &HttpRequest) -> Origin {
     let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // Whoever hides where they come from is counted as whoever brought them here: no header may lead past the limits.
     let peer = || request.peer_addr().map(|peer| peer.ip().to_canonical());
-    Origin { ip: client::address(request, &state.config.trusted_proxies).or_else(peer), agent: agent.to_owned() }
+    Origin { ip: client::address(request, &state.server.get().trusted_proxies).or_else(peer), agent: agent.to_owned() }
 }
 
 #[cfg(test)]

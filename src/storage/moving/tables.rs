@@ -213,6 +213,20 @@ pub(super) static TABLES: &[Table] = &[
             detail Text "x.detail", chain Bytes "x.chain"],
     ),
     table(
+        "config_version",
+        "config_version x",
+        &["x.hash"],
+        columns![hash Text "x.hash", text Text "x.text", files Text "x.files"],
+    ),
+    table(
+        "config_taken",
+        "config_taken x",
+        &["x.id"],
+        columns![id Big "x.id", version Text "x.version", policy Text "x.policy", how Text "x.how", at Big "x.at", who Text "x.who",
+            waiting Text "x.waiting"],
+    )
+    .counts(),
+    table(
         "outbox",
         "outbox x JOIN comment c ON c.id = x.comment LEFT JOIN ruling r ON r.id = x.ruling",
         &["x.id"],

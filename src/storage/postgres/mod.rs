@@ -44,6 +44,7 @@ mod shared;
 mod sites;
 mod together;
 mod uid;
+mod versions;
 mod work;
 
 use std::sync::Arc;

@@ -19,8 +19,17 @@ use crate::domain::time::Timestamp;
 /// What is partitioned by months.
 pub(in crate::storage) const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
 /// What else is kept of a comment, in a column `comment`; and labels and samples, of which more is to be done than to delete them.
-const BESIDE: [&str; 9] =
-    ["search_due", "moved", "ruling_item", "sanction_effect", "report", "vote", "pseudonym", "campaign_member", "imported"];
+const BESIDE: [&str; 9] = [
+    "search_due",
+    "moved",
+    "ruling_item",
+    "sanction_effect",
+    "report",
+    "vote",
+    "pseudonym",
+    "campaign_member",
+    "imported",
+];
 /// Those of [`PARTITIONED`] whose rows may lie in the partition for the rest although the month has one: it was made while a comment's was there
 /// already, and this table's was not.
 const LATE: [&str; 3] = ["revision", "happening", "search"];

@@ -29,12 +29,12 @@ impl Nodes for PostgresStore {
     }
 
     async fn node_seen(&self, node: &Node, forget_before: Timestamp) -> Result<()> {
-        let write = "INSERT INTO node (name, version, schema, started_at, seen_at) VALUES ($1, $2, $3, $4, $5) \
-                     ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at";
+        let write = "INSERT INTO node (name, version, schema, started_at, seen_at, config) VALUES ($1, $2, $3, $4, $5, $6) \
+                     ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, config = excluded.config";
         transact!(self, work => async {
-            let Node { name, version, schema, started_at, seen_at } = node;
+            let Node { name, version, schema, started_at, seen_at, config } = node;
             let (started_at, seen_at) = (started_at.as_millis(), seen_at.as_millis());
-            work.execute(write, &[name, version, &signed(*schema), &started_at, &seen_at]).await?;
+            work.execute(write, &[name, version, &signed(*schema), &started_at, &seen_at, config]).await?;
             let old = "DELETE FROM node WHERE seen_at < $1";
             work.execute(old, &[&forget_before.as_millis()]).await?;
             Ok(())
@@ -49,7 +49,7 @@ impl Nodes for PostgresStore {
 
     async fn nodes(&self) -> Result<Vec<Node>> {
         let db = self.db().await?;
-        let read = "SELECT name, version, schema, started_at, seen_at FROM node ORDER BY started_at, name";
+        let read = "SELECT name, version, schema, started_at, seen_at, config FROM node ORDER BY started_at, name";
         let node = |row: &tokio_postgres::Row| -> Result<Node> {
             Ok(Node {
                 name: row.cell(0)?,
@@ -57,6 +57,7 @@ impl Nodes for PostgresStore {
                 schema: row.natural(2)?,
                 started_at: Timestamp::from_millis(row.cell(3)?),
                 seen_at: Timestamp::from_millis(row.cell(4)?),
+                config: row.cell(5)?,
             })
         };
         db.query(read, &[]).await?.iter().map(node).collect()

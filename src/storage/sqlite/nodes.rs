@@ -34,10 +34,10 @@ impl Nodes for SqliteStore {
     async fn node_seen(&self, node: &Node, forget_before: Timestamp) -> Result<()> {
         let node = node.clone();
         let note = move |work: &mut super::writer::Work<'_>| -> Result<()> {
-            let write = "INSERT INTO node (name, version, schema, started_at, seen_at) VALUES (?1, ?2, ?3, ?4, ?5) \
-                         ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at";
-            let Node { name, version, schema, started_at, seen_at } = &node;
-            let params = params![name, version, schema, started_at.as_millis(), seen_at.as_millis()];
+            let write = "INSERT INTO node (name, version, schema, started_at, seen_at, config) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+                         ON CONFLICT (name) DO UPDATE SET seen_at = excluded.seen_at, config = excluded.config";
+            let Node { name, version, schema, started_at, seen_at, config } = &node;
+            let params = params![name, version, schema, started_at.as_millis(), seen_at.as_millis(), config];
             work.connection.prepare_cached(write)?.execute(params)?;
             let old = "DELETE FROM node WHERE seen_at < ?1";
             work.connection.prepare_cached(old)?.execute([forget_before.as_millis()])?;
@@ -57,7 +57,7 @@ impl Nodes for SqliteStore {
 
     async fn nodes(&self) -> Result<Vec<Node>> {
         let read = |connection: &rusqlite::Connection| -> Result<_> {
-            let read = "SELECT name, version, schema, started_at, seen_at FROM node ORDER BY started_at, name";
+            let read = "SELECT name, version, schema, started_at, seen_at, config FROM node ORDER BY started_at, name";
             let mut query = connection.prepare_cached(read)?;
             let nodes = query.query_map([], |row| {
                 Ok(Node {
@@ -66,6 +66,7 @@ impl Nodes for SqliteStore {
                     schema: row.get(2)?,
                     started_at: Timestamp::from_millis(row.get(3)?),
                     seen_at: Timestamp::from_millis(row.get(4)?),
+                    config: row.get(5)?,
                 })
             })?;
             Ok(nodes.collect::<rusqlite::Result<_>>()?)

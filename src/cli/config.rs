@@ -1,0 +1,278 @@
+//! `doorward config`: the configurations that services ran under, and the way back to one of them.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::{Usage, say, say_json};
+use crate::app::clock::Clock as _;
+use crate::config::{Read, Source, restored};
+use crate::domain::decision::Actor;
+use crate::domain::store::{AuditEntry, Store};
+use crate::domain::time::Timestamp;
+use crate::domain::versions::{How, Taken, Version};
+use crate::startup::{self, SystemClock};
+
+/// Stands for what the settings file says now, where a version is asked for.
+const FILE: &str = "file";
+/// Digits of a hash, whole.
+const DIGITS: usize = 16;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List configurations that were taken, latest first, and what became of the file
+    List {
+        /// How many at most
+        #[arg(long, default_value_t = 20)]
+        most: usize,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the settings file said, without its secrets
+    Show {
+        /// The version, or the hash that a decision names; its beginning will do
+        #[arg(value_name = "HASH")]
+        hash: String,
+    },
+    /// Show what changed between two versions
+    Diff {
+        /// The version before; `file` for what the file says now
+        #[arg(value_name = "HASH")]
+        from: String,
+        /// The version after; `file` for what the file says now
+        #[arg(value_name = "HASH", default_value = FILE)]
+        to: String,
+    },
+    /// Write an earlier version back into the settings file, with the secrets that the file has now; a running service takes it at once
+    Rollback {
+        /// The version, or the hash that a decision names; its beginning will do
+        #[arg(value_name = "HASH")]
+        hash: String,
+    },
+}
+
+/// A configuration that was taken, for people and programs.
+#[derive(Serialize)]
+struct Shown<'a> {
+    version: &'a str,
+    policy: &'a str,
+    how: How,
+    at: Timestamp,
+    by: &'a str,
+    waiting: &'a [String],
+}
+
+pub(super) async fn run(command: Command, file: Option<&Path>) -> anyhow::Result<()> {
+    let source = Source::of(file)?;
+    // The way back is needed most when the file cannot be read: where the database lies is enough.
+    let config = source.read().map(|read| read.config).or_else(|error| source.database_alone().ok_or(error))?;
+    let store = startup::open_store(&config).await?;
+    let done = match command {
+        Command::List { most, json } => list(&*store, &source, most, json).await,
+        Command::Show { hash } => find(&*store, &source, &hash).await.and_then(|version| show(&version)),
+        Command::Diff { from, to } => {
+            let (from, to) = (find(&*store, &source, &from).await, find(&*store, &source, &to).await);
+            from.and_then(|from| diff(&from, &to?))
+        }
+        Command::Rollback { hash } => roll_back(&*store, &source, &hash).await,
+    };
+    store.close().await;
+    done
+}
+
+async fn list(store: &dyn Store, source: &Source, most: usize, json: bool) -> anyhow::Result<()> {
+    let all = store.versions_taken(most).await?;
+    for Taken { version, policy, how, at, by, waiting } in &all {
+        if json {
+            say_json(&Shown { version, policy, how: *how, at: *at, by, waiting })?;
+            continue;
+        }
+        let by = if by.is_empty() { String::new() } else { format!(" on {by}") };
+        let waiting = match waiting.as_slice() {
+            [] => String::new(),
+            some => format!("; takes effect at the next start: {}", some.join(", ")),
+        };
+        say(format_args!("{at} {version} policy {policy} {}{by}{waiting}", how.name()))?;
+    }
+    if json {
+        return Ok(());
+    }
+    match (source.path(), source.read()) {
+        (None, _) => say("There is no settings file."),
+        (Some(path), Err(error)) => say(format_args!("{} cannot be used: {error}", path.display())),
+        (Some(path), Ok(Read { version, .. })) => {
+            let is_kept = store.version(&version.hash).await?.is_some();
+            let known = if is_kept { "" } else { ", which no service has taken yet" };
+            say(format_args!("{} says {}{known}.", path.display(), version.hash))
+        }
+    }
+}
+
+/// The version that somebody names.
+async fn find(store: &dyn Store, source: &Source, name: &str) -> anyhow::Result<Version> {
+    if name == FILE {
+        return Ok(source.read()?.version);
+    }
+    let mut like = store.versions_like(name).await?;
+    let hash = match like.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        _ if like.iter().any(|hash| hash == name) => Some(name.to_owned()),
+        // Several versions under which the same was decided: the latest of them.
+        _ if name.len() == DIGITS => Some(like.swap_remove(0)),
+        several => {
+            anyhow::bail!(Usage(format!("several versions begin with {name}: {}", several.join(", "))));
+        }
+    };
+    let hash = hash
+        .with_context(|| format!("no version {name} was ever taken; `doorward config list` shows those that were"))?;
+    store.version(&hash).await?.with_context(|| format!("version {hash} is gone"))
+}
+
+fn show(version: &Version) -> anyhow::Result<()> {
+    put(&version.text)?;
+    for (name, text) in &version.files {
+        put(&format!("\n# {name}\n"))?;
+        put(text)?;
+    }
+    Ok(())
+}
+
+fn diff(from: &Version, to: &Version) -> anyhow::Result<()> {
+    let compare = |name: &str, from: &str, to: &str, hashes: (&str, &str)| {
+        if from == to {
+            return Ok(());
+        }
+        let (before, after) = (format!("{} {name}", hashes.0), format!("{} {name}", hashes.1));
+        put(&TextDiff::from_lines(from, to).unified_diff().header(&before, &after).to_string())
+    };
+    let hashes = (from.hash.as_str(), to.hash.as_str());
+    compare("settings", &from.text, &to.text, hashes)?;
+    let of = |version: &'_ Version, name: &str| {
+        version.files.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone()).unwrap_or_default()
+    };
+    let mut names: Vec<&String> = from.files.iter().chain(&to.files).map(|(name, _)| name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().try_for_each(|name| compare(name, &of(from, name), &of(to, name), hashes))
+}
+
+async fn roll_back(store: &dyn Store, source: &Source, name: &str) -> anyhow::Result<()> {
+    let path = source
+        .path()
+        .ok_or_else(|| Usage("there is no settings file to write to; name one with --config".to_owned()))?;
+    let version = find(store, source, name).await?;
+    let current = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
+    let text = restored(&version.text, &current).map_err(|missing| {
+        let missing = missing.join(", ");
+        Usage(format!(
+            "secrets are not kept with versions, and the file has none now for: {missing}; write them there first"
+        ))
+    })?;
+    let hash = &version.hash;
+    // Programs change: what was good then has to be good today.
+    let read = source.read_text(&text).with_context(|| format!("version {hash} cannot be used any more"))?;
+    startup::house(&read.config).with_context(|| format!("version {hash} cannot be used any more"))?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    // Lists first: until the settings are there, too, the lists that they name are as good as any.
+    for (name, text) in &version.files {
+        replace(&folder.join(name), text)?;
+    }
+    replace(path, &text)?;
+    let at = SystemClock.now();
+    let taken = Taken {
+        version: read.version.hash.clone(),
+        policy: read.config.hash(),
+        how: How::Rollback,
+        at,
+        by: "console".to_owned(),
+        waiting: Vec::new(),
+    };
+    store.version_taken(&read.version, &taken).await?;
+    let (action, subject, detail) = ("config.rollback".to_owned(), hash.clone(), String::new());
+    store.audit_note(AuditEntry { by: Actor::Console, action, subject, detail, at }).await?;
+    say(format_args!("{} says {hash} again. A service that follows it takes it within seconds.", path.display()))
+}
+
+/// Puts `text` in the place of what a file says: at once for whoever reads it, with the owner and the permissions that it has. Where that cannot be
+/// (a file that is mounted by itself, a folder that is not ours), it is written over; services look twice before they take it.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let said = || format!("{} cannot be written", path.display());
+    // A link stays one.
+    let path = std::fs::canonicalize(path).or_else(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Ok(path.to_owned()),
+        _ => Err(error),
+    });
+    let path = path.with_context(said)?;
+    if beside(&path, text).is_err() {
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(&path).with_context(said)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(said)?;
+    }
+    Ok(())
+}
+
+fn beside(path: &Path, text: &str) -> std::io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let written = (|| {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // there may be secrets in it
+        let mut file = options.open(&new)?;
+        file.write_all(text.as_bytes())?;
+        if let Ok(before) = std::fs::metadata(path) {
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::MetadataExt as _;
+                std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()))?;
+            }
+            file.set_permissions(before.permissions())?;
+        }
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        if let Some(folder) = path.parent() {
+            std::fs::File::open(folder)?.sync_all()?;
+        }
+        Ok(())
+    })();
+    if written.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    written
+}
+
+/// Writes text to standard output as it is. A reader that went away is no error.
+fn put(text: &str) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_behind_its_link_with_its_permissions() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, link) = (folder.path().join("settings.toml"), folder.path().join("config.toml"));
+        std::fs::write(&file, "a").expect("written");
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("set");
+        std::os::unix::fs::symlink(&file, &link).expect("linked");
+        replace(&link, "b").expect("replaced");
+        assert_eq!(std::fs::read_to_string(&file).expect("read"), "b");
+        assert!(link.symlink_metadata().expect("there").is_symlink());
+        assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o640);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 2, "nothing is left beside it");
+    }
+}

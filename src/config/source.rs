@@ -1,0 +1,198 @@
+//! Where the configuration comes from, looked at once or again and again.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::redact::redacted;
+use super::{Config, ConfigError, variables};
+use crate::domain::versions::Version;
+
+/// A file, and the environment of this process over it. The environment does not change while a process runs.
+#[derive(Debug, Clone)]
+pub struct Source {
+    path: Option<PathBuf>,
+    variables: Vec<(String, String)>,
+}
+
+/// What was read.
+#[derive(Debug, Clone)]
+pub struct Read {
+    /// The configuration, checked.
+    pub config: Config,
+    /// What the files said, without secrets.
+    pub version: Version,
+}
+
+/// Tells one state of all files from another. Of two equal ones nobody has to read what they say.
+pub type Print = [u8; 32];
+
+impl Source {
+    /// `file`, or `config.toml` where there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// A variable of ours is not UTF-8.
+    pub fn of(file: Option<&Path>) -> Result<Self, ConfigError> {
+        Ok(Self::new(Config::file(file), variables(std::env::vars_os())?))
+    }
+
+    /// With `variables` in the place of the environment.
+    #[must_use]
+    pub fn new(path: Option<&Path>, variables: Vec<(String, String)>) -> Self {
+        Self { path: path.map(Path::to_owned), variables }
+    }
+
+    /// The file, if there is one.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// Reads and checks all of it.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with file, line and column, or the variable.
+    pub fn read(&self) -> Result<Read, ConfigError> {
+        let Some(path) = &self.path else {
+            let config = Config::read(None, &self.variables)?;
+            return Ok(Read { config, version: version("", &BTreeMap::new()) });
+        };
+        self.read_text(&text_of(path)?)
+    }
+
+    /// The same as if the file said `text`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read_text(&self, text: &str) -> Result<Read, ConfigError> {
+        let config = Config::read_text(text, self.path.as_deref(), &self.variables)?;
+        let files = config.files().into_iter().map(|file| text_of(&file).map(|text| (self.short(&file), text)));
+        let files = files.collect::<Result<BTreeMap<_, _>, _>>()?;
+        Ok(Read { version: version(&redacted(text), &files), config })
+    }
+
+    /// Nothing but where the database lies, of a file that cannot be used: `None` when not even that can be told.
+    #[must_use]
+    pub fn database_alone(&self) -> Option<Config> {
+        let text = std::fs::read_to_string(self.path.as_ref()?).ok()?;
+        let section = match toml::from_str::<toml::Table>(&text) {
+            Ok(mut all) => {
+                let database = all.remove("database").unwrap_or_else(|| toml::Table::new().into());
+                let section = toml::Table::from_iter([("database".to_owned(), database)]);
+                toml::to_string(&section).ok()?
+            }
+            // Somewhere a quote is missing: the lines of the section are all there is to go by.
+            Err(_) => {
+                let from = text.lines().skip_while(|line| line.trim() != "[database]");
+                let lines = from.enumerate().take_while(|(at, line)| *at == 0 || !line.trim_start().starts_with('['));
+                lines.map(|(_, line)| format!("{line}\n")).collect()
+            }
+        };
+        let of_database = |(name, _): &&(String, String)| name.to_uppercase().starts_with("DOORWARD__DATABASE__");
+        let variables: Vec<_> = self.variables.iter().filter(of_database).cloned().collect();
+        if section.is_empty() && variables.is_empty() {
+            return None; // its default would be another database
+        }
+        Config::read_text(&section, self.path.as_deref(), &variables).ok()
+    }
+
+    /// What there is now: reads everything, since times of change lie (an editor may keep them, and a mount may show old ones), and these files are
+    /// small. A file that cannot be read counts as one that is not there.
+    #[must_use]
+    pub fn print(&self) -> Print {
+        let mut digest = Sha256::new();
+        if let Some(path) = &self.path {
+            let text = std::fs::read(path).ok();
+            let named = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()).map(|text| self.named(text));
+            for bytes in
+                std::iter::once(text).chain(named.unwrap_or_default().iter().map(|path| std::fs::read(path).ok()))
+            {
+                // Its length comes first, so that nothing moves from one file to the next unseen.
+                digest.update(bytes.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
+                digest.update(bytes.unwrap_or_default());
+            }
+        }
+        digest.finalize().into()
+    }
+
+    /// The files that a text names, whether or not everything else in it is good.
+    fn named(&self, text: &str) -> Vec<PathBuf> {
+        let Ok(mut config) = Config::parse(text, "") else { return Vec::new() };
+        config.place_in(self.folder());
+        config.files()
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
+    /// A file's path as the settings name it.
+    fn short(&self, file: &Path) -> String {
+        file.strip_prefix(self.folder()).unwrap_or(file).display().to_string()
+    }
+}
+
+pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let read =
+        |error: std::io::Error| ConfigError::Read { path: path.display().to_string(), problem: error.to_string() };
+    std::fs::read_to_string(path).map_err(read)
+}
+
+/// Names what files say.
+fn version(text: &str, files: &BTreeMap<String, String>) -> Version {
+    let mut digest = Sha256::new();
+    for part in std::iter::once(text).chain(files.iter().flat_map(|(name, text)| [name.as_str(), text.as_str()])) {
+        digest.update((part.len() as u64).to_le_bytes());
+        digest.update(part);
+    }
+    let hash = digest.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let files = files.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+    Version { hash, text: text.to_owned(), files }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_named_by_what_the_file_says_besides_its_secrets() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("c.toml");
+        let source = Source::new(Some(&file), Vec::new());
+        let write = |text: &str| {
+            std::fs::write(&file, text).expect("written");
+            (source.print(), source.read().expect("valid").version)
+        };
+        let (print, version) = write("[metrics]\ntoken = \"hush\" # monitoring\n");
+        assert_eq!(version.text, "[metrics]\ntoken = \"[redacted]\" # monitoring\n");
+        let (other_print, same) = write("[metrics]\ntoken = \"other\" # monitoring\n");
+        assert!(print != other_print, "what changes is seen");
+        assert_eq!(version, same, "and a secret is no part of a version's name");
+        assert_ne!(write("[metrics]\ntoken = \"hush\"\n").1.hash, version.hash);
+        std::fs::remove_file(&file).expect("removed");
+        assert!(source.print() != print && source.read().is_err());
+    }
+
+    #[test]
+    fn where_the_database_lies_is_found_in_a_file_that_cannot_be_used() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("c.toml");
+        let found = |text: &str| {
+            std::fs::write(&file, text).expect("written");
+            Source::new(Some(&file), Vec::new()).database_alone().map(|config| config.database.path().expect("a path"))
+        };
+        let ours = Some(folder.path().join("ours.db"));
+        assert_eq!(found("[database]\nurl = \"sqlite:ours.db\"\n[server]\nlistn = 1\n"), ours);
+        assert_eq!(found("[server]\nlisten = \"\n[database]\nurl = \"sqlite:ours.db\"\n[log]\nlevel = \n"), ours);
+        assert_eq!(found("[server]\nlistn = 1\n"), Some(folder.path().join("doorward.db")), "the default, as it says");
+        assert_eq!(found("[server]\nlisten = \"\n"), None, "nobody knows");
+    }
+
+    #[test]
+    fn what_stands_for_a_secret_is_not_taken_for_one() {
+        let source = Source::new(Some(Path::new("c.toml")), Vec::new());
+        let refused = source.read_text("[metrics]\ntoken = \"[redacted]\"\n").expect_err("no secret").to_string();
+        assert!(refused.starts_with("c.toml:2:9: ") && refused.contains("write the secret itself"), "{refused}");
+    }
+}

@@ -1,0 +1,84 @@
+//! Every configuration that a service ran under: what it said, when it was taken, by whom, and how it came.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::store::Result;
+use super::time::Timestamp;
+
+/// What a settings file said, with the files that it names. Without secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Version {
+    /// Names it: sixteen hexadecimal digits of the hash of everything below.
+    pub hash: String,
+    /// The settings file.
+    pub text: String,
+    /// The files that it names, each with its path as it is written there.
+    pub files: Vec<(String, String)>,
+}
+
+/// How a configuration came into force.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum How {
+    /// The service began with it.
+    Start,
+    /// The file changed.
+    File,
+    /// The service was asked to look (SIGHUP).
+    Signal,
+    /// `doorward config rollback` wrote it back; services take it as a file that changed.
+    Rollback,
+}
+
+impl How {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Start, Self::File, Self::Signal, Self::Rollback];
+
+    /// As it is stored and shown.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::File => "file",
+            Self::Signal => "signal",
+            Self::Rollback => "rollback",
+        }
+    }
+
+    /// The one of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|how| how.name() == name)
+    }
+}
+
+/// A configuration that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// The version's hash.
+    pub version: String,
+    /// The hash that decisions made under it name.
+    pub policy: String,
+    /// How it came.
+    pub how: How,
+    /// When.
+    pub at: Timestamp,
+    /// Which node took it, or who wrote it back; empty for a service by itself.
+    pub by: String,
+    /// Settings in it that wait for the next start.
+    pub waiting: Vec<String>,
+}
+
+/// The part of the Store port that remembers configurations.
+#[async_trait]
+pub trait Versions: Send + Sync {
+    /// Keeps that a version was taken, and the version if it is not kept yet, in one commit. Each call is a line of its own.
+    async fn version_taken(&self, version: &Version, taken: &Taken) -> Result<()>;
+    /// What was taken, latest first, `most` at most.
+    async fn versions_taken(&self, most: usize) -> Result<Vec<Taken>>;
+    /// The version of that hash, whole.
+    async fn version(&self, hash: &str) -> Result<Option<Version>>;
+    /// Hashes of versions that begin so, or that were in force under a policy hash that does; latest first.
+    async fn versions_like(&self, beginning: &str) -> Result<Vec<String>>;
+}

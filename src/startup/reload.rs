@@ -1,0 +1,355 @@
+//! Taking a changed configuration while the service runs.
+//!
+//! What the file says is read and built whole before anything changes; if any part of it cannot be used, all that was in force stays, and that is
+//! said where people look: log, metrics, `/readyz`, console. What verdicts depend on is one [`House`](crate::app::house::House), swapped as
+//! a whole; a comment that is on its way keeps the one it began with.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use super::App;
+use crate::app::house::House;
+use crate::app::limits::Limiter;
+use crate::app::limits::local::LocalLimiter;
+use crate::app::limits::shared::SharedLimiter;
+use crate::app::live::Live;
+use crate::app::reload::{Refused, Standing};
+use crate::app::webhooks_in::source::Source as Sender;
+use crate::app::{self, outbox, sampling, sanctions, sign_in};
+use crate::config::{Config, Print, Read, Source, different};
+use crate::domain::readers;
+use crate::domain::time::Timestamp;
+use crate::domain::versions::{How, Taken, Version};
+use crate::net::post::HttpPost;
+use crate::storage::redis::Redis;
+use crate::{http, telemetry};
+
+/// Settings that change while the service runs, besides those in the house.
+pub(super) struct Lives {
+    pub server: Live<http::Config>,
+    pub webhooks: Live<outbox::Config>,
+    pub post: Live<HttpPost>,
+    pub sanctions: Live<sanctions::Config>,
+    pub reports: Live<readers::Config>,
+    pub appeals: Live<app::appeals::Config>,
+    pub privacy: Live<app::authors::Config>,
+    pub events: Live<app::events::Config>,
+    pub console: Live<sign_in::Config>,
+    pub learning: Live<app::learning::Config>,
+    pub sampling: Live<sampling::Config>,
+    pub webhooks_in: Live<app::webhooks_in::Config>,
+    pub senders: Live<std::collections::BTreeMap<String, Sender>>,
+    pub metrics_token: Live<Option<String>>,
+}
+
+impl Lives {
+    pub(super) fn of(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            server: config.server.clone().into(),
+            webhooks: config.webhooks.clone().into(),
+            post: HttpPost::new(&config.webhooks)?.into(),
+            sanctions: config.sanctions.clone().into(),
+            reports: config.reports.into(),
+            appeals: config.appeals.clone().into(),
+            privacy: config.privacy.clone().into(),
+            events: config.events.clone().into(),
+            console: config.console.clone().into(),
+            learning: config.learning.clone().into(),
+            sampling: config.sampling.clone().into(),
+            webhooks_in: config.webhooks_in.clone().into(),
+            senders: Sender::all(&config.sources)?.into(),
+            metrics_token: token(config).into(),
+        })
+    }
+}
+
+/// What `/metrics` asks for.
+fn token(config: &Config) -> Option<String> {
+    config.metrics.token.expose().map(str::to_owned)
+}
+
+/// Who counts: in this process, or all nodes together.
+#[derive(Clone)]
+pub(super) enum Limits {
+    Local(Arc<LocalLimiter>),
+    Shared(Arc<SharedLimiter>),
+}
+
+impl Limits {
+    pub(super) fn new(config: &app::limits::local::Config, seed: u64, shared: Option<&Redis>) -> anyhow::Result<Self> {
+        Ok(match shared {
+            Some(shared) => Self::Shared(Arc::new(SharedLimiter::new(config, seed, shared.tally())?)),
+            None => Self::Local(Arc::new(LocalLimiter::new(config, seed)?)),
+        })
+    }
+
+    /// Others, under which what was taken stays taken.
+    fn changed(&self, config: &app::limits::local::Config, now: Timestamp) -> anyhow::Result<Self> {
+        Ok(match self {
+            Self::Local(limits) => Self::Local(Arc::new(limits.changed(config, now)?)),
+            Self::Shared(limits) => Self::Shared(Arc::new(limits.changed(config, now)?)),
+        })
+    }
+
+    pub(super) fn counting(&self) -> Arc<dyn Limiter> {
+        match self {
+            Self::Local(limits) => Arc::<LocalLimiter>::clone(limits),
+            Self::Shared(limits) => Arc::<SharedLimiter>::clone(limits),
+        }
+    }
+}
+
+/// What stands behind a service whose configuration can change.
+pub(super) struct Running {
+    /// What it was started with.
+    pub started: Config,
+    /// What it runs under.
+    pub config: Config,
+    pub limits: Limits,
+    pub lives: Lives,
+}
+
+/// Follows a service's settings file.
+pub(super) struct Follower {
+    source: Source,
+    running: Running,
+    state: Arc<http::State>,
+    /// This node's name among others; empty for one alone.
+    node: String,
+    /// The files as they were when they were taken or refused last.
+    seen: Print,
+    /// The files as they were a moment ago, when they were not as they are in force.
+    before: Option<Print>,
+    version: Version,
+}
+
+/// A configuration that can be put in force: nothing in it can fail any more.
+struct Ready {
+    config: Config,
+    version: Version,
+    waiting: Vec<String>,
+    house: House,
+    limits: Limits,
+    post: Option<HttpPost>,
+    senders: std::collections::BTreeMap<String, Sender>,
+}
+
+impl App {
+    /// Has the service follow the file that it was started with. What `read` says is kept as the version that it started with.
+    pub async fn follow(&mut self, source: Source, print: Print, read: Read) {
+        let Some(running) = self.running.take() else { return };
+        let node = self.among.as_ref().map(|among| among.node.name.clone()).unwrap_or_default();
+        let Read { config, version } = read;
+        let (_, waiting) = config.taken_by(&running.started);
+        let mut follower =
+            Follower { source, running, state: Arc::clone(&self.state), node, seen: print, before: None, version };
+        follower.stand(How::Start, waiting).await;
+        self.follower = Some(follower);
+    }
+}
+
+impl Follower {
+    /// Takes what changes, for as long as it is awaited.
+    pub(super) async fn keep_following(mut self) -> Infallible {
+        let mut hangup = Hangup::new();
+        let state = Arc::clone(&self.state);
+        loop {
+            let poll_ms = self.running.config.reload.poll_ms;
+            let pause = Duration::from_millis(poll_ms.into());
+            tokio::select! {
+                () = hangup.next() => self.take(How::Signal, None).await,
+                () = state.reload.asked() => self.take(How::Signal, None).await,
+                () = tokio::time::sleep(pause), if poll_ms > 0 => self.look().await,
+            }
+        }
+    }
+
+    /// Takes the files when they changed and stay as they are: an editor or a copy may be in the middle of writing them, and half a file can be a
+    /// good one.
+    async fn look(&mut self) {
+        let print = self.print().await;
+        if print == self.seen {
+            self.before = None;
+        } else if self.before == Some(print) {
+            self.take(How::File, Some(print)).await;
+        } else {
+            self.before = Some(print);
+        }
+    }
+
+    async fn print(&self) -> Print {
+        let source = self.source.clone();
+        // It cannot fail but by a panic; then nothing is known to have changed.
+        tokio::task::spawn_blocking(move || source.print()).await.unwrap_or(self.seen)
+    }
+
+    /// Takes what the files say now, or says why not.
+    async fn take(&mut self, how: How, print: Option<Print>) {
+        // Before they are read: what is written in between is found by the next look.
+        self.seen = match print {
+            Some(print) => print,
+            None => self.print().await,
+        };
+        self.before = None;
+        match self.prepare().await {
+            Ok(ready) if ready.config == self.running.config && ready.version == self.version => {
+                tracing::info!(version = self.version.hash, "the settings file says what is in force; nothing changed");
+                let before = self.state.reload.standing();
+                self.state.reload.stands(Standing {
+                    waiting: ready.waiting,
+                    refused: None,
+                    ..Standing::clone(&before)
+                });
+                self.count();
+            }
+            Ok(ready) => self.put_in_force(ready, how).await,
+            Err(error) => self.refuse(&error),
+        }
+    }
+
+    /// Reads and builds everything, changing nothing.
+    async fn prepare(&self) -> anyhow::Result<Ready> {
+        let (source, started, before) =
+            (self.source.clone(), self.running.started.clone(), self.running.config.clone());
+        let (limits, house) = (self.running.limits.clone(), self.state.settings.current());
+        let now = self.state.clock.now();
+        let build = move || -> anyhow::Result<Ready> {
+            let Read { config, version } = source.read()?;
+            let (config, waiting) = config.taken_by(&started);
+            config.check()?; // together with what stays as it was
+            let limits = if config.limits == before.limits { limits } else { limits.changed(&config.limits, now)? };
+            let house = super::house_over(&config, &house, limits.counting())?;
+            let post = if config.webhooks == before.webhooks { None } else { Some(HttpPost::new(&config.webhooks)?) };
+            let senders = Sender::all(&config.sources)?;
+            Ok(Ready { config, version, waiting, house, limits, post, senders })
+        };
+        tokio::task::spawn_blocking(build).await.context("the settings could not be looked at")?
+    }
+
+    /// Puts it in force, and says so.
+    async fn put_in_force(&mut self, ready: Ready, how: How) {
+        let Ready { config, version, waiting, house, limits, post, senders } = ready;
+        let changed = different(&config, &self.running.config);
+        self.state.settings.replace(&house);
+        let lives = &self.running.lives;
+        lives.server.set(config.server.clone());
+        lives.webhooks.set(config.webhooks.clone());
+        if let Some(post) = post {
+            lives.post.set(post);
+        }
+        lives.sanctions.set(config.sanctions.clone());
+        lives.reports.set(config.reports);
+        lives.appeals.set(config.appeals.clone());
+        lives.privacy.set(config.privacy.clone());
+        lives.events.set(config.events.clone());
+        lives.console.set(config.console.clone());
+        lives.learning.set(config.learning.clone());
+        lives.sampling.set(config.sampling.clone());
+        lives.webhooks_in.set(config.webhooks_in.clone());
+        lives.senders.set(senders);
+        lives.metrics_token.set(token(&config));
+        if let Err(error) = telemetry::set_level(&config.log) {
+            tracing::error!(error = &*error as &dyn std::error::Error, "the log keeps its level");
+        }
+        if config.learning != self.running.config.learning
+            && let Err(error) = self.state.learning.reload().await
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, "what sites taught stays in force as it was until the next decision");
+        }
+        tracing::info!(
+            version = version.hash,
+            before = self.version.hash,
+            policy = house.hash,
+            how = how.name(),
+            changed = changed.join(" "),
+            "settings taken"
+        );
+        (self.running.config, self.running.limits, self.version) = (config, limits, version);
+        metrics::counter!("doorward_config_taken_total", "how" => how.name()).increment(1);
+        self.stand(how, waiting).await;
+    }
+
+    /// Says what is in force, and keeps it.
+    async fn stand(&mut self, how: How, waiting: Vec<String>) {
+        if !waiting.is_empty() {
+            tracing::warn!(settings = waiting.join(" "), "settings take effect at the next start");
+        }
+        let at = self.state.clock.now();
+        let taken = Taken {
+            version: self.version.hash.clone(),
+            policy: self.state.settings.current().hash.clone(),
+            how,
+            at,
+            by: self.node.clone(),
+            waiting: waiting.clone(),
+        };
+        let standing = Standing { version: taken.version.clone(), taken: Some((at, how)), waiting, refused: None };
+        self.state.reload.stands(standing);
+        self.count();
+        if let Err(error) = self.state.store.version_taken(&self.version, &taken).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(
+                error,
+                version = taken.version,
+                "the settings are in force, and could not be kept for later"
+            );
+        }
+    }
+
+    /// Keeps what is in force, loudly.
+    fn refuse(&self, error: &anyhow::Error) {
+        let problem = format!("{error:#}");
+        tracing::error!(
+            problem,
+            version = self.version.hash,
+            "the settings file is refused; what was in force before stays"
+        );
+        metrics::counter!("doorward_config_refused_total").increment(1);
+        let refused = Some(Refused { at: self.state.clock.now(), problem });
+        self.state.reload.stands(Standing { refused, ..Standing::clone(&self.state.reload.standing()) });
+        self.count();
+    }
+
+    fn count(&self) {
+        let standing = self.state.reload.standing();
+        metrics::gauge!("doorward_config_refused").set(f64::from(u8::from(standing.refused.is_some())));
+        let waiting = u32::try_from(standing.waiting.len()).unwrap_or(u32::MAX);
+        metrics::gauge!("doorward_config_waiting").set(f64::from(waiting));
+    }
+}
+
+/// SIGHUP, where there is such a thing. Without somebody who waits for it, it would end the process.
+struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    fn new() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let signal = signal(SignalKind::hangup());
+            if let Err(error) = &signal {
+                tracing::warn!(error = error as &dyn std::error::Error, "SIGHUP will not be heard");
+            }
+            Self { signal: signal.ok() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}
