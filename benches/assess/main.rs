@@ -5,6 +5,7 @@
 //! `cargo bench --bench assess -- signal:`.
 
 mod parts;
+mod rules;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -119,6 +120,7 @@ fn costs(criterion: &mut Criterion) {
         bench.iter(|| untaught.judge(black_box(&one), black_box(&scene), Timestamp::from_millis(1_795_000_000_000)));
     });
     parts::parts(criterion, &house, &one, &page, &assess(&house, &page, &request));
+    rules::rules(criterion, &house, &one, &page, &assess(&house, &page, &request));
 }
 
 /// The same house where a site taught a weight for every third feature.

@@ -11,7 +11,7 @@ pub(super) fn run(config: Config) -> anyhow::Result<()> {
     startup::run_to_end(async move {
         let app = startup::assemble(&config, Arc::new(SystemClock)).await?;
         let listener = startup::listen(&config)?;
-        tracing::info!(address = %listener.local_addr()?, policy = config.hash(), "ready");
+        tracing::info!(address = %listener.local_addr()?, policy = app.state().settings.current().hash, "ready");
         app.serve(listener, startup::stop_signal()).await
     })
 }

@@ -30,6 +30,7 @@ mod readers;
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod receiver;
 mod review;
+mod rules;
 mod sampling;
 mod sanctions;
 mod search;
