@@ -103,7 +103,7 @@ fn flatten(table: &Table, before: &str, settings: &mut Vec<Setting>) {
 /// The line on which each path of a file is said.
 fn lines(text: &str) -> Result<BTreeMap<String, usize>, toml::de::Error> {
     fn walk(table: &DeTable<'_>, before: &str, text: &str, lines: &mut BTreeMap<String, usize>) {
-        for (key, value) in table.iter() {
+        for (key, value) in table {
             let path = format!("{before}{}", key.get_ref());
             if let DeValue::Table(inner) = value.get_ref() {
                 walk(inner, &format!("{path}."), text, lines);

@@ -214,7 +214,7 @@ expires = 2026-11-24T12:00:00Z
 
 #[tokio::test]
 async fn a_site_has_thresholds_and_checks_of_its_own() {
-    let settings = "[sites.news.policy.spam]\nprior = 1.0\n[sites.news.signals.shouting]\nmode = \"off\"\n";
+    let settings = "[sites.news.policy.spam]\nprior = 1.0\nhold = 0.0\n[sites.news.signals.shouting]\nmode = \"off\"\n";
     let (app, _folder) = service(settings, &[]).await;
     let blog = app.another_site("blog").await;
     let body = saying("c-1", "WHAT A FINE MORNING THAT WAS AT THE OLD HARBOUR, AND NOBODY THERE TO SEE IT!!!!");
@@ -223,7 +223,10 @@ async fn a_site_has_thresholds_and_checks_of_its_own() {
     let there: Value = there.json().await.unwrap();
     assert_eq!((&here["verdict"]["prior"]["spam"], &there["verdict"]["prior"]["spam"]), (&json!(1.0), &json!(-2.2)));
     assert_eq!((signal(&here, "shouting").is_some(), signal(&there, "shouting").is_some()), (false, true));
-    assert_eq!((&here["status"], &there["status"]), (&json!("held"), &json!("approved")));
+    let calm = saying("c-2", "The ferry was late again this morning, as on most days.");
+    let there = app.request(Method::POST, "/v1/comments", &blog).json(&calm).send().await.unwrap();
+    let there: Value = there.json().await.unwrap();
+    assert_eq!((&app.comment(&calm).await["status"], &there["status"]), (&json!("held"), &json!("approved")));
 }
 
 #[tokio::test]
@@ -281,7 +284,7 @@ fn a_refused_rule_is_told_with_line_and_column() {
         ),
         (
             rule("'''\ntrue &&\n  links.exists(a, links.exists(b, a.url != b.url))'''"),
-            "config.toml:6:25: rules: `it`: when: costs too much",
+            "config.toml:6:9: rules: `it`: when: costs too much",
         ),
         (rule("\"author.nam == 'x'\""), "config.toml:4:16: rules: `it`: when: there is no `author.nam`"),
         (

@@ -210,7 +210,7 @@ impl Compiler<'_, '_> {
             Expr::List(list) => self.list(&list.elements),
             Expr::Comprehension(each) => self.each(each),
             Expr::Map(_) | Expr::Struct(_) => wrong(self.places.here(), "rules have no maps and no messages"),
-            _ => wrong(self.places.here(), "is not something that rules know"),
+            Expr::Unspecified => wrong(self.places.here(), "is nothing"),
         };
         self.depth -= 1;
         typed

@@ -505,10 +505,12 @@ pub const LINK_FACTS: &[LinkFact] = &[
     },
 ];
 
+#[expect(clippy::unnecessary_wraps, reason = "facts are asked in one way, and most may be missing")]
 fn text(text: &str) -> Got<'_> {
     Ok(Value::Text(Text::Borrowed(text)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "facts are asked in one way, and most may be missing")]
 fn shared<'a>(text: &str) -> Got<'a> {
     Ok(Value::Text(Text::Shared(Rc::from(text))))
 }
@@ -517,10 +519,12 @@ fn maybe(text: Option<&str>) -> Got<'_> {
     text.map_or(Err(Missing::NotApplicable), self::text)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "facts are asked in one way, and most may be missing")]
 fn count<'a>(count: usize) -> Got<'a> {
     Ok(Value::Int(i64::try_from(count).unwrap_or(i64::MAX)))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "facts are asked in one way, and most may be missing")]
 fn whole<'a>(count: u32) -> Got<'a> {
     Ok(Value::Int(i64::from(count)))
 }
