@@ -2,10 +2,13 @@
 //!
 //! Every module has its settings beside its code; this is where they come together, and the only place that reads the environment.
 
+mod origins;
 mod redact;
+mod sites;
 mod source;
 mod taken;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -15,9 +18,13 @@ use sha2::{Digest as _, Sha256};
 use crate::app::house::{ModerationConfig, TrustConfig};
 use crate::app::secrets::Secret;
 use crate::domain::comment::Bounds;
+use crate::domain::rules::lists::ListText;
+use crate::domain::rules::{BadRule, ListConfig, RuleConfig, Rules, check_list_name};
 use crate::{app, domain, http, net, storage, telemetry};
 
+pub use self::origins::{Origin, Setting};
 pub use self::redact::{redacted, restored};
+pub use self::sites::SiteConfig;
 pub use self::source::{Print, Read, Source};
 pub use self::taken::different;
 
@@ -81,6 +88,12 @@ pub struct Config {
     pub signals: domain::signal::Config,
     /// `[policy]`.
     pub policy: domain::policy::Config,
+    /// `[[rules]]`.
+    pub rules: Vec<RuleConfig>,
+    /// `[lists.NAME]`.
+    pub lists: BTreeMap<String, ListConfig>,
+    /// `[sites.NAME]`.
+    pub sites: BTreeMap<String, SiteConfig>,
 }
 
 /// `[secrets]`.
@@ -272,6 +285,9 @@ impl Config {
             config = with_variables(text, variables)?;
         }
         config.place_in(path.and_then(Path::parent).unwrap_or(Path::new("")));
+        if path.is_some() {
+            config.check_places(text, &name)?;
+        }
         config.check()?;
         Ok(config)
     }
@@ -281,9 +297,17 @@ impl Config {
     /// # Errors
     /// `Line`.
     pub fn parse(text: &str, name: &str) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| {
-            at_line(text, name, error.span().map_or(0, |span| span.start), with_nearest(error.message()))
-        })
+        sites::check(text, name)?; // first, or what is wrong with a site's setting would be said of the whole site
+        toml::from_str(text).map_err(|error| at_its_line(text, name, &error))
+    }
+
+    /// What can be told with its place in the file only while its text is at hand.
+    fn check_places(&self, text: &str, name: &str) -> Result<(), ConfigError> {
+        let Err(bad) = Rules::check(&self.rules, &self.lists) else { return Ok(()) };
+        let Some(at) = origins::place_of_rule(text, &bad) else { return Err(ConfigError::Value(bad.to_string())) };
+        let (line, column) = place(text, at);
+        let problem = format!("{}: {}", bad.told(), bad.problem);
+        Err(ConfigError::Line { path: name.to_owned(), line, column, problem })
     }
 
     /// Makes relative paths relative to `folder`.
@@ -294,6 +318,9 @@ impl Config {
         self.secrets.key_file = folder.join(&self.secrets.key_file);
         if !self.model.file.as_os_str().is_empty() {
             self.model.file = folder.join(&self.model.file);
+        }
+        for list in self.lists.values_mut() {
+            list.file = folder.join(&list.file);
         }
         if let Some(path) = self.database.url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             self.database.url = format!("sqlite:{}", folder.join(path).display());
@@ -306,9 +333,8 @@ impl Config {
     /// Files that it names and whose content is a part of it, such as lists of words: what changes in them is taken as what changes in the
     /// settings file is, and kept with it.
     #[must_use]
-    #[expect(clippy::unused_self, clippy::missing_const_for_fn, reason = "no setting names such a file yet")]
     pub fn files(&self) -> Vec<PathBuf> {
-        Vec::new()
+        self.lists.values().map(|list| list.file.clone()).collect()
     }
 
     /// Whether everything in it can work together. What needs files (model, database) is checked when they are opened.
@@ -317,15 +343,23 @@ impl Config {
     /// `Value`.
     pub fn check(&self) -> Result<(), ConfigError> {
         let value = |error: &dyn std::fmt::Display| ConfigError::Value(error.to_string());
-        let ids: Vec<&str> = domain::signal::LIST.iter().map(|meta| meta.id).collect();
+        self.check_rules()?;
+        let ids = self.ids();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
         domain::policy::Policy::new(self.policy.clone(), &ids).map_err(|error| value(&error))?;
         let background = std::sync::Arc::new(domain::relevance::Background::default());
         let embedding = std::sync::Arc::new(domain::embedding::Embedding::default());
-        domain::signal::Signals::new(
-            &self.signals,
-            &domain::signal::Resources { background, embedding, weights: std::sync::Arc::default() },
-        )
-        .map_err(|error| value(&error))?;
+        let resources = domain::signal::Resources { background, embedding, weights: std::sync::Arc::default() };
+        domain::signal::Signals::new(&self.signals, &resources).map_err(|error| value(&error))?;
+        for (name, of) in &self.sites {
+            let of_site = |error: &dyn std::fmt::Display| ConfigError::Value(format!("sites.{name}.{error}"));
+            if !domain::site::Site::is_valid_name(name) {
+                return Err(of_site(&"cannot be a site's name"));
+            }
+            let (signals, policy) = of.over(&self.signals, &self.policy).map_err(|error| of_site(&error))?;
+            domain::signal::Signals::new(&signals, &resources).map_err(|error| of_site(&error))?;
+            domain::policy::Policy::new(policy, &ids).map_err(|error| of_site(&error))?;
+        }
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.reports.check().map_err(|error| value(&error))?;
         self.database.check().map_err(|error| value(&error))?;
@@ -346,9 +380,47 @@ impl Config {
         Ok(())
     }
 
-    /// Names this configuration in verdicts: the beginning of the SHA-256 of everything that verdicts depend on.
+    fn check_rules(&self) -> Result<(), ConfigError> {
+        for name in self.lists.keys() {
+            check_list_name(name).map_err(|problem| ConfigError::Value(format!("lists.{name}: {problem}")))?;
+        }
+        Rules::check(&self.rules, &self.lists).map_err(|error: BadRule| ConfigError::Value(error.to_string()))
+    }
+
+    /// What exemptions, groups and composite rules may name: checks by their ids, rules as `rule:NAME`.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        let signals = domain::signal::LIST.iter().map(|meta| meta.id.to_owned());
+        signals.chain(self.rules.iter().map(|rule| format!("{}{}", domain::rules::RULE, rule.name))).collect()
+    }
+
+    /// Reads the files of all lists.
+    ///
+    /// # Errors
+    /// `Read`: a file cannot be read, is no UTF-8, or is larger than a list may be.
+    pub fn read_lists(&self) -> Result<Vec<ListText>, ConfigError> {
+        let read = |(name, list): (&String, &ListConfig)| {
+            let wrong = |problem: String| ConfigError::Read { path: list.file.display().to_string(), problem };
+            let told = |error: std::io::Error| wrong(format!("the list `{name}` cannot be read: {error}"));
+            let size = std::fs::metadata(&list.file).map_err(told)?.len();
+            if size > LIST_BYTES_MAX {
+                return Err(wrong(format!("the list `{name}` has {size} bytes, at most {LIST_BYTES_MAX} are allowed")));
+            }
+            let text = std::fs::read_to_string(&list.file).map_err(told)?;
+            Ok(ListText { name: name.clone(), kind: list.kind, text })
+        };
+        self.lists.iter().map(read).collect()
+    }
+
+    /// Names this configuration in verdicts: the beginning of the SHA-256 of everything that verdicts depend on, what is on lists left out.
     #[must_use]
     pub fn hash(&self) -> String {
+        self.hash_with(None)
+    }
+
+    /// The same with the digest of what is on lists: another entry is another configuration.
+    #[must_use]
+    pub fn hash_with(&self, lists: Option<[u8; 32]>) -> String {
         let part = (
             &self.signals,
             &self.policy,
@@ -359,7 +431,14 @@ impl Config {
             &self.campaigns,
             &self.model.enabled,
         );
-        let digest = Sha256::digest(serde_json::to_vec(&part).unwrap_or_default());
+        let mut digest = Sha256::new_with_prefix(serde_json::to_vec(&part).unwrap_or_default());
+        // Only where there are some, so that configurations without them keep their names.
+        if !self.rules.is_empty() || !self.lists.is_empty() || !self.sites.is_empty() {
+            let kinds: BTreeMap<_, _> = self.lists.iter().map(|(name, list)| (name, list.kind)).collect();
+            digest.update(serde_json::to_vec(&(&self.rules, kinds, &self.sites)).unwrap_or_default());
+        }
+        digest.update(lists.as_ref().map_or(&[][..], |lists| lists));
+        let digest = digest.finalize();
         digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -372,16 +451,24 @@ impl Config {
     }
 }
 
-/// What is wrong at a byte of a file's text.
-fn at_line(text: &str, path: &str, at: usize, problem: String) -> ConfigError {
+/// Bytes that a list's file may have.
+const LIST_BYTES_MAX: u64 = 16 << 20;
+
+/// Line and column, from 1, of a byte of a text.
+fn place(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at.min(text.len())).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-    ConfigError::Line {
-        path: path.to_owned(),
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-        problem,
-    }
+    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+}
+
+/// What is wrong at a byte of a file's text.
+fn at_line(text: &str, path: &str, at: usize, problem: String) -> ConfigError {
+    let (line, column) = place(text, at);
+    ConfigError::Line { path: path.to_owned(), line, column, problem }
+}
+
+fn at_its_line(text: &str, name: &str, error: &toml::de::Error) -> ConfigError {
+    at_line(text, name, error.span().map_or(0, |span| span.start), with_nearest(error.message()))
 }
 
 /// Those of `all` that are ours, by name. The others are nobody's business here, and may be anything.

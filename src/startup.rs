@@ -1,5 +1,6 @@
 //! The composition root: the only place that names every layer, and the only one that reads the clock.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -12,7 +13,7 @@ use crate::app::authors::Authors;
 use crate::app::campaigns::Campaigns;
 use crate::app::clock::Clock;
 use crate::app::events::Events;
-use crate::app::house::{House, Settings};
+use crate::app::house::{House, Settings, SiteHouse};
 use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::limits::{InForce, Limiter, Unlimited};
@@ -32,14 +33,16 @@ use crate::app::threads::Threads;
 use crate::app::turns::Turns;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::classifier::Classifier;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::domain::embedding::Embedding;
 use crate::domain::fit::Weights;
 use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
+use crate::domain::rules::Rules;
+use crate::domain::rules::lists::Lists;
 use crate::domain::shared::Shared;
-use crate::domain::signal::{LIST, Resources, Signals};
+use crate::domain::signal::{Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
 use crate::storage;
@@ -295,13 +298,28 @@ fn furnished(
         embedding: Arc::clone(&embedding),
         weights: Arc::clone(&weights),
     };
-    let ids: Vec<&str> = LIST.iter().map(|meta| meta.id).collect();
+    let lists = Lists::read(config.read_lists()?).map_err(|error| {
+        let file = config.lists.get(&error.list).map_or_else(String::new, |list| list.file.display().to_string());
+        ConfigError::Line { path: file, line: error.line, column: 1, problem: error.problem }
+    })?;
+    let hash = config.hash_with(lists.digest());
+    let ids = config.ids();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut sites = BTreeMap::new();
+    for (name, of) in &config.sites {
+        let (signals, policy) =
+            of.over(&config.signals, &config.policy).map_err(|error| anyhow::anyhow!("sites.{name}.{error}"))?;
+        let signals = Arc::new(Signals::new(&signals, &resources)?);
+        sites.insert(name.clone(), SiteHouse { signals, policy: Policy::new(policy, &ids)? });
+    }
     Ok(House {
         bounds: config.intake.clone(),
         signals: Arc::new(Signals::new(&config.signals, &resources)?),
         classifier,
         learned: Arc::default(),
         policy: Policy::new(config.policy.clone(), &ids)?,
+        rules: Arc::new(Rules::new(&config.rules, lists)?),
+        sites: Arc::new(sites),
         rejected_campaigns: config.campaigns.rejected,
         moderation: config.moderation.clone(),
         trust: config.trust.clone(),
@@ -309,7 +327,7 @@ fn furnished(
         background,
         embedding,
         weights,
-        hash: config.hash(),
+        hash,
     })
 }
 

@@ -4,11 +4,53 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use doorward::classifier::Classifier;
+use doorward::domain::rules::{FACTS, FUNCTIONS, LINK_FACTS};
 use doorward::domain::signal::{LIST, Meta};
 
 #[test]
 fn signals_page_is_made_from_the_signal_files() {
     compare("docs/signals.md", &signals_page());
+}
+
+#[test]
+fn rules_page_names_everything_that_rules_may_name() {
+    let page = std::fs::read_to_string(root().join("docs/rules.md")).expect("documentation is readable");
+    let (before, rest) = page.split_once(FACTS_BEGIN).expect("the page has that mark");
+    let (_, after) = rest.split_once(FACTS_END).expect("the page has that mark");
+    compare("docs/rules.md", &format!("{before}{FACTS_BEGIN}\n\n{}\n{FACTS_END}{after}", facts()));
+}
+
+const FACTS_BEGIN: &str = "<!-- generated: UPDATE_DOCS=1 cargo test --test docs -->";
+const FACTS_END: &str = "<!-- end of what is generated -->";
+
+fn facts() -> String {
+    let row = |name: &str, ty: &str, about: &str, missing: &str| {
+        let missing = if missing.is_empty() { "" } else { missing };
+        format!("| `{name}` | {ty} | {about} | {missing} |\n")
+    };
+    let head = |what: &str| format!("| {what} | Type | Is | Missing when |\n| --- | --- | --- | --- |\n");
+    let mut text = format!("### Facts\n\n{}", head("Fact"));
+    for fact in FACTS {
+        text += &row(fact.path, fact.type_name(), fact.about, fact.missing);
+    }
+    text += &row("lists.NAME", "list of strings", "the entries of that list that the comment holds", "");
+    text += &row(
+        "signals.NAME.hit",
+        "bool",
+        "whether that check hit, live or in shadow; also `signals[\"link-count\"].hit`",
+        "it did not apply, or is off",
+    );
+    text += &row("signals.NAME.weight", "double", "what it weighs, 0.0 unless it hit", "it did not apply, or is off");
+    text += &format!("\n### What a link has\n\n{}", head("Part"));
+    for fact in LINK_FACTS {
+        text += &row(fact.name, fact.type_name(), fact.about, fact.missing);
+    }
+    text += "\n### Functions\n\n| Function | Says |\n| --- | --- |\n";
+    for (_, written, says) in FUNCTIONS {
+        text += &format!("| {written} | {says} |\n");
+    }
+    text += "\nBeside them the operators `&&`, `||`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `+`, `-`, `*`, `/`, `%`, `in` and `? :`. Times are in UTC.\n";
+    text
 }
 
 #[test]

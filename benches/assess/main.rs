@@ -6,6 +6,7 @@
 
 mod different;
 mod parts;
+mod rules;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -121,6 +122,7 @@ fn costs(criterion: &mut Criterion) {
     });
     different::different(criterion, &house);
     parts::parts(criterion, &house, &one, &page, &assess(&house, &page, &request));
+    rules::rules(criterion, &house, &one, &page, &assess(&house, &page, &request));
 }
 
 /// The same house where a site taught a weight for every third feature.

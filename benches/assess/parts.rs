@@ -18,22 +18,23 @@ use doorward::domain::known::Known;
 use doorward::domain::normalise::{Body, content_hash};
 use doorward::domain::policy::{Circumstances, Moderation};
 use doorward::domain::relevance::Page;
+use doorward::domain::rules::Marks;
 use doorward::domain::signal::{Allowance, Context, LIST, Resources, Signals};
 use doorward::domain::terms::Terms;
 use doorward::domain::time::Timestamp;
 use doorward::domain::view::View;
 
 /// What every check looks at.
-struct Setting<'a> {
+pub(crate) struct Setting<'a> {
     comment: &'a Comment,
     page: &'a Page,
     gist: Gist,
     terms: Terms,
-    past: PastOf,
+    pub(crate) past: PastOf,
 }
 
 impl<'a> Setting<'a> {
-    fn new(house: &House, comment: &'a Comment, page: &'a Page) -> Self {
+    pub(crate) fn new(house: &House, comment: &'a Comment, page: &'a Page) -> Self {
         Self {
             comment,
             page,
@@ -43,7 +44,7 @@ impl<'a> Setting<'a> {
         }
     }
 
-    fn context(&self) -> Context<'_> {
+    pub(crate) fn context(&self) -> Context<'_> {
         Context {
             comment: self.comment,
             gist: &self.gist,
@@ -113,6 +114,7 @@ pub(crate) fn parts(criterion: &mut Criterion, house: &House, one: &Comment, pag
         author: &setting.past.author,
         allowance: &Allowance::Within,
         has_link: true,
+        rules: Marks::NONE,
         hash: "0123456789abcdef",
     };
     criterion.bench_function("part: policy", |bench| {

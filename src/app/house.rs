@@ -19,6 +19,7 @@ use crate::domain::known::Known;
 use crate::domain::normalise::{Body, words};
 use crate::domain::policy::{Circumstances, Moderation, Policy};
 use crate::domain::relevance::{Background, Page};
+use crate::domain::rules::{Marks, Rules, Subject};
 use crate::domain::siblings::{Sibling, Siblings};
 use crate::domain::signal::{Allowance, Context, Signals};
 use crate::domain::site::SiteId;
@@ -115,8 +116,12 @@ pub struct House {
     pub classifier: Option<Arc<Classifier>>,
     /// What sites taught over it.
     pub learned: Arc<BTreeMap<SiteId, Arc<Learned>>>,
-    /// What decides.
+    /// What decides, where a site says nothing else.
     pub policy: Policy,
+    /// What operators wrote besides.
+    pub rules: Arc<Rules>,
+    /// What sites have of their own, by name.
+    pub sites: Arc<BTreeMap<String, SiteHouse>>,
     /// What becomes of later members of a campaign that people rejected.
     pub rejected_campaigns: campaign::Later,
     /// Who sees comments before a person did.
@@ -133,6 +138,15 @@ pub struct House {
     pub weights: Arc<Weights>,
     /// Hash of the configuration that made this house.
     pub hash: String,
+}
+
+/// What a site has of its own: made of the general settings with the site's over them.
+#[derive(Clone)]
+pub struct SiteHouse {
+    /// All checks.
+    pub signals: Arc<Signals>,
+    /// What decides.
+    pub policy: Policy,
 }
 
 /// What a comment's words say, summed up: made once, for the checks, the model, and the comments that follow.
@@ -162,6 +176,18 @@ pub struct Scene {
 }
 
 impl House {
+    /// What decides on a site.
+    #[must_use]
+    pub fn policy_of(&self, site: &str) -> &Policy {
+        self.sites.get(site).map_or(&self.policy, |of| &of.policy)
+    }
+
+    /// The checks of a site.
+    #[must_use]
+    pub fn signals_of(&self, site: &str) -> &Signals {
+        self.sites.get(site).map_or(&self.signals, |of| &of.signals)
+    }
+
     /// Prepares an article for being compared with comments.
     #[must_use]
     pub fn page(&self, article: Article) -> Page {
@@ -220,7 +246,7 @@ impl House {
             now,
             view: crate::domain::view::View::default(),
         };
-        let outcomes = self.signals.evaluate(&context);
+        let mut outcomes = self.signals_of(&scene.site).evaluate(&context);
         let has_link = context.links_out().next().is_some();
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
             let page = page.get().map(AsRef::as_ref);
@@ -232,18 +258,24 @@ impl House {
             (Known::Known(page), None) => self.moderation.of(&scene.site, page.article.section.as_deref()),
             (_, section) => self.moderation.of(&scene.site, section),
         };
-        let verdict = self.policy.decide(
-            outcomes,
-            model,
-            &Circumstances {
-                moderation,
-                role: comment.sent.author.role.as_deref(),
-                author: &scene.past.author,
-                allowance: &scene.allowance,
-                has_link,
-                hash: &self.hash,
-            },
-        );
+        let policy = self.policy_of(&scene.site);
+        let about = Circumstances {
+            moderation,
+            role: comment.sent.author.role.as_deref(),
+            author: &scene.past.author,
+            allowance: &scene.allowance,
+            has_link,
+            rules: Marks::NONE,
+            hash: &self.hash,
+        };
+        let verdict = if self.rules.is_empty() {
+            policy.decide(outcomes, model, &about)
+        } else {
+            // After every check and the model, so that they may be named; before policy, which weighs what rules say with the rest.
+            let said = self.rules.evaluate(&Subject::new(&context, &scene.site, &outcomes, &model, policy, &about));
+            outcomes.extend(said.outcomes);
+            policy.decide(outcomes, model, &Circumstances { rules: &said.marks, ..about })
+        };
         campaign::pronounce(verdict, &scene.past.campaign, self.rejected_campaigns, now)
     }
 }

@@ -174,7 +174,7 @@ impl Intake {
             let scene = Scene { past, ..scene };
             let meaning = house.meaning(&comment.body);
             let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
-            let judged = pronounce(verdict, &sentence, house.policy.config().hold_unavailable);
+            let judged = pronounce(verdict, &sentence, house.policy_of(&site.name).config().hold_unavailable);
             turn.end();
             let new = record(&site, &comment, judged, news.as_ref(), now);
             let new = NewRecord {
@@ -223,7 +223,7 @@ impl Intake {
             let scene = Scene { past, ..scene };
             let meaning = house.meaning(&comment.body);
             let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
-            let judged = pronounce(verdict, &sentence, house.policy.config().hold_unavailable);
+            let judged = pronounce(verdict, &sentence, house.policy_of(&site.name).config().hold_unavailable);
             let new = record(&site, &comment, judged, news.as_ref(), now);
             let new = NewRecord {
                 tell: this.tells(route),
@@ -293,7 +293,7 @@ impl Intake {
         let sentence = self.sanctions.sentence(site.id, &comment, now).await;
         let past = self.history.about(&comment.trace, now).await;
         let verdict = house.judge(&comment, &Scene { past, ..scene }, now);
-        Ok(pronounce(verdict, &sentence, house.policy.config().hold_unavailable).verdict)
+        Ok(pronounce(verdict, &sentence, house.policy_of(&site.name).config().hold_unavailable).verdict)
     }
 
     /// A site's own comment, as far as it lies within `reach`.

@@ -16,6 +16,7 @@ use crate::domain::fitted;
 use crate::domain::known::Known;
 use crate::domain::model::ModelOutput;
 use crate::domain::policy::{self, Circumstances, Policy};
+use crate::domain::rules::Marks;
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{self, Allowance, Context, LIST, Resources, Signals};
 
@@ -136,6 +137,7 @@ fn judge(one: &Unseen, context: &Context<'_>, policy: &Policy, signals: [&Signal
         author: &Known::NotApplicable,
         allowance: &Allowance::Off,
         has_link: context.links_out().next().is_some(),
+        rules: Marks::NONE,
         hash: "",
     };
     let [with_authors, with_fitted] = signals.map(|signals| {

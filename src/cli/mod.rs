@@ -182,7 +182,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Token(command) => block_on(token::run(command, &config))?,
         Command::Audit(command) => block_on(audit::run(command, &config))?,
         Command::Secrets(command) => block_on(secrets::run(command, &config))?,
-        Command::CheckConfig(arguments) => check_config::run(&arguments, &config),
+        Command::CheckConfig(arguments) => check_config::run(&arguments, &config, path),
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Migrate => block_on(migrate::run(&config))?,
         Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,

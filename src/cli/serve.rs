@@ -17,7 +17,7 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<()> {
         let mut app = startup::assemble(&config, Arc::new(SystemClock)).await?;
         app.follow(source, print, read).await;
         let listener = startup::listen(&config)?;
-        tracing::info!(address = %listener.local_addr()?, policy = config.hash(), "ready");
+        tracing::info!(address = %listener.local_addr()?, policy = app.state().settings.current().hash, "ready");
         supervisor::say(supervisor::READY);
         let stop = async {
             startup::stop_signal().await;

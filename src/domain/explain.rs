@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::category::{Category, PerCategory};
-use super::decision::{Action, Adjustment, Verdict};
+use super::decision::{Action, Adjustment, Cause, Verdict};
 use super::readers::ReaderView;
+use super::rules::is_label;
 use super::scores::LogOdds;
 use super::signal::{Evaluated, Mode, Outcome};
 use super::time::Timestamp;
@@ -152,7 +153,8 @@ pub fn smallest_change(verdict: &Verdict, hold: impl Fn(Category) -> f64) -> Opt
     }
     let over: Vec<Category> =
         Category::ALL.into_iter().filter(|category| verdict.scores[*category].get() >= hold(*category)).collect();
-    match (over.as_slice(), verdict.causes.as_slice()) {
+    let causes: Vec<&Cause> = verdict.causes.iter().filter(|cause| !is_label(cause)).collect();
+    match (over.as_slice(), causes.as_slice()) {
         ([], [cause]) => {
             let text = format!("Without this it would have been approved: {}", cause.text);
             Some(Change { kind: ChangeKind::Cause, id: cause.id.clone(), text })
@@ -191,12 +193,13 @@ impl WhatIf {
     #[must_use]
     pub fn lets_through(&self, verdict: &Verdict) -> bool {
         let id = self.change.id.as_str();
+        let has_causes = verdict.causes.iter().any(|cause| !is_label(cause));
         let held_for_another = match self.change.kind {
-            ChangeKind::Cause => verdict.causes.iter().any(|cause| cause.id != id),
-            ChangeKind::Signal | ChangeKind::Model | ChangeKind::Threshold => !verdict.causes.is_empty(),
+            ChangeKind::Cause => verdict.causes.iter().any(|cause| cause.id != id && !is_label(cause)),
+            ChangeKind::Signal | ChangeKind::Model | ChangeKind::Threshold => has_causes,
         };
         // What stands held for a cause alone, and does not have it, is no example of what the change does.
-        let has_it = self.change.kind != ChangeKind::Cause || !verdict.causes.is_empty();
+        let has_it = self.change.kind != ChangeKind::Cause || has_causes;
         let passes = |category: Category| match self.change.kind {
             ChangeKind::Signal => total(verdict, category, Some(id)).probability().get() < self.hold[category],
             ChangeKind::Model if category.name() == id => {
@@ -208,7 +211,7 @@ impl WhatIf {
             }
         };
         // By today's thresholds alone, without the change: that would be credited to what it does not do.
-        let passes_anyway = verdict.causes.is_empty()
+        let passes_anyway = !has_causes
             && Category::ALL.into_iter().all(|category| verdict.scores[category].get() < self.hold[category]);
         verdict.action != Action::Approve
             && !held_for_another
@@ -244,10 +247,10 @@ fn of_score(verdict: &Verdict, category: Category, hold: f64) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::decision::Cause;
     use crate::domain::known::Known;
     use crate::domain::model::ModelOutput;
     use crate::domain::policy::{Circumstances, Config, Moderation, Policy};
+    use crate::domain::rules::Marks;
     use crate::domain::signal::Allowance;
 
     fn hit(id: &str, weight: f64) -> Evaluated {
@@ -277,6 +280,7 @@ mod tests {
             author: &author,
             allowance: &allowance,
             has_link: true,
+            rules: Marks::NONE,
             hash: "h",
         };
         policy.decide(signals, model, &about)

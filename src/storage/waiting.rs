@@ -4,6 +4,7 @@ use super::codec::Content;
 use super::derived::Derived;
 use crate::domain::category::Category;
 use crate::domain::decision::Status;
+use crate::domain::rules::is_label;
 use crate::domain::signal::Outcome;
 use crate::domain::site::SiteId;
 use crate::domain::store::AuthorKind;
@@ -12,7 +13,7 @@ use crate::domain::store::AuthorKind;
 pub(super) struct Waiting<'a> {
     /// The category that led to it; 0 for none.
     pub category: i16,
-    /// Signals that hit, parted by blanks: their ids hold none.
+    /// Signals and rules that hit, then tags and queues, parted by blanks: their ids hold none.
     pub signals: String,
     /// What the site sent with this comment; otherwise it is that of the article.
     pub section: Option<&'a str>,
@@ -28,10 +29,12 @@ impl<'a> Waiting<'a> {
     pub(super) fn of(derived: &Derived, site: SiteId, status: Status, content: &'a Content) -> Self {
         let comment = &content.comment;
         let drawn = status != Status::Held;
-        let hits = content.verdict.signals.iter().filter(|signal| matches!(signal.outcome, Outcome::Hit { .. }));
+        let verdict = &content.verdict;
+        let hits = verdict.signals.iter().filter(|signal| matches!(signal.outcome, Outcome::Hit { .. }));
+        let labels = verdict.causes.iter().filter(|cause| is_label(cause)).map(|cause| cause.id.as_str());
         Self {
             category: category_code(if drawn { content.verdict.as_held().category } else { content.verdict.category }),
-            signals: hits.map(|signal| signal.id.as_ref()).collect::<Vec<_>>().join(" "),
+            signals: hits.map(|signal| signal.id.as_ref()).chain(labels).collect::<Vec<_>>().join(" "),
             section: comment.article.section.as_deref(),
             lang: content.lang.as_deref(),
             article: article_key(derived, comment.article.id.as_str()),

@@ -32,6 +32,7 @@ mod readers;
 mod receiver;
 mod reload;
 mod review;
+mod rules;
 mod sampling;
 mod sanctions;
 mod search;

@@ -27,6 +27,8 @@ pub(super) struct Task {
     pub classifier: Arc<Classifier>,
     pub config: Config,
     pub site: SiteId,
+    /// Whose policy says what is usual there.
+    pub site_name: Arc<str>,
     /// Oldest first.
     pub labels: Vec<Label>,
     /// Labels that are too old to be learned from, ascending. What is in force may have learned some: they are there to learn again what is left
@@ -63,7 +65,7 @@ impl Task {
     /// Learns and contests.
     pub(super) fn conclude(&self) -> Concluded {
         let lessons = self.lessons();
-        let policy = self.house.policy.config();
+        let policy = self.house.policy_of(&self.site_name).config();
         let halves = [0, 1].map(|output| self.half(output, &lessons[output], [&policy.spam, &policy.abuse][output]));
         let mut fates = BTreeMap::new();
         for (id, teaches) in halves.iter().flat_map(|half| &half.taught) {
@@ -117,7 +119,7 @@ impl Task {
 
     /// For each output, the labels that say something to it, as lessons.
     fn lessons(&self) -> [Vec<(i64, Lesson)>; 2] {
-        let policy = self.house.policy.config();
+        let policy = self.house.policy_of(&self.site_name).config();
         let priors = [policy.spam.prior.get(), policy.abuse.prior.get()];
         let mut pages: HashMap<ExternalId, Arc<Page>> = HashMap::new();
         let mut lessons = [Vec::new(), Vec::new()];

@@ -400,7 +400,9 @@ impl Learning {
         }
         self.known().entry(site.id).or_default().tried_at = Some(now);
         let config = Config::clone(&self.config.get());
-        let task = Task { house, classifier, config, site: site.id, labels, old: old.clone(), champion, is_stale };
+        let (site_name, old_ones) = (Arc::clone(&site.name), old.clone());
+        let task =
+            Task { house, classifier, config, site: site.id, site_name, labels, old: old_ones, champion, is_stale };
         let concluded = tokio::task::spawn_blocking(move || task.conclude()).await;
         let Concluded { fates, force, change } = concluded.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         let old = old.into_iter().filter(|id| !fates.contains_key(id)).map(|id| (id, Fate::Old));

@@ -60,6 +60,7 @@ impl Pupil {
             classifier,
             config: self.config.clone(),
             site: self.site,
+            site_name: Arc::from(""),
             labels: self.labels.clone(),
             old: Vec::new(),
             champion: self.in_force.clone(),

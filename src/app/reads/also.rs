@@ -15,7 +15,7 @@ impl Desk {
     /// The store failed.
     pub async fn also_lets_through(&self, record: &Record, by: &Person) -> Result<Option<AlsoLetsThrough>, ReadError> {
         let house = self.settings.current();
-        let config = house.policy.config();
+        let config = house.policy_of(&record.site).config();
         let hold = PerCategory::from_fn(|category| config.category(category).hold.get());
         let Some(what_if) = WhatIf::of(&record.verdict, hold) else { return Ok(None) };
         Ok(Some(self.store.also_lets_through(&what_if, record.uid, &by.reach).await?))

@@ -14,6 +14,7 @@ use super::decision::{Action, Adjustment, Cause, Verdict};
 use super::history::AuthorPast;
 use super::known::Known;
 use super::model::ModelOutput;
+use super::rules::Marks;
 use super::scores::{LogOdds, Score};
 use super::signal::{Allowance, Evaluated, Mode, Outcome};
 
@@ -35,7 +36,7 @@ pub enum Moderation {
 }
 
 /// What policy needs to know besides the evidence.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Circumstances<'a> {
     /// Who sees comments before a person did, on this site and in this section.
     pub moderation: Moderation,
@@ -47,6 +48,8 @@ pub struct Circumstances<'a> {
     pub allowance: &'a Allowance,
     /// Whether the comment carries a link.
     pub has_link: bool,
+    /// What rules in force do besides adding weights.
+    pub rules: &'a Marks,
     /// Hash of the configuration in force.
     pub hash: &'a str,
 }
@@ -83,12 +86,15 @@ impl Policy {
             total(category, prior[category], &signals, &model, &adjustments).probability()
         });
         let (by_score, category) = self.by_score(&scores);
+        let by_score = if about.rules.approvals.is_empty() { by_score } else { Action::Approve };
         let (causes, floor) = self.causes(&signals, &model, about);
         let action = by_score.max(floor);
+        // The category that led to the action: a comment held by its mode alone is not accused of anything.
+        let by_rule = || about.rules.floors.iter().filter(|(_, floor, _)| *floor == action).find_map(|(.., of)| *of);
+        let category = if by_score == action { category } else { by_rule() };
         Verdict {
             action,
-            // The category that led to the action: a comment held by its mode alone is not accused of anything.
-            category: category.filter(|_| by_score == action && action != Action::Approve),
+            category: category.filter(|_| action != Action::Approve),
             scores,
             prior,
             signals,
@@ -97,6 +103,14 @@ impl Policy {
             causes,
             policy: about.hash.to_owned(),
         }
+    }
+
+    /// The scores by what checks and model say.
+    #[must_use]
+    pub fn scores(&self, signals: &[Evaluated], model: &ModelOutput, about: &Circumstances<'_>) -> PerCategory<Score> {
+        let adjustments = self.adjustments(signals, model, about);
+        let of = |category| total(category, self.of(category).prior, signals, model, &adjustments).probability();
+        PerCategory::from_fn(of)
     }
 
     fn of(&self, category: Category) -> &CategoryConfig {
@@ -126,8 +140,11 @@ impl Policy {
     fn causes(&self, signals: &[Evaluated], model: &ModelOutput, about: &Circumstances<'_>) -> (Vec<Cause>, Action) {
         let mut causes: Vec<(Cause, Action)> = Vec::new();
         let mut because = |id: String, text: String, action: Action| causes.push((Cause { id, text }, action));
+        let approved = !about.rules.approvals.is_empty();
         match about.moderation {
             Moderation::Post => {}
+            // What a rule approves is known better than what the mode was set for.
+            Moderation::Pre | Moderation::FirstComment if approved => {}
             Moderation::Pre => {
                 because("mode:pre".into(), "Every comment here waits for a person.".into(), Action::Hold);
             }
@@ -168,8 +185,10 @@ impl Policy {
                 because("unavailable:model".into(), format!("The model could not answer: {why}."), Action::Hold);
             }
         }
+        causes.extend(about.rules.floors.iter().map(|(cause, floor, _)| (cause.clone(), *floor)));
         let floor = causes.iter().map(|(_, action)| *action).max().unwrap_or(Action::Approve);
-        (causes.into_iter().map(|(cause, _)| cause).collect(), floor)
+        let said = about.rules.approvals.iter().chain(&about.rules.labels).cloned();
+        (causes.into_iter().map(|(cause, _)| cause).chain(said).collect(), floor)
     }
 }
 

@@ -15,6 +15,7 @@ fn usual() -> Circumstances<'static> {
         author: &NOBODY,
         allowance: &WITHIN,
         has_link: false,
+        rules: Marks::NONE,
         hash: "h",
     }
 }
@@ -268,6 +269,51 @@ fn moderation_modes_set_the_mildest_action() {
     let about = Circumstances { moderation: Moderation::Pre, ..usual() };
     let verdict = policy().decide(vec![hit("one", Category::Spam, 6.0)], scored(5.0, 0.0), &about);
     assert_eq!(verdict.action, Action::Reject, "a mode never makes a verdict milder");
+}
+
+#[test]
+fn of_rules_the_stricter_wins_and_approval_lifts_scores_and_modes_alone() {
+    let cause = |id: &str| Cause { id: id.to_owned(), text: String::new() };
+    let approves = Marks { approvals: vec![cause("rule:good")], ..Marks::default() };
+    let with = |floor| Marks { floors: vec![(cause("rule:bad"), floor, Some(Category::Abuse))], ..approves.clone() };
+    let limit = Allowance::Hold { policy: "per-author".to_owned(), retry_after_ms: 100 };
+    type Row<'a> = (&'a str, Moderation, &'a Allowance, Marks, Action, Option<Category>, &'a [&'a str]);
+    let cases: &[Row<'_>] = &[
+        ("what scores ask for", Moderation::Post, &WITHIN, approves.clone(), Action::Approve, None, &["rule:good"]),
+        ("pre-moderation", Moderation::Pre, &WITHIN, approves.clone(), Action::Approve, None, &["rule:good"]),
+        ("a first comment", Moderation::FirstComment, &WITHIN, approves.clone(), Action::Approve, None, &["rule:good"]),
+        ("closed", Moderation::Closed, &WITHIN, approves.clone(), Action::Reject, None, &["mode:closed", "rule:good"]),
+        ("a limit", Moderation::Post, &limit, approves.clone(), Action::Hold, None, &["limit:per-author", "rule:good"]),
+        (
+            "a rule that holds",
+            Moderation::Post,
+            &WITHIN,
+            with(Action::Hold),
+            Action::Hold,
+            Some(Category::Abuse),
+            &["rule:bad", "rule:good"],
+        ),
+        (
+            "a rule that rejects",
+            Moderation::Pre,
+            &WITHIN,
+            with(Action::Reject),
+            Action::Reject,
+            Some(Category::Abuse),
+            &["rule:bad", "rule:good"],
+        ),
+    ];
+    for (name, moderation, allowance, rules, action, category, causes) in cases {
+        let about = Circumstances { moderation: *moderation, allowance, rules, ..usual() };
+        let verdict = policy().decide(vec![hit("one", Category::Spam, 4.0)], ModelOutput::Off, &about);
+        assert!(verdict.scores.spam > policy().of(Category::Spam).hold, "{name}: scores say what they said");
+        assert_eq!((verdict.action, verdict.category), (*action, *category), "{name}");
+        let ids: Vec<&str> = verdict.causes.iter().map(|cause| cause.id.as_str()).collect();
+        assert_eq!(ids, *causes, "{name}");
+    }
+    let labels = Marks { labels: vec![cause("tag:coins")], ..Marks::default() };
+    let verdict = policy().decide(vec![], ModelOutput::Off, &Circumstances { rules: &labels, ..usual() });
+    assert_eq!((verdict.action, verdict.causes.len()), (Action::Approve, 1), "a tag sets nothing");
 }
 
 #[test]

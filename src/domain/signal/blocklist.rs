@@ -11,15 +11,15 @@
 //!   `spam` for the first entry found, default {weight}), `weight_per_entry` (log-odds for each further entry, default
 //!   {weight_per_entry}), `max_weight` (most that it adds, default 5.0).
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
-use aho_corasick::AhoCorasick;
 use serde::{Deserialize, Serialize};
 
 use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
 use crate::domain::fitted::weight;
-use crate::domain::normalise::{Mapped, fold_plain, host_of, is_unspaced};
+use crate::domain::listed::{BadEntry, Hosts, Words};
+use crate::domain::normalise::{Mapped, fold_plain, host_of};
 use crate::domain::scores::LogOdds;
 
 /// The check's stable name.
@@ -92,10 +92,8 @@ const WORDS: &[&str] = &[
 
 struct Check {
     config: Config,
-    words: AhoCorasick,
-    /// For each pattern whether it matches the beginning of words only.
-    prefixes: Vec<bool>,
-    hosts: HashSet<String>,
+    words: Words,
+    hosts: Hosts,
 }
 
 /// Makes the check.
@@ -103,22 +101,14 @@ struct Check {
 /// # Errors
 /// [`BadSetting`]: an empty entry, a host that is none, or more entries than the automaton can hold.
 pub fn new(config: &Config, _resources: &Resources) -> Result<impl Signal + use<>, BadSetting> {
-    let mut patterns = Vec::new();
-    let mut prefixes = Vec::new();
-    for entry in &config.words {
-        let folded = fold_plain(entry.trim().trim_end_matches('*'));
-        if folded.text().trim().is_empty() {
-            let problem = format!("the entry `{entry}` is empty");
-            return Err(BadSetting { section: "blocklist", key: "words".to_owned(), problem });
-        }
-        prefixes.push(entry.trim().ends_with('*'));
-        patterns.push(folded.text().trim().to_owned());
-    }
-    let bad = |key: &str, problem: String| BadSetting { section: "blocklist", key: key.to_owned(), problem };
-    let words = AhoCorasick::new(&patterns).map_err(|error| bad("words", error.to_string()))?;
-    let host = |entry: &String| host_of(entry).ok_or_else(|| bad("hosts", format!("`{entry}` is no host")));
-    let hosts = config.hosts.iter().map(host).collect::<Result<_, _>>()?;
-    Ok(Check { config: config.clone(), words, prefixes, hosts })
+    let bad = |key: &str, error: &BadEntry| BadSetting {
+        section: "blocklist",
+        key: key.to_owned(),
+        problem: error.to_string(),
+    };
+    let words = Words::new(&config.words).map_err(|error| bad("words", &error))?;
+    let hosts = Hosts::new(&config.hosts).map_err(|error| bad("hosts", &error))?;
+    Ok(Check { config: config.clone(), words, hosts })
 }
 
 impl Signal for Check {
@@ -150,7 +140,7 @@ impl Signal for Check {
         let hosts: Vec<String> = links
             .chain(homepage.map(|host| (host, None)))
             .filter_map(|(host, span)| {
-                let listed = self.listed(&host)?;
+                let listed = self.hosts.find(&host)?.to_owned();
                 spans.extend(span.map(Span::body));
                 Some(listed)
             })
@@ -173,38 +163,14 @@ impl Signal for Check {
 
 impl Check {
     fn search(&self, folded: &Mapped, field: Field, found: &mut BTreeSet<usize>, spans: &mut Vec<Span>) {
-        let text = folded.text();
-        for hit in self.words.find_overlapping_iter(text).take(10_000) {
-            let entry = hit.pattern().as_usize();
-            let (before, found_text, after) = (&text[..hit.start()], &text[hit.start()..hit.end()], &text[hit.end()..]);
-            let starts = is_boundary(before.chars().next_back(), found_text.chars().next());
-            let ends = self.prefixes[entry] || is_boundary(found_text.chars().next_back(), after.chars().next());
-            if starts && ends {
-                found.insert(entry);
-                if spans.len() < 20 {
-                    let span = Span::body(folded.original(hit.start()..hit.end()));
-                    spans.push(Span { field, ..span });
-                }
+        for (entry, range) in self.words.find(folded.text()) {
+            found.insert(entry);
+            if spans.len() < 20 {
+                let span = Span::body(folded.original(range));
+                spans.push(Span { field, ..span });
             }
         }
     }
-
-    /// The listed host that `host` is, or lies under.
-    fn listed(&self, host: &str) -> Option<String> {
-        let mut rest = host;
-        loop {
-            if self.hosts.contains(rest) {
-                return Some(rest.to_owned());
-            }
-            rest = rest.split_once('.')?.1;
-        }
-    }
-}
-
-/// Whether a word may end between the two characters: one of them is no letter, or belongs to a script that writes without blanks.
-fn is_boundary(before: Option<char>, after: Option<char>) -> bool {
-    let ends_here = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() || is_unspaced(c));
-    ends_here(before) || ends_here(after)
 }
 
 #[cfg(test)]

@@ -165,7 +165,18 @@ impl Case {
         normalise(SiteId(1), self.draft.clone().parse(&Bounds::default()).expect("valid"), false)
     }
 
+    /// With whatever the site sent changed.
+    pub(in crate::domain) fn sent(mut self, change: impl FnOnce(&mut Draft)) -> Self {
+        change(&mut self.draft);
+        self
+    }
+
     pub(in crate::domain) fn outcome(&self, check: &impl Signal) -> Outcome {
+        self.look(|context| check.evaluate(context))
+    }
+
+    /// What checks see of it.
+    pub(in crate::domain) fn look<T>(&self, look: impl FnOnce(&Context<'_>) -> T) -> T {
         let comment = self.comment();
         let mut past = self.past.as_deref().cloned().unwrap_or_else(|| PastOf::empty(&comment.trace));
         if let Some(author) = &self.author {
@@ -173,7 +184,7 @@ impl Case {
         }
         let siblings = summary(self.siblings.iter().map(String::as_str));
         let answered = summary(self.parent.as_deref().into_iter());
-        check.evaluate(&Context {
+        look(&Context {
             comment: &comment,
             gist: &SHIPPED.embedding.gist(comment.body.words()),
             terms: &Terms::of(comment.body.words(), &SHIPPED.background),

@@ -32,7 +32,7 @@ pub struct QueueQuery {
     pub site: Option<String>,
     /// `spam`, `off-topic` or `abuse`.
     pub category: Option<String>,
-    /// That this signal hit.
+    /// That this signal or rule (`rule:NAME`) hit, or that a rule marked it so (`tag:NAME`, `queue:NAME`).
     pub signal: Option<String>,
     /// Whose article stands in that section.
     pub section: Option<String>,
@@ -121,9 +121,12 @@ pub async fn queue(
     let now = state.clock.now();
     let page = state.review.queue(filter, sort, &page, &person, now).await?;
     let house = state.settings.current();
-    let hold = |category| house.policy.config().category(category).hold.get();
+    let placed = |item: &QueueItem| {
+        let policy = house.policy_of(&item.record.site).config();
+        place(&seen(item), |category| policy.category(category).hold.get(), now)
+    };
     Ok(HttpResponse::Ok().json(QueueOut {
-        items: page.items.iter().map(|item| QueueItemOut::new(item, place(&seen(item), hold, now))).collect(),
+        items: page.items.iter().map(|item| QueueItemOut::new(item, placed(item))).collect(),
         counts: QueueCounts {
             held: page.held,
             by_site: page.by_site,
@@ -283,7 +286,7 @@ pub async fn explanation(
     let explained = state.review.explain(uid.into_inner(), &person).await?.as_people_see();
     let also_lets_through = state.desk.also_lets_through(&explained.record, &person).await?;
     let house = state.settings.current();
-    let policy = house.policy.config();
+    let policy = house.policy_of(&explained.record.site).config();
     let verdict = &explained.record.verdict;
     let history = explained.history.into_iter().map(HappeningOut::from);
     Ok(HttpResponse::Ok().json(ExplanationOut {

@@ -12,6 +12,7 @@ use crate::domain::category::Category;
 use crate::domain::comment::{Article, ExternalId};
 use crate::domain::decision::{Record, Verdict};
 use crate::domain::model::ModelOutput;
+use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Field, Mode, Outcome};
 use crate::domain::time::Timestamp;
 
@@ -190,7 +191,7 @@ fn reasons(verdict: &Verdict, t: &Texts) -> Vec<Reason> {
     for signal in verdict.signals.iter().filter(|signal| signal.mode == Mode::Live) {
         match &signal.outcome {
             Outcome::Hit { weight, evidence, .. } => {
-                let amount = Some(t.signed(weight.get()));
+                let amount = (*weight != LogOdds::ZERO).then(|| t.signed(weight.get()));
                 let (id, text) = (signal.id.to_string(), evidence.clone());
                 weighed.push((weight.get().abs(), Reason { id, amount, category: signal.category.name(), text }));
             }

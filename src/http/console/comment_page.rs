@@ -15,12 +15,13 @@ use super::texts::Texts;
 use super::{Frame, page};
 use crate::app::reads::card::{Context, LinkChip};
 use crate::domain::category::Category;
-use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
+use crate::domain::decision::{Action, Actor, Cause, DecidedBy, Record, Status, Verdict};
 use crate::domain::explain::{ChangeKind, smallest_change};
 use crate::domain::model::ModelOutput;
 use crate::domain::people::Duty;
 use crate::domain::policy::Config as PolicyConfig;
 use crate::domain::reads::{AlsoLetsThrough, Glimpse};
+use crate::domain::rules::{RULE, is_label};
 use crate::domain::signal::{Mode, Outcome};
 use crate::domain::store::{Happening, HappeningKind};
 use crate::domain::time::Timestamp;
@@ -154,7 +155,7 @@ pub async fn comment(
     let site = state.desk.site(&record.site, &frame.person).await?;
     let known = state.store.article_find(site.id, &record.comment.article.id).await?;
     let house = state.settings.current();
-    let policy = house.policy.config();
+    let policy = house.policy_of(&record.site).config();
     let verdict = &record.verdict;
     let comment = CommentView::of(record, known.as_ref(), verdict, t);
     let template = CommentPage {
@@ -166,7 +167,7 @@ pub async fn comment(
             DecidedBy::Rule => "file.by-rule",
         }),
         sentence: sentence(verdict, policy, t),
-        causes: verdict.causes.iter().map(|cause| revealed(&cause.text)).collect(),
+        causes: verdict.causes.iter().map(|cause| caused(cause, t)).collect(),
         author: record.comment.author.id.as_ref().map(|id| author_href(&record.site, id.as_str())),
         article: format!("{}?at={uid}", article_href(&record.site, record.comment.article.id.as_str())),
         campaign: behind.campaign,
@@ -234,6 +235,15 @@ fn change(record: &Record, policy: &PolicyConfig, t: &'static Texts) -> Option<S
             t.with("file.without-cause", "cause", revealed(cause.map_or(&change.id, |cause| &cause.text)))
         }
     })
+}
+
+/// Why it was so decided, apart from scores: of a rule, a tag and a queue with its name.
+fn caused(cause: &Cause, t: &'static Texts) -> String {
+    let text = revealed(&cause.text);
+    if cause.id.starts_with(RULE) || is_label(cause) {
+        return t.with2("file.cause", ("name", &signal_title(&cause.id, t)), ("text", &text));
+    }
+    text
 }
 
 fn also_view(also: &AlsoLetsThrough, t: &'static Texts) -> Also {

@@ -8,6 +8,8 @@ use crate::domain::decision::Verdict;
 use crate::domain::explain::total;
 use crate::domain::model::ModelOutput;
 use crate::domain::policy::Config as PolicyConfig;
+use crate::domain::rules::RULE;
+use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Mode, Outcome};
 
 /// Width of a picture, in its own units.
@@ -132,7 +134,9 @@ fn terms(verdict: &Verdict, category: Category, t: &'static Texts) -> Vec<TermRo
         vec![row(t.say("file.prior"), "", t.say("file.prior-text").to_owned(), verdict.prior[category].get(), t)];
     let mut hits: Vec<TermRow> = Vec::new();
     for signal in verdict.signals.iter().filter(|signal| signal.category == category && signal.mode == Mode::Live) {
-        if let Outcome::Hit { evidence, .. } = &signal.outcome {
+        // A rule that adds nothing is no term: what it does stands among the causes.
+        let adds_nothing = signal.id.starts_with(RULE) && signal.counted() == LogOdds::ZERO;
+        if let (Outcome::Hit { evidence, .. }, false) = (&signal.outcome, adds_nothing) {
             let name = signal_title(&signal.id, t);
             hits.push(row(&name, &signal.id, revealed(evidence), signal.counted().get(), t));
         }

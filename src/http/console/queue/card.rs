@@ -17,6 +17,7 @@ use crate::domain::decision::{Record, Verdict};
 use crate::domain::model::ModelOutput;
 use crate::domain::normalise::{Body, LinkKind, host_of};
 use crate::domain::reads::AuthorNumbers;
+use crate::domain::rules::{QUEUE, RULE, TAG};
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Field, LIST, Mode, Outcome, Span};
 use crate::domain::store::{AuthorKind, QueueItem};
@@ -157,8 +158,8 @@ pub(super) struct Looking<'a> {
     pub now: Timestamp,
     /// Whether texts are shown to their end.
     pub whole: bool,
-    /// From which score a category holds.
-    pub hold: &'a dyn Fn(Category) -> f64,
+    /// From which score a category holds on a site.
+    pub hold: &'a dyn Fn(&str, Category) -> f64,
 }
 
 impl Around {
@@ -295,10 +296,15 @@ pub(in super::super) fn segment(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// A signal's name for people.
+/// A signal's name for people, or that of a rule, a tag or a queue.
 pub(in super::super) fn signal_title(id: &str, t: &'static Texts) -> String {
     static TITLES: LazyLock<HashMap<&'static str, String>> =
         LazyLock::new(|| LIST.iter().map(|signal| (signal.id, signal.title())).collect());
+    for (prefix, key) in [(RULE, "queue.rule"), (TAG, "queue.tag"), (QUEUE, "queue.routed")] {
+        if let Some(name) = id.strip_prefix(prefix) {
+            return t.with(key, "name", name);
+        }
+    }
     let key = format!("signal.{id}");
     if t.knows(&key) { t.say(&key).to_owned() } else { TITLES.get(id).map_or(id, String::as_str).to_owned() }
 }
@@ -322,7 +328,8 @@ fn reasons(verdict: &Verdict, t: &'static Texts) -> Vec<Reason> {
         };
         reasons.push(Reason {
             title: signal_title(&signal.id, t),
-            weight: weight.map(|weight| t.signed(weight.get())),
+            // A rule that adds nothing has no amount.
+            weight: weight.filter(|weight| *weight != LogOdds::ZERO).map(|weight| t.signed(weight.get())),
             tone: signal.category.name(),
             evidence,
             is_shadow: signal.mode == Mode::Shadow,
@@ -364,7 +371,7 @@ fn reasons(verdict: &Verdict, t: &'static Texts) -> Vec<Reason> {
     // What speaks for it first, most of it first; then what speaks against it.
     reasons.sort_by(|a, b| a.is_shadow.cmp(&b.is_shadow).then(b.log_odds.total_cmp(&a.log_odds)));
     let causes = verdict.causes.iter().map(|cause| Reason {
-        title: cause.id.clone(),
+        title: signal_title(&cause.id, t),
         weight: None,
         tone: "held",
         evidence: cause.text.clone(),
@@ -425,7 +432,7 @@ fn place(item: &QueueItem, category: Option<Category>, looking: Looking<'_>) -> 
     }
     let Some(category) = category else { return t.with("queue.place-other", "score", score) };
     let name = t.say(&format!("category.{}", category.name())).to_owned();
-    let over = item.priority - (looking.hold)(category);
+    let over = item.priority - (looking.hold)(&item.record.site, category);
     let said = t.with2("queue.place-score", ("score", &score), ("category", &name));
     if over > 0.0 { format!("{said}, {}", t.with("queue.place-over", "over", t.decimal(over, 2))) } else { said }
 }

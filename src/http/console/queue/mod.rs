@@ -167,7 +167,7 @@ fn next(wish: &Wish, cursor: &str) -> String {
 
 async fn cards_of(state: &State, frame: &Frame, found: &QueuePage, whole: bool) -> Vec<Card> {
     let house = state.settings.current();
-    let hold = |category: Category| house.policy.config().category(category).hold.get();
+    let hold = |site: &str, category: Category| house.policy_of(site).config().category(category).hold.get();
     let looking = Looking { t: frame.t, me: &frame.person.email, now: frame.now, whole, hold: &hold };
     let around = found.items.iter().map(|item| around(state, frame, item.record.uid));
     let around = join_all(around).await;
