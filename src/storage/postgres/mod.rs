@@ -184,6 +184,7 @@ impl Store for PostgresStore {
     ) -> Result<()> {
         let db = self.snapshot().await?;
         db.batch(patience::AT_LENGTH).await?;
+        db.batch("SET LOCAL jit = off").await?; // it takes longer than what it makes faster
         lists::remembered(&db, since, most, &mut *each).await
     }
 
