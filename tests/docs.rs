@@ -153,7 +153,7 @@ fn shell_words(line: &str) -> Vec<String> {
             (c, Some(mark)) if c == mark => quote = None,
             ('"' | '\'', None) => quote = Some(c),
             (c, None) if c.is_whitespace() => {
-                words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()))
+                words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()));
             }
             (c, _) => word.push(c),
         }
