@@ -99,10 +99,27 @@ fn the_package_has_what_it_names_and_its_units_ask_for_what_the_program_does() {
         "{missing:?}"
     );
     assert!(service.contains("\nType=notify\n") && file("src/startup/supervisor.rs").contains("READY=1"));
-    // A signal that nobody listens to would end the service.
-    let listens = file("src/startup.rs").contains("SignalKind::hangup")
-        || file("src/cli/serve.rs").contains("SignalKind::hangup");
-    assert!(!service.contains("ExecReload=") || listens, "SIGHUP ends the program");
+    // A signal that nobody listens to would end the service; one that somebody listens to is what `systemctl reload` is for.
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let listens = source_files(&root.join("src")).iter().any(|source| source.contains("SignalKind::hangup"));
+    assert_eq!(
+        service.contains("\nExecReload=/bin/kill -HUP $MAINPID\n"),
+        listens,
+        "deploy/systemd/doorward.service has `ExecReload=/bin/kill -HUP $MAINPID` below ExecStart, if the program listens to SIGHUP"
+    );
+}
+
+fn source_files(folder: &std::path::Path) -> Vec<String> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the repository is readable") {
+        let path = entry.expect("the repository is readable").path();
+        if path.is_dir() {
+            files.extend(source_files(&path));
+        } else {
+            files.push(std::fs::read_to_string(&path).unwrap_or_default()); // pictures and fonts are no text
+        }
+    }
+    files
 }
 
 #[test]

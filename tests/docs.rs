@@ -195,7 +195,7 @@ fn shell_words(line: &str) -> Vec<String> {
             (c, Some(mark)) if c == mark => quote = None,
             ('"' | '\'', None) => quote = Some(c),
             (c, None) if c.is_whitespace() => {
-                words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()))
+                words.extend(Some(std::mem::take(&mut word)).filter(|word| !word.is_empty()));
             }
             (c, _) => word.push(c),
         }
@@ -272,6 +272,8 @@ fn metrics_that_are_documented_alerted_on_and_drawn_exist_with_their_labels() {
         kept,
         "what the program counts, and what docs/ say that it counts"
     );
+    let dashboard: serde_json::Value = serde_json::from_str(&read("deploy/grafana/doorward.json")).expect("JSON");
+    assert!(dashboard["panels"].as_array().is_some_and(|panels| panels.len() > 10));
     let mut used = BTreeSet::new();
     for file in ["deploy/prometheus/alerts.yml", "deploy/grafana/doorward.json"] {
         for (name, labels) in uses(&read(file).replace("\\\"", "\"")) {

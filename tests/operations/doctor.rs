@@ -282,6 +282,7 @@ async fn a_site_that_sends_its_proxys_address_for_everybody_is_found() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "scripts/test says what must be there")]
 fn a_postgresql_that_answers_is_looked_at_and_not_changed() {
     let folder = tempfile::Builder::new().prefix("doorward-doctor").tempdir().expect("a temporary folder");
     mode(folder.path(), 0o755); // the server runs as another user where this one is root
