@@ -242,9 +242,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn load_as_if_at(path: &Path, place: &Path) -> Result<Self, ConfigError> {
-        Source::new(Some(place), variables(std::env::vars_os())?)
-            .read_text(&source::text_of(path)?)
-            .map(|read| read.config)
+        Self::read_text(&source::text_of(path)?, Some(place), &variables(std::env::vars_os())?)
     }
 
     /// Where whoever started this process wants to hear that it is ready (`sd_notify(3)`); `None` when nobody does.

@@ -172,18 +172,18 @@ fn fill(
     let key = &config.secrets.key_file;
     // The key and what is sealed with it must be of one moment.
     let _no_rotation = secrets::hold(key)?;
-    let mut names = vec![manifest::DATABASE];
+    let mut names = vec![manifest::DATABASE.to_owned()];
     if !arguments.without_key && key.is_file() {
         manifest::copy_new(key, &folder.join(manifest::KEY), FILE_MODE)?;
-        names.push(manifest::KEY);
+        names.push(manifest::KEY.to_owned());
     }
     if let Some(settings) = settings {
         manifest::copy_new(settings, &folder.join(manifest::SETTINGS), FILE_MODE)?;
-        names.push(manifest::SETTINGS);
+        names.push(manifest::SETTINGS.to_owned());
     }
-    for (name, path) in manifest::model_files(config) {
+    for (name, path) in manifest::named_files(config) {
         if path.is_file() {
-            manifest::copy_new(&path, &folder.join(name), FILE_MODE)?;
+            manifest::copy_new(&path, &folder.join(&name), FILE_MODE)?;
             names.push(name);
         }
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
+use crate::domain::rules::check_list_name;
 use crate::domain::time::Timestamp;
 
 /// The file that says what the others are. It is written last.
@@ -23,6 +24,9 @@ pub(super) const KEY: &str = "doorward.key";
 pub(super) const MODEL: &str = "model.dwm";
 /// What lies beside it, where it does.
 pub(super) const BESIDE_MODEL: [&str; 3] = ["background.bin", "words.bin", "relevance.json"];
+
+/// What the names of lists begin with; the list's own follows.
+const LIST: &str = "list-";
 
 /// The way in which backups of this version are written.
 const FORMAT: u32 = 1;
@@ -90,7 +94,8 @@ impl Manifest {
         for kept in &manifest.files {
             // Nothing outside the folder is ever read or written because a manifest says so.
             let known = [DATABASE, SETTINGS, KEY, MODEL].contains(&kept.name.as_str())
-                || BESIDE_MODEL.contains(&kept.name.as_str());
+                || BESIDE_MODEL.contains(&kept.name.as_str())
+                || kept.name.strip_prefix(LIST).is_some_and(|list| check_list_name(list).is_ok());
             anyhow::ensure!(known, "{} names a file that no backup has: {:?}", path.display(), kept.name);
         }
         anyhow::ensure!(manifest.has(DATABASE), "{} names no database", path.display());
@@ -136,13 +141,15 @@ pub(super) fn sum(path: &Path) -> anyhow::Result<(u64, String)> {
     Ok((bytes, digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()))
 }
 
-/// The operator's own model and what lies beside it, by their names in a backup: where each is, or would be.
-pub(super) fn model_files(config: &Config) -> Vec<(&'static str, PathBuf)> {
+/// Everything else that the settings name, by its name in a backup: the operator's own model and what lies beside it, and lists; and where each
+/// is, or would be.
+pub(super) fn named_files(config: &Config) -> Vec<(String, PathBuf)> {
+    let lists = config.lists.iter().map(|(name, list)| (format!("{LIST}{name}"), list.file.clone()));
     if config.model.file.as_os_str().is_empty() {
-        return Vec::new();
+        return lists.collect();
     }
-    let beside = BESIDE_MODEL.map(|name| (name, config.model.file.with_file_name(name)));
-    [(MODEL, config.model.file.clone())].into_iter().chain(beside).collect()
+    let beside = BESIDE_MODEL.map(|name| (name.to_owned(), config.model.file.with_file_name(name)));
+    [(MODEL.to_owned(), config.model.file.clone())].into_iter().chain(beside).chain(lists).collect()
 }
 
 /// Copies a file to `to`, which must not be there, for `mode` and synchronised.
@@ -192,11 +199,20 @@ mod tests {
             std::fs::write(folder.path().join(MANIFEST), serde_json::to_vec(&manifest).unwrap()).unwrap();
             Manifest::read(folder.path()).map_err(|error| error.to_string())
         };
-        for name in ["../../etc/passwd", "/etc/passwd", "", "manifest.json", "doorward.db/../x"] {
+        for name in [
+            "../../etc/passwd",
+            "/etc/passwd",
+            "",
+            "manifest.json",
+            "doorward.db/../x",
+            "list-",
+            "list-../x",
+            "list-/x",
+        ] {
             assert!(read(vec![of(DATABASE), of(name)]).unwrap_err().contains("names a file that no backup has"));
         }
         assert!(read(vec![of(KEY)]).unwrap_err().contains("names no database"));
-        assert!(read(vec![of(DATABASE), of(SETTINGS), of(KEY), of(MODEL)]).unwrap().has(KEY));
+        assert!(read(vec![of(DATABASE), of(SETTINGS), of(KEY), of(MODEL), of("list-scam_words")]).unwrap().has(KEY));
     }
 
     #[test]

@@ -45,7 +45,7 @@ struct Report<'a> {
 
 /// One file, and where it goes.
 struct Place {
-    name: &'static str,
+    name: String,
     to: PathBuf,
     mode: u32,
 }
@@ -106,13 +106,13 @@ fn configuration(from: &Path, manifest: &Manifest, settings: Option<&Path>) -> a
 
 fn places(manifest: &Manifest, config: &Config, settings: &Path, brings_settings: bool) -> Vec<Place> {
     let mut places = Vec::new();
-    let mut place = |name, to, mode| {
+    let mut place = |name: &str, to, mode| {
         if manifest.has(name) {
-            places.push(Place { name, to, mode });
+            places.push(Place { name: name.to_owned(), to, mode });
         }
     };
-    for (name, path) in manifest::model_files(config) {
-        place(name, path, 0o640);
+    for (name, path) in manifest::named_files(config) {
+        place(&name, path, 0o640);
     }
     place(manifest::KEY, config.secrets.key_file.clone(), 0o600);
     place(manifest::DATABASE, config.database.path().unwrap_or_default(), 0o600);
@@ -131,7 +131,7 @@ fn occupied(from: &Path, places: &[Place]) -> anyhow::Result<Vec<PathBuf>> {
             let parts = ["", "-wal", "-shm", "-journal"].map(|end| beside(&place.to, end));
             occupied.extend(parts.into_iter().filter(|part| part.symlink_metadata().is_ok()));
         } else if place.to.symlink_metadata().is_ok()
-            && manifest::sum(&place.to)? != manifest::sum(&from.join(place.name))?
+            && manifest::sum(&place.to)? != manifest::sum(&from.join(&place.name))?
         {
             occupied.push(place.to.clone());
         }
@@ -156,8 +156,10 @@ fn put(
     let ready = |place: &Place| beside(&place.to, ".restoring");
     let copied = places.iter().try_for_each(|place| {
         let copy = ready(place);
+        let folder = manifest::folder_of(&place.to);
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?; // lists may lie in one of their own
         let _ = std::fs::remove_file(&copy); // of a restore that was killed: nobody else has such a name
-        manifest::copy_new(&from.join(place.name), &copy, place.mode)?;
+        manifest::copy_new(&from.join(&place.name), &copy, place.mode)?;
         own(&copy, manifest::folder_of(&place.to));
         let (_, sum) = manifest::sum(&copy)?;
         let is_same = manifest.files.iter().any(|kept| kept.name == place.name && kept.sha256 == sum);

@@ -11,12 +11,17 @@ use serde_json::{Value, json};
 
 use super::world::{Host, comment};
 
-const SETTINGS: &str = "[limits]\nenabled = false\n[database]\nurl = \"sqlite:kept/doorward.db\"\n[secrets]\nkey_file = \"kept/doorward.key\"\n";
+const SETTINGS: &str = "[limits]\nenabled = false\n[database]\nurl = \"sqlite:kept/doorward.db\"\n[secrets]\nkey_file = \"kept/doorward.key\"\n\
+    [lists]\nscam_words = { file = \"lists/scam-words.txt\", kind = \"words\" }\n";
+
+const SCAM_WORDS: &str = "forex signals\n";
 
 /// A host with a site, and its key.
 fn host() -> (Host, String) {
     let host = Host::with(SETTINGS);
     std::fs::create_dir(host.path("kept")).expect("a folder");
+    std::fs::create_dir(host.path("lists")).expect("a folder");
+    std::fs::write(host.path("lists/scam-words.txt"), SCAM_WORDS).expect("a list");
     let key = host.site("news");
     (host, key)
 }
@@ -90,6 +95,7 @@ async fn a_host_is_left_for_another_by_a_backup_that_was_made_while_comments_cam
     let told = new.done(&["restore", text(&backup)]);
     assert!(told.contains("once more"), "whom to erase again is said: {told}");
     assert_eq!(std::fs::read_to_string(&new.config).expect("settings came along"), SETTINGS);
+    assert_eq!(std::fs::read_to_string(new.path("lists/scam-words.txt")).expect("lists came along"), SCAM_WORDS);
     let service = new.start().await;
     let stored = new.comments(&service, &key).await;
     let stored: BTreeSet<String> = stored.into_keys().collect();
