@@ -266,6 +266,7 @@ fn an_import_that_is_killed_half_way_goes_on_and_is_complete_and_exact() {
 
 #[test]
 #[ignore = "two files of 200,000 comments each: minutes"]
+#[expect(clippy::disallowed_methods, reason = "it is run for its figures: time and memory")]
 fn two_hundred_thousand_comments_killed_half_way_are_complete_and_exact() {
     const COMMENTS: u64 = 200_000;
     for format in Generated::BOTH {
@@ -383,7 +384,8 @@ fn the_database_of_isso_is_read_whatever_its_columns_hold() {
     let file = place.path("comments.db");
     let isso = Connection::open(&file).expect("a database");
     isso.execute_batch(
-        "CREATE TABLE threads (id INTEGER PRIMARY KEY, uri VARCHAR(256) UNIQUE, title VARCHAR(256));
+        "PRAGMA foreign_keys = OFF;
+         CREATE TABLE threads (id INTEGER PRIMARY KEY, uri VARCHAR(256) UNIQUE, title VARCHAR(256));
          CREATE TABLE comments (tid REFERENCES threads(id), id INTEGER PRIMARY KEY, parent INTEGER, created FLOAT NOT NULL, modified FLOAT,
             mode INTEGER, remote_addr VARCHAR, text VARCHAR NOT NULL, author VARCHAR, email VARCHAR, website VARCHAR,
             likes INTEGER DEFAULT 0, dislikes INTEGER DEFAULT 0, voters BLOB NOT NULL, notification INTEGER DEFAULT 0);
@@ -455,8 +457,9 @@ fn hostile_and_broken_files_are_refused_with_their_place_and_nothing_of_them_get
     let wide: Vec<u8> = good.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut packed = GzEncoder::new(Vec::new(), Compression::best());
     packed.write_all(b"<rss><channel>").expect("packed");
+    let much = vec![b'x'; 1 << 20];
     for _ in 0..40 {
-        packed.write_all(&[b'x'; 1 << 20]).expect("packed");
+        packed.write_all(&much).expect("packed");
     }
     let swollen = packed.finish().expect("packed");
     let cut = &good.as_bytes()[..good.len() - 60];

@@ -83,8 +83,8 @@ pub(crate) async fn a_part_of_a_file_is_stored_with_how_far_that_has_got_and_onc
         (record.status, record.decided_by, record.received_at),
         (Status::Rejected, DecidedBy::Rule, years_ago("c-2"))
     );
-    store.close().await;
     let crashed = engine.crashed().await;
+    store.close().await;
     let store = crashed.open().await;
     assert_eq!(store.import_begin(key(&news), at(2)).await.unwrap(), after, "whoever begins again goes on from there");
     assert_eq!(names(&*store, &news).await, ["c-1", "c-2"]);
