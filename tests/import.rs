@@ -87,8 +87,8 @@ impl Place {
         Connection::open_with_flags(self.path("import.db"), flags).expect("the database is there")
     }
 
-    /// Begins an import of `total` entries, and kills it when some of them are in and some are not.
-    fn import_until_killed(&self, format: &str, file: &Path, batch: u64) {
+    /// Brings a file in, and kills that when so many of its entries are in and the others are not.
+    fn import_until_killed(&self, format: &str, file: &Path, batch: u64, entries: u64) {
         let path = text(file);
         let arguments = ["import", format, &path, "--site", "news", "--batch", &batch.to_string(), "--json"];
         let mut process =
@@ -106,7 +106,7 @@ impl Place {
             let got = database.query_row(read, [format], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?)));
             if let Ok((position, done)) = got {
                 assert!(!done, "it was done before it was killed");
-                if position >= 3 * batch {
+                if position >= entries {
                     break;
                 }
             }
@@ -250,10 +250,10 @@ fn an_import_that_is_killed_half_way_goes_on_and_is_complete_and_exact() {
         let place = Place::new();
         let file = place.path("export.xml");
         format.write(COMMENTS, &file);
-        place.import_until_killed(format.name(), &file, 10);
+        place.import_until_killed(format.name(), &file, 10, 700);
         let half = place.comments().len() as u64;
         assert!(half < COMMENTS, "{half} of {COMMENTS}");
-        place.import_until_killed(format.name(), &file, 30);
+        place.import_until_killed(format.name(), &file, 30, 1_400);
         let told = place.import(format.name(), &file, &[]);
         assert_eq!(told["resumed"], true);
         assert_eq!(told["import"]["stored"], COMMENTS, "{told}");
@@ -275,7 +275,7 @@ fn two_hundred_thousand_comments_killed_half_way_are_complete_and_exact() {
         format.write(COMMENTS, &file);
         let bytes = std::fs::metadata(&file).expect("the file is there").len();
         let begun = Instant::now();
-        place.import_until_killed(format.name(), &file, 20_000 / 3);
+        place.import_until_killed(format.name(), &file, 500, COMMENTS / 2);
         let path = text(&file);
         let arguments = ["import", format.name(), &path, "--site", "news", "--json"];
         let mut process = place.command(&arguments).stdout(Stdio::piped()).spawn().expect("the binary runs");
