@@ -95,23 +95,21 @@ impl Place {
             self.command(&arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
         let database = self.database();
         database.busy_timeout(std::time::Duration::ZERO).expect("settable");
+        let got = || {
+            let read = "SELECT position, done_at IS NOT NULL FROM import_file WHERE format = ?1";
+            database.query_row(read, [format], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?)))
+        };
         loop {
             assert!(running(&mut process), "it ended before it was killed");
-            // With the write lock in our hands nothing more gets in: what is seen now is what the kill leaves.
-            if database.execute_batch("BEGIN IMMEDIATE").is_err() {
-                std::thread::yield_now();
+            std::thread::park_timeout(std::time::Duration::from_millis(1)); // between two looks: it has work to do
+            if !got().is_ok_and(|(position, _)| position >= entries) {
                 continue;
             }
-            let read = "SELECT position, done_at IS NOT NULL FROM import_file WHERE format = ?1";
-            let got = database.query_row(read, [format], |row| Ok((row.get::<_, u64>(0)?, row.get::<_, bool>(1)?)));
-            if let Ok((position, done)) = got {
-                assert!(!done, "it was done before it was killed");
-                if position >= entries {
-                    break;
-                }
+            // With the write lock in our hands nothing more gets in: what is seen now is what the kill leaves.
+            if database.execute_batch("BEGIN IMMEDIATE").is_ok() {
+                assert!(got().is_ok_and(|(_, done)| !done), "it was done before it was killed");
+                break;
             }
-            database.execute_batch("ROLLBACK").expect("rolled back");
-            std::thread::yield_now();
         }
         process.kill().expect("SIGKILL can be sent");
         process.wait().expect("the process can be waited for");
