@@ -63,7 +63,8 @@ async fn export(arguments: &Arguments, store: &Arc<dyn Store>) -> anyhow::Result
     let file = made(&part).with_context(|| format!("{}", part.display()))?;
     let mut writer = BufWriter::new(file);
     write(&**store, site.id, &mut writer).await?;
-    let file = writer.into_inner().map_err(|error| error.into_error()).context("the export could not be written")?;
+    let file =
+        writer.into_inner().map_err(io::IntoInnerError::into_error).context("the export could not be written")?;
     file.sync_all().with_context(|| format!("{}", part.display()))?;
     std::fs::rename(&part, out).with_context(|| format!("{}", out.display()))
 }

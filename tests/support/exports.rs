@@ -84,11 +84,11 @@ pub(crate) fn comment(number: u64) -> Comment {
     Comment {
         number,
         article,
-        parent: (number > first && dice % 3 == 0).then(|| first + dice / 7 % (number - first)),
+        parent: (number > first && dice.is_multiple_of(3)).then(|| first + dice / 7 % (number - first)),
         was,
         name: format!("Reader {author}"),
         email: format!("reader-{author}@mail.example"),
-        account: (author % 4 == 0).then(|| format!("{}", author + 1)),
+        account: (author.is_multiple_of(4)).then(|| format!("{}", author + 1)),
         ip: format!("203.0.{}.{}", author / 250, author % 250 + 1),
         body: format!("<p>{text}.</p>\n<p>No. {number}]]></p>"),
         at_ms: BEGIN_MS + i64::try_from(number).unwrap_or(0) * STEP_MS,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lines::Counted;
 use super::{Broken, Found, Place, Read, Source, Why};
-use crate::domain::comment::{Article, ArticleDraft, Draft, Format};
+use crate::domain::comment::{Article, ArticleDraft, Draft, ExternalId, Format};
 use crate::domain::decision::{DecidedBy, Status};
 use crate::domain::imports::Exported;
 use crate::domain::learning::Said;
@@ -139,7 +139,7 @@ pub fn comment_line(exported: &Exported) -> serde_json::Result<String> {
     let Exported { comment, status, decided_by, received_at, said } = exported;
     let author = &comment.author;
     let author = AuthorOut {
-        id: author.id.as_ref().map(|id| id.as_str()),
+        id: author.id.as_ref().map(ExternalId::as_str),
         name: author.name.as_deref(),
         email: author.email.as_deref(),
         url: author.url.as_deref(),
@@ -152,7 +152,7 @@ pub fn comment_line(exported: &Exported) -> serde_json::Result<String> {
         comment: CommentOut {
             id: comment.id.as_str(),
             article: ArticleOut::of(&comment.article),
-            parent_id: comment.parent_id.as_ref().map(|id| id.as_str()),
+            parent_id: comment.parent_id.as_ref().map(ExternalId::as_str),
             author,
             body: &comment.body,
             format: comment.format,

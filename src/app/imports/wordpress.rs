@@ -26,7 +26,7 @@ pub(super) struct Wordpress<R> {
     place: Place,
     /// What was read and not yet asked for.
     ready: VecDeque<(Place, Read)>,
-    is_wordpress: bool,
+    has_version: bool,
 }
 
 /// A post.
@@ -75,7 +75,7 @@ impl<R: BufRead> Wordpress<R> {
             comment: Comment::default(),
             place: Place::default(),
             ready: VecDeque::new(),
-            is_wordpress: false,
+            has_version: false,
         }
     }
 
@@ -87,9 +87,9 @@ impl<R: BufRead> Wordpress<R> {
                 self.place = self.xml.place();
             }
             "category" => {
-                self.item.is_tag = attributes.iter().any(|(key, value)| key == "domain" && value == "post_tag")
+                self.item.is_tag = attributes.iter().any(|(key, value)| key == "domain" && value == "post_tag");
             }
-            "wp:wxr_version" => self.is_wordpress = true,
+            "wp:wxr_version" => self.has_version = true,
             _ => {}
         }
         self.text.clear();
@@ -231,7 +231,7 @@ impl<R: BufRead + Send> Source for Wordpress<R> {
                 Step::Open(name, attributes) => self.open(name, &attributes),
                 Step::Text(text) => self.text.push_str(&text),
                 Step::Close => self.close()?,
-                Step::End if !self.is_wordpress => {
+                Step::End if !self.has_version => {
                     return Err(Broken::new(self.xml.place(), "is no WordPress export: there is no <wp:wxr_version>"));
                 }
                 Step::End => return Ok(None),
