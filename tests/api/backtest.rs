@@ -512,7 +512,7 @@ async fn the_command_lists_flips_with_their_pages_and_ends_with_three_when_a_bou
     let mut recorded = Played::spawn(old).await;
     recorded.play(&story()).await;
     let desk = Desk::over(&recorded.app);
-    let strict = desk.write("strict.toml", "[policy.spam]\nhold = 0.1\n");
+    let strict = desk.write("strict.toml", "[policy.spam]\nhold = 0.03\n");
     let until = ["--until", "2026-12-24T00:00:00Z"];
 
     let (code, told, complaint) = desk.backtest(&strict, &[&until[..], &["--json"]].concat());
