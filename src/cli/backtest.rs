@@ -257,7 +257,7 @@ fn lines(report: &Report) -> Vec<String> {
             report.model.as_deref().unwrap_or("none")
         ),
         String::new(),
-        format!("{:20} {:>28} {:>28}", "", "as recorded", "under the candidate"),
+        format!("{:20} {:>30} {:>30}", "", "as recorded", "under the candidate"),
     ];
     let rows: [(&str, fn(&Measures) -> Share); 7] = [
         ("approved", |of| of.approved),
@@ -269,7 +269,7 @@ fn lines(report: &Report) -> Vec<String> {
         ("false-positive rate", |of| of.false_positives),
     ];
     for (name, of) in rows {
-        lines.push(format!("{name:20} {:>28} {:>28}", told(of(before)), told(of(after))));
+        lines.push(format!("{name:20} {:>30} {:>30}", told(of(before)), told(of(after))));
     }
     lines.push(String::new());
     lines.push(format!("verdicts that differ: {}", told(flips.all)));

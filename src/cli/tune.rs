@@ -122,10 +122,10 @@ fn lines(proposal: &Proposal, arguments: &Arguments) -> Vec<String> {
         (format!("what was kept out{since}"), proposal.kept_out),
     ] {
         lines.push(format!("on {what}:"));
-        lines.push(format!("{:20} {:>28} {:>28}", "", "as in force", "as proposed"));
+        lines.push(format!("{:20} {:>30} {:>30}", "", "as in force", "as proposed"));
         let rows: [(&str, fn(&Outcome) -> _); 3] =
             [("held", |of| of.held), ("missed", |of| of.missed), ("false positives", |of| of.false_positives)];
-        lines.extend(rows.map(|(name, of)| format!("{name:20} {:>28} {:>28}", told(of(&before)), told(of(&after)))));
+        lines.extend(rows.map(|(name, of)| format!("{name:20} {:>30} {:>30}", told(of(&before)), told(of(&after)))));
         lines.push(String::new());
     }
     lines.push(match (proposal.reaches, proposal.holds_up) {

@@ -1,6 +1,8 @@
 //! A backtest says what a service under the candidate would have said: the same comments, decisions and sanctions, at the same moments.
 
 use std::collections::BTreeMap;
+use std::process::Command;
+use std::sync::Arc;
 
 use doorward::app::backtest::{Ask, Fate, Report};
 use doorward::app::limits::local::{Key, OnLimit};
@@ -13,7 +15,6 @@ use doorward::domain::time::Timestamp;
 use doorward::startup;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 use crate::helpers::{START_MS, TestApp, doubtful, ordinary, read, talk};
 
@@ -465,4 +466,108 @@ async fn one_site_is_told_about_and_what_it_shares_with_others_counts() {
     let (settings, mut silent) = (candidate(new), |_| {});
     let refused = startup::backtest(&recorded.app.store, &settings, folder.path(), false, nowhere, &mut silent);
     assert!(format!("{:#}", refused.await.unwrap_err()).contains("there is no site `nowhere`"));
+}
+
+// The command line.
+
+/// Settings over the service's database, and others to try.
+struct Desk {
+    folder: tempfile::TempDir,
+}
+
+impl Desk {
+    fn over(app: &TestApp) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("scratch")).unwrap();
+        let desk = Self { folder };
+        let database = app.database().path().unwrap().to_owned();
+        let server = "[server]\npublic_url = \"https://mod.example/\"\n";
+        desk.write("config.toml", &format!("{server}[database]\nurl = \"sqlite:{database}\"\n"));
+        desk
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        command.arg("--config").arg(self.folder.path().join("config.toml")).args(arguments);
+        let output = command.current_dir(self.folder.path()).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    fn backtest(&self, candidate: &str, more: &[&str]) -> (i32, String, String) {
+        let always = ["backtest", "--candidate", candidate, "--since", "2026-11-24T00:00:00Z", "--scratch", "scratch"];
+        self.run(&[&always, more].concat())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_command_lists_flips_with_their_pages_and_ends_with_three_when_a_bound_is_broken() {
+    let mut recorded = Played::spawn(old).await;
+    recorded.play(&story()).await;
+    let desk = Desk::over(&recorded.app);
+    let strict = desk.write("strict.toml", "[policy.spam]\nhold = 0.03\n");
+    let until = ["--until", "2026-12-24T00:00:00Z"];
+
+    let (code, told, complaint) = desk.backtest(&strict, &[&until[..], &["--json"]].concat());
+    assert_eq!(code, 0, "{complaint}");
+    let report: Value = serde_json::from_str(&told).unwrap();
+    let (flips, judged) = (&report["flips"], report["judged"].as_u64().unwrap());
+    assert_eq!(judged as usize, recorded.said.len());
+    assert!(flips["all"]["n"].as_u64().unwrap() > 0 && report["after"]["held"]["interval"][1].is_number(), "{report}");
+    let link = flips["listed"][0]["link"].as_str().unwrap();
+    assert_eq!(link, format!("https://mod.example/comments/{}", flips["listed"][0]["uid"].as_str().unwrap()));
+    let found: Value = recorded.app.review(Method::GET, &format!("/v1{}/explanation", link_path(link)), None).await;
+    assert_eq!(found["comment"]["id"], flips["listed"][0]["id"], "it names the recorded comment: {found}");
+
+    let (code, told, complaint) = desk.backtest(&strict, &[&until[..], &["--max-flips", "0", "--list", "1"]].concat());
+    assert_eq!(code, 3, "{complaint}");
+    assert!(complaint.contains("verdicts differ, at most 0 wanted"), "{complaint}");
+    assert!(
+        told.contains("verdicts that differ: ") && told.contains(link) && told.contains(" more (--list)"),
+        "{told}"
+    );
+    let kept = ["--max-hold-rate", "100%", "--min-recall", "0", "--site", "news"];
+    assert_eq!(desk.backtest(&strict, &[&until[..], &kept].concat()).0, 0);
+
+    let wrong = desk.write("wrong.toml", "[policy.spam]\nhodl = 0.1\n");
+    let (code, _, complaint) = desk.backtest(&wrong, &until);
+    assert!(code == 2 && complaint.contains("wrong.toml:2:1"), "{code}: {complaint}");
+    assert_eq!(desk.backtest(&strict, &["--until", "yesterday"]).0, 2);
+    let (code, _, complaint) = desk.backtest(&strict, &[&until[..], &["--site", "nowhere"]].concat());
+    assert!(code == 1 && complaint.contains("there is no site `nowhere`"), "{code}: {complaint}");
+    let left = std::fs::read_dir(desk.folder.path().join("scratch")).unwrap().count();
+    assert_eq!(left, 0, "comments were left lying about");
+    assert_eq!(recorded.app.comment(&ordinary("after")).await["status"], "approved", "the service goes on beside it");
+}
+
+/// `/comments/UID` as the API calls it.
+fn link_path(link: &str) -> String {
+    format!("/comments/by-uid/{}", link.rsplit('/').next().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tune_proposes_a_diff_and_says_what_it_is_worth() {
+    let mut recorded = Played::spawn(old).await;
+    recorded.play(&story()).await;
+    let desk = Desk::over(&recorded.app);
+    let aim = ["tune", "--since", "2026-11-24T00:00:00Z", "--max-hold-rate", "0%", "--max-miss-rate", "100%"];
+    let (code, told, complaint) = desk.run(&[&aim[..], &["--json"]].concat());
+    assert_eq!(code, 0, "{complaint}");
+    let proposal: Value = serde_json::from_str(&told).unwrap();
+    let held = |of: usize| proposal["searched"][of]["held"]["n"].as_u64().unwrap();
+    assert!(held(1) < held(0), "{proposal}");
+    let diff = proposal["diff"].as_str().unwrap();
+    assert!(diff.contains("+++ ") && diff.contains("+[policy.spam]\n+hold = "), "{diff}");
+    let (code, told, _) = desk.run(&aim);
+    assert_eq!(code, 0);
+    let (remarks, rest) = told.split_once("--- ").unwrap();
+    assert!(remarks.lines().all(|line| line.starts_with('#')) && diff.trim_end().ends_with(rest.trim_end()), "{told}");
+    assert_eq!(desk.run(&["tune", "--site", "nowhere"]).0, 2);
 }
