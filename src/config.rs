@@ -253,7 +253,6 @@ impl Config {
     /// Files that it names and whose content is a part of it, such as lists of words: what changes in them is taken as what changes in the
     /// settings file is, and kept with it.
     #[must_use]
-    #[expect(clippy::unused_self, clippy::missing_const_for_fn, reason = "no setting names such a file yet")]
     pub fn files(&self) -> Vec<PathBuf> {
         Vec::new()
     }

@@ -130,7 +130,7 @@ impl TestApp {
             startup::run_to_end(async move {
                 let mut app = startup::assemble(&config, Arc::new(its_clock)).await?;
                 if let Some((source, print, read)) = following {
-                    app.follow(source, print, read).await;
+                    app.follow(source, print, Box::new(read)).await;
                 }
                 let _ = ready.send(app.state());
                 app.serve(listener, async { drop(stopped.await) }).await
