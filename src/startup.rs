@@ -96,8 +96,8 @@ pub struct App {
     among: Option<Among>,
     shared: Option<Arc<Redis>>,
     /// What can change, until somebody follows the settings file.
-    running: Option<Running>,
-    follower: Option<Follower>,
+    running: Option<Box<Running>>,
+    follower: Option<Box<Follower>>,
 }
 
 /// Opens the store, loads the model, reads the history, and joins the layers.
@@ -129,7 +129,7 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
     let seed = u64::from_le_bytes(seed);
     let limits = Limits::new(&config.limits, seed, shared.as_deref())?;
     house.limits = limits.counting();
-    let running = Running { started: config.clone(), config: config.clone(), limits, lives };
+    let running = Box::new(Running { started: config.clone(), config: config.clone(), limits, lives });
     let lives = &running.lives;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), lives.console.clone(), seed)?;
     let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref())?.counting());

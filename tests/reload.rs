@@ -1,6 +1,7 @@
 //! An operator's afternoon with the settings file, with the real binary: a change, a typing error, the way back, SIGHUP.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
+#![allow(clippy::disallowed_methods, reason = "whoever runs it says how fast comments come")]
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -72,7 +73,7 @@ impl Service {
                 tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
             }
         };
-        let waited = tokio::time::timeout(Duration::from_secs(60), waited).await;
+        let waited = tokio::time::timeout(Duration::from_mins(1), waited).await;
         assert!(waited.is_ok(), "waited in vain: {what}\n{}", self.log.lock().unwrap());
     }
 
@@ -234,7 +235,7 @@ const RATE: f64 = 150.0;
 /// How often the file changes meanwhile.
 const CHANGES: usize = 100;
 /// Connections that send.
-const SENDERS: usize = 32;
+const SENDERS: u32 = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn under_load_no_request_fails_and_each_answer_names_one_whole_configuration() {
@@ -252,10 +253,10 @@ async fn under_load_no_request_fails_and_each_answer_names_one_whole_configurati
     let rate = std::env::var("DOORWARD_RELOAD_RATE").map_or(RATE, |rate| rate.parse().expect("comments a second"));
     let stop = Arc::new(AtomicBool::new(false));
     let begun = tokio::time::Instant::now();
-    let send = |sender: usize| {
+    let send = |sender: u32| {
         let (service, stop) = (Arc::clone(&service), Arc::clone(&stop));
         tokio::spawn(async move {
-            let mut pace = tokio::time::interval(Duration::from_secs_f64(SENDERS as f64 / rate));
+            let mut pace = tokio::time::interval(Duration::from_secs_f64(f64::from(SENDERS) / rate));
             let mut answers = Vec::new();
             while !stop.load(Ordering::Relaxed) {
                 pace.tick().await;

@@ -76,18 +76,15 @@ impl Source {
     #[must_use]
     pub fn database_alone(&self) -> Option<Config> {
         let text = std::fs::read_to_string(self.path.as_ref()?).ok()?;
-        let section = match toml::from_str::<toml::Table>(&text) {
-            Ok(mut all) => {
-                let database = all.remove("database").unwrap_or_else(|| toml::Table::new().into());
-                let section = toml::Table::from_iter([("database".to_owned(), database)]);
-                toml::to_string(&section).ok()?
-            }
+        let section = if let Ok(mut all) = toml::from_str::<toml::Table>(&text) {
+            let database = all.remove("database").unwrap_or_else(|| toml::Table::new().into());
+            let section = toml::Table::from_iter([("database".to_owned(), database)]);
+            toml::to_string(&section).ok()?
+        } else {
             // Somewhere a quote is missing: the lines of the section are all there is to go by.
-            Err(_) => {
-                let from = text.lines().skip_while(|line| line.trim() != "[database]");
-                let lines = from.enumerate().take_while(|(at, line)| *at == 0 || !line.trim_start().starts_with('['));
-                lines.map(|(_, line)| format!("{line}\n")).collect()
-            }
+            let from = text.lines().skip_while(|line| line.trim() != "[database]");
+            let lines = from.enumerate().take_while(|(at, line)| *at == 0 || !line.trim_start().starts_with('['));
+            lines.map(|(_, line)| format!("{line}\n")).collect()
         };
         let of_database = |(name, _): &&(String, String)| name.to_uppercase().starts_with("DOORWARD__DATABASE__");
         let variables: Vec<_> = self.variables.iter().filter(of_database).cloned().collect();

@@ -55,7 +55,7 @@ fn compare(a: &toml::Table, b: &toml::Table, before: &str, all: &mut Vec<String>
     for key in keys {
         match (a.get(key), b.get(key)) {
             (Some(toml::Value::Table(a)), Some(toml::Value::Table(b))) => {
-                compare(a, b, &format!("{before}{key}."), all)
+                compare(a, b, &format!("{before}{key}."), all);
             }
             (a, b) if a == b => {}
             _ => all.push(format!("{before}{key}")),

@@ -115,7 +115,7 @@ pub(super) struct Running {
 /// Follows a service's settings file.
 pub(super) struct Follower {
     source: Source,
-    running: Running,
+    running: Box<Running>,
     state: Arc<http::State>,
     /// This node's name among others; empty for one alone.
     node: String,
@@ -139,15 +139,20 @@ struct Ready {
 
 impl App {
     /// Has the service follow the file that it was started with. What `read` says is kept as the version that it started with.
-    pub async fn follow(&mut self, source: Source, print: Print, read: Read) {
-        let Some(running) = self.running.take() else { return };
+    pub async fn follow(&mut self, source: Source, print: Print, read: Box<Read>) {
+        if let Some((mut follower, waiting)) = self.follower(source, print, *read) {
+            follower.stand(How::Start, waiting).await;
+            self.follower = Some(follower);
+        }
+    }
+
+    fn follower(&mut self, source: Source, print: Print, read: Read) -> Option<(Box<Follower>, Vec<String>)> {
+        let running = self.running.take()?;
         let node = self.among.as_ref().map(|among| among.node.name.clone()).unwrap_or_default();
         let Read { config, version } = read;
         let (_, waiting) = config.taken_by(&running.started);
-        let mut follower =
-            Follower { source, running, state: Arc::clone(&self.state), node, seen: print, before: None, version };
-        follower.stand(How::Start, waiting).await;
-        self.follower = Some(follower);
+        let state = Arc::clone(&self.state);
+        Some((Box::new(Follower { source, running, state, node, seen: print, before: None, version }), waiting))
     }
 }
 
@@ -350,6 +355,6 @@ impl Hangup {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }

@@ -113,9 +113,7 @@ impl TestApp {
                 tokio::time::sleep(Duration::from_millis(2)).await; // between two looks at the condition
             }
         };
-        tokio::time::timeout(Duration::from_secs(60), waited)
-            .await
-            .unwrap_or_else(|_| panic!("waited in vain: {what}"));
+        tokio::time::timeout(Duration::from_mins(1), waited).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
     }
 
     async fn start(folder: tempfile::TempDir, config: Config, following: Option<(Source, Print, Read)>) -> Self {
@@ -130,7 +128,7 @@ impl TestApp {
             startup::run_to_end(async move {
                 let mut app = startup::assemble(&config, Arc::new(its_clock)).await?;
                 if let Some((source, print, read)) = following {
-                    app.follow(source, print, read).await;
+                    app.follow(source, print, Box::new(read)).await;
                 }
                 let _ = ready.send(app.state());
                 app.serve(listener, async { drop(stopped.await) }).await
