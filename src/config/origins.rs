@@ -71,6 +71,11 @@ impl Config {
                 sites::put_over(general, of);
             }
         }
+        let mode = of_site.moderation.sites.get(site).and_then(|of| of.mode);
+        if let (Some(mode), Some(Value::Table(moderation))) = (mode, table.get_mut("moderation")) {
+            let mode = Value::try_from(mode).map_err(|error| value(&error))?;
+            moderation.insert("mode".to_owned(), mode);
+        }
         let lines = lines(text).map_err(|error| value(&error))?;
         let named: BTreeMap<String, &str> = variables
             .iter()
@@ -79,7 +84,10 @@ impl Config {
         let mut settings = Vec::new();
         flatten(&table, "", &mut settings);
         for setting in &mut settings {
-            let own = format!("sites.{site}.{}", setting.path);
+            let own = match setting.path.as_str() {
+                "moderation.mode" => format!("moderation.sites.{site}.mode"), // modes have their own place for sites
+                path => format!("sites.{site}.{path}"),
+            };
             // The nearest thing that is said: `[[rules]]` is said as a whole, and so is a list.
             let said = |path: &str| named.get(path).map(|name| Origin::Variable((*name).to_owned()));
             let by_site = said(&own).or_else(|| lines.get(&own).map(|line| Origin::Site(*line)));
@@ -148,6 +156,6 @@ fn inside(written: &str, at: usize) -> usize {
         _ => 0,
     };
     let is_as_written =
-        !quotes.starts_with('"') || !body[skipped..].as_bytes().iter().take(at + 1).any(|byte| *byte == b'\\');
+        !quotes.starts_with('"') || !body.as_bytes()[skipped..].iter().take(at + 1).any(|byte| *byte == b'\\');
     if is_as_written { quotes.len() + skipped + at } else { 0 }
 }

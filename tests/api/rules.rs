@@ -324,6 +324,8 @@ reject = 0.95
 hold = 0.6
 [sites.news.signals.link_count]
 max_hosts = 7
+[moderation.sites.news]
+mode = "pre"
 [lists.coins]
 file = "coins.txt"
 kind = "words"
@@ -341,6 +343,7 @@ kind = "words"
         "policy.abuse.hold = 0.6  # DOORWARD__POLICY__ABUSE__HOLD",
         "policy.spam.prior = -2.2  # default",
         "signals.link_count.max_hosts = 7  # the site's own, line 9",
+        "moderation.mode = \"pre\"  # the site's own, line 11",
         "Warning: no rule names the list `coins`.",
         "The list `coins` has 1 entries.",
     ] {

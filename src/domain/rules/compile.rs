@@ -483,9 +483,8 @@ impl Compiler<'_, '_> {
                 return wrong(left.at, "mixes an int and a double: write `double(x)`, or 1.0 for 1");
             }
             (Type::Text, Type::Text, Sum::Add) => Type::Text,
-            (Type::Time, Type::Time, Sum::Subtract) => Type::Span,
             (Type::Time, Type::Span, Sum::Add | Sum::Subtract) | (Type::Span, Type::Time, Sum::Add) => Type::Time,
-            (Type::Span, Type::Span, Sum::Add | Sum::Subtract) => Type::Span,
+            (Type::Time, Type::Time, Sum::Subtract) | (Type::Span, Type::Span, Sum::Add | Sum::Subtract) => Type::Span,
             (a, b, Sum::Add) if a == b && a.item().is_some() => a,
             (a, b, _) => return wrong(left.at, format!("{a} and {b} have no such sum")),
         };
@@ -713,14 +712,12 @@ fn form_of(each: &ComprehensionExpr) -> Option<(Each, Option<&IdedExpr>, Option<
         (operators::CONDITIONAL, [asked, made, _]) => {
             let Expr::Call(step) = &made.expr else { return None };
             let [_, made] = step.args.as_slice() else { return None };
-            match &made.expr {
-                Expr::Literal(_) => Some((Each::One, Some(asked), None)),
-                _ => {
-                    let made = only_item(made)?;
-                    let is_item = matches!(&made.expr, Expr::Ident(name) if *name == each.iter_var);
-                    Some(if is_item { (Each::Filter, Some(asked), None) } else { (Each::Map, Some(asked), Some(made)) })
-                }
+            if let Expr::Literal(_) = &made.expr {
+                return Some((Each::One, Some(asked), None)); // counts one more
             }
+            let made = only_item(made)?;
+            let is_item = matches!(&made.expr, Expr::Ident(name) if *name == each.iter_var);
+            Some(if is_item { (Each::Filter, Some(asked), None) } else { (Each::Map, Some(asked), Some(made)) })
         }
         _ => None,
     }

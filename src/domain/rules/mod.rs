@@ -108,7 +108,7 @@ struct Rule {
 /// All rules, checked, with the lists that they name.
 #[derive(Debug, Default)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    all: Vec<Rule>,
     keys: Vec<Key>,
     lists: Lists,
 }
@@ -122,7 +122,7 @@ impl Rules {
     pub fn new(rules: &[RuleConfig], lists: Lists) -> Result<Self, BadRule> {
         let names = lists.all().iter().zip(0..).map(|(list, number)| (list.name().to_owned(), (number, list.kind())));
         let (rules, keys) = read(rules, &names.collect())?;
-        Ok(Self { rules, keys, lists })
+        Ok(Self { all: rules, keys, lists })
     }
 
     /// The same without reading any list: whether the settings can work.
@@ -136,13 +136,13 @@ impl Rules {
 
     /// The ids under which rules stand in verdicts: `rule:NAME`.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
-        self.rules.iter().map(|rule| rule.id.as_str())
+        self.all.iter().map(|rule| rule.id.as_str())
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.rules.is_empty()
+        self.all.is_empty()
     }
 
     /// The lists.
@@ -157,7 +157,7 @@ impl Rules {
         let now = subject.context.now;
         let facts = Facts::new(subject, &self.lists, &self.keys);
         let mut said = Said::default();
-        for rule in self.rules.iter().filter(|rule| rule.is_asked(subject.site, now)) {
+        for rule in self.all.iter().filter(|rule| rule.is_asked(subject.site, now)) {
             let outcome = match Run::new(&facts).truth(&rule.checked.node) {
                 Ok(false) => continue,
                 Ok(true) => rule.hit(&facts),

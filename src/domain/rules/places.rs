@@ -20,7 +20,8 @@ impl<'s> Places<'s> {
                 }
                 c => c.len_utf8(),
             };
-            if !c.is_whitespace() && !(c == '/' && length > 1) {
+            let is_note = c == '/' && length > 1;
+            if !c.is_whitespace() && !is_note {
                 tokens.push((&rest[..length], at));
             }
             at += length;
