@@ -85,14 +85,24 @@ impl TestApp {
 
     /// Puts another text into the place of the settings file, at once.
     pub(crate) fn write_settings(&self, text: &str) {
-        let beside = self.folder.path().join("config.toml.new");
+        self.write_beside("config.toml", text);
+    }
+
+    /// Puts a text into a file beside the settings, such as a list that they name, at once.
+    pub(crate) fn write_beside(&self, name: &str, text: &str) {
+        let beside = self.folder.path().join(format!("{name}.new"));
         std::fs::write(&beside, text).unwrap();
-        std::fs::rename(beside, self.folder.path().join("config.toml")).unwrap();
+        std::fs::rename(beside, self.folder.path().join(name)).unwrap();
+    }
+
+    /// Takes a file beside the settings away.
+    pub(crate) fn remove_beside(&self, name: &str) {
+        std::fs::remove_file(self.folder.path().join(name)).unwrap();
     }
 
     /// Takes the settings file away.
     pub(crate) fn remove_settings(&self) {
-        std::fs::remove_file(self.folder.path().join("config.toml")).unwrap();
+        self.remove_beside("config.toml");
     }
 
     /// Waits until so many configurations are kept: they are in force a moment earlier.

@@ -50,6 +50,41 @@ async fn changed_thresholds_and_limits_are_in_force_without_a_start() {
 }
 
 #[tokio::test]
+async fn rules_and_what_is_on_their_lists_are_in_force_without_a_start() {
+    let app = TestApp::spawn_following("").await;
+    let ferry = |id: &str| {
+        let mut new = ordinary(id);
+        new["body"] = json!("The ferry was late again this morning, as on most days.");
+        new
+    };
+    assert_eq!(app.comment(&ferry("c-1")).await["status"], "approved");
+    app.write_beside("boats.txt", "canoe\n");
+    app.write_settings(
+        "[lists.boats]\nfile = \"boats.txt\"\nkind = \"words\"\n[[rules]]\nname = \"boats\"\nwhen = 'comment.text.inList(\"boats\")'\n\
+        then = { action = \"hold\", category = \"off-topic\" }\nreason = \"Boats are talked about elsewhere.\"\n",
+    );
+    let bare = policy_of("");
+    app.until("the rule is in force", |state| state.settings.current().hash != bare).await;
+    let ruled = app.comment(&ferry("c-2")).await;
+    assert_eq!(ruled["status"], "approved", "a ferry is not on the list");
+
+    app.write_beside("boats.txt", "canoe\nferry\n");
+    let before = ruled["verdict"]["policy"].as_str().unwrap().to_owned();
+    app.until("the list is in force", |state| state.settings.current().hash != before).await;
+    let held = app.comment(&ferry("c-3")).await;
+    assert_eq!((&held["status"], &held["verdict"]["causes"][0]["id"]), (&json!("held"), &json!("rule:boats")));
+    assert_ne!(held["verdict"]["policy"], before, "another list is another configuration");
+
+    app.remove_beside("boats.txt");
+    app.until("a list that is gone is said", |state| {
+        state.reload.standing().refused.as_ref().is_some_and(|refused| refused.problem.contains("boats.txt"))
+    })
+    .await;
+    let held = app.comment(&ferry("c-4")).await;
+    assert_eq!(held["status"], "held", "what was in force stays");
+}
+
+#[tokio::test]
 async fn settings_besides_verdicts_are_taken_too() {
     let app = TestApp::spawn_following("").await;
     let ban = json!({"site": "news", "target": {"kind": "author", "value": "u-1"}, "measure": "ban", "cause": "spam", "shadow": true});
