@@ -273,11 +273,11 @@ fn moderation_modes_set_the_mildest_action() {
 
 #[test]
 fn of_rules_the_stricter_wins_and_approval_lifts_scores_and_modes_alone() {
+    type Row<'a> = (&'a str, Moderation, &'a Allowance, Marks, Action, Option<Category>, &'a [&'a str]);
     let cause = |id: &str| Cause { id: id.to_owned(), text: String::new() };
     let approves = Marks { approvals: vec![cause("rule:good")], ..Marks::default() };
     let with = |floor| Marks { floors: vec![(cause("rule:bad"), floor, Some(Category::Abuse))], ..approves.clone() };
     let limit = Allowance::Hold { policy: "per-author".to_owned(), retry_after_ms: 100 };
-    type Row<'a> = (&'a str, Moderation, &'a Allowance, Marks, Action, Option<Category>, &'a [&'a str]);
     let cases: &[Row<'_>] = &[
         ("what scores ask for", Moderation::Post, &WITHIN, approves.clone(), Action::Approve, None, &["rule:good"]),
         ("pre-moderation", Moderation::Pre, &WITHIN, approves.clone(), Action::Approve, None, &["rule:good"]),
