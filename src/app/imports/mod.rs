@@ -717,7 +717,7 @@ impl Maker {
 
     /// Nobody judged it here: no signals, and the status that it had.
     fn as_elsewhere(&self, status: Status, said: Said) -> Verdict {
-        let policy = self.house.policy.config();
+        let policy = self.house.policy_of(&self.site.name).config();
         let prior = PerCategory::from_fn(|category| match category {
             Category::Spam => policy.spam.prior,
             Category::OffTopic => policy.off_topic.prior,
