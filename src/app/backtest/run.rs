@@ -80,7 +80,9 @@ pub async fn replay(
     let mut done = 0;
     loop {
         while let Some(page) = reading.more(due.next_at(), replay.ask.until).await? {
-            page.into_iter().for_each(|recorded| due.add(recorded));
+            for recorded in page {
+                due.add(recorded);
+            }
         }
         let Some((at, what)) = due.next().filter(|(at, _)| *at <= replay.ask.until) else { break };
         done += u64::from(matches!(&what, What::Sent(sent) if sent.number == 1));
@@ -407,8 +409,8 @@ impl Replay<'_> {
         if sent.revision.decided_by != DecidedBy::Rule {
             return None;
         }
-        let sanction = verdict.causes.iter().filter_map(|cause| cause.id.split_once(':')?.1.parse::<Uuid>().ok());
-        let (_, sanction) = sanction.filter_map(|uid| self.imposed.get(&uid)).next()?;
+        let mut sanction = verdict.causes.iter().filter_map(|cause| cause.id.split_once(':')?.1.parse::<Uuid>().ok());
+        let (_, sanction) = sanction.find_map(|uid| self.imposed.get(&uid))?;
         Some(Effect { sanction: *sanction, without: sent.given_back.unwrap_or(Status::Held) })
     }
 
