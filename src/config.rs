@@ -227,7 +227,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`], with file, line and column, or the variable.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
-        Source::of(file)?.read().map(|read| read.config)
+        Source::of(file)?.config()
     }
 
     /// The file that [`Self::load`] reads, if it reads one.
@@ -264,10 +264,7 @@ impl Config {
     /// # Errors
     /// [`ConfigError`].
     pub fn read(path: Option<&Path>, variables: &[(String, String)]) -> Result<Self, ConfigError> {
-        match path {
-            Some(_) => Source::new(path, variables.to_vec()).read().map(|read| read.config),
-            None => Self::read_text("", None, variables),
-        }
+        Source::new(path, variables.to_vec()).config()
     }
 
     /// The same of what the file at `path` says, or would say.

@@ -49,16 +49,12 @@ impl Source {
         self.path.as_deref()
     }
 
-    /// Reads and checks all of it.
+    /// Reads and checks all of it, with the files that it names.
     ///
     /// # Errors
     /// [`ConfigError`], with file, line and column, or the variable.
     pub fn read(&self) -> Result<Read, ConfigError> {
-        let Some(path) = &self.path else {
-            let config = Config::read(None, &self.variables)?;
-            return Ok(Read { config, version: version("", &BTreeMap::new()) });
-        };
-        self.read_text(&text_of(path)?)
+        self.read_text(&self.text()?)
     }
 
     /// The same as if the file said `text`.
@@ -67,9 +63,22 @@ impl Source {
     /// [`ConfigError`].
     pub fn read_text(&self, text: &str) -> Result<Read, ConfigError> {
         let config = Config::read_text(text, self.path.as_deref(), &self.variables)?;
-        let files = config.files().into_iter().map(|file| text_of(&file).map(|text| (self.short(&file), text)));
-        let files = files.collect::<Result<BTreeMap<_, _>, _>>()?;
+        let files = config.read_lists()?.into_iter();
+        let files =
+            files.filter_map(|list| Some((self.short(&config.lists.get(&list.name)?.file), list.text))).collect();
         Ok(Read { version: version(&redacted(text), &files), config })
+    }
+
+    /// The settings alone: files that they name are not looked at.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with file, line and column, or the variable.
+    pub fn config(&self) -> Result<Config, ConfigError> {
+        Config::read_text(&self.text()?, self.path.as_deref(), &self.variables)
+    }
+
+    fn text(&self) -> Result<String, ConfigError> {
+        self.path.as_deref().map_or_else(|| Ok(String::new()), text_of)
     }
 
     /// Nothing but where the database lies, of a file that cannot be used: `None` when not even that can be told.
