@@ -21,6 +21,8 @@ use crate::storage::sqlite::copy::{self, Depth};
 
 /// What the names of backups in `backup.folder` begin with.
 const NAMED: &str = "doorward-";
+/// What the name of one that is being made ends with; it begins with a dot.
+const UNFINISHED: &str = ".unfinished";
 /// For whom it is: whoever runs the service.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
@@ -110,8 +112,9 @@ fn make(
     has_room(parent, &config.database.path()?)?;
     let mut unfinished = std::ffi::OsString::from(".");
     unfinished.push(name);
-    unfinished.push(".unfinished");
+    unfinished.push(UNFINISHED);
     let unfinished = parent.join(unfinished);
+    clear(&config.backup.folder);
     // One that was killed has left this; one that runs is not to be disturbed, and has it locked.
     let _alone = take(&unfinished)?;
     let made = fill(&unfinished, arguments, config, settings, now).and_then(|manifest| {
@@ -124,6 +127,18 @@ fn make(
         let _ = std::fs::remove_dir_all(&unfinished); // what is left of it is removed by the next one
     }
     made
+}
+
+/// Removes what backups that were killed have left in their folder: they are copies of everything. One that is being made has its own locked.
+fn clear(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_ours = name.strip_prefix('.').is_some_and(|name| name.starts_with(NAMED) && name.ends_with(UNFINISHED));
+        if is_ours && std::fs::File::open(&path).is_ok_and(|folder| folder.try_lock().is_ok()) {
+            let _ = std::fs::remove_dir_all(&path); // what cannot be removed is tried again the next time
+        }
+    }
 }
 
 /// An empty folder at `path`, locked for as long as the answer lives.

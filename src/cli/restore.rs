@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments, settings: Option<&Path>) -> anyhow::Res
     anyhow::ensure!(folder.is_dir(), Usage(format!("the folder {} does not exist; make it first", folder.display())));
     let _nobody_serves = copy::keep_from_serving(&database).context("stop the service first")?;
     own(&beside(&database, ".lock"), folder);
-    let places = places(&manifest, &config, settings, brings_settings);
+    let places = differing(&manifest, places(&manifest, &config, settings, brings_settings))?;
     let occupied = occupied(from, &places)?;
     if !arguments.force {
         let there: Vec<String> = occupied.iter().map(|path| path.display().to_string()).collect();
@@ -112,7 +112,7 @@ fn places(manifest: &Manifest, config: &Config, settings: &Path, brings_settings
         }
     };
     for (name, path) in manifest::named_files(config) {
-        place(&name, path, 0o640);
+        place(&name, path, 0o644); // no secrets; whoever runs the service reads them
     }
     place(manifest::KEY, config.secrets.key_file.clone(), 0o600);
     place(manifest::DATABASE, config.database.path().unwrap_or_default(), 0o600);
@@ -120,6 +120,19 @@ fn places(manifest: &Manifest, config: &Config, settings: &Path, brings_settings
         place(manifest::SETTINGS, settings.to_owned(), 0o640);
     }
     places
+}
+
+/// Without what is in its place already: it may lie where nobody but root can write.
+fn differing(manifest: &Manifest, places: Vec<Place>) -> anyhow::Result<Vec<Place>> {
+    let mut differing = Vec::with_capacity(places.len());
+    for place in places {
+        let kept = manifest.files.iter().find(|kept| kept.name == place.name);
+        let is_there = place.name != manifest::DATABASE && place.to.is_file();
+        if !is_there || kept.map(|kept| (kept.bytes, kept.sha256.clone())) != Some(manifest::sum(&place.to)?) {
+            differing.push(place);
+        }
+    }
+    Ok(differing)
 }
 
 /// What stands where something else would be put. The same file is not in its own way.
@@ -139,6 +152,21 @@ fn occupied(from: &Path, places: &[Place]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(occupied)
 }
 
+/// Makes a folder and those above it that are missing, each as the one above it is: for whom it is, and who may read it.
+fn make_folder(folder: &Path) -> anyhow::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = manifest::folder_of(folder);
+    make_folder(above)?;
+    let cannot = || format!("{} cannot be made", folder.display());
+    std::fs::create_dir(folder).with_context(cannot)?;
+    let rights = std::fs::metadata(above).with_context(cannot)?.permissions();
+    std::fs::set_permissions(folder, rights).with_context(cannot)?;
+    own(folder, above);
+    Ok(())
+}
+
 fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
@@ -156,8 +184,7 @@ fn put(
     let ready = |place: &Place| beside(&place.to, ".restoring");
     let copied = places.iter().try_for_each(|place| {
         let copy = ready(place);
-        let folder = manifest::folder_of(&place.to);
-        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?; // lists may lie in one of their own
+        make_folder(manifest::folder_of(&place.to))?; // lists may lie in one of their own
         let _ = std::fs::remove_file(&copy); // of a restore that was killed: nobody else has such a name
         manifest::copy_new(&from.join(&place.name), &copy, place.mode)?;
         own(&copy, manifest::folder_of(&place.to));

@@ -104,7 +104,7 @@ async fn samples(store: &Arc<dyn Store>, since: Timestamp, site: Option<&str>) -
                 (true, Status::Rejected) => Some(Action::Reject),
                 _ => None,
             };
-            if let Some(latest) = recorded.revisions.last() {
+            if let Some(latest) = recorded.revisions.last().filter(|latest| !latest.verdict.is_imported()) {
                 samples.push(Sample::new(latest.at, &latest.verdict, person));
             }
         }

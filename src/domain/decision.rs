@@ -159,7 +159,16 @@ impl Record {
     }
 }
 
+/// What the causes of verdicts begin with that another system reached; its name follows.
+pub const IMPORTED: &str = "import:";
+
 impl Verdict {
+    /// Whether another system reached it, and it came along with the comment.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.causes.iter().any(|cause| cause.id.starts_with(IMPORTED))
+    }
+
     /// The verdict as that of something that waits for a person. What it was made of stays.
     #[must_use]
     pub fn as_held(&self) -> Self {

@@ -366,7 +366,8 @@ impl Replay<'_> {
         self.know_article(&site, &new, at).await?;
         let intake = &self.service.intake;
         let failed = |source| BacktestError::Intake { id: new.id.to_string(), source };
-        if at < self.ask.since {
+        // What another system decided says nothing of these settings or of others.
+        if at < self.ask.since || sent.revision.verdict.is_imported() {
             self.recalled += u32::from(sent.number == 1);
             let effect = self.effect(&sent);
             let Revision { comment, verdict, status, decided_by, .. } = sent.revision;

@@ -28,7 +28,7 @@ pub use self::ndjson::{article_line, comment_line, first_line};
 use super::house::{House, Scene};
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::comment::{Article, ArticleDraft, Author, Bounds, Draft, Invalid, NewComment};
-use crate::domain::decision::{Action, Cause, DecidedBy, Status, Verdict};
+use crate::domain::decision::{Action, Cause, DecidedBy, IMPORTED, Status, Verdict};
 use crate::domain::history::PastOf;
 use crate::domain::imports::{Import, ImportBatch, ImportKey, Imported};
 use crate::domain::known::Known;
@@ -749,7 +749,10 @@ impl Maker {
 
     fn cause(&self, then: &str) -> Cause {
         let from = self.format;
-        Cause { id: format!("import:{}", from.name()), text: format!("brought in from {}, where {then}", from.title()) }
+        Cause {
+            id: format!("{IMPORTED}{}", from.name()),
+            text: format!("brought in from {}, where {then}", from.title()),
+        }
     }
 }
 
