@@ -105,3 +105,31 @@ async fn a_token_that_got_out_ends_at_once_and_the_record_shows_it() {
     }
     host.done(&["audit", "verify"]);
 }
+
+/// What another system decided says nothing of these settings: it is known, and not judged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn comments_that_were_brought_in_are_no_verdicts_of_this_service() {
+    let old = Host::with("[limits]\nenabled = false\n");
+    let key = old.site("news");
+    let service = old.start().await;
+    for number in 0..5 {
+        let taken =
+            old.client.post(service.at("/v1/comments")).bearer_auth(&key).json(&comment(&format!("c-{number}")));
+        assert_eq!(taken.send().await.expect("the service answers").status(), StatusCode::CREATED);
+    }
+    drop(service);
+    let out = old.path("news.ndjson");
+    let out = out.to_str().expect("a path");
+    old.done(&["export", "--site", "news", "--out", out]);
+
+    let new = Host::with("[limits]\nenabled = false\n");
+    let key = new.site("news");
+    new.done(&["import", "ndjson", out, "--site", "news"]);
+    let service = new.start().await;
+    let taken = new.client.post(service.at("/v1/comments")).bearer_auth(&key).json(&comment("own")).send().await;
+    assert_eq!(taken.expect("the service answers").status(), StatusCode::CREATED);
+    let candidate = new.config.to_str().expect("a path");
+    let report =
+        tokio::task::block_in_place(|| new.json(&["backtest", "--candidate", candidate, "--since", "1d", "--json"]));
+    assert_eq!((&report["judged"], &report["recalled"]), (&json!(1), &json!(5)), "{report}");
+}

@@ -276,6 +276,40 @@ fn backups_in_their_folder_grow_old_and_the_latest_stays() {
 }
 
 #[test]
+fn what_a_killed_backup_left_goes_with_the_next_and_one_that_is_made_stays() {
+    let host = Host::with(&format!("{SETTINGS}[backup]\nfolder = \"backups\"\n"));
+    std::fs::create_dir(host.path("kept")).expect("a folder");
+    std::fs::create_dir(host.path("backups")).expect("a folder");
+    host.site("news");
+    let (killed, made) = (host.path("backups/.doorward-1.unfinished"), host.path("backups/.doorward-2.unfinished"));
+    for folder in [&killed, &made] {
+        std::fs::create_dir(folder).expect("a folder");
+        std::fs::write(folder.join("doorward.key"), "a copy").expect("writable");
+    }
+    let held = std::fs::File::open(&made).expect("readable");
+    held.lock().expect("nobody else has it");
+    host.done(&["backup"]);
+    assert!(!killed.exists() && made.join("doorward.key").exists());
+}
+
+#[test]
+fn what_is_in_its_place_already_is_not_written_again_and_lists_are_for_whoever_reads_them() {
+    let (host, _) = host();
+    let backup = host.path("backup");
+    host.done(&["backup", text(&backup)]);
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).expect("it is there"));
+    let list = host.path("lists/scam-words.txt");
+    let before = inode(&list);
+    let told = host.done(&["restore", "--force", text(&backup)]);
+    assert!(!told.contains("scam-words.txt"), "{told}");
+    assert_eq!(inode(&list), before);
+    let new = empty_host();
+    new.done(&["restore", text(&backup)]);
+    let mode = std::fs::metadata(new.path("lists/scam-words.txt")).expect("it is there").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o644);
+}
+
+#[test]
 fn for_postgresql_the_way_is_named_and_nothing_is_made() {
     let host = Host::with("[database]\nurl = \"postgres://ann:hunter2@127.0.0.1:1/doorward\"\n");
     let backup = host.path("backup");
