@@ -128,7 +128,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "doorward: {error:#}");
             let is_usage = error.chain().any(|cause| cause.is::<ConfigError>() || cause.is::<Usage>());
-            let is_broken = error.chain().any(<(dyn std::error::Error + 'static)>::is::<backtest::Broken>);
+            let is_broken = error.is::<backtest::Broken>();
             match (is_usage, is_broken) {
                 (true, _) => ExitCode::from(2),
                 (_, true) => ExitCode::from(3),

@@ -166,6 +166,7 @@ fn by(mut comment: Value, author: Value) -> Value {
 }
 
 /// Three hundred comments of many kinds, and what people did meanwhile.
+#[expect(clippy::too_many_lines, reason = "a story is told in one go")]
 fn story() -> Vec<Step> {
     use Step::{Comment, Decide, DecideCampaign, Edit, Later, Lift, Sanction, Undo};
     let mut steps = Vec::new();
@@ -373,7 +374,7 @@ fn ask(since: i64, until: Timestamp) -> Ask {
 
 async fn backtest(store: &Arc<dyn Store>, candidate: &Config, ask: Ask) -> Report {
     let folder = tempfile::tempdir().unwrap();
-    startup::backtest(store, candidate, folder.path(), false, ask, &mut |_| {}).await.unwrap()
+    Box::pin(startup::backtest(store, candidate, folder.path(), false, ask, &mut |_| {})).await.unwrap()
 }
 
 /// As reports write it.
@@ -427,7 +428,7 @@ async fn flips_are_those_of_posting_everything_again_under_the_candidate() {
     let after = &report.after;
     let told = [after.approved.n, after.held.n, after.rejected.n, after.refused.n];
     assert_eq!(told, [Fate::Approve, Fate::Hold, Fate::Reject, Fate::Refuse].map(count));
-    assert_eq!(report.judged as usize, recorded.said.len());
+    assert_eq!(report.usize::try_from(judged).unwrap(), recorded.said.len());
     assert!(report.decided > 20 && report.recalled == 0, "{report:?}");
 }
 
@@ -465,7 +466,7 @@ async fn one_site_is_told_about_and_what_it_shares_with_others_counts() {
     let nowhere = Ask { site: Some("nowhere".to_owned()), ..ask(START_MS, until) };
     let (settings, mut silent) = (candidate(new), |_| {});
     let refused = startup::backtest(&recorded.app.store, &settings, folder.path(), false, nowhere, &mut silent);
-    assert!(format!("{:#}", refused.await.unwrap_err()).contains("there is no site `nowhere`"));
+    assert!(format!("{:#}", Box::pin(refused).await.unwrap_err()).contains("there is no site `nowhere`"));
 }
 
 // The command line.
@@ -519,7 +520,7 @@ async fn the_command_lists_flips_with_their_pages_and_ends_with_three_when_a_bou
     assert_eq!(code, 0, "{complaint}");
     let report: Value = serde_json::from_str(&told).unwrap();
     let (flips, judged) = (&report["flips"], report["judged"].as_u64().unwrap());
-    assert_eq!(judged as usize, recorded.said.len());
+    assert_eq!(usize::try_from(judged).unwrap(), recorded.said.len());
     assert!(flips["all"]["n"].as_u64().unwrap() > 0 && report["after"]["held"]["interval"][1].is_number(), "{report}");
     let link = flips["listed"][0]["link"].as_str().unwrap();
     assert_eq!(link, format!("https://mod.example/comments/{}", flips["listed"][0]["uid"].as_str().unwrap()));
