@@ -10,7 +10,7 @@ use super::intake::{Prepared, site_deleted};
 use super::rows::{self, Row};
 use super::together::{self, Outcome};
 use super::work::{Work, transact};
-use super::{PostgresStore, articles, learning, patience, queue, sites};
+use super::{PostgresStore, articles, learning, patience, privacy, queue, sites};
 use crate::domain::comment::Article;
 use crate::domain::decision::{Actor, Status};
 use crate::domain::imports::{Exported, Import, ImportBatch, ImportCounts, ImportKey, Imports, Labelled};
@@ -66,11 +66,16 @@ async fn batch(work: &Work, ready: &Ready) -> Result<Option<Import>> {
         return Ok(None);
     };
     sites::hold(work, site).await?;
+    // Whoever replaces addresses sees these comments, or has yet to be told to begin below them.
+    work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&work.locks.hashing]).await?;
     work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&work.locks.joining]).await?;
     for article in &batch.articles {
         articles::put(work, site, article, batch.at).await?;
     }
     let stored = store(work, comments).await?;
+    if let Some(lowest) = stored.iter().min() {
+        privacy::begin_below(work, site, *lowest).await?;
+    }
     let mut new = ImportCounts { articles: batch.articles.len() as u64, skipped: batch.skipped, ..Default::default() };
     let mut said = Vec::new();
     let mut seen = HashSet::new();

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::intake::{self, Prepared, Recorded};
 use super::rows::{self, Row};
 use super::writer::Work;
-use super::{SqliteStore, articles, audit, learning};
+use super::{SqliteStore, articles, audit, learning, privacy};
 use crate::domain::comment::Article;
 use crate::domain::decision::Actor;
 use crate::domain::imports::{Exported, Import, ImportBatch, ImportCounts, ImportKey, Imports, Labelled};
@@ -76,10 +76,12 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
     for article in &batch.articles {
         articles::put(work, found.site, article, batch.at)?;
     }
+    let mut last_stored = None;
     for (comment, said) in comments {
         let row = match intake::record(work, comment)? {
             Recorded::New(row, ..) => {
                 new.stored += 1;
+                last_stored = Some(row.id);
                 row
             }
             Recorded::Repeat(row, ..) => {
@@ -105,6 +107,9 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
     }
     let counts = found.import.counts.plus(new);
     let done_at = batch.is_last.then_some(batch.at);
+    if let Some(last) = last_stored {
+        privacy::note_imported(work.connection, last)?;
+    }
     let write = "UPDATE import_file SET position = ?2, counts = ?3, done_at = ?4 WHERE id = ?1";
     let text = serde_json::to_string(&counts).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     work.connection.prepare_cached(write)?.execute(params![
