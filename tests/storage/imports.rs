@@ -278,3 +278,23 @@ pub(crate) async fn addresses_that_were_brought_in_go_when_their_time_has_come(e
     assert_eq!(hash(at(50)).await, 0);
     store.close().await;
 }
+
+pub(crate) async fn what_another_file_says_of_a_comment_is_learned_from_when_that_is_asked_for(engine: &dyn Engine) {
+    let (store, news, import) = started(engine).await;
+    let comments = || vec![old(&news, "c-1", Status::Rejected, NOTHING), old(&news, "c-2", Status::Approved, HAM)];
+    store.import_batch(batch(&import, &news, comments())).await.unwrap().unwrap();
+    let changed = store.import_begin(ImportKey { file: [8; 32], ..key(&news) }, at(2)).await.unwrap();
+    let says = vec![
+        old(&news, "c-1", Status::Rejected, SPAM),
+        old(&news, "c-2", Status::Approved, SPAM),
+        old(&news, "c-2", Status::Approved, HAM),
+    ];
+    let after = store.import_batch(batch(&changed, &news, says)).await.unwrap().unwrap();
+    assert_eq!(after.counts, ImportCounts { known: 3, ..ImportCounts::default() });
+    assert_eq!(store.import_label(changed.id, 9, at(3)).await.unwrap(), Labelled { spam: 2, ham: 0 });
+    let ids = store.label_ids(news.id).await.unwrap();
+    let said: Vec<_> = store.labels(&ids).await.unwrap().iter().map(|label| label.said).collect();
+    assert_eq!(said, [SPAM, SPAM], "the later file's word, and of two of one id in it the first's");
+    assert_eq!(store.import_label(import.id, 9, at(4)).await.unwrap(), Labelled::default(), "none is learned twice");
+    store.close().await;
+}

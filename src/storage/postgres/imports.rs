@@ -78,7 +78,7 @@ async fn batch(work: &Work, ready: &Ready) -> Result<Option<Import>> {
     }
     let mut new = ImportCounts { articles: batch.articles.len() as u64, skipped: batch.skipped, ..Default::default() };
     let mut said = Vec::new();
-    let mut seen = HashSet::new();
+    let (mut seen, mut told) = (HashSet::new(), HashSet::new());
     for (comment, of_it) in comments {
         // Of two of one name the first was stored; the other is looked at as any that was there already.
         let is_first = seen.insert(comment.id());
@@ -95,7 +95,7 @@ async fn batch(work: &Work, ready: &Ready) -> Result<Option<Import>> {
             new.known += 1;
             row.uid
         };
-        if of_it.is_something() {
+        if of_it.is_something() && told.insert(uid) {
             said.push((uid, *of_it));
         }
     }
@@ -136,6 +136,7 @@ async fn store(work: &Work, comments: &[(Prepared, Said)]) -> Result<HashSet<Uui
     Ok(stored)
 }
 
+/// The word of the latest file stands.
 async fn note_said(work: &Work, site: SiteId, import: i64, said: &[(Uuid, Said)]) -> Result<()> {
     if said.is_empty() {
         return Ok(());
@@ -145,7 +146,8 @@ async fn note_said(work: &Work, site: SiteId, import: i64, said: &[(Uuid, Said)]
     let abuse: Vec<Option<bool>> = said.iter().map(|(_, said)| said.abuse).collect();
     let note = "INSERT INTO imported (site, comment, import, spam, abuse) \
                 SELECT $1, k.comment, $2, k.spam, k.abuse FROM unnest($3::uuid[], $4::bool[], $5::bool[]) k (comment, spam, abuse) \
-                ON CONFLICT (site, comment) DO NOTHING";
+                ON CONFLICT (site, comment) DO UPDATE SET import = excluded.import, spam = excluded.spam, abuse = excluded.abuse \
+                WHERE imported.import <> excluded.import";
     work.execute(note, &[&number(site), &import, &comments, &spam, &abuse]).await?;
     Ok(())
 }

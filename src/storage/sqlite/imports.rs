@@ -94,8 +94,10 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
             }
         };
         if said.is_something() {
+            // The word of the latest file, and of two of one id in that the first.
             let note = "INSERT INTO imported (comment, import, site, spam, abuse) VALUES (?1, ?2, ?3, ?4, ?5) \
-                        ON CONFLICT (comment) DO NOTHING";
+                        ON CONFLICT (comment) DO UPDATE SET import = excluded.import, spam = excluded.spam, abuse = excluded.abuse \
+                        WHERE import <> excluded.import";
             work.connection.prepare_cached(note)?.execute(params![
                 row.id,
                 batch.import,
@@ -105,11 +107,11 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
             ])?;
         }
     }
-    let counts = found.import.counts.plus(new);
-    let done_at = batch.is_last.then_some(batch.at);
     if let Some(last) = last_stored {
         privacy::note_imported(work.connection, last)?;
     }
+    let counts = found.import.counts.plus(new);
+    let done_at = batch.is_last.then_some(batch.at);
     let write = "UPDATE import_file SET position = ?2, counts = ?3, done_at = ?4 WHERE id = ?1";
     let text = serde_json::to_string(&counts).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     work.connection.prepare_cached(write)?.execute(params![
