@@ -298,3 +298,23 @@ pub(crate) async fn what_another_file_says_of_a_comment_is_learned_from_when_tha
     assert_eq!(store.import_label(import.id, 9, at(4)).await.unwrap(), Labelled::default(), "none is learned twice");
     store.close().await;
 }
+
+pub(crate) async fn a_file_fills_what_is_missing_of_an_article_and_overwrites_nothing(engine: &dyn Engine) {
+    let (store, news, import) = started(engine).await;
+    let text = |text: &str| Some(text.to_owned());
+    let here = Article { title: text("New"), tags: vec!["new".to_owned()], ..Article::named(id("a-1")) };
+    store.article_put(news.id, here.clone(), at(0)).await.unwrap();
+    let there = Article {
+        title: text("Old"),
+        text: text("What it says."),
+        tags: vec!["old".to_owned()],
+        section: text("Town"),
+        ..Article::named(id("a-1"))
+    };
+    let mut first = batch(&import, &news, Vec::new());
+    (first.articles, first.entries.1) = (vec![there], 1);
+    store.import_batch(first).await.unwrap().unwrap();
+    let known = store.article_find(news.id, &id("a-1")).await.unwrap();
+    assert_eq!(known, Some(Article { text: text("What it says."), section: text("Town"), ..here }));
+    store.close().await;
+}

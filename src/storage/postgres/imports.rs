@@ -70,7 +70,7 @@ async fn batch(work: &Work, ready: &Ready) -> Result<Option<Import>> {
     work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&work.locks.hashing]).await?;
     work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&work.locks.joining]).await?;
     for article in &batch.articles {
-        articles::put(work, site, article, batch.at).await?;
+        articles::fill(work, site, article, batch.at).await?;
     }
     let stored = store(work, comments).await?;
     if let Some(lowest) = stored.iter().min() {

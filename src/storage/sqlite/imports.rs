@@ -74,7 +74,7 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
     intake::require_site(work.connection, found.site)?;
     let mut new = ImportCounts { articles: batch.articles.len() as u64, skipped: batch.skipped, ..Default::default() };
     for article in &batch.articles {
-        articles::put(work, found.site, article, batch.at)?;
+        articles::fill(work, found.site, article, batch.at)?;
     }
     let mut last_stored = None;
     for (comment, said) in comments {
