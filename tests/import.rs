@@ -332,6 +332,24 @@ fn what_is_written_out_is_read_again_as_it_was() {
     assert!(!secrets.contains("whsec_"), "no secret is written out");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_export_is_for_its_owner_alone_whatever_lay_in_its_place() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let place = Place::new();
+    let (out, part) = (place.path("out.ndjson"), place.path("out.ndjson.part"));
+    let rights = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    std::fs::write(&part, "left by one that was stopped").expect("writable");
+    std::fs::set_permissions(&part, PermissionsExt::from_mode(0o644)).expect("settable");
+    assert!(place.run(&["export", "--site", "news", "--out", &text(&out)]).status.success());
+    assert_eq!((rights(&out), std::fs::read(&out).expect("written")), (0o600, place.export()));
+    let other = place.file("other", "of somebody else");
+    symlink(&other, &part).expect("a link");
+    assert!(place.run(&["export", "--site", "news", "--out", &text(&out)]).status.success());
+    assert_eq!(std::fs::read(&other).expect("there"), b"of somebody else");
+    assert_eq!((rights(&out), std::fs::read(&out).expect("written")), (0o600, place.export()));
+}
+
 #[test]
 fn a_backup_of_remark42_is_read_packed_as_it_is() {
     let place = Place::new();

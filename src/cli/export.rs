@@ -69,9 +69,14 @@ async fn export(arguments: &Arguments, store: &Arc<dyn Store>) -> anyhow::Result
     std::fs::rename(&part, out).with_context(|| format!("{}", out.display()))
 }
 
+/// A new file: what lay there, with rights of its own or as a link to somewhere else, is not written into.
 fn made(path: &Path) -> io::Result<File> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = File::options();
-    options.write(true).create(true).truncate(true);
+    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

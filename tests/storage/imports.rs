@@ -238,3 +238,83 @@ pub(crate) async fn everything_of_a_site_is_written_out_in_its_order(engine: &dy
     assert_eq!((again[1].said, again[1].decided_by), (SPAM, DecidedBy::Rule), "taken back, it is what it was");
     store.close().await;
 }
+
+pub(crate) async fn addresses_that_were_brought_in_go_when_their_time_has_come(engine: &dyn Engine) {
+    let (store, news, import) = started(engine).await;
+    let addressed = |mut one: Imported| {
+        one.record.comment.author.ip = Some("203.0.113.7".parse().unwrap());
+        one
+    };
+    let here = addressed(Imported { record: Made::new(&news, "here").0, said: NOTHING });
+    Made(here.record).store(&*store).await;
+    let hash = async |before: Timestamp| {
+        let mut replaced = 0;
+        for _ in 0..100 {
+            let some = store.addresses_hash(before, 2, 30, at(100)).await.unwrap();
+            replaced += some.replaced;
+            if some.looked_at == 0 {
+                return replaced;
+            }
+        }
+        panic!("it comes to no end");
+    };
+    assert_eq!(hash(at(5)).await, 1);
+    let young =
+        (1..4).map(|n| Imported { record: Made::new(&news, &format!("young-{n}")).at(10 + n).0, said: NOTHING });
+    let past = (1..4).map(|n| old(&news, &format!("old-{n}"), Status::Approved, NOTHING));
+    let comments = young.chain(past).map(addressed).collect();
+    store.import_batch(batch(&import, &news, comments)).await.unwrap().unwrap();
+    let with_address = async || {
+        let (all, _) = store.export_comments(news.id, None, 100).await.unwrap();
+        let all = all.iter().filter(|one| one.comment.author.ip.is_some());
+        all.map(|one| one.comment.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(hash(at(5)).await, 3, "older than where it had got to, and behind some that are not due");
+    assert_eq!(with_address().await, ["young-1", "young-2", "young-3"]);
+    assert_eq!(hash(at(5)).await, 0);
+    assert_eq!(hash(at(12)).await, 1, "and each other one when it is due");
+    assert_eq!(hash(at(50)).await, 2);
+    assert!(with_address().await.is_empty());
+    assert_eq!(hash(at(50)).await, 0);
+    store.close().await;
+}
+
+pub(crate) async fn what_another_file_says_of_a_comment_is_learned_from_when_that_is_asked_for(engine: &dyn Engine) {
+    let (store, news, import) = started(engine).await;
+    let comments = || vec![old(&news, "c-1", Status::Rejected, NOTHING), old(&news, "c-2", Status::Approved, HAM)];
+    store.import_batch(batch(&import, &news, comments())).await.unwrap().unwrap();
+    let changed = store.import_begin(ImportKey { file: [8; 32], ..key(&news) }, at(2)).await.unwrap();
+    let says = vec![
+        old(&news, "c-1", Status::Rejected, SPAM),
+        old(&news, "c-2", Status::Approved, SPAM),
+        old(&news, "c-2", Status::Approved, HAM),
+    ];
+    let after = store.import_batch(batch(&changed, &news, says)).await.unwrap().unwrap();
+    assert_eq!(after.counts, ImportCounts { known: 3, ..ImportCounts::default() });
+    assert_eq!(store.import_label(changed.id, 9, at(3)).await.unwrap(), Labelled { spam: 2, ham: 0 });
+    let ids = store.label_ids(news.id).await.unwrap();
+    let said: Vec<_> = store.labels(&ids).await.unwrap().iter().map(|label| label.said).collect();
+    assert_eq!(said, [SPAM, SPAM], "the later file's word, and of two of one id in it the first's");
+    assert_eq!(store.import_label(import.id, 9, at(4)).await.unwrap(), Labelled::default(), "none is learned twice");
+    store.close().await;
+}
+
+pub(crate) async fn a_file_fills_what_is_missing_of_an_article_and_overwrites_nothing(engine: &dyn Engine) {
+    let (store, news, import) = started(engine).await;
+    let text = |text: &str| Some(text.to_owned());
+    let here = Article { title: text("New"), tags: vec!["new".to_owned()], ..Article::named(id("a-1")) };
+    store.article_put(news.id, here.clone(), at(0)).await.unwrap();
+    let there = Article {
+        title: text("Old"),
+        text: text("What it says."),
+        tags: vec!["old".to_owned()],
+        section: text("Town"),
+        ..Article::named(id("a-1"))
+    };
+    let mut first = batch(&import, &news, Vec::new());
+    (first.articles, first.entries.1) = (vec![there], 1);
+    store.import_batch(first).await.unwrap().unwrap();
+    let known = store.article_find(news.id, &id("a-1")).await.unwrap();
+    assert_eq!(known, Some(Article { text: text("What it says."), section: text("Town"), ..here }));
+    store.close().await;
+}

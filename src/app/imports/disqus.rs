@@ -16,7 +16,7 @@ pub(super) struct Disqus<R> {
     text: String,
     of_this: Fields,
     place: Place,
-    /// The site's name for each thread, by Disqus' number: all that is kept of what was read before.
+    /// The site's name for each thread, by Disqus' number (or its hash, when that is too long to be one): all that is kept of what was read before.
     threads: HashMap<String, Box<str>>,
     ready: VecDeque<(Place, Read)>,
 }
@@ -120,7 +120,7 @@ impl<R: BufRead> Disqus<R> {
         let (identifier, link) = (fields.take("id"), fields.take("link"));
         let named = [identifier, link.clone(), fields.number.clone()];
         let id = id_of(named.into_iter().find(|name| !name.is_empty()).unwrap_or_default());
-        self.threads.insert(fields.number.clone(), id.as_str().into());
+        self.threads.insert(id_of(fields.number), id.as_str().into());
         let text = text_of_html(&fields.take("message"));
         let title = text_of_html(&fields.take("title"));
         let article = ArticleDraft {
@@ -134,8 +134,9 @@ impl<R: BufRead> Disqus<R> {
     }
 
     fn finish_post(&mut self) {
-        let fields = std::mem::take(&mut self.of_this);
-        let read = match self.threads.get(&fields.thread) {
+        let mut fields = std::mem::take(&mut self.of_this);
+        let thread = id_of(std::mem::take(&mut fields.thread));
+        let read = match self.threads.get(&thread) {
             Some(article) => post(fields, article),
             None => Read::Skipped(Why::NoArticle),
         };
@@ -186,5 +187,24 @@ impl<R: BufRead + Send> Source for Disqus<R> {
                 Step::End => return Ok(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_threads_with_endless_numbers_little_is_kept_and_their_posts_are_found() {
+        let number = "7".repeat(100_000);
+        let file = format!(
+            "<disqus><thread dsq:id=\"{number}\"><id>a-1</id></thread>\
+             <post dsq:id=\"1\"><message>A word.</message><thread dsq:id=\"{number}\"/></post></disqus>"
+        );
+        let mut source = Disqus::new(file.as_bytes());
+        assert!(matches!(source.next(), Ok(Some((_, Read::Article(_))))));
+        let Ok(Some((_, Read::Comment(comment)))) = source.next() else { panic!("its post is read") };
+        assert_eq!(comment.draft.article.id, "a-1");
+        assert!(source.threads.keys().all(|number| number.len() < 1_000));
     }
 }

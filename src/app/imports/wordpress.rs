@@ -13,6 +13,8 @@ use crate::domain::time::Timestamp;
 
 /// Of one post; more are more than any bound allows.
 const MAX_TAGS: usize = 1_000;
+/// What is longer is no tag; all of them are held at once.
+const MAX_TAG_BYTES: usize = 1_000;
 
 /// See the module.
 pub(super) struct Wordpress<R> {
@@ -159,8 +161,11 @@ impl Item {
             "wp:status" => self.status = text.trim().to_owned(),
             "wp:post_password" => self.password = text,
             "wp:post_date_gmt" | "wp:post_date" => self.at = self.at.or_else(|| moment_of_sql(&text)),
-            "category" if self.is_tag && self.tags.len() < MAX_TAGS => self.tags.push(text),
-            "category" if self.is_tag => {}
+            "category" if self.is_tag => {
+                if text.len() <= MAX_TAG_BYTES && self.tags.len() < MAX_TAGS {
+                    self.tags.push(text);
+                }
+            }
             "category" => self.section = self.section.take().or(Some(text)),
             _ => {}
         }
@@ -237,5 +242,25 @@ impl<R: BufRead + Send> Source for Wordpress<R> {
                 Step::End => return Ok(None),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_that_are_too_long_are_not_kept_and_take_no_place_of_others() {
+        let tag = |text: &str| format!("<category domain=\"post_tag\">{text}</category>");
+        let long = tag(&"x".repeat(MAX_TAG_BYTES + 1)).repeat(MAX_TAGS);
+        let most = "y".repeat(MAX_TAG_BYTES);
+        let file = format!(
+            "<rss><channel><item><wp:post_id>1</wp:post_id><wp:status>publish</wp:status>{long}{}{}</item></channel></rss>",
+            tag("harbour"),
+            tag(&most)
+        );
+        let mut source = Wordpress::new(file.as_bytes());
+        let Ok(Some((_, Read::Article(article)))) = source.next() else { panic!("the post is read") };
+        assert_eq!(article.tags, Some(vec!["harbour".to_owned(), most]));
     }
 }

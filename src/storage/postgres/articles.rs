@@ -17,12 +17,28 @@ pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Optio
 
 /// Answers what is known now, and whether it is new. Comments that wait move with the article to its section.
 pub(super) async fn put(work: &Work, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
+    write(work, site, article, Article::updated_with, at).await
+}
+
+/// What a file of the past says of one: only what is not known is taken from it.
+pub(super) async fn fill(work: &Work, site: SiteId, article: &Article, at: Timestamp) -> Result<()> {
+    write(work, site, article, |known, of_the_past| of_the_past.updated_with(known), at).await?;
+    Ok(())
+}
+
+async fn write(
+    work: &Work,
+    site: SiteId,
+    article: &Article,
+    together: fn(&Article, &Article) -> Article,
+    at: Timestamp,
+) -> Result<(Article, bool)> {
     sites::hold(work, site).await?;
     // Two at once may each bring what the other lacks. Whoever puts a comment into the queue holds this lock shared (`queue`).
     let key = work.hasher.article(site, article.id.as_str()).cast_signed();
     work.execute("SELECT pg_advisory_xact_lock($1)", &[&key]).await?;
     let known = find(work, site, &article.id).await?;
-    let updated = known.as_ref().map_or_else(|| article.clone(), |known| known.updated_with(article));
+    let updated = known.as_ref().map_or_else(|| article.clone(), |known| together(known, article));
     let new = known.is_none();
     if known.as_ref() != Some(&updated) {
         let write = "INSERT INTO article (site, name, updated_at, b) VALUES ($1, $2, $3, $4) \

@@ -10,7 +10,7 @@ use super::intake::{Prepared, site_deleted};
 use super::rows::{self, Row};
 use super::together::{self, Outcome};
 use super::work::{Work, transact};
-use super::{PostgresStore, articles, learning, patience, queue, sites};
+use super::{PostgresStore, articles, learning, patience, privacy, queue, sites};
 use crate::domain::comment::Article;
 use crate::domain::decision::{Actor, Status};
 use crate::domain::imports::{Exported, Import, ImportBatch, ImportCounts, ImportKey, Imports, Labelled};
@@ -66,14 +66,19 @@ async fn batch(work: &Work, ready: &Ready) -> Result<Option<Import>> {
         return Ok(None);
     };
     sites::hold(work, site).await?;
+    // Whoever replaces addresses sees these comments, or has yet to be told to begin below them.
+    work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&work.locks.hashing]).await?;
     work.execute("SELECT pg_advisory_xact_lock_shared($1)", &[&work.locks.joining]).await?;
     for article in &batch.articles {
-        articles::put(work, site, article, batch.at).await?;
+        articles::fill(work, site, article, batch.at).await?;
     }
     let stored = store(work, comments).await?;
+    if let Some(lowest) = stored.iter().min() {
+        privacy::begin_below(work, site, *lowest).await?;
+    }
     let mut new = ImportCounts { articles: batch.articles.len() as u64, skipped: batch.skipped, ..Default::default() };
     let mut said = Vec::new();
-    let mut seen = HashSet::new();
+    let (mut seen, mut told) = (HashSet::new(), HashSet::new());
     for (comment, of_it) in comments {
         // Of two of one name the first was stored; the other is looked at as any that was there already.
         let is_first = seen.insert(comment.id());
@@ -90,7 +95,7 @@ async fn batch(work: &Work, ready: &Ready) -> Result<Option<Import>> {
             new.known += 1;
             row.uid
         };
-        if of_it.is_something() {
+        if of_it.is_something() && told.insert(uid) {
             said.push((uid, *of_it));
         }
     }
@@ -131,6 +136,7 @@ async fn store(work: &Work, comments: &[(Prepared, Said)]) -> Result<HashSet<Uui
     Ok(stored)
 }
 
+/// The word of the latest file stands.
 async fn note_said(work: &Work, site: SiteId, import: i64, said: &[(Uuid, Said)]) -> Result<()> {
     if said.is_empty() {
         return Ok(());
@@ -140,7 +146,8 @@ async fn note_said(work: &Work, site: SiteId, import: i64, said: &[(Uuid, Said)]
     let abuse: Vec<Option<bool>> = said.iter().map(|(_, said)| said.abuse).collect();
     let note = "INSERT INTO imported (site, comment, import, spam, abuse) \
                 SELECT $1, k.comment, $2, k.spam, k.abuse FROM unnest($3::uuid[], $4::bool[], $5::bool[]) k (comment, spam, abuse) \
-                ON CONFLICT (site, comment) DO NOTHING";
+                ON CONFLICT (site, comment) DO UPDATE SET import = excluded.import, spam = excluded.spam, abuse = excluded.abuse \
+                WHERE imported.import <> excluded.import";
     work.execute(note, &[&number(site), &import, &comments, &spam, &abuse]).await?;
     Ok(())
 }

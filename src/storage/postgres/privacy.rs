@@ -164,6 +164,7 @@ pub(super) async fn hash_addresses(
     key_days: u32,
     at: Timestamp,
 ) -> Result<Hashed> {
+    work.execute("SELECT pg_advisory_xact_lock($1)", &[&work.locks.hashing]).await?;
     let key = address_key(work, key_days, at).await?;
     let mut hashed = Hashed { looked_at: 0, replaced: 0 };
     // Site by site, each on from where it has got to: there is no order of all comments but that of their sites.
@@ -186,6 +187,14 @@ pub(super) async fn hash_addresses(
         work.execute("UPDATE site SET hashed_to = $2 WHERE id = $1", &[&number(site), last]).await?;
     }
     Ok(hashed)
+}
+
+/// Comments of the past came, the lowest of them that: hashing begins below it again. Until `work` ends, its lock (`hashing`) is held shared.
+pub(super) async fn begin_below(work: &Work, site: SiteId, lowest: Uuid) -> Result<()> {
+    let below = Uuid::from_u128(lowest.as_u128().saturating_sub(1));
+    let write = "UPDATE site SET hashed_to = $2 WHERE id = $1 AND hashed_to > $2";
+    work.execute(write, &[&number(site), &below]).await?;
+    Ok(())
 }
 
 /// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away.

@@ -30,6 +30,8 @@ pub(super) struct Locks {
     pub audit: i64,
     /// What those who make labels of imports take turns by: they give them their numbers themselves.
     pub imports: i64,
+    /// Whoever replaces addresses holds it alone; who brings in comments of the past, which lie below where that has got to, shared.
+    pub hashing: i64,
     /// With a site: what those who take from its outbox hold together, and whoever sends its dead letters again holds alone.
     pub outbox: i32,
 }
@@ -42,6 +44,7 @@ impl Locks {
             joining: number("joining").cast_signed(),
             audit: number("audit").cast_signed(),
             imports: number("imports").cast_signed(),
+            hashing: number("hashing").cast_signed(),
             outbox: i32::from_le_bytes(outbox),
         }
     }

@@ -18,9 +18,25 @@ pub(super) fn find(connection: &Connection, site: SiteId, id: &ExternalId) -> Re
 
 /// Answers what is known now, and whether it is new. Comments that wait move with the article to its section.
 pub(super) fn put(work: &Work<'_>, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
+    write(work, site, article, Article::updated_with, at)
+}
+
+/// What a file of the past says of one: only what is not known is taken from it.
+pub(super) fn fill(work: &Work<'_>, site: SiteId, article: &Article, at: Timestamp) -> Result<()> {
+    write(work, site, article, |known, of_the_past| of_the_past.updated_with(known), at)?;
+    Ok(())
+}
+
+fn write(
+    work: &Work<'_>,
+    site: SiteId,
+    article: &Article,
+    together: fn(&Article, &Article) -> Article,
+    at: Timestamp,
+) -> Result<(Article, bool)> {
     let connection = work.connection;
     let known = find(connection, site, &article.id)?;
-    let updated = known.as_ref().map_or_else(|| article.clone(), |known| known.updated_with(article));
+    let updated = known.as_ref().map_or_else(|| article.clone(), |known| together(known, article));
     let new = known.is_none();
     if known.as_ref() != Some(&updated) {
         let write = "INSERT INTO article (site, name, updated_at, b) VALUES (?1, ?2, ?3, ?4) \

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::intake::{self, Prepared, Recorded};
 use super::rows::{self, Row};
 use super::writer::Work;
-use super::{SqliteStore, articles, audit, learning};
+use super::{SqliteStore, articles, audit, learning, privacy};
 use crate::domain::comment::Article;
 use crate::domain::decision::Actor;
 use crate::domain::imports::{Exported, Import, ImportBatch, ImportCounts, ImportKey, Imports, Labelled};
@@ -74,12 +74,14 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
     intake::require_site(work.connection, found.site)?;
     let mut new = ImportCounts { articles: batch.articles.len() as u64, skipped: batch.skipped, ..Default::default() };
     for article in &batch.articles {
-        articles::put(work, found.site, article, batch.at)?;
+        articles::fill(work, found.site, article, batch.at)?;
     }
+    let mut last_stored = None;
     for (comment, said) in comments {
         let row = match intake::record(work, comment)? {
             Recorded::New(row, ..) => {
                 new.stored += 1;
+                last_stored = Some(row.id);
                 row
             }
             Recorded::Repeat(row, ..) => {
@@ -92,8 +94,10 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
             }
         };
         if said.is_something() {
+            // The word of the latest file, and of two of one id in that the first.
             let note = "INSERT INTO imported (comment, import, site, spam, abuse) VALUES (?1, ?2, ?3, ?4, ?5) \
-                        ON CONFLICT (comment) DO NOTHING";
+                        ON CONFLICT (comment) DO UPDATE SET import = excluded.import, spam = excluded.spam, abuse = excluded.abuse \
+                        WHERE import <> excluded.import";
             work.connection.prepare_cached(note)?.execute(params![
                 row.id,
                 batch.import,
@@ -102,6 +106,9 @@ fn batch(work: &mut Work<'_>, ready: Ready) -> Result<Option<Import>> {
                 said.abuse
             ])?;
         }
+    }
+    if let Some(last) = last_stored {
+        privacy::note_imported(work.connection, last)?;
     }
     let counts = found.import.counts.plus(new);
     let done_at = batch.is_last.then_some(batch.at);

@@ -131,6 +131,10 @@ pub(super) fn erase(
 
 /// Where hashing has got to, and the key in use, in `meta`.
 const HASHED_TO: &str = "addresses_hashed_to";
+/// The last row that was brought in from elsewhere: up to it rows are in no order of their moments.
+const IMPORTED_TO: &str = "addresses_imported_to";
+/// Where going through those has got to.
+const IMPORTED_AT: &str = "addresses_imported_at";
 const KEY: &str = "address_key";
 
 pub(super) fn hash_addresses(
@@ -141,7 +145,7 @@ pub(super) fn hash_addresses(
     at: Timestamp,
 ) -> Result<Hashed> {
     let key = address_key(work.connection, key_days, at)?;
-    let from = hashed_to(work.connection)?;
+    let from = row_in_meta(work.connection, HASHED_TO)?;
     let read = format!("SELECT {} FROM comment WHERE id > ?1 ORDER BY id LIMIT ?2", rows::COLUMNS);
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut query = work.connection.prepare_cached(&read)?;
@@ -150,7 +154,7 @@ pub(super) fn hash_addresses(
     let mut last = from;
     while let Some(row) = rows.next()? {
         let row = Row::read(row)?;
-        // Rows lie in the order of their commits, near enough to the order of their moments.
+        // Rows lie in the order of their commits, near enough to the order of their moments; but for those that were brought in (below).
         if row.status.is_some() && row.received_at >= before {
             break;
         }
@@ -160,6 +164,9 @@ pub(super) fn hash_addresses(
         }
     }
     let mut hashed = Hashed { looked_at: u64::from(last - from), replaced: 0 };
+    if last == from {
+        hashed.looked_at = past(work.connection, before, last, most, &mut due)?;
+    }
     for row in due {
         hashed.replaced += u64::from(hash_row(work, &row, &key)?);
     }
@@ -172,15 +179,44 @@ pub(super) fn hash_addresses(
     Ok(hashed)
 }
 
-/// The last row that has been looked at.
-fn hashed_to(connection: &Connection) -> Result<u32> {
-    let known = meta(connection, HASHED_TO)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
+/// What is due behind a row that is not, as far as rows were brought in: some of them at a time, from `after` on and, at their end, from the
+/// beginning the next time. Answers how many were looked at; none at the end.
+fn past(connection: &Connection, before: Timestamp, after: u32, most: i64, due: &mut Vec<Row>) -> Result<u64> {
+    let to = row_in_meta(connection, IMPORTED_TO)?;
+    if to <= after {
+        return Ok(0);
+    }
+    let from = row_in_meta(connection, IMPORTED_AT)?.max(after);
+    let read = format!("SELECT {} FROM comment WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3", rows::COLUMNS);
+    let mut query = connection.prepare_cached(&read)?;
+    let mut rows = query.query(params![from, to, most])?;
+    let (mut looked_at, mut last) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let row = Row::read(row)?;
+        (looked_at, last) = (looked_at + 1, row.id);
+        if row.status.is_some() && row.received_at < before {
+            due.push(row);
+        }
+    }
+    meta_set(connection, IMPORTED_AT, &last.to_le_bytes())?;
+    Ok(looked_at)
+}
+
+/// Rows up to that one were brought in, some of them.
+pub(super) fn note_imported(connection: &Connection, last: u32) -> Result<()> {
+    let to = row_in_meta(connection, IMPORTED_TO)?.max(last);
+    meta_set(connection, IMPORTED_TO, &to.to_le_bytes())
+}
+
+/// A row that `meta` names; none is 0.
+fn row_in_meta(connection: &Connection, name: &str) -> Result<u32> {
+    let known = meta(connection, name)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
     Ok(known.unwrap_or(0))
 }
 
 /// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away.
 pub(super) fn hash_edited(work: &mut Work<'_>, row: &Row) -> Result<()> {
-    if row.id > hashed_to(work.connection)? {
+    if row.id > row_in_meta(work.connection, HASHED_TO)? {
         return Ok(());
     }
     let known =
