@@ -23,7 +23,7 @@ use crate::domain::rules::{BadRule, ListConfig, RuleConfig, Rules, check_list_na
 use crate::{app, domain, http, net, storage, telemetry};
 
 pub use self::origins::{Origin, Setting};
-pub use self::redact::{redacted, restored};
+pub use self::redact::{Missing, redacted, restored};
 pub use self::sites::SiteConfig;
 pub use self::source::{Print, Read, Source};
 pub use self::taken::different;

@@ -208,6 +208,24 @@ async fn the_way_back_is_refused_where_it_leads_nowhere() {
 }
 
 #[tokio::test]
+async fn a_missing_quote_does_not_stand_in_the_way_back() {
+    let service = Service::start(&format!("{FIRST}[log]\nlevel = \"info\"\n"), 20).await;
+    let begun = service.taken()[0]["version"].as_str().unwrap().to_owned();
+    let first = std::fs::read_to_string(service.file()).unwrap();
+    std::fs::write(service.file(), first.replace("\"info\"", "\"info")).unwrap();
+    service.logged("the settings file is refused").await;
+    service.said(&["config", "rollback", &begun]);
+    assert_eq!(std::fs::read_to_string(service.file()).unwrap(), first, "with its secret");
+    // In the secret itself: nobody can tell what it is.
+    let broken = first.replace("hush-hush\"", "hush-hush");
+    std::fs::write(service.file(), &broken).unwrap();
+    let output = service.run(&["config", "rollback", &begun]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("is not TOML") && said.contains("metrics.token"), "{said}");
+    assert_eq!(std::fs::read_to_string(service.file()).unwrap(), broken, "nothing was written");
+}
+
+#[tokio::test]
 async fn by_signal_alone_where_nobody_looks_and_what_needs_a_start_is_said() {
     let service = Service::start(FIRST, 0).await;
     let first = service.policy("one").await;

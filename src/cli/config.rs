@@ -169,10 +169,17 @@ async fn roll_back(store: &dyn Store, source: &Source, name: &str) -> anyhow::Re
     let version = find(store, source, name).await?;
     let current = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     let text = restored(&version.text, &current).map_err(|missing| {
-        let missing = missing.join(", ");
-        Usage(format!(
-            "secrets are not kept with versions, and the file has none now for: {missing}; write them there first"
-        ))
+        let settings = missing.settings.join(", ");
+        Usage(if missing.in_broken {
+            let path = path.display();
+            format!(
+                "secrets are not kept with versions, and {path} is not TOML: these cannot be read from it: {settings}; mend it first"
+            )
+        } else {
+            format!(
+                "secrets are not kept with versions, and the file has none now for: {settings}; write them there first"
+            )
+        })
     })?;
     let hash = &version.hash;
     // Programs change: what was good then has to be good today.
