@@ -397,11 +397,7 @@ impl Config {
         let read = |(name, list): (&String, &ListConfig)| {
             let wrong = |problem: String| ConfigError::Read { path: list.file.display().to_string(), problem };
             let told = |error: std::io::Error| wrong(format!("the list `{name}` cannot be read: {error}"));
-            let size = std::fs::metadata(&list.file).map_err(told)?.len();
-            if size > LIST_BYTES_MAX {
-                return Err(wrong(format!("the list `{name}` has {size} bytes, at most {LIST_BYTES_MAX} are allowed")));
-            }
-            let text = std::fs::read_to_string(&list.file).map_err(told)?;
+            let text = source::bytes_of(&list.file).and_then(source::utf8).map_err(told)?;
             Ok(ListText { name: name.clone(), kind: list.kind, text })
         };
         self.lists.iter().map(read).collect()
@@ -445,9 +441,6 @@ impl Config {
         toml::to_string_pretty(self)
     }
 }
-
-/// Bytes that a list's file may have.
-const LIST_BYTES_MAX: u64 = 16 << 20;
 
 /// Line and column, from 1, of a byte of a text.
 fn place(text: &str, at: usize) -> (usize, usize) {

@@ -1,6 +1,7 @@
 //! Where the configuration comes from, looked at once or again and again.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -109,10 +110,10 @@ impl Source {
     pub fn print(&self) -> Print {
         let mut digest = Sha256::new();
         if let Some(path) = &self.path {
-            let text = std::fs::read(path).ok();
+            let text = bytes_of(path).ok();
             let named = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()).map(|text| self.named(text));
             for bytes in
-                std::iter::once(text).chain(named.unwrap_or_default().iter().map(|path| std::fs::read(path).ok()))
+                std::iter::once(text).chain(named.unwrap_or_default().iter().map(|path| bytes_of(path).ok()))
             {
                 // Its length comes first, so that nothing moves from one file to the next unseen.
                 digest.update(bytes.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
@@ -142,7 +143,31 @@ impl Source {
 pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
     let read =
         |error: std::io::Error| ConfigError::Read { path: path.display().to_string(), problem: error.to_string() };
-    std::fs::read_to_string(path).map_err(read)
+    bytes_of(path).and_then(utf8).map_err(read)
+}
+
+/// Bytes that a file of settings, or of a list, may have.
+pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// What a file says, if it is one and no larger than it may be: a device or a pipe that settings name would be read without end, or hang.
+pub(super) fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    let is_file = |metadata: std::fs::Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::other("is no file, but a folder, a device or a pipe")),
+    };
+    is_file(std::fs::metadata(path)?)?; // before it is opened: a pipe would wait for whoever writes
+    let file = std::fs::File::open(path)?;
+    is_file(file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(std::io::Error::other(format!("has more than the {FILE_BYTES_MAX} bytes that are allowed")));
+    }
+    Ok(bytes)
+}
+
+pub(super) fn utf8(bytes: Vec<u8>) -> std::io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "is not UTF-8"))
 }
 
 /// Names what files say.
@@ -200,5 +225,28 @@ mod tests {
         let source = Source::new(Some(Path::new("c.toml")), Vec::new());
         let refused = source.read_text("[metrics]\ntoken = \"[redacted]\"\n").expect_err("no secret").to_string();
         assert!(refused.starts_with("c.toml:2:9: ") && refused.contains("write the secret itself"), "{refused}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_or_has_no_end_is_neither_waited_for_nor_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("c.toml");
+        let (pipe, large) = (folder.path().join("pipe"), folder.path().join("large"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("made").success());
+        std::fs::File::create(&large).and_then(|file| file.set_len(FILE_BYTES_MAX + 1)).expect("made");
+        let source = Source::new(Some(&file), Vec::new());
+        for (list, problem) in [("/dev/zero", "is no file"), ("pipe", "is no file"), ("large", "more than"), (".", "is no file")] {
+            let text = format!("[lists.ours]\nkind = \"hosts\"\nfile = \"{list}\"\n");
+            std::fs::write(&file, text).expect("written");
+            let _ = source.print();
+            let refused = source.read().expect_err("no list").to_string();
+            assert!(refused.contains("the list `ours`") && refused.contains(problem), "{list}: {refused}");
+        }
+        for other in [pipe.as_path(), large.as_path(), Path::new("/dev/zero")] {
+            let source = Source::new(Some(other), Vec::new());
+            let _ = source.print();
+            assert!(source.read().is_err(), "{}", other.display());
+        }
     }
 }
