@@ -249,4 +249,14 @@ mod tests {
             assert!(source.read().is_err(), "{}", other.display());
         }
     }
+
+    #[test]
+    fn a_secret_without_its_quotes_is_refused_and_not_repeated() {
+        let source = Source::new(Some(Path::new("c.toml")), Vec::new());
+        for value in ["12345678", "-12345678", "12345678.5", "true", "2026-01-02", "[12345678]", "{ a = 12345678 }", "99999999999999999999"] {
+            let refused = source.read_text(&format!("[metrics]\ntoken = {value}\n")).expect_err("no text").to_string();
+            assert!(refused.starts_with("c.toml:2:9: "), "{refused}");
+            assert!(!["12345678", "true", "2026", "9999"].iter().any(|secret| refused.contains(secret)), "{refused}");
+        }
+    }
 }
