@@ -394,10 +394,18 @@ impl Config {
     /// # Errors
     /// `Read`: a file cannot be read, is no UTF-8, or is larger than a list may be.
     pub fn read_lists(&self) -> Result<Vec<ListText>, ConfigError> {
+        self.read_lists_with(|_| None)
+    }
+
+    /// The same with what `given` has in the place of a file.
+    fn read_lists_with(&self, given: impl Fn(&Path) -> Option<String>) -> Result<Vec<ListText>, ConfigError> {
         let read = |(name, list): (&String, &ListConfig)| {
             let wrong = |problem: String| ConfigError::Read { path: list.file.display().to_string(), problem };
             let told = |error: std::io::Error| wrong(format!("the list `{name}` cannot be read: {error}"));
-            let text = source::bytes_of(&list.file).and_then(source::utf8).map_err(told)?;
+            let text = match given(&list.file) {
+                Some(text) => text,
+                None => source::bytes_of(&list.file).and_then(source::utf8).map_err(told)?,
+            };
             Ok(ListText { name: name.clone(), kind: list.kind, text })
         };
         self.lists.iter().map(read).collect()

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::redact::redacted;
-use super::{Config, ConfigError, variables};
+use super::{Config, ConfigError, variables, with_variables};
+use crate::domain::rules::lists::ListText;
 use crate::domain::versions::Version;
 
 /// A file, and the environment of this process over it. The environment does not change while a process runs.
@@ -24,6 +25,8 @@ pub struct Read {
     pub config: Config,
     /// What the files said, without secrets.
     pub version: Version,
+    /// What its lists hold.
+    pub lists: Vec<ListText>,
 }
 
 /// Tells one state of all files from another. Of two equal ones nobody has to read what they say.
@@ -63,11 +66,24 @@ impl Source {
     /// # Errors
     /// [`ConfigError`].
     pub fn read_text(&self, text: &str) -> Result<Read, ConfigError> {
+        self.read_with(text, &[])
+    }
+
+    /// The same as if the file said `text`, and the files that it names what `files` has of them.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read_with(&self, text: &str, files: &[(String, String)]) -> Result<Read, ConfigError> {
         let config = Config::read_text(text, self.path.as_deref(), &self.variables)?;
-        let files = config.read_lists()?.into_iter();
-        let files =
-            files.filter_map(|list| Some((self.short(&config.lists.get(&list.name)?.file), list.text))).collect();
-        Ok(Read { version: version(&redacted(text), &files), config })
+        let given = |file: &Path| {
+            let short = self.short(file);
+            files.iter().find(|(name, _)| *name == short).map(|(_, text)| text.clone())
+        };
+        let lists = config.read_lists_with(given)?;
+        let named = lists.iter();
+        let named =
+            named.filter_map(|list| Some((self.short(&config.lists.get(&list.name)?.file), list.text.clone()))).collect();
+        Ok(Read { version: version(&redacted(text), &named), config, lists })
     }
 
     /// The settings alone: files that they name are not looked at.
@@ -125,7 +141,8 @@ impl Source {
 
     /// The files that a text names, whether or not everything else in it is good.
     fn named(&self, text: &str) -> Vec<PathBuf> {
-        let Ok(mut config) = Config::parse(text, "") else { return Vec::new() };
+        let Ok(config) = Config::parse(text, "") else { return Vec::new() };
+        let mut config = with_variables(text, &self.variables).unwrap_or(config);
         config.place_in(self.folder());
         config.files()
     }
@@ -258,5 +275,18 @@ mod tests {
             assert!(refused.starts_with("c.toml:2:9: "), "{refused}");
             assert!(!["12345678", "true", "2026", "9999"].iter().any(|secret| refused.contains(secret)), "{refused}");
         }
+    }
+
+    #[test]
+    fn a_list_that_the_environment_names_is_looked_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, list) = (folder.path().join("c.toml"), folder.path().join("list.txt"));
+        std::fs::write(&file, "[lists.ours]\nkind = \"hosts\"\nfile = \"elsewhere.txt\"\n").expect("written");
+        std::fs::write(&list, "one.example\n").expect("written");
+        let variables = vec![("DOORWARD__LISTS__OURS__FILE".to_owned(), "list.txt".to_owned())];
+        let source = Source::new(Some(&file), variables);
+        let before = (source.print(), source.read().expect("valid").version);
+        std::fs::write(&list, "two.example\n").expect("written");
+        assert!(source.print() != before.0 && source.read().expect("valid").version != before.1);
     }
 }

@@ -154,7 +154,7 @@ impl App {
     fn follower(&mut self, source: Source, print: Print, read: Read) -> Option<(Box<Follower>, Vec<String>)> {
         let running = self.running.take()?;
         let node = self.among.as_ref().map(|among| among.node.name.clone()).unwrap_or_default();
-        let Read { config, version } = read;
+        let Read { config, version, .. } = read;
         let (_, waiting) = config.taken_by(&running.started);
         let state = Arc::clone(&self.state);
         Some((Box::new(Follower { source, running, state, node, seen: print, before: None, version, busy: Arc::default() }), waiting))
@@ -239,15 +239,18 @@ impl Follower {
         let (source, started, before) =
             (self.source.clone(), self.running.started.clone(), self.running.config.clone());
         let (limits, house) = (self.running.limits.clone(), self.state.settings.current());
-        let now = self.state.clock.now();
+        let clock = Arc::clone(&self.state.clock);
         let build = move || -> anyhow::Result<Ready> {
-            let Read { config, version } = source.read()?;
+            let Read { config, version, lists } = source.read()?;
             let (config, waiting) = config.taken_by(&started);
             config.check()?; // together with what stays as it was
-            let limits = if config.limits == before.limits { limits } else { limits.changed(&config.limits, now)? };
-            let house = super::house_over(&config, &house, limits.counting())?;
+            let mut house = super::house_over(&config, lists, &house)?;
             let post = if config.webhooks == before.webhooks { None } else { Some(HttpPost::new(&config.webhooks)?) };
             let senders = Sender::all(&config.sources)?;
+            // Last: what is taken of limits while the rest is built is counted, too.
+            let is_same = config.limits == before.limits;
+            let limits = if is_same { limits } else { limits.changed(&config.limits, clock.now())? };
+            house.limits = limits.counting();
             Ok(Ready { config, version, waiting, house, limits, post, senders })
         };
         within(ANSWER_MAX, &self.busy, build).await?
