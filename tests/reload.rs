@@ -226,6 +226,37 @@ async fn a_missing_quote_does_not_stand_in_the_way_back() {
 }
 
 #[tokio::test]
+async fn the_way_back_leads_to_the_lists_of_then() {
+    let lists = "[lists.bad]\nkind = \"hosts\"\nfile = \"bad.txt\"\n[lists.worse]\nkind = \"hosts\"\nfile = \"worse.txt\"\n";
+    let service = Service::start(FIRST, 20).await;
+    let at = |name: &str| service.folder.path().join(name);
+    for name in ["bad.txt", "worse.txt"] {
+        std::fs::write(at(name), "one.example\n").unwrap();
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    std::fs::write(service.file(), format!("{FIRST}{lists}")).unwrap();
+    service.until("it is kept", async || service.taken().len() == 2).await;
+    let then = service.taken()[0].clone();
+    let (version, policy) = (then["version"].as_str().unwrap(), then["policy"].as_str().unwrap());
+    std::fs::write(service.file(), FIRST).unwrap();
+    service.until("it is kept", async || service.taken().len() == 3).await;
+    // What lies there now is no list of hosts any more, and the other one is gone.
+    std::fs::write(at("bad.txt"), "no host at all\n").unwrap();
+    std::fs::remove_file(at("worse.txt")).unwrap();
+    service.said(&["config", "rollback", version]);
+    for name in ["bad.txt", "worse.txt"] {
+        assert_eq!(std::fs::read_to_string(at(name)).unwrap(), "one.example\n");
+    }
+    let mode = |name: &str| at(name).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("bad.txt"), mode("worse.txt")), (0o600, 0o640), "its own, and that of the settings");
+    service.until("it is taken", async || service.taken().len() == 5).await;
+    for taken in &service.taken()[..2] {
+        assert_eq!((&taken["version"], &taken["policy"]), (&json!(version), &json!(policy)), "the very same");
+    }
+    assert_eq!(service.policy("one").await, policy);
+}
+
+#[tokio::test]
 async fn by_signal_alone_where_nobody_looks_and_what_needs_a_start_is_said() {
     let service = Service::start(FIRST, 0).await;
     let first = service.policy("one").await;
