@@ -221,13 +221,17 @@ async fn a_missing_quote_does_not_stand_in_the_way_back() {
     std::fs::write(service.file(), &broken).unwrap();
     let output = service.run(&["config", "rollback", &begun]);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && said.contains("is not TOML") && said.contains("metrics.token"), "{said}");
+    assert!(
+        output.status.code() == Some(2) && said.contains("is not TOML") && said.contains("metrics.token"),
+        "{said}"
+    );
     assert_eq!(std::fs::read_to_string(service.file()).unwrap(), broken, "nothing was written");
 }
 
 #[tokio::test]
 async fn the_way_back_leads_to_the_lists_of_then() {
-    let lists = "[lists.bad]\nkind = \"hosts\"\nfile = \"bad.txt\"\n[lists.worse]\nkind = \"hosts\"\nfile = \"worse.txt\"\n";
+    let lists =
+        "[lists.bad]\nkind = \"hosts\"\nfile = \"bad.txt\"\n[lists.worse]\nkind = \"hosts\"\nfile = \"worse.txt\"\n";
     let service = Service::start(FIRST, 20).await;
     let at = |name: &str| service.folder.path().join(name);
     for name in ["bad.txt", "worse.txt"] {

@@ -401,6 +401,9 @@ mod tests {
         }
         assert_eq!(at("gone.txt").metadata().expect("there").permissions().mode() & 0o777, 0o640, "as the settings");
         assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 3, "nothing is left beside them");
-        assert!(Prepared::new(&at("no/folder.txt"), "next", &at("etc/config.toml")).is_err(), "said before anything changes");
+        assert!(
+            Prepared::new(&at("no/folder.txt"), "next", &at("etc/config.toml")).is_err(),
+            "said before anything changes"
+        );
     }
 }

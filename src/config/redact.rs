@@ -199,7 +199,8 @@ mod tests {
 
     #[test]
     fn secrets_come_back_from_a_file_with_a_mistake_in_another_line() {
-        let file = "[server]\nlisten = \"127.0.0.1:1\"\n[metrics]\ntoken = \"hush-hush\" # ours\n[log]\nlevel = \"info\"\n";
+        let file =
+            "[server]\nlisten = \"127.0.0.1:1\"\n[metrics]\ntoken = \"hush-hush\" # ours\n[log]\nlevel = \"info\"\n";
         let seen = redacted(file);
         for (good, bad) in [
             ("127.0.0.1:1\"", "127.0.0.1:1"),

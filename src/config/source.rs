@@ -81,8 +81,9 @@ impl Source {
         };
         let lists = config.read_lists_with(given)?;
         let named = lists.iter();
-        let named =
-            named.filter_map(|list| Some((self.short(&config.lists.get(&list.name)?.file), list.text.clone()))).collect();
+        let named = named
+            .filter_map(|list| Some((self.short(&config.lists.get(&list.name)?.file), list.text.clone())))
+            .collect();
         Ok(Read { version: version(&redacted(text), &named), config, lists })
     }
 
@@ -128,9 +129,7 @@ impl Source {
         if let Some(path) = &self.path {
             let text = bytes_of(path).ok();
             let named = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()).map(|text| self.named(text));
-            for bytes in
-                std::iter::once(text).chain(named.unwrap_or_default().iter().map(|path| bytes_of(path).ok()))
-            {
+            for bytes in std::iter::once(text).chain(named.unwrap_or_default().iter().map(|path| bytes_of(path).ok())) {
                 // Its length comes first, so that nothing moves from one file to the next unseen.
                 digest.update(bytes.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
                 digest.update(bytes.unwrap_or_default());
@@ -253,7 +252,9 @@ mod tests {
         assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("made").success());
         std::fs::File::create(&large).and_then(|file| file.set_len(FILE_BYTES_MAX + 1)).expect("made");
         let source = Source::new(Some(&file), Vec::new());
-        for (list, problem) in [("/dev/zero", "is no file"), ("pipe", "is no file"), ("large", "more than"), (".", "is no file")] {
+        for (list, problem) in
+            [("/dev/zero", "is no file"), ("pipe", "is no file"), ("large", "more than"), (".", "is no file")]
+        {
             let text = format!("[lists.ours]\nkind = \"hosts\"\nfile = \"{list}\"\n");
             std::fs::write(&file, text).expect("written");
             let _ = source.print();
@@ -270,7 +271,16 @@ mod tests {
     #[test]
     fn a_secret_without_its_quotes_is_refused_and_not_repeated() {
         let source = Source::new(Some(Path::new("c.toml")), Vec::new());
-        for value in ["12345678", "-12345678", "12345678.5", "true", "2026-01-02", "[12345678]", "{ a = 12345678 }", "99999999999999999999"] {
+        for value in [
+            "12345678",
+            "-12345678",
+            "12345678.5",
+            "true",
+            "2026-01-02",
+            "[12345678]",
+            "{ a = 12345678 }",
+            "99999999999999999999",
+        ] {
             let refused = source.read_text(&format!("[metrics]\ntoken = {value}\n")).expect_err("no text").to_string();
             assert!(refused.starts_with("c.toml:2:9: "), "{refused}");
             assert!(!["12345678", "true", "2026", "9999"].iter().any(|secret| refused.contains(secret)), "{refused}");

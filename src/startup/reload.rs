@@ -157,7 +157,19 @@ impl App {
         let Read { config, version, .. } = read;
         let (_, waiting) = config.taken_by(&running.started);
         let state = Arc::clone(&self.state);
-        Some((Box::new(Follower { source, running, state, node, seen: print, before: None, version, busy: Arc::default() }), waiting))
+        Some((
+            Box::new(Follower {
+                source,
+                running,
+                state,
+                node,
+                seen: print,
+                before: None,
+                version,
+                busy: Arc::default(),
+            }),
+            waiting,
+        ))
     }
 }
 
