@@ -23,7 +23,7 @@ use crate::domain::rules::{BadRule, ListConfig, RuleConfig, Rules, check_list_na
 use crate::{app, domain, http, net, storage, telemetry};
 
 pub use self::origins::{Origin, Setting};
-pub use self::redact::{redacted, restored};
+pub use self::redact::{Missing, redacted, restored};
 pub use self::sites::SiteConfig;
 pub use self::source::{Print, Read, Source};
 pub use self::taken::different;
@@ -394,14 +394,18 @@ impl Config {
     /// # Errors
     /// `Read`: a file cannot be read, is no UTF-8, or is larger than a list may be.
     pub fn read_lists(&self) -> Result<Vec<ListText>, ConfigError> {
+        self.read_lists_with(|_| None)
+    }
+
+    /// The same with what `given` has in the place of a file.
+    fn read_lists_with(&self, given: impl Fn(&Path) -> Option<String>) -> Result<Vec<ListText>, ConfigError> {
         let read = |(name, list): (&String, &ListConfig)| {
             let wrong = |problem: String| ConfigError::Read { path: list.file.display().to_string(), problem };
             let told = |error: std::io::Error| wrong(format!("the list `{name}` cannot be read: {error}"));
-            let size = std::fs::metadata(&list.file).map_err(told)?.len();
-            if size > LIST_BYTES_MAX {
-                return Err(wrong(format!("the list `{name}` has {size} bytes, at most {LIST_BYTES_MAX} are allowed")));
-            }
-            let text = std::fs::read_to_string(&list.file).map_err(told)?;
+            let text = match given(&list.file) {
+                Some(text) => text,
+                None => source::bytes_of(&list.file).and_then(source::utf8).map_err(told)?,
+            };
             Ok(ListText { name: name.clone(), kind: list.kind, text })
         };
         self.lists.iter().map(read).collect()
@@ -445,9 +449,6 @@ impl Config {
         toml::to_string_pretty(self)
     }
 }
-
-/// Bytes that a list's file may have.
-const LIST_BYTES_MAX: u64 = 16 << 20;
 
 /// Line and column, from 1, of a byte of a text.
 fn place(text: &str, at: usize) -> (usize, usize) {

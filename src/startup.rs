@@ -40,7 +40,7 @@ use crate::domain::history::History;
 use crate::domain::policy::Policy;
 use crate::domain::relevance::Background;
 use crate::domain::rules::Rules;
-use crate::domain::rules::lists::Lists;
+use crate::domain::rules::lists::{ListText, Lists};
 use crate::domain::shared::Shared;
 use crate::domain::signal::{Resources, Signals};
 use crate::domain::store::Store;
@@ -105,8 +105,16 @@ pub struct App {
 /// # Errors
 /// A sentence for the operator; nothing was opened to the outside.
 pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<App> {
+    assemble_with(config, config.read_lists()?, clock).await
+}
+
+/// The same with lists that were read already.
+///
+/// # Errors
+/// As [`assemble`].
+pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn Clock>) -> anyhow::Result<App> {
     let metrics = telemetry::start_metrics();
-    let mut house = house(config)?;
+    let mut house = house_with(config, lists)?;
     let lives = Lives::of(config)?;
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let engine = Engine::open(config, &clock).await?;
@@ -248,6 +256,14 @@ fn epoch() -> anyhow::Result<u64> {
 /// # Errors
 /// A setting, the model file or the background statistics cannot be used.
 pub fn house(config: &Config) -> anyhow::Result<House> {
+    house_with(config, config.read_lists()?)
+}
+
+/// The same with lists that were read already.
+///
+/// # Errors
+/// As [`house`].
+pub fn house_with(config: &Config, lists: Vec<ListText>) -> anyhow::Result<House> {
     let background = Arc::new(background(config)?);
     let embedding = Arc::new(embedding(config)?);
     let weights = Arc::new(weights(config)?);
@@ -263,20 +279,20 @@ pub fn house(config: &Config) -> anyhow::Result<House> {
         }
     };
     let measures = Measures { background, embedding, weights };
-    furnished(config, measures, classifier.map(Arc::new), Arc::new(Unlimited))
+    furnished(config, lists, measures, classifier.map(Arc::new))
 }
 
-/// The same with another configuration over the model that an earlier house has, counted by `limits`.
+/// The same with another configuration over the model that an earlier house has.
 ///
 /// # Errors
 /// A setting cannot be used.
-fn house_over(config: &Config, earlier: &House, limits: Arc<dyn Limiter>) -> anyhow::Result<House> {
+fn house_over(config: &Config, lists: Vec<ListText>, earlier: &House) -> anyhow::Result<House> {
     let measures = Measures {
         background: Arc::clone(&earlier.background),
         embedding: Arc::clone(&earlier.embedding),
         weights: Arc::clone(&earlier.weights),
     };
-    furnished(config, measures, earlier.classifier.clone(), limits)
+    furnished(config, lists, measures, earlier.classifier.clone())
 }
 
 /// What relevance is measured with.
@@ -286,11 +302,12 @@ struct Measures {
     weights: Arc<Weights>,
 }
 
+/// Limits count nothing in it; whoever runs it gives it those that do.
 fn furnished(
     config: &Config,
+    lists: Vec<ListText>,
     measures: Measures,
     classifier: Option<Arc<Classifier>>,
-    limits: Arc<dyn Limiter>,
 ) -> anyhow::Result<House> {
     let Measures { background, embedding, weights } = measures;
     let resources = Resources {
@@ -298,7 +315,7 @@ fn furnished(
         embedding: Arc::clone(&embedding),
         weights: Arc::clone(&weights),
     };
-    let lists = Lists::read(config.read_lists()?).map_err(|error| {
+    let lists = Lists::read(lists).map_err(|error| {
         let file = config.lists.get(&error.list).map_or_else(String::new, |list| list.file.display().to_string());
         ConfigError::Line { path: file, line: error.line, column: 1, problem: error.problem }
     })?;
@@ -323,7 +340,7 @@ fn furnished(
         rejected_campaigns: config.campaigns.rejected,
         moderation: config.moderation.clone(),
         trust: config.trust.clone(),
-        limits,
+        limits: Arc::new(Unlimited),
         background,
         embedding,
         weights,

@@ -208,6 +208,59 @@ async fn the_way_back_is_refused_where_it_leads_nowhere() {
 }
 
 #[tokio::test]
+async fn a_missing_quote_does_not_stand_in_the_way_back() {
+    let service = Service::start(&format!("{FIRST}[log]\nlevel = \"info\"\n"), 20).await;
+    let begun = service.taken()[0]["version"].as_str().unwrap().to_owned();
+    let first = std::fs::read_to_string(service.file()).unwrap();
+    std::fs::write(service.file(), first.replace("\"info\"", "\"info")).unwrap();
+    service.logged("the settings file is refused").await;
+    service.said(&["config", "rollback", &begun]);
+    assert_eq!(std::fs::read_to_string(service.file()).unwrap(), first, "with its secret");
+    // In the secret itself: nobody can tell what it is.
+    let broken = first.replace("hush-hush\"", "hush-hush");
+    std::fs::write(service.file(), &broken).unwrap();
+    let output = service.run(&["config", "rollback", &begun]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.code() == Some(2) && said.contains("is not TOML") && said.contains("metrics.token"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_to_string(service.file()).unwrap(), broken, "nothing was written");
+}
+
+#[tokio::test]
+async fn the_way_back_leads_to_the_lists_of_then() {
+    let lists =
+        "[lists.bad]\nkind = \"hosts\"\nfile = \"bad.txt\"\n[lists.worse]\nkind = \"hosts\"\nfile = \"worse.txt\"\n";
+    let service = Service::start(FIRST, 20).await;
+    let at = |name: &str| service.folder.path().join(name);
+    for name in ["bad.txt", "worse.txt"] {
+        std::fs::write(at(name), "one.example\n").unwrap();
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    std::fs::write(service.file(), format!("{FIRST}{lists}")).unwrap();
+    service.until("it is kept", async || service.taken().len() == 2).await;
+    let then = service.taken()[0].clone();
+    let (version, policy) = (then["version"].as_str().unwrap(), then["policy"].as_str().unwrap());
+    std::fs::write(service.file(), FIRST).unwrap();
+    service.until("it is kept", async || service.taken().len() == 3).await;
+    // What lies there now is no list of hosts any more, and the other one is gone.
+    std::fs::write(at("bad.txt"), "no host at all\n").unwrap();
+    std::fs::remove_file(at("worse.txt")).unwrap();
+    service.said(&["config", "rollback", version]);
+    for name in ["bad.txt", "worse.txt"] {
+        assert_eq!(std::fs::read_to_string(at(name)).unwrap(), "one.example\n");
+    }
+    let mode = |name: &str| at(name).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode("bad.txt"), mode("worse.txt")), (0o600, 0o640), "its own, and that of the settings");
+    service.until("it is taken", async || service.taken().len() == 5).await;
+    for taken in &service.taken()[..2] {
+        assert_eq!((&taken["version"], &taken["policy"]), (&json!(version), &json!(policy)), "the very same");
+    }
+    assert_eq!(service.policy("one").await, policy);
+}
+
+#[tokio::test]
 async fn by_signal_alone_where_nobody_looks_and_what_needs_a_start_is_said() {
     let service = Service::start(FIRST, 0).await;
     let first = service.policy("one").await;

@@ -1,7 +1,7 @@
 //! `doorward config`: the configurations that services ran under, and the way back to one of them.
 
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -169,83 +169,181 @@ async fn roll_back(store: &dyn Store, source: &Source, name: &str) -> anyhow::Re
     let version = find(store, source, name).await?;
     let current = std::fs::read_to_string(path).with_context(|| format!("{}", path.display()))?;
     let text = restored(&version.text, &current).map_err(|missing| {
-        let missing = missing.join(", ");
-        Usage(format!(
-            "secrets are not kept with versions, and the file has none now for: {missing}; write them there first"
-        ))
+        let settings = missing.settings.join(", ");
+        Usage(if missing.in_broken {
+            let path = path.display();
+            format!(
+                "secrets are not kept with versions, and {path} is not TOML: these cannot be read from it: {settings}; mend it first"
+            )
+        } else {
+            format!(
+                "secrets are not kept with versions, and the file has none now for: {settings}; write them there first"
+            )
+        })
     })?;
     let hash = &version.hash;
-    // Programs change: what was good then has to be good today.
-    let read = source.read_text(&text).with_context(|| format!("version {hash} cannot be used any more"))?;
-    startup::house(&read.config).with_context(|| format!("version {hash} cannot be used any more"))?;
+    // Programs change: what was good then has to be good today, with the lists that it had then.
+    let unusable = || format!("version {hash} cannot be used any more");
+    let Read { config, lists, .. } = source.read_with(&text, &version.files).with_context(unusable)?;
+    let house = startup::house_with(&config, lists).with_context(unusable)?;
     let folder = path.parent().unwrap_or(Path::new(""));
     // Lists first: until the settings are there, too, the lists that they name are as good as any.
-    for (name, text) in &version.files {
-        replace(&folder.join(name), text)?;
-    }
-    replace(path, &text)?;
+    let lists = version.files.iter().map(|(name, text)| (folder.join(name), text.as_str()));
+    let files = lists.chain([(path.to_owned(), text.as_str())]);
+    let prepared = files.map(|(file, text)| Prepared::new(&file, text, path)).collect::<anyhow::Result<Vec<_>>>()?;
+    put_all(&prepared)?;
     let at = SystemClock.now();
     let taken = Taken {
-        version: read.version.hash.clone(),
-        policy: read.config.hash(),
+        version: hash.clone(),
+        policy: house.hash,
         how: How::Rollback,
         at,
         by: "console".to_owned(),
         waiting: Vec::new(),
     };
-    store.version_taken(&read.version, &taken).await?;
+    store.version_taken(&version, &taken).await?;
     let (action, subject, detail) = ("config.rollback".to_owned(), hash.clone(), String::new());
     store.audit_note(AuditEntry { by: Actor::Console, action, subject, detail, at }).await?;
     say(format_args!("{} says {hash} again. A service that follows it takes it within seconds.", path.display()))
 }
 
-/// Puts `text` in the place of what a file says: at once for whoever reads it, with the owner and the permissions that it has. Where that cannot be
-/// (a file that is mounted by itself, a folder that is not ours), it is written over; services look twice before they take it.
-fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let said = || format!("{} cannot be written", path.display());
-    // A link stays one.
-    let path = std::fs::canonicalize(path).or_else(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(path.to_owned()),
-        _ => Err(error),
-    });
-    let path = path.with_context(said)?;
-    if beside(&path, text).is_err() {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).open(&path).with_context(said)?;
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(said)?;
+/// A file's next text, ready to be put in its place: at once for whoever reads it, with the owner and the permissions that the file has. Where that
+/// cannot be (a file that is mounted by itself, a folder that is not ours), it is written over; services look twice before they take it.
+struct Prepared<'a> {
+    /// The file itself: a link to it stays one.
+    path: PathBuf,
+    text: &'a str,
+    /// What it says now, if there is one.
+    before: Option<Vec<u8>>,
+    /// Lies beside it with the next text, unless it has to be written over.
+    new: Option<PathBuf>,
+}
+
+impl<'a> Prepared<'a> {
+    /// `like` has owner and permissions for a file that is not there.
+    fn new(path: &Path, text: &'a str, like: &Path) -> anyhow::Result<Self> {
+        let said = || format!("{} cannot be written; nothing was changed", path.display());
+        let real = std::fs::canonicalize(path).map(Some).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(None),
+            _ => Err(error),
+        });
+        let real = real.with_context(said)?;
+        let before = match &real {
+            Some(real) if std::fs::metadata(real).is_ok_and(|metadata| metadata.is_file()) => {
+                Some(std::fs::read(real).with_context(said)?)
+            }
+            Some(_) => return Err(anyhow::anyhow!("it is no file")).with_context(said),
+            None => None,
+        };
+        let like = real.clone().unwrap_or_else(|| like.to_owned());
+        let path = real.unwrap_or_else(|| path.to_owned());
+        let new = match beside(&path, text.as_bytes(), &like) {
+            Ok(new) => Some(new),
+            // Its folder takes no new file; whether itself can be written shows now, not when others are changed already.
+            Err(_) if before.is_some() => {
+                std::fs::OpenOptions::new().write(true).open(&path).with_context(said)?;
+                None
+            }
+            Err(error) => return Err(error).with_context(said),
+        };
+        Ok(Self { path, text, before, new })
+    }
+
+    fn put(&self) -> std::io::Result<()> {
+        if let Some(new) = &self.new
+            && std::fs::rename(new, &self.path).is_ok()
+        {
+            return sync_folder(&self.path);
+        }
+        write_over(&self.path, self.text.as_bytes())
+    }
+
+    fn put_back(&self) -> std::io::Result<()> {
+        match &self.before {
+            None => match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            },
+            Some(before) => {
+                if let Ok(new) = beside(&self.path, before, &self.path) {
+                    if std::fs::rename(&new, &self.path).is_ok() {
+                        return sync_folder(&self.path);
+                    }
+                    let _ = std::fs::remove_file(&new);
+                }
+                write_over(&self.path, before)
+            }
+        }
+    }
+}
+
+impl Prepared<'_> {
+    fn is_as_before(&self) -> bool {
+        std::fs::read(&self.path).ok() == self.before
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        if let Some(new) = &self.new {
+            let _ = std::fs::remove_file(new); // it is gone where it was put in place
+        }
+    }
+}
+
+/// Puts all of them in place, or none.
+fn put_all(all: &[Prepared<'_>]) -> anyhow::Result<()> {
+    for (at, one) in all.iter().enumerate() {
+        let Err(error) = one.put() else { continue };
+        let back = all[..=at].iter().rev().filter(|one| !one.is_as_before() && one.put_back().is_err());
+        let lost: Vec<_> = back.map(|one| one.path.display().to_string()).collect();
+        let became = if lost.is_empty() {
+            "all files are as they were".to_owned()
+        } else {
+            format!("and these cannot be put back either: {}", lost.join(", "))
+        };
+        return Err(error).with_context(|| format!("{} cannot be written; {became}", one.path.display()));
     }
     Ok(())
 }
 
-fn beside(path: &Path, text: &str) -> std::io::Result<()> {
+fn write_over(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().write(true).truncate(true).open(path)?;
+    file.write_all(bytes).and_then(|()| file.sync_all())
+}
+
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// A file beside `path` that says `bytes`, with the owner and the permissions of `like`.
+fn beside(path: &Path, bytes: &[u8], like: &Path) -> std::io::Result<PathBuf> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // there may be secrets in it
+    let mut file = options.open(&new)?;
     let written = (|| {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
+        file.write_all(bytes)?;
+        let like = std::fs::metadata(like)?;
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600); // there may be secrets in it
-        let mut file = options.open(&new)?;
-        file.write_all(text.as_bytes())?;
-        if let Ok(before) = std::fs::metadata(path) {
-            #[cfg(unix)]
-            {
-                use std::os::unix::fs::MetadataExt as _;
-                std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()))?;
-            }
-            file.set_permissions(before.permissions())?;
+        {
+            use std::os::unix::fs::MetadataExt as _;
+            std::os::unix::fs::fchown(&file, Some(like.uid()), Some(like.gid()))?;
         }
-        file.sync_all()?;
-        std::fs::rename(&new, path)?;
-        if let Some(folder) = path.parent() {
-            std::fs::File::open(folder)?.sync_all()?;
-        }
-        Ok(())
+        file.set_permissions(like.permissions())?;
+        file.sync_all()
     })();
-    if written.is_err() {
-        let _ = std::fs::remove_file(&new);
+    match written {
+        Ok(()) => Ok(new),
+        Err(error) => {
+            let _ = std::fs::remove_file(&new);
+            Err(error)
+        }
     }
-    written
 }
 
 /// Writes text to standard output as it is. A reader that went away is no error.
@@ -269,10 +367,43 @@ mod tests {
         std::fs::write(&file, "a").expect("written");
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("set");
         std::os::unix::fs::symlink(&file, &link).expect("linked");
-        replace(&link, "b").expect("replaced");
+        put_all(&[Prepared::new(&link, "b", &file).expect("can be written")]).expect("replaced");
         assert_eq!(std::fs::read_to_string(&file).expect("read"), "b");
         assert!(link.symlink_metadata().expect("there").is_symlink());
         assert_eq!(file.metadata().expect("there").permissions().mode() & 0o777, 0o640);
         assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 2, "nothing is left beside it");
+    }
+
+    #[test]
+    fn all_files_are_replaced_or_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir(at("etc")).expect("made");
+        for (name, text) in [("old.txt", "old"), ("etc/config.toml", "settings")] {
+            std::fs::write(at(name), text).expect("written");
+        }
+        std::fs::set_permissions(at("etc/config.toml"), std::fs::Permissions::from_mode(0o640)).expect("set");
+        let prepare = |name: &str| Prepared::new(&at(name), "next", &at("etc/config.toml")).expect("can be written");
+        let all = ["old.txt", "gone.txt", "etc/config.toml"].map(prepare);
+        // Whatever makes the last step fail: here its folder goes.
+        std::fs::rename(at("etc"), at("moved")).expect("moved");
+        let refused = put_all(&all).expect_err("no settings").to_string();
+        assert!(refused.contains("config.toml cannot be written"), "{refused}");
+        assert_eq!(std::fs::read_to_string(at("old.txt")).expect("read"), "old");
+        assert!(!at("gone.txt").exists(), "a list that was not there is not there");
+        std::fs::rename(at("moved"), at("etc")).expect("moved");
+        drop(all);
+        let all = ["old.txt", "gone.txt", "etc/config.toml"].map(prepare);
+        put_all(&all).expect("replaced");
+        drop(all);
+        for name in ["old.txt", "gone.txt", "etc/config.toml"] {
+            assert_eq!(std::fs::read_to_string(at(name)).expect("read"), "next");
+        }
+        assert_eq!(at("gone.txt").metadata().expect("there").permissions().mode() & 0o777, 0o640, "as the settings");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 3, "nothing is left beside them");
+        assert!(
+            Prepared::new(&at("no/folder.txt"), "next", &at("etc/config.toml")).is_err(),
+            "said before anything changes"
+        );
     }
 }

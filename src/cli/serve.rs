@@ -14,7 +14,7 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<()> {
     let config = read.config.clone();
     telemetry::start_log(&config.log)?;
     startup::run_to_end(async move {
-        let mut app = startup::assemble(&config, Arc::new(SystemClock)).await?;
+        let mut app = startup::assemble_with(&config, read.lists.clone(), Arc::new(SystemClock)).await?;
         app.follow(source, print, Box::new(read)).await;
         let listener = startup::listen(&config)?;
         tracing::info!(address = %listener.local_addr()?, policy = app.state().settings.current().hash, "ready");

@@ -31,10 +31,29 @@ struct Leaf {
 /// All texts in a file, in the order in which they are written. None for a file that is no TOML.
 fn leaves(text: &str) -> Vec<Leaf> {
     let Ok(table) = DeTable::parse(text) else { return Vec::new() };
+    in_order(table.get_ref())
+}
+
+fn in_order(table: &DeTable<'_>) -> Vec<Leaf> {
     let mut all = Vec::new();
-    of_table(table.get_ref(), &[], &[], &mut all);
+    of_table(table, &[], &[], &mut all);
     all.sort_by_key(|leaf| leaf.at.start);
     all
+}
+
+/// The texts of a file that may be broken somewhere: those on lines where nothing is wrong. And whether it is broken.
+fn leaves_of_broken(text: &str) -> (Vec<Leaf>, bool) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let lines = |at: &Range<usize>| {
+        let line = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+        line(at.start)..=line(at.end.max(at.start + 1) - 1)
+    };
+    let bad: Vec<_> = errors.iter().map(|error| error.span().map_or(0..=usize::MAX, |at| lines(&at))).collect();
+    let is_good = |leaf: &Leaf| {
+        let here = lines(&leaf.at);
+        !bad.iter().any(|bad| bad.start() <= here.end() && here.start() <= bad.end())
+    };
+    (in_order(table.get_ref()).into_iter().filter(is_good).collect(), !errors.is_empty())
 }
 
 fn of_table(table: &DeTable<'_>, path: &[String], place: &[String], all: &mut Vec<Leaf>) {
@@ -112,12 +131,21 @@ pub(super) fn first_redacted(text: &str) -> Option<(usize, String)> {
     Some((leaf.at.start, leaf.path.join(".")))
 }
 
-/// `text` with the secrets that `current` has in the same settings.
+/// Why secrets cannot be put back.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Settings whose secrets were not found.
+    pub settings: Vec<String>,
+    /// Whether they were looked for in a file that is not TOML: they may be in it.
+    pub in_broken: bool,
+}
+
+/// `text` with the secrets that `current` has in the same settings. A mistake elsewhere in `current` does not stand in the way.
 ///
 /// # Errors
 /// The settings whose secrets are not in `current`.
-pub fn restored(text: &str, current: &str) -> Result<String, Vec<String>> {
-    let there = leaves(current);
+pub fn restored(text: &str, current: &str) -> Result<String, Missing> {
+    let (there, in_broken) = leaves_of_broken(current);
     let mut whole = text.to_owned();
     let mut missing = Vec::new();
     for leaf in leaves(text).iter().rev().filter(|leaf| leaf.text.contains(REDACTED)) {
@@ -126,7 +154,7 @@ pub fn restored(text: &str, current: &str) -> Result<String, Vec<String>> {
             None => missing.insert(0, leaf.path.join(".")),
         }
     }
-    if missing.is_empty() { Ok(whole) } else { Err(missing) }
+    if missing.is_empty() { Ok(whole) } else { Err(Missing { settings: missing, in_broken }) }
 }
 
 #[cfg(test)]
@@ -160,11 +188,34 @@ mod tests {
         assert_eq!(Config::parse(&whole, "").expect("valid"), Config::parse(FILE, "").expect("valid"));
         assert_eq!(first_redacted(&whole), None);
         let other = "[metrics]\ntoken = \"new\"\n[[sources]]\nname = \"wire\"\nsecret = \"third\"\n";
-        assert_eq!(restored(&seen, other), Err(vec!["database.url".to_owned(), "sources.forum.secret".to_owned()]));
+        let settings = vec!["database.url".to_owned(), "sources.forum.secret".to_owned()];
+        assert_eq!(restored(&seen, other), Err(Missing { settings, in_broken: false }));
         let turned = "[database]\nurl = \"sqlite:a\"\n[[sources]]\nname = \"wire\"\nsecret = \"third\"\n[[sources]]\nname = \"forum\"\n\
             secret = \"fourth\"\n[metrics]\ntoken = \"new\"\n";
         let whole = Config::parse(&restored(&seen, turned).expect("all are there"), "").expect("valid");
         let secrets: Vec<_> = whole.sources.iter().map(|source| source.secret.expose()).collect();
         assert_eq!(secrets, [Some("fourth"), Some("third")], "each its own, whatever the order");
+    }
+
+    #[test]
+    fn secrets_come_back_from_a_file_with_a_mistake_in_another_line() {
+        let file =
+            "[server]\nlisten = \"127.0.0.1:1\"\n[metrics]\ntoken = \"hush-hush\" # ours\n[log]\nlevel = \"info\"\n";
+        let seen = redacted(file);
+        for (good, bad) in [
+            ("127.0.0.1:1\"", "127.0.0.1:1"),
+            ("info\"", "info"),
+            ("listen = \"", "listen = "),
+            ("[server]", "[server"),
+            ("[log]", "log]"),
+        ] {
+            assert_eq!(restored(&seen, &file.replace(good, bad)).as_deref(), Ok(file), "{bad}");
+        }
+        // Where the mistake is in the secret's own line, or swallows it, nobody can tell what it is.
+        let settings = vec!["metrics.token".to_owned()];
+        for (good, bad) in [("hush-hush\"", "hush-hush"), ("hush-hush", "hush\"hush"), ("= \"127", "= \"\"\"127")] {
+            let missing = Missing { settings: settings.clone(), in_broken: true };
+            assert_eq!(restored(&seen, &file.replace(good, bad)), Err(missing), "{bad}");
+        }
     }
 }

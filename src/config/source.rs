@@ -1,12 +1,14 @@
 //! Where the configuration comes from, looked at once or again and again.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use super::redact::redacted;
-use super::{Config, ConfigError, variables};
+use super::{Config, ConfigError, variables, with_variables};
+use crate::domain::rules::lists::ListText;
 use crate::domain::versions::Version;
 
 /// A file, and the environment of this process over it. The environment does not change while a process runs.
@@ -23,6 +25,8 @@ pub struct Read {
     pub config: Config,
     /// What the files said, without secrets.
     pub version: Version,
+    /// What its lists hold.
+    pub lists: Vec<ListText>,
 }
 
 /// Tells one state of all files from another. Of two equal ones nobody has to read what they say.
@@ -62,11 +66,25 @@ impl Source {
     /// # Errors
     /// [`ConfigError`].
     pub fn read_text(&self, text: &str) -> Result<Read, ConfigError> {
+        self.read_with(text, &[])
+    }
+
+    /// The same as if the file said `text`, and the files that it names what `files` has of them.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub fn read_with(&self, text: &str, files: &[(String, String)]) -> Result<Read, ConfigError> {
         let config = Config::read_text(text, self.path.as_deref(), &self.variables)?;
-        let files = config.read_lists()?.into_iter();
-        let files =
-            files.filter_map(|list| Some((self.short(&config.lists.get(&list.name)?.file), list.text))).collect();
-        Ok(Read { version: version(&redacted(text), &files), config })
+        let given = |file: &Path| {
+            let short = self.short(file);
+            files.iter().find(|(name, _)| *name == short).map(|(_, text)| text.clone())
+        };
+        let lists = config.read_lists_with(given)?;
+        let named = lists.iter();
+        let named = named
+            .filter_map(|list| Some((self.short(&config.lists.get(&list.name)?.file), list.text.clone())))
+            .collect();
+        Ok(Read { version: version(&redacted(text), &named), config, lists })
     }
 
     /// The settings alone: files that they name are not looked at.
@@ -109,11 +127,9 @@ impl Source {
     pub fn print(&self) -> Print {
         let mut digest = Sha256::new();
         if let Some(path) = &self.path {
-            let text = std::fs::read(path).ok();
+            let text = bytes_of(path).ok();
             let named = text.as_deref().and_then(|text| std::str::from_utf8(text).ok()).map(|text| self.named(text));
-            for bytes in
-                std::iter::once(text).chain(named.unwrap_or_default().iter().map(|path| std::fs::read(path).ok()))
-            {
+            for bytes in std::iter::once(text).chain(named.unwrap_or_default().iter().map(|path| bytes_of(path).ok())) {
                 // Its length comes first, so that nothing moves from one file to the next unseen.
                 digest.update(bytes.as_ref().map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
                 digest.update(bytes.unwrap_or_default());
@@ -124,7 +140,8 @@ impl Source {
 
     /// The files that a text names, whether or not everything else in it is good.
     fn named(&self, text: &str) -> Vec<PathBuf> {
-        let Ok(mut config) = Config::parse(text, "") else { return Vec::new() };
+        let Ok(config) = Config::parse(text, "") else { return Vec::new() };
+        let mut config = with_variables(text, &self.variables).unwrap_or(config);
         config.place_in(self.folder());
         config.files()
     }
@@ -142,7 +159,31 @@ impl Source {
 pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
     let read =
         |error: std::io::Error| ConfigError::Read { path: path.display().to_string(), problem: error.to_string() };
-    std::fs::read_to_string(path).map_err(read)
+    bytes_of(path).and_then(utf8).map_err(read)
+}
+
+/// Bytes that a file of settings, or of a list, may have.
+pub(super) const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// What a file says, if it is one and no larger than it may be: a device or a pipe that settings name would be read without end, or hang.
+pub(super) fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
+    let is_file = |metadata: std::fs::Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::other("is no file, but a folder, a device or a pipe")),
+    };
+    is_file(std::fs::metadata(path)?)?; // before it is opened: a pipe would wait for whoever writes
+    let file = std::fs::File::open(path)?;
+    is_file(file.metadata()?)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(std::io::Error::other(format!("has more than the {FILE_BYTES_MAX} bytes that are allowed")));
+    }
+    Ok(bytes)
+}
+
+pub(super) fn utf8(bytes: Vec<u8>) -> std::io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "is not UTF-8"))
 }
 
 /// Names what files say.
@@ -200,5 +241,62 @@ mod tests {
         let source = Source::new(Some(Path::new("c.toml")), Vec::new());
         let refused = source.read_text("[metrics]\ntoken = \"[redacted]\"\n").expect_err("no secret").to_string();
         assert!(refused.starts_with("c.toml:2:9: ") && refused.contains("write the secret itself"), "{refused}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_or_has_no_end_is_neither_waited_for_nor_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("c.toml");
+        let (pipe, large) = (folder.path().join("pipe"), folder.path().join("large"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("made").success());
+        std::fs::File::create(&large).and_then(|file| file.set_len(FILE_BYTES_MAX + 1)).expect("made");
+        let source = Source::new(Some(&file), Vec::new());
+        for (list, problem) in
+            [("/dev/zero", "is no file"), ("pipe", "is no file"), ("large", "more than"), (".", "is no file")]
+        {
+            let text = format!("[lists.ours]\nkind = \"hosts\"\nfile = \"{list}\"\n");
+            std::fs::write(&file, text).expect("written");
+            let _ = source.print();
+            let refused = source.read().expect_err("no list").to_string();
+            assert!(refused.contains("the list `ours`") && refused.contains(problem), "{list}: {refused}");
+        }
+        for other in [pipe.as_path(), large.as_path(), Path::new("/dev/zero")] {
+            let source = Source::new(Some(other), Vec::new());
+            let _ = source.print();
+            assert!(source.read().is_err(), "{}", other.display());
+        }
+    }
+
+    #[test]
+    fn a_secret_without_its_quotes_is_refused_and_not_repeated() {
+        let source = Source::new(Some(Path::new("c.toml")), Vec::new());
+        for value in [
+            "12345678",
+            "-12345678",
+            "12345678.5",
+            "true",
+            "2026-01-02",
+            "[12345678]",
+            "{ a = 12345678 }",
+            "99999999999999999999",
+        ] {
+            let refused = source.read_text(&format!("[metrics]\ntoken = {value}\n")).expect_err("no text").to_string();
+            assert!(refused.starts_with("c.toml:2:9: "), "{refused}");
+            assert!(!["12345678", "true", "2026", "9999"].iter().any(|secret| refused.contains(secret)), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_the_environment_names_is_looked_at() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (file, list) = (folder.path().join("c.toml"), folder.path().join("list.txt"));
+        std::fs::write(&file, "[lists.ours]\nkind = \"hosts\"\nfile = \"elsewhere.txt\"\n").expect("written");
+        std::fs::write(&list, "one.example\n").expect("written");
+        let variables = vec![("DOORWARD__LISTS__OURS__FILE".to_owned(), "list.txt".to_owned())];
+        let source = Source::new(Some(&file), variables);
+        let before = (source.print(), source.read().expect("valid").version);
+        std::fs::write(&list, "two.example\n").expect("written");
+        assert!(source.print() != before.0 && source.read().expect("valid").version != before.1);
     }
 }

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::store::Result;
 use super::time::Timestamp;
 
+/// How many different versions are kept: each has the whole text of its lists, which may be large and change every hour.
+pub const KEPT: usize = 100;
+
 /// What a settings file said, with the files that it names. Without secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Version {
@@ -73,7 +76,8 @@ pub struct Taken {
 /// The part of the Store port that remembers configurations.
 #[async_trait]
 pub trait Versions: Send + Sync {
-    /// Keeps that a version was taken, and the version if it is not kept yet, in one commit. Each call is a line of its own.
+    /// Keeps that a version was taken, and the version if it is not kept yet, in one commit. Each call is a line of its own. Of versions that were not
+    /// among the [`KEPT`] different ones taken last, neither text nor lines stay.
     async fn version_taken(&self, version: &Version, taken: &Taken) -> Result<()>;
     /// What was taken, latest first, `most` at most.
     async fn versions_taken(&self, most: usize) -> Result<Vec<Taken>>;

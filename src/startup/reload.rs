@@ -27,6 +27,9 @@ use crate::net::post::HttpPost;
 use crate::storage::redis::Redis;
 use crate::{http, telemetry};
 
+/// How long files may take to answer, as long as they are looked at and built from: on a mount that is gone they never do.
+const ANSWER_MAX: Duration = Duration::from_secs(30);
+
 /// Settings that change while the service runs, besides those in the house.
 pub(super) struct Lives {
     pub server: Live<http::Config>,
@@ -124,6 +127,8 @@ pub(super) struct Follower {
     /// The files as they were a moment ago, when they were not as they are in force.
     before: Option<Print>,
     version: Version,
+    /// Held by whatever looks at the files.
+    busy: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A configuration that can be put in force: nothing in it can fail any more.
@@ -149,10 +154,22 @@ impl App {
     fn follower(&mut self, source: Source, print: Print, read: Read) -> Option<(Box<Follower>, Vec<String>)> {
         let running = self.running.take()?;
         let node = self.among.as_ref().map(|among| among.node.name.clone()).unwrap_or_default();
-        let Read { config, version } = read;
+        let Read { config, version, .. } = read;
         let (_, waiting) = config.taken_by(&running.started);
         let state = Arc::clone(&self.state);
-        Some((Box::new(Follower { source, running, state, node, seen: print, before: None, version }), waiting))
+        Some((
+            Box::new(Follower {
+                source,
+                running,
+                state,
+                node,
+                seen: print,
+                before: None,
+                version,
+                busy: Arc::default(),
+            }),
+            waiting,
+        ))
     }
 }
 
@@ -175,7 +192,10 @@ impl Follower {
     /// Takes the files when they changed and stay as they are: an editor or a copy may be in the middle of writing them, and half a file can be a
     /// good one.
     async fn look(&mut self) {
-        let print = self.print().await;
+        let print = match self.print().await {
+            Ok(print) => print,
+            Err(error) => return self.hangs(&error),
+        };
         if print == self.seen {
             self.before = None;
         } else if self.before == Some(print) {
@@ -185,10 +205,18 @@ impl Follower {
         }
     }
 
-    async fn print(&self) -> Print {
+    async fn print(&self) -> anyhow::Result<Print> {
         let source = self.source.clone();
-        // It cannot fail but by a panic; then nothing is known to have changed.
-        tokio::task::spawn_blocking(move || source.print()).await.unwrap_or(self.seen)
+        within(ANSWER_MAX, &self.busy, move || source.print()).await
+    }
+
+    /// Says once that files do not answer. When they do, they are taken anew, whatever they say.
+    fn hangs(&mut self, error: &anyhow::Error) {
+        (self.seen, self.before) = (Print::default(), None);
+        let standing = self.state.reload.standing();
+        if standing.refused.as_ref().is_none_or(|refused| refused.problem != format!("{error:#}")) {
+            self.refuse(error);
+        }
     }
 
     /// Takes what the files say now, or says why not.
@@ -196,7 +224,10 @@ impl Follower {
         // Before they are read: what is written in between is found by the next look.
         self.seen = match print {
             Some(print) => print,
-            None => self.print().await,
+            None => match self.print().await {
+                Ok(print) => print,
+                Err(error) => return self.hangs(&error),
+            },
         };
         self.before = None;
         match self.prepare().await {
@@ -220,18 +251,21 @@ impl Follower {
         let (source, started, before) =
             (self.source.clone(), self.running.started.clone(), self.running.config.clone());
         let (limits, house) = (self.running.limits.clone(), self.state.settings.current());
-        let now = self.state.clock.now();
+        let clock = Arc::clone(&self.state.clock);
         let build = move || -> anyhow::Result<Ready> {
-            let Read { config, version } = source.read()?;
+            let Read { config, version, lists } = source.read()?;
             let (config, waiting) = config.taken_by(&started);
             config.check()?; // together with what stays as it was
-            let limits = if config.limits == before.limits { limits } else { limits.changed(&config.limits, now)? };
-            let house = super::house_over(&config, &house, limits.counting())?;
+            let mut house = super::house_over(&config, lists, &house)?;
             let post = if config.webhooks == before.webhooks { None } else { Some(HttpPost::new(&config.webhooks)?) };
             let senders = Sender::all(&config.sources)?;
+            // Last: what is taken of limits while the rest is built is counted, too.
+            let is_same = config.limits == before.limits;
+            let limits = if is_same { limits } else { limits.changed(&config.limits, clock.now())? };
+            house.limits = limits.counting();
             Ok(Ready { config, version, waiting, house, limits, post, senders })
         };
-        tokio::task::spawn_blocking(build).await.context("the settings could not be looked at")?
+        within(ANSWER_MAX, &self.busy, build).await?
     }
 
     /// Puts it in force, and says so.
@@ -327,6 +361,22 @@ impl Follower {
     }
 }
 
+/// What looking at files gives, if they answer in time. One that does not answer is waited for by one thread, however often it is looked at.
+async fn within<T: Send + 'static>(
+    most: Duration,
+    busy: &Arc<tokio::sync::Mutex<()>>,
+    look: impl FnOnce() -> T + Send + 'static,
+) -> anyhow::Result<T> {
+    let silent = || format!("the settings file, or a file that it names, does not answer within {} s", most.as_secs());
+    let looking = Arc::clone(busy).try_lock_owned().map_err(|_| anyhow::anyhow!(silent()))?;
+    let look = tokio::task::spawn_blocking(move || {
+        let _looking = looking;
+        look()
+    });
+    let looked = tokio::time::timeout(most, look).await.map_err(|_| anyhow::anyhow!(silent()))?;
+    looked.context("the settings could not be looked at")
+}
+
 /// SIGHUP, where there is such a thing. Without somebody who waits for it, it would end the process.
 struct Hangup {
     #[cfg(unix)]
@@ -356,5 +406,23 @@ impl Hangup {
             return;
         }
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn files_that_do_not_answer_hold_up_one_thread_and_nobody_else() {
+        let busy = Arc::default();
+        let (answer, waits) = std::sync::mpsc::channel::<()>();
+        let refused = within(Duration::ZERO, &busy, move || waits.recv()).await.expect_err("it waits");
+        assert!(refused.to_string().contains("does not answer"), "{refused}");
+        let refused = within(ANSWER_MAX, &busy, || ()).await.expect_err("the first still waits");
+        assert!(refused.to_string().contains("does not answer"), "{refused}");
+        drop(answer); // the mount is back
+        drop(busy.lock().await);
+        within(ANSWER_MAX, &busy, || ()).await.expect("it answers");
     }
 }

@@ -188,6 +188,7 @@ macro_rules! run_on_each {
             deleted_site_leaves_its_campaigns,
             // versions.rs
             configurations_are_kept_in_the_order_in_which_they_were_taken,
+            configurations_of_long_ago_go_with_their_lists,
             // rechecks.rs
             rechecks_follow_joins_decisions_and_their_undo,
             rechecks_follow_edits_erasing_merging_and_closing,

@@ -1,6 +1,6 @@
 //! What the port promises of configurations: every one that was taken is there, once, and found by what it is called.
 
-use doorward::domain::versions::{How, Taken, Version};
+use doorward::domain::versions::{How, KEPT, Taken, Version};
 
 use crate::made::at;
 use crate::suite::Engine;
@@ -46,4 +46,30 @@ pub(crate) async fn configurations_are_kept_in_the_order_in_which_they_were_take
     assert_eq!(like("f0").await, ["aa01", "aa02"], "by what decisions name");
     assert_eq!(like("bb01").await, ["bb01"]);
     assert!(like("%").await.is_empty() && like("01").await.is_empty());
+}
+
+pub(crate) async fn configurations_of_long_ago_go_with_their_lists(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let take = async |number: usize, seconds: usize| {
+        let hash = format!("{number:04}");
+        let taken = taken(&hash, "f0", How::File, i64::try_from(seconds).unwrap());
+        store.version_taken(&version(&hash), &taken).await.unwrap();
+    };
+    for number in 0..KEPT {
+        take(number, number).await;
+    }
+    assert!(store.version("0000").await.unwrap().is_some());
+    take(0, KEPT).await; // somebody went back to the first
+    take(KEPT, KEPT + 1).await;
+    take(KEPT + 1, KEPT + 2).await;
+    for gone in ["0001", "0002"] {
+        assert_eq!(store.version(gone).await.unwrap(), None, "{gone}");
+        assert!(store.versions_like(gone).await.unwrap().is_empty(), "{gone}: nothing names what is gone");
+    }
+    for kept in ["0000", "0003", "0101"] {
+        assert_eq!(store.version(kept).await.unwrap(), Some(version(kept)));
+    }
+    assert_eq!(store.versions_like("f0").await.unwrap().len(), KEPT);
+    // Both lines of the first one are there, and one of every other.
+    assert_eq!(store.versions_taken(KEPT * 2).await.unwrap().len(), KEPT + 1);
 }

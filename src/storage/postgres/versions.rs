@@ -7,7 +7,7 @@ use super::db::Cells as _;
 use super::work::transact;
 use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
-use crate::domain::versions::{How, Taken, Version, Versions};
+use crate::domain::versions::{How, KEPT, Taken, Version, Versions};
 
 #[async_trait]
 impl Versions for PostgresStore {
@@ -17,11 +17,20 @@ impl Versions for PostgresStore {
             (json(serde_json::to_string(&version.files))?, json(serde_json::to_string(&taken.waiting))?);
         let keep = "INSERT INTO config_version (hash, text, files) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING";
         let note = "INSERT INTO config_taken (version, policy, how, at, who, waiting) VALUES ($1, $2, $3, $4, $5, $6)";
+        // One at a time: a node may take again what another one is about to forget.
+        let alone = "LOCK TABLE config_taken IN SHARE ROW EXCLUSIVE MODE";
+        let forget = "DELETE FROM config_taken WHERE version NOT IN \
+                      (SELECT version FROM config_taken GROUP BY version ORDER BY max(id) DESC LIMIT $1)";
+        let sweep = "DELETE FROM config_version WHERE hash NOT IN (SELECT version FROM config_taken)";
+        let kept = i64::try_from(KEPT).unwrap_or(i64::MAX);
         transact!(self, work => async {
+            work.execute(alone, &[]).await?;
             let Version { hash, text, .. } = version;
             work.execute(keep, &[hash, text, &files]).await?;
             let Taken { version, policy, how, at, by, .. } = taken;
             work.execute(note, &[version, policy, &how.name(), &at.as_millis(), by, &waiting]).await?;
+            work.execute(forget, &[&kept]).await?;
+            work.execute(sweep, &[]).await?;
             Ok(())
         }.await)
     }

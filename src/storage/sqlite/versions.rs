@@ -6,7 +6,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::SqliteStore;
 use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
-use crate::domain::versions::{How, Taken, Version, Versions};
+use crate::domain::versions::{How, KEPT, Taken, Version, Versions};
 
 #[async_trait]
 impl Versions for SqliteStore {
@@ -24,6 +24,11 @@ impl Versions for SqliteStore {
                 "INSERT INTO config_taken (version, policy, how, at, who, waiting) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
             let params = params![version, policy, how.name(), at.as_millis(), by, waiting];
             work.connection.prepare_cached(note)?.execute(params)?;
+            let forget = "DELETE FROM config_taken WHERE version NOT IN \
+                          (SELECT version FROM config_taken GROUP BY version ORDER BY max(id) DESC LIMIT ?1)";
+            work.connection.prepare_cached(forget)?.execute([KEPT])?;
+            let sweep = "DELETE FROM config_version WHERE hash NOT IN (SELECT version FROM config_taken)";
+            work.connection.prepare_cached(sweep)?.execute([])?;
             Ok(())
         };
         self.writer.run(note).await
