@@ -276,6 +276,7 @@ fn a_rule_that_would_be_a_burden_is_refused() {
     let nots = format!("{}author.staff", "!".repeat(3_000));
     let long = format!("comment.text.contains('{}')", "x".repeat(SOURCE_BYTES_MAX));
     let chain = vec!["comment.text.matches('a.*b')"; 13].join(" && ");
+    let gaps = vec!["comment.text.matches('buy.{0,50}now')"; 2].join(" && ");
     let cases = [
         (
             "a list within a list within a list",
@@ -286,6 +287,19 @@ fn a_rule_that_would_be_a_burden_is_refused() {
         ("the text once for each link", "links.all(l, comment.text.contains(l.host))", "costs too much"),
         ("a huge regular expression", r"comment.text.matches('(\\w{200}){200}')", "costs too much"),
         ("many regular expressions", chain.as_str(), "costs too much"),
+        ("a counted gap", "comment.text.matches('buy.{0,500}now')", "costs too much"),
+        ("two shorter ones", gaps.as_str(), "costs too much"),
+        ("the text as an item of a list", "links.map(l, comment.text).exists(t, t.matches('a.*b'))", "costs too much"),
+        (
+            "the text on one of two lists",
+            "(['a'] + links.map(l, comment.text)).exists(t, t.contains('b'))",
+            "costs too much",
+        ),
+        (
+            "the text in one of two branches",
+            "(author.staff ? article.tags : links.map(l, comment.text)).exists(t, t.matches('a.*b'))",
+            "costs too much",
+        ),
         ("brackets", deep.as_str(), "nested deeper"),
         ("negations", nots.as_str(), "nested deeper"),
         ("a long one", long.as_str(), "at most 4000 are allowed"),
@@ -299,6 +313,20 @@ fn a_rule_that_would_be_a_burden_is_refused() {
         .collect();
     let bad = Rules::new(&many, lists()).expect_err("too many of a dear kind");
     assert!(bad.problem.contains("cost too much together"), "{bad}");
+}
+
+#[test]
+fn a_chain_is_refused_before_a_parser_follows_it() {
+    let thread = std::thread::Builder::new().stack_size(2 << 20); // as the service's own threads have
+    let chains = thread.spawn(|| {
+        for (part, by) in [("1", "+"), ("a", "."), ("1", "<"), ("1", " in "), ("a", "[0].")] {
+            let when = vec![part; 3_900 / (part.len() + by.len())].join(by);
+            assert!(refused(&when).problem.contains("is a chain longer than 60"), "{by}: {}", refused(&when));
+        }
+    });
+    chains.expect("a thread").join().expect("no chain goes through the stack");
+    let names = vec!["author.name == 'a'"; 100].join(" || ");
+    assert!(Rules::new(&[rule(&names)], lists()).is_ok(), "{}", refused(&names));
 }
 
 #[test]
