@@ -341,7 +341,11 @@ impl Config {
         self.check_rules()?;
         let ids = self.ids();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        domain::policy::Policy::new(self.policy.clone(), &ids).map_err(|error| value(&error))?;
+        let weightless = self.weightless();
+        let policy_fits = |policy: domain::policy::Config| {
+            domain::policy::Policy::new(policy, &ids).and_then(|policy| policy.check_weightless(&weightless))
+        };
+        policy_fits(self.policy.clone()).map_err(|error| value(&error))?;
         let background = std::sync::Arc::new(domain::relevance::Background::default());
         let embedding = std::sync::Arc::new(domain::embedding::Embedding::default());
         let resources = domain::signal::Resources { background, embedding, weights: std::sync::Arc::default() };
@@ -353,7 +357,7 @@ impl Config {
             }
             let (signals, policy) = of.over(&self.signals, &self.policy).map_err(|error| of_site(&error))?;
             domain::signal::Signals::new(&signals, &resources).map_err(|error| of_site(&error))?;
-            domain::policy::Policy::new(policy, &ids).map_err(|error| of_site(&error))?;
+            policy_fits(policy).map_err(|error| of_site(&error))?;
         }
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
         self.reports.check().map_err(|error| value(&error))?;
@@ -387,6 +391,13 @@ impl Config {
     pub fn ids(&self) -> Vec<String> {
         let signals = domain::signal::LIST.iter().map(|meta| meta.id.to_owned());
         signals.chain(self.rules.iter().map(|rule| format!("{}{}", domain::rules::RULE, rule.name))).collect()
+    }
+
+    /// Rules that add no weight above zero.
+    fn weightless(&self) -> Vec<String> {
+        let adds = |weight: &domain::scores::LogOdds| *weight > domain::scores::LogOdds::ZERO;
+        let rules = self.rules.iter().filter(|rule| !rule.then.weight.as_ref().is_some_and(adds));
+        rules.map(|rule| format!("{}{}", domain::rules::RULE, rule.name)).collect()
     }
 
     /// Reads the files of all lists.
@@ -574,6 +585,23 @@ mod tests {
 
     fn variable(name: &str, value: &str) -> Result<Config, ConfigError> {
         Config::read(None, &[(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn exemptions_and_composites_name_rules_only_where_that_has_an_effect() {
+        let checked = |then: &str, policy: &str| {
+            let text =
+                format!("[[rules]]\nname = 'it'\nwhen = 'author.staff'\nthen = {then}\nreason = 'Because.'\n{policy}");
+            let read = Config::parse(&text, "config.toml").and_then(|config| config.check());
+            read.map_err(|error| error.to_string())
+        };
+        let exemption = "[[policy.exemptions]]\nroles = ['author']\nsignals = ['rule:it']\n";
+        let composite = "[[policy.composites]]\nname = 'both'\ncategory = 'spam'\nall = ['rule:it', 'link-count']\nlog_odds = 1.0\ntext = 'Both.'\n";
+        for (policy, key) in [(exemption, "exemptions.signals"), (composite, "composites.both.all")] {
+            let refused = checked("{ action = 'hold' }", policy).expect_err("without any effect");
+            assert!(refused.contains(key) && refused.contains("`rule:it` adds no weight"), "{refused}");
+            assert_eq!(checked("{ category = 'spam', weight = 1.0 }", policy), Ok(()));
+        }
     }
 
     #[test]

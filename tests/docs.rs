@@ -33,7 +33,12 @@ fn facts() -> String {
     for fact in FACTS {
         text += &row(fact.path, fact.type_name(), fact.about, fact.missing);
     }
-    text += &row("lists.NAME", "list of strings", "the entries of that list that the comment holds", "");
+    text += &row(
+        "lists.NAME",
+        "list of strings",
+        "the entries of that list that the comment holds",
+        "there are too many to look at, and those looked at decide nothing",
+    );
     text += &row(
         "signals.NAME.hit",
         "bool",

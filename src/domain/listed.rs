@@ -25,6 +25,10 @@ pub struct Words {
     prefixes: Vec<bool>,
 }
 
+/// There were more places than are looked at: what else the text holds is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany;
+
 /// Places looked at in one text, so that a text made of nothing but listed words costs no more than a long one.
 const MOST: usize = 10_000;
 
@@ -49,14 +53,18 @@ impl Words {
         Ok(Self { automaton, prefixes })
     }
 
-    /// The entries that stand in folded text, with where; one may be found several times.
-    pub fn find(&self, text: &str) -> impl Iterator<Item = (usize, Range<usize>)> {
-        self.automaton.find_overlapping_iter(text).take(MOST).filter_map(move |hit| {
+    /// The entries that stand in folded text, with where; one may be found several times. Where places are left, the last thing said is
+    /// [`TooMany`].
+    pub fn find(&self, text: &str) -> impl Iterator<Item = Result<(usize, Range<usize>), TooMany>> {
+        self.automaton.find_overlapping_iter(text).take(MOST + 1).enumerate().filter_map(move |(number, hit)| {
+            if number == MOST {
+                return Some(Err(TooMany));
+            }
             let entry = hit.pattern().as_usize();
             let (before, found, after) = (&text[..hit.start()], &text[hit.start()..hit.end()], &text[hit.end()..]);
             let starts = is_boundary(before.chars().next_back(), found.chars().next());
             let ends = self.prefixes[entry] || is_boundary(found.chars().next_back(), after.chars().next());
-            (starts && ends).then(|| (entry, hit.range()))
+            (starts && ends).then(|| Ok((entry, hit.range())))
         })
     }
 }
@@ -106,6 +114,15 @@ mod tests {
     fn an_entry_that_cannot_be_looked_for_is_named_with_its_place() {
         assert_eq!(Words::new(&["good", " * "]).expect_err("empty").at, 1);
         assert_eq!(Hosts::new(&["good.example", "no host"]).expect_err("no host").at, 1);
+    }
+
+    #[test]
+    fn a_text_with_more_places_than_are_looked_at_says_so_whatever_stands_behind_them() {
+        let words = Words::new(&["an", "bad"]).expect("valid");
+        let few = format!("{} bad", "banana".repeat(MOST / 2 - 1));
+        assert_eq!(words.find(&few).map(|found| found.map(|(entry, _)| entry)).collect::<Vec<_>>(), [Ok(1)]);
+        let many = format!("{} bad", "banana".repeat(MOST));
+        assert_eq!(words.find(&many).collect::<Vec<_>>(), [Err(TooMany)]);
     }
 
     #[test]

@@ -64,6 +64,27 @@ pub(super) fn check(config: &Config, signals: &[&str]) -> Result<(), BadPolicy> 
     Ok(())
 }
 
+/// Refuses exemptions and composite rules over what adds nothing: they act on weights alone, and would be without any effect.
+pub(super) fn weightless(config: &Config, weightless: &[String]) -> Result<(), BadPolicy> {
+    let check = |key: &str, names: &[String]| match names.iter().find(|name| weightless.contains(name)) {
+        Some(name) => bad(
+            key,
+            format!(
+                "`{name}` adds no weight above 0.0, and what it does besides cannot be named here: give it `sites`, or say in its `when` for whom it is"
+            ),
+        ),
+        None => Ok(()),
+    };
+    for exemption in &config.exemptions {
+        check("exemptions.signals", &exemption.signals)?;
+    }
+    for rule in &config.composites {
+        check(&format!("composites.{}.all", rule.name), &rule.all)?;
+        check(&format!("composites.{}.any", rule.name), &rule.any)?;
+    }
+    Ok(())
+}
+
 /// What two caps cut is cut twice, and one more hit could make a verdict milder.
 fn under_one_cap<'a>(
     capped: &mut BTreeMap<(Category, &'a str), &'a str>,

@@ -71,6 +71,14 @@ impl Policy {
         Ok(Self { config })
     }
 
+    /// Checks that exemptions and composite rules name none of these, which add no weight.
+    ///
+    /// # Errors
+    /// [`BadPolicy`]: one of them is named.
+    pub fn check_weightless(&self, weightless: &[String]) -> Result<(), BadPolicy> {
+        check::weightless(&self.config, weightless)
+    }
+
     /// The settings.
     #[must_use]
     pub const fn config(&self) -> &Config {

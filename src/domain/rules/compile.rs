@@ -24,8 +24,10 @@ pub const SOURCE_BYTES_MAX: usize = 4_000;
 pub const STEPS_MAX: u64 = 50_000;
 /// How deep expressions may be nested.
 const DEPTH_MAX: usize = 60;
-/// Bytes that a compiled regular expression may have.
-const REGEX_BYTES_MAX: usize = 256 << 10;
+/// Bytes that a compiled regular expression may have: some of what `\w+` has, which stands for all letters of all scripts.
+const REGEX_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a compiled regular expression that are looked through at once: a larger one costs as many times as much as it is larger.
+const REGEX_BYTES_SMALL: usize = 8 << 10;
 /// Bytes of a text that one step looks through.
 const SCAN: u64 = 64;
 /// The same for a regular expression.
@@ -74,8 +76,8 @@ pub(super) fn compile(source: &str, lists: &ListNames, named: &mut Named) -> Res
         let problem = format!("has {} bytes, at most {SOURCE_BYTES_MAX} are allowed", source.len());
         return Err(Wrong { at: 0, problem });
     }
-    if let Some(at) = too_deep(source) {
-        return Err(Wrong { at, problem: format!("is nested deeper than {DEPTH_MAX}") });
+    if let Some((at, how)) = too_deep(source) {
+        return Err(Wrong { at, problem: format!("is {how} than {DEPTH_MAX}") });
     }
     let parsed = cel::parser::Parser::new().parse(source).map_err(|errors| not_the_language(source, &errors))?;
     let mut compiler =
@@ -101,19 +103,33 @@ fn too_dear(at: usize, steps: u64) -> Wrong {
     Wrong { at, problem }
 }
 
-/// Where something is nested too deeply for a parser that recurses.
-fn too_deep(source: &str) -> Option<usize> {
-    let (mut open, mut signs, mut choices) = (0_usize, 0_usize, 0_usize);
+/// Where something is nested too deeply, or a chain such as `1+1+1` or `a.a.a` is too long, for a parser that recurses; and which of them.
+fn too_deep(source: &str) -> Option<(usize, &'static str)> {
+    let (mut signs, mut choices) = (0_usize, 0_usize);
+    // Operators and selections of the chain that is read, and of those in which the brackets around it stand.
+    let (mut chain, mut around) = ((0_usize, 0_usize), Vec::new());
     for (token, at) in Places::of(source).tokens() {
         signs = if matches!(token, "!" | "-") { signs + 1 } else { 0 };
         match token {
-            "(" | "[" | "{" => open += 1,
-            ")" | "]" | "}" => open = open.saturating_sub(1),
-            "?" => choices += 1,
+            "(" | "[" | "{" => {
+                chain.1 += usize::from(token == "[");
+                around.push(std::mem::take(&mut chain));
+            }
+            ")" | "]" | "}" => chain = around.pop().unwrap_or(chain),
+            "?" => {
+                choices += 1;
+                chain = (0, 0);
+            }
+            "&" | "|" | ":" | "," => chain = (0, 0),
+            "+" | "-" | "*" | "/" | "%" | "<" | ">" | "=" | "in" => chain = (chain.0 + 1, 0),
+            "." => chain.1 += 1,
             _ => {}
         }
-        if open.max(signs).max(choices) > DEPTH_MAX {
-            return Some(at);
+        if around.len().max(signs).max(choices) > DEPTH_MAX {
+            return Some((at, "nested deeper"));
+        }
+        if chain.0.max(chain.1) > DEPTH_MAX {
+            return Some((at, "a chain longer"));
         }
     }
     None
@@ -146,7 +162,10 @@ impl Typed {
     fn constant(value: Const, ty: Type, at: usize) -> Self {
         let limits = match &value {
             Const::Text(text) => Limits::Bytes(u32::try_from(text.len()).unwrap_or(u32::MAX)),
-            Const::List(items) => Limits::Items(u32::try_from(items.len()).unwrap_or(u32::MAX)),
+            Const::List(items) => {
+                let bytes = items.iter().map(|item| if let Const::Text(text) = item { text.len() } else { 0 }).max();
+                items_of(items.len() as u64, bytes.unwrap_or(0) as u64)
+            }
             _ => Limits::None,
         };
         Self { node: Node::Const(value), ty, limits, steps: 1, at }
@@ -168,9 +187,18 @@ impl Typed {
     /// Items that the list has at most.
     fn length(&self) -> u64 {
         match self.limits {
-            Limits::Items(items) => u64::from(items),
+            Limits::Items(items) | Limits::Texts(items, _) => u64::from(items),
             _ if self.ty == Type::Nothings => 0,
             _ => 500,
+        }
+    }
+
+    /// Bytes that a text on the list has at most.
+    fn item_bytes(&self) -> u64 {
+        match self.limits {
+            Limits::Texts(_, bytes) => u64::from(bytes),
+            _ if self.ty == Type::Texts => 500,
+            _ => 0,
         }
     }
 }
@@ -179,7 +207,7 @@ struct Compiler<'c, 's> {
     lists: &'c ListNames,
     named: &'c mut Named,
     places: Places<'s>,
-    items: Vec<(String, Type)>,
+    items: Vec<(String, Type, Limits)>,
     lists_named: Vec<u16>,
     depth: usize,
 }
@@ -247,9 +275,10 @@ impl Compiler<'_, '_> {
         let tests = matches!(&expression.expr, Expr::Select(SelectExpr { test: true, .. }));
         let (head, rest) = path.split_first().expect("a path has a first name");
         let at = self.places.take(head);
-        if let Some((depth, (_, ty))) = self.items.iter().enumerate().rev().find(|(_, (name, _))| name == head) {
-            let (depth, ty) = (u8::try_from(depth).unwrap_or(u8::MAX), *ty);
-            let item = Typed { node: Node::Item(depth), ty, limits: item_limits(ty), steps: 1, at };
+        if let Some((depth, (_, ty, limits))) = self.items.iter().enumerate().rev().find(|(_, (name, ..))| name == head)
+        {
+            let (depth, ty, limits) = (u8::try_from(depth).unwrap_or(u8::MAX), *ty, *limits);
+            let item = Typed { node: Node::Item(depth), ty, limits, steps: 1, at };
             let Some((field, further)) = rest.split_first() else { return Ok(item) };
             let found = self.link_fact(item, field)?;
             if let Some(further) = further.first() {
@@ -378,7 +407,8 @@ impl Compiler<'_, '_> {
             return wrong(other.at, format!("is {} among {}s", other.ty, first.ty.name()));
         }
         let steps = 1 + items.iter().map(|item| item.steps).sum::<u64>();
-        let limits = Limits::Items(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        let bytes = items.iter().filter(|item| item.ty == Type::Text).map(Typed::bytes).max();
+        let limits = items_of(items.len() as u64, bytes.unwrap_or(0));
         let is_const = items.iter().all(Typed::is_const);
         let node = Node::List(items.into_iter().map(|item| item.node).collect());
         let list = Typed { node, ty, limits, steps, at };
@@ -410,7 +440,7 @@ impl Compiler<'_, '_> {
                 if yes.ty != no.ty {
                     return wrong(no.at, format!("is {} where the other branch is {}", no.ty, yes.ty));
                 }
-                let (ty, limits) = (yes.ty, wider(yes.limits, no.limits));
+                let (ty, limits) = (yes.ty, wider(&yes, &no));
                 made(condition.at, ty, limits, 1, [condition, yes, no], |parts| Node::If(Box::new(parts)))
             }
             (operators::EQUALS, [a, b]) => self.compare(Compare::Equal, a, b),
@@ -495,7 +525,7 @@ impl Compiler<'_, '_> {
             }
             _ if ty.item().is_some() => {
                 let items = left.length() + right.length();
-                (Limits::Items(u32::try_from(items).unwrap_or(u32::MAX)), items)
+                (items_of(items, left.item_bytes().max(right.item_bytes())), items)
             }
             _ => (Limits::None, 0),
         };
@@ -515,7 +545,8 @@ impl Compiler<'_, '_> {
             let steps = item.steps + 4 + item_bytes(item.limits) / SCAN;
             return Ok(Typed { node, ty: Type::Bool, limits: Limits::None, steps, at: item.at });
         }
-        let cost = 1 + list.length();
+        let bytes = if item.ty == Type::Text { item.bytes().min(list.item_bytes()) } else { 0 };
+        let cost = 1_u64.saturating_add(list.length().saturating_mul(1 + bytes / SCAN));
         made(item.at, Type::Bool, Limits::None, cost, [item, list], |both| Node::In(Box::new(both)))
     }
 
@@ -660,7 +691,8 @@ impl Compiler<'_, '_> {
             return wrong(at, format!("`{name}` asks of lists, and this is {}", range.ty));
         };
         self.places.take(&each.iter_var);
-        self.items.push((each.iter_var.clone(), item));
+        let limits = if item == Type::Text { bytes_of(range.item_bytes()) } else { Limits::None };
+        self.items.push((each.iter_var.clone(), item, limits));
         if self.items.len() > 3 {
             return wrong(at, "is nested too deeply: three lists within one another are the most");
         }
@@ -691,7 +723,7 @@ fn over(at: usize, how: Each, length: u64, list: Typed, of_each: Typed) -> Resul
         Each::Any | Each::All | Each::One => (Type::Bool, Limits::None),
         Each::Filter => (list.ty, list.limits),
         Each::Map => match of_each.ty.list() {
-            Some(ty) => (ty, list.limits),
+            Some(ty) => (ty, items_of(length, if of_each.ty == Type::Text { of_each.bytes() } else { 0 })),
             None => return wrong(of_each.at, format!("there are no lists of {}s", of_each.ty.name())),
         },
     };
@@ -762,11 +794,12 @@ fn expect(found: &Typed, ty: Type) -> Result<()> {
     if found.ty == ty { Ok(()) } else { wrong(found.at, format!("is {}, and {ty} is wanted", found.ty)) }
 }
 
-const fn item_limits(ty: Type) -> Limits {
-    match ty {
-        Type::Text => Limits::Bytes(500),
-        _ => Limits::None,
-    }
+fn bytes_of(bytes: u64) -> Limits {
+    Limits::Bytes(u32::try_from(bytes).unwrap_or(u32::MAX))
+}
+
+fn items_of(items: u64, bytes: u64) -> Limits {
+    Limits::Texts(u32::try_from(items).unwrap_or(u32::MAX), u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
 const fn item_bytes(limits: Limits) -> u64 {
@@ -776,11 +809,12 @@ const fn item_bytes(limits: Limits) -> u64 {
     }
 }
 
-fn wider(a: Limits, b: Limits) -> Limits {
-    match (a, b) {
-        (Limits::Bytes(a), Limits::Bytes(b)) => Limits::Bytes(a.max(b)),
-        (Limits::Items(a), Limits::Items(b)) => Limits::Items(a.max(b)),
-        (a, b) if a == b => a,
+/// What is certain of either of two things of one type.
+fn wider(a: &Typed, b: &Typed) -> Limits {
+    match a.ty {
+        _ if a.limits == b.limits => a.limits,
+        Type::Text => bytes_of(a.bytes().max(b.bytes())),
+        ty if ty.item().is_some() => items_of(a.length().max(b.length()), a.item_bytes().max(b.item_bytes())),
         _ => Limits::None,
     }
 }
@@ -828,19 +862,26 @@ fn matches(text: Typed, pattern: &Typed) -> Result<Typed> {
     let Node::Const(Const::Text(written)) = &pattern.node else {
         return wrong(pattern.at, "`matches` takes a regular expression that stands in the rule");
     };
-    let regex = regex(written).map_err(|problem| Wrong { at: pattern.at, problem })?;
-    let cost = 4 + text.bytes() / MATCH;
+    let (regex, times) = regex(written).map_err(|problem| Wrong { at: pattern.at, problem })?;
+    let cost = 4 + (text.bytes() / MATCH).saturating_mul(times);
     made(text.at, Type::Bool, Limits::None, cost, [text], |[text]| Node::Matches(Box::new(text), regex))
 }
 
-/// Compiles a regular expression whose matching takes time in proportion to the text, and whose size is bounded.
-fn regex(written: &str) -> std::result::Result<Regex, String> {
-    let built = RegexBuilder::new(written)
-        .size_limit(REGEX_BYTES_MAX)
-        .dfa_size_limit(4 * REGEX_BYTES_MAX)
-        .nest_limit(50)
-        .build();
-    built.map_err(|error| match error {
+/// Compiles a regular expression whose matching takes time in proportion to the text and to its own size, which is bounded: with how many
+/// times a small one it is.
+fn regex(written: &str) -> std::result::Result<(Regex, u64), String> {
+    let built = |limit: usize| {
+        RegexBuilder::new(written).size_limit(limit).dfa_size_limit(4 * REGEX_BYTES_MAX).nest_limit(50).build()
+    };
+    let mut limit = REGEX_BYTES_SMALL;
+    let built = loop {
+        match built(limit) {
+            Err(regex::Error::CompiledTooBig(_)) if limit < REGEX_BYTES_MAX => limit *= 2,
+            built => break built,
+        }
+    };
+    let times = (limit / REGEX_BYTES_SMALL) as u64;
+    built.map(|regex| (regex, times)).map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => {
             format!("the regular expression costs too much: compiled, it has more than {REGEX_BYTES_MAX} bytes")
         }

@@ -177,8 +177,8 @@ impl<'f, 'a> Run<'f, 'a> {
                 Ok(text(&value).is_some_and(|text| set.contains(text)))
             }
             Node::In(both) => {
-                let (item, list) = (self.value(&both[0])?, self.value(&both[1])?);
-                Ok(list_of(&list).contains(&item))
+                let (item, (list, missing)) = (self.value(&both[0])?, self.list(&both[1])?);
+                if list_of(&list).contains(&item) { Ok(true) } else { missing.map_or(Ok(false), Err) }
             }
             Node::Part(how, both) => {
                 let (whole, part) = (self.value(&both[0])?, self.value(&both[1])?);
@@ -196,7 +196,10 @@ impl<'f, 'a> Run<'f, 'a> {
             Node::Listed(part, list) => {
                 let value = self.value(part)?;
                 let lists = self.facts.map(|facts| facts.lists);
-                Ok(lists.is_some_and(|lists| text(&value).is_some_and(|text| lists.holds(*list, text))))
+                match (lists, text(&value)) {
+                    (Some(lists), Some(text)) => lists.holds(*list, text),
+                    _ => Ok(false),
+                }
             }
             Node::Each(how @ (Each::Any | Each::All | Each::One), both) => self.ask_each(*how, both),
             Node::If(_)
@@ -225,9 +228,20 @@ impl<'f, 'a> Run<'f, 'a> {
         missing.map_or(Ok(!decides), Err)
     }
 
+    /// A list, and why there may be more on it than could be looked at.
+    fn list(&mut self, node: &'a Node) -> Result<(Value<'a>, Option<Missing>)> {
+        match (self.value(node), node, self.facts) {
+            (Err(why @ Missing::Unavailable(_)), Node::Fact(number), Some(facts)) => match facts.so_far(*number) {
+                Some(list) => Ok((list, Some(why))),
+                None => Err(why),
+            },
+            (list, ..) => list.map(|list| (list, None)),
+        }
+    }
+
     fn ask_each(&mut self, how: Each, both: &'a [Node; 2]) -> Result<bool> {
-        let list = self.value(&both[0])?;
-        let (mut missing, mut found) = (None::<Missing>, 0_u32);
+        let (list, mut missing) = self.list(&both[0])?;
+        let mut found = 0_u32;
         for item in list_of(&list) {
             self.items.push(item.clone());
             let truth = self.truth(&both[1]);

@@ -4,17 +4,19 @@
 //! [`Missing`]: a rule that hangs on it says so, and never "no".
 
 use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::lists::{Kind, Lists};
+use super::lists::{Kind, List, Lists, too_many_places};
 use super::types::{Limits, Missing, Text, Type, Value};
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::comment::{Article, Format};
 use crate::domain::history::{AuthorPast, Sightings};
 use crate::domain::known::Known;
+use crate::domain::listed::TooMany;
 use crate::domain::model::ModelOutput;
-use crate::domain::normalise::{self, Link, LinkKind, fold_plain, host_of};
+use crate::domain::normalise::{self, Link, LinkKind, Mapped, fold_plain, host_of};
 use crate::domain::policy::{Circumstances, Policy};
 use crate::domain::scores::Score;
 use crate::domain::signal::{Context, Evaluated, Field, LIST, Outcome};
@@ -236,11 +238,11 @@ pub const FACTS: &[Fact] = &[
         "links",
         Type::Links,
         Limits::Items(500),
-        "the links, the first 500; what each of them has is below",
-        "",
+        "the links; what each of them has is below",
+        "there are more than 500, and the first 500 decide nothing",
         |s| {
-            let numbers = 0..u32::try_from(s.links().len()).unwrap_or(u32::MAX);
-            Ok(Value::List(numbers.map(Value::Link).collect()))
+            let is_cut = s.context.comment.body.links_total > s.links().len();
+            if is_cut { Err(Missing::failed("too many links to look at")) } else { Ok(links_kept(s)) }
         },
     ),
     fact(
@@ -515,6 +517,12 @@ fn shared<'a>(text: &str) -> Got<'a> {
     Ok(Value::Text(Text::Shared(Rc::from(text))))
 }
 
+/// The links that are looked at.
+fn links_kept<'a>(s: &'a Subject<'a>) -> Value<'a> {
+    let numbers = 0..u32::try_from(s.links().len()).unwrap_or(u32::MAX);
+    Value::List(numbers.map(Value::Link).collect())
+}
+
 fn maybe(text: Option<&str>) -> Got<'_> {
     text.map_or(Err(Missing::NotApplicable), self::text)
 }
@@ -625,8 +633,48 @@ pub(super) struct ListHit<'a> {
     pub range: Range<usize>,
 }
 
-/// Hits of one list that are kept of one comment.
+/// Entries of one list that are told of one comment, and places that are kept.
 const HITS_MAX: usize = 200;
+
+/// What one comment holds of a list.
+#[derive(Debug, Default)]
+pub(super) struct Hits<'a> {
+    /// The first of the places.
+    pub places: Vec<ListHit<'a>>,
+    /// The entries, each once.
+    pub entries: BTreeSet<&'a str>,
+    /// Whether one stands in the comment's text.
+    in_text: bool,
+    /// Whether there may be more than was looked at.
+    is_cut: bool,
+}
+
+impl<'a> Hits<'a> {
+    fn add(&mut self, entry: &'a str, field: Field, range: impl FnOnce() -> Range<usize>) {
+        self.in_text |= field == Field::Body;
+        if self.places.len() < HITS_MAX {
+            self.places.push(ListHit { entry, field, range: range() });
+        }
+        if self.entries.len() < HITS_MAX {
+            self.entries.insert(entry);
+        } else {
+            self.is_cut |= !self.entries.contains(entry);
+        }
+    }
+
+    fn words(&mut self, list: &'a List, folded: &Mapped, field: Field) {
+        for found in list.words_in(folded.text()) {
+            match found {
+                Ok((entry, range)) => self.add(entry, field, || folded.original(range)),
+                Err(TooMany) => self.is_cut = true,
+            }
+        }
+    }
+
+    fn as_list(&self) -> Value<'a> {
+        Value::List(self.entries.iter().map(|entry| Value::Text(Text::Borrowed(entry))).collect())
+    }
+}
 
 /// What rules asked of one comment so far.
 pub(super) struct Facts<'a> {
@@ -634,7 +682,7 @@ pub(super) struct Facts<'a> {
     pub lists: &'a Lists,
     keys: &'a [Key],
     slots: Vec<OnceCell<Got<'a>>>,
-    hits: Vec<OnceCell<Rc<[ListHit<'a>]>>>,
+    hits: Vec<OnceCell<Rc<Hits<'a>>>>,
 }
 
 impl<'a> Facts<'a> {
@@ -669,14 +717,12 @@ impl<'a> Facts<'a> {
             Key::Hit(number) => Ok(Value::Bool(self.signal(number)?.is_some())),
             Key::Weight(number) => Ok(Value::Double(self.signal(number)?.unwrap_or(0.0))),
             Key::List(number) => {
-                let mut entries: Vec<&'a str> = self.hits(number).iter().map(|hit| hit.entry).collect();
-                entries.sort_unstable();
-                entries.dedup();
-                Ok(Value::List(entries.into_iter().map(|entry| Value::Text(Text::Borrowed(entry))).collect()))
+                let hits = self.hits(number);
+                if hits.is_cut { Err(too_many_places()) } else { Ok(hits.as_list()) }
             }
             Key::InText(number) => {
-                let in_text = |hit: &ListHit<'_>| hit.field == Field::Body && !hit.range.is_empty();
-                Ok(Value::Bool(self.hits(number).iter().any(in_text)))
+                let hits = self.hits(number);
+                if hits.is_cut && !hits.in_text { Err(too_many_places()) } else { Ok(Value::Bool(hits.in_text)) }
             }
         }
     }
@@ -693,60 +739,50 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Where the comment holds entries of a list.
-    pub(super) fn hits(&self, number: u16) -> Rc<[ListHit<'a>]> {
-        let Some(slot) = self.hits.get(number as usize) else { return Rc::from([]) };
-        Rc::clone(slot.get_or_init(|| self.look_through(number)))
+    /// What there is of a list of which not everything was looked at: enough to say that something is on it, never that it is not.
+    pub(super) fn so_far(&self, number: u32) -> Option<Value<'a>> {
+        match self.keys.get(number as usize)? {
+            Key::List(list) => Some(self.hits(*list).as_list()),
+            Key::Fact(fact) if FACTS.get(*fact as usize)?.ty == Type::Links => Some(links_kept(self.subject)),
+            _ => None,
+        }
     }
 
-    fn look_through(&self, number: u16) -> Rc<[ListHit<'a>]> {
-        let Some(list) = self.lists.all().get(number as usize) else { return Rc::from([]) };
+    /// Where the comment holds entries of a list.
+    pub(super) fn hits(&self, number: u16) -> Rc<Hits<'a>> {
+        let Some(slot) = self.hits.get(number as usize) else { return Rc::default() };
+        Rc::clone(slot.get_or_init(|| Rc::new(self.look_through(number))))
+    }
+
+    fn look_through(&self, number: u16) -> Hits<'a> {
+        let mut hits = Hits::default();
+        let Some(list) = self.lists.all().get(number as usize) else { return hits };
         let comment = self.subject.context.comment;
         let author = &comment.sent.author;
-        let mut hits = Vec::new();
         match list.kind() {
             Kind::Words => {
-                let folded = &comment.body.folded;
-                hits.extend(list.words_in(folded.text()).take(HITS_MAX).map(|(entry, range)| ListHit {
-                    entry,
-                    field: Field::Body,
-                    range: folded.original(range),
-                }));
+                hits.words(list, &comment.body.folded, Field::Body);
                 if let Some(name) = &author.name {
-                    let folded = fold_plain(name);
-                    let found = list.words_in(folded.text()).take(HITS_MAX);
-                    hits.extend(found.map(|(entry, range)| ListHit {
-                        entry,
-                        field: Field::AuthorName,
-                        range: folded.original(range),
-                    }));
+                    hits.words(list, &fold_plain(name), Field::AuthorName);
                 }
             }
             Kind::Hosts => {
                 for link in &comment.body.links {
                     if let Some(entry) = list.host(&link.host) {
-                        hits.push(ListHit { entry, field: Field::Body, range: link.span.clone() });
+                        hits.add(entry, Field::Body, || link.span.clone());
                     }
                 }
+                hits.is_cut |= comment.body.links_total > comment.body.links.len();
                 let homepage = author.url.as_deref().and_then(host_of);
                 if let Some(entry) = homepage.as_deref().and_then(|host| list.host(host)) {
-                    hits.push(ListHit {
-                        entry,
-                        field: Field::AuthorUrl,
-                        range: 0..author.url.as_ref().map_or(0, String::len),
-                    });
+                    hits.add(entry, Field::AuthorUrl, || 0..author.url.as_ref().map_or(0, String::len));
                 }
                 let domain = author.email.as_deref().and_then(|email| email.rsplit_once('@')).map(|(_, domain)| domain);
                 if let Some(entry) = domain.and_then(host_of).as_deref().and_then(|host| list.host(host)) {
-                    hits.push(ListHit {
-                        entry,
-                        field: Field::AuthorEmail,
-                        range: 0..author.email.as_ref().map_or(0, String::len),
-                    });
+                    hits.add(entry, Field::AuthorEmail, || 0..author.email.as_ref().map_or(0, String::len));
                 }
             }
         }
-        hits.truncate(HITS_MAX);
-        hits.into()
+        hits
     }
 }

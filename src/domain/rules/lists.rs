@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::listed::{Hosts, Words};
+use super::types::Missing;
+use crate::domain::listed::{Hosts, TooMany, Words};
 use crate::domain::normalise::{fold_plain, host_of};
 
 /// What a list holds.
@@ -107,13 +108,19 @@ impl List {
     }
 
     /// Its words that stand in folded text, with where.
-    pub(super) fn words_in<'l>(&'l self, text: &str) -> impl Iterator<Item = (&'l str, std::ops::Range<usize>)> {
+    pub(super) fn words_in<'l>(
+        &'l self,
+        text: &str,
+    ) -> impl Iterator<Item = Result<(&'l str, std::ops::Range<usize>), TooMany>> {
         let words = match &self.found {
             Found::Words(words) => Some(words),
             Found::Hosts(_) => None,
         };
         let found = words.into_iter().flat_map(move |words| words.find(text));
-        found.filter_map(|(entry, range)| Some((&**self.entries.get(entry)?, range)))
+        found.filter_map(|found| match found {
+            Ok((entry, range)) => Some(Ok((&**self.entries.get(entry)?, range))),
+            Err(too_many) => Some(Err(too_many)),
+        })
     }
 
     /// The host on it that `host` is, or lies under.
@@ -123,6 +130,11 @@ impl List {
             Found::Hosts(hosts) => hosts.find(host),
         }
     }
+}
+
+/// Why a list has no answer where not everything was looked at.
+pub(super) fn too_many_places() -> Missing {
+    Missing::failed("too many places to look at")
 }
 
 /// Whether a host is written as hosts are kept, as those of links are.
@@ -165,12 +177,18 @@ impl Lists {
     }
 
     /// Whether a text holds an entry of the list of that number, or is a host on it.
-    pub(super) fn holds(&self, number: u16, text: &str) -> bool {
-        let Some(list) = self.lists.get(number as usize) else { return false };
+    ///
+    /// # Errors
+    /// [`Missing`]: none was found where not everything could be looked at.
+    pub(super) fn holds(&self, number: u16, text: &str) -> Result<bool, Missing> {
+        let Some(list) = self.lists.get(number as usize) else { return Ok(false) };
         match list.kind() {
-            Kind::Words => list.words_in(fold_plain(text).text()).next().is_some(),
-            Kind::Hosts if is_plain(text) => list.host(text).is_some(),
-            Kind::Hosts => host_of(text).is_some_and(|host| list.host(&host).is_some()),
+            Kind::Words => match list.words_in(fold_plain(text).text()).next() {
+                Some(Err(TooMany)) => Err(too_many_places()),
+                found => Ok(found.is_some()),
+            },
+            Kind::Hosts if is_plain(text) => Ok(list.host(text).is_some()),
+            Kind::Hosts => Ok(host_of(text).is_some_and(|host| list.host(&host).is_some())),
         }
     }
 
@@ -194,7 +212,7 @@ mod tests {
         let lists = list(Kind::Words, "\u{feff}# coins\n\nBitcoin\n  doge coin \r\n").expect("valid");
         let all = &lists.all()[0];
         assert_eq!((all.len(), all.kind()), (2, Kind::Words));
-        let found: Vec<&str> = all.words_in("buy bitcoin and doge coin").map(|(entry, _)| entry).collect();
+        let found: Vec<&str> = all.words_in("buy bitcoin and doge coin").flatten().map(|(entry, _)| entry).collect();
         assert_eq!(found, ["Bitcoin", "doge coin"]);
         assert!(all.host("bitcoin").is_none());
     }

@@ -195,15 +195,12 @@ impl Rule {
         let mut spans = Vec::new();
         for list in &self.checked.lists {
             let hits = facts.hits(*list);
-            let mut entries: Vec<&str> = hits.iter().map(|hit| hit.entry).collect();
-            entries.sort_unstable();
-            entries.dedup();
-            entries.truncate(NAMED_MAX);
+            let entries: Vec<&str> = hits.entries.iter().copied().take(NAMED_MAX).collect();
             if let (Some(list), false) = (facts.lists.all().get(*list as usize), entries.is_empty()) {
                 let entries: Vec<String> = entries.iter().map(|entry| format!("`{entry}`")).collect();
                 let _ = write!(evidence, " On the list `{}`: {}.", list.name(), entries.join(", ")); // writing to a text cannot fail
             }
-            spans.extend(hits.iter().map(|hit| Span { field: hit.field, ..Span::body(hit.range.clone()) }));
+            spans.extend(hits.places.iter().map(|hit| Span { field: hit.field, ..Span::body(hit.range.clone()) }));
         }
         spans.truncate(SPANS_MAX);
         if let (Mode::Shadow, Some(would)) = (self.mode, self.would()) {

@@ -39,6 +39,10 @@ fn refused(when: &str) -> BadRule {
 
 fn said_by(rules: &[RuleConfig], signals: &[Evaluated], case: &Case) -> Said {
     let rules = Rules::new(rules, lists()).unwrap_or_else(|error| panic!("{error}"));
+    said_of(&rules, signals, case)
+}
+
+fn said_of(rules: &Rules, signals: &[Evaluated], case: &Case) -> Said {
     let ids: Vec<&str> = LIST.iter().map(|meta| meta.id).collect();
     let policy = Policy::new(crate::domain::policy::Config::default(), &ids).expect("the defaults are valid");
     let about = Circumstances {
@@ -55,7 +59,10 @@ fn said_by(rules: &[RuleConfig], signals: &[Evaluated], case: &Case) -> Said {
 
 /// `Some` whether it hit, `None` when it does not apply; a failure is told.
 fn truth(when: &str, case: &Case) -> Result<Option<bool>, String> {
-    let said = said_by(&[rule(when)], &signals(), case);
+    outcome(&said_by(&[rule(when)], &signals(), case))
+}
+
+fn outcome(said: &Said) -> Result<Option<bool>, String> {
     match said.outcomes.as_slice() {
         [] => Ok(Some(false)),
         [Evaluated { outcome: Outcome::Hit { .. }, .. }] => Ok(Some(true)),
@@ -269,6 +276,7 @@ fn a_rule_that_would_be_a_burden_is_refused() {
     let nots = format!("{}author.staff", "!".repeat(3_000));
     let long = format!("comment.text.contains('{}')", "x".repeat(SOURCE_BYTES_MAX));
     let chain = vec!["comment.text.matches('a.*b')"; 13].join(" && ");
+    let gaps = vec!["comment.text.matches('buy.{0,50}now')"; 2].join(" && ");
     let cases = [
         (
             "a list within a list within a list",
@@ -279,6 +287,19 @@ fn a_rule_that_would_be_a_burden_is_refused() {
         ("the text once for each link", "links.all(l, comment.text.contains(l.host))", "costs too much"),
         ("a huge regular expression", r"comment.text.matches('(\\w{200}){200}')", "costs too much"),
         ("many regular expressions", chain.as_str(), "costs too much"),
+        ("a counted gap", "comment.text.matches('buy.{0,500}now')", "costs too much"),
+        ("two shorter ones", gaps.as_str(), "costs too much"),
+        ("the text as an item of a list", "links.map(l, comment.text).exists(t, t.matches('a.*b'))", "costs too much"),
+        (
+            "the text on one of two lists",
+            "(['a'] + links.map(l, comment.text)).exists(t, t.contains('b'))",
+            "costs too much",
+        ),
+        (
+            "the text in one of two branches",
+            "(author.staff ? article.tags : links.map(l, comment.text)).exists(t, t.matches('a.*b'))",
+            "costs too much",
+        ),
         ("brackets", deep.as_str(), "nested deeper"),
         ("negations", nots.as_str(), "nested deeper"),
         ("a long one", long.as_str(), "at most 4000 are allowed"),
@@ -292,6 +313,20 @@ fn a_rule_that_would_be_a_burden_is_refused() {
         .collect();
     let bad = Rules::new(&many, lists()).expect_err("too many of a dear kind");
     assert!(bad.problem.contains("cost too much together"), "{bad}");
+}
+
+#[test]
+fn a_chain_is_refused_before_a_parser_follows_it() {
+    let thread = std::thread::Builder::new().stack_size(2 << 20); // as the service's own threads have
+    let chains = thread.spawn(|| {
+        for (part, by) in [("1", "+"), ("a", "."), ("1", "<"), ("1", " in "), ("a", "[0].")] {
+            let when = vec![part; 3_900 / (part.len() + by.len())].join(by);
+            assert!(refused(&when).problem.contains("is a chain longer than 60"), "{by}: {}", refused(&when));
+        }
+    });
+    chains.expect("a thread").join().expect("no chain goes through the stack");
+    let names = vec!["author.name == 'a'"; 100].join(" || ");
+    assert!(Rules::new(&[rule(&names)], lists()).is_ok(), "{}", refused(&names));
 }
 
 #[test]
@@ -385,6 +420,60 @@ fn what_rules_do_is_told_apart_and_shadow_does_nothing() {
     let approve = Then { action: Some(Action::Approve), ..Then::default() };
     let said = said_by(&[RuleConfig { then: approve, ..rule("true") }], &[], &full());
     assert_eq!((ids(&said.marks.approvals), said.marks.floors.len()), (vec!["rule:it".to_owned()], 0));
+}
+
+#[test]
+fn what_the_settings_and_the_manual_show_reaches_a_reader_of_whom_the_site_says_nothing() {
+    for shown in [include_str!("../../../config.toml"), include_str!("../../../docs/rules.md")] {
+        let written = shown.split_once("when = '").and_then(|(_, rest)| rest.split_once('\'')).expect("an example").0;
+        assert_eq!(truth(written, &Case::new("buy bitcoin").by_nobody()), Ok(Some(true)), "{written}");
+    }
+}
+
+#[test]
+fn padding_with_listed_words_hides_none() {
+    let lists = || {
+        let words: String = (0..300).map(|number| format!("w{number}x\n")).collect();
+        let text = format!("{words}an\nbad\n");
+        Lists::read(vec![ListText { name: "words".to_owned(), kind: Kind::Words, text }]).expect("valid")
+    };
+    let truth = |when: &str, body: &str| {
+        let rules = Rules::new(&[rule(when)], lists()).unwrap_or_else(|error| panic!("{error}"));
+        outcome(&said_of(&rules, &[], &Case::new(body)))
+    };
+    let too_many = || Err("too many places to look at".to_owned());
+    let inside = "banana".repeat(6_000); // holds an entry in no place where a word may begin
+    for when in ["comment.text.inList('words')", "'bad' in lists.words", "lists.words.size() == 0"] {
+        assert_eq!(truth(when, &format!("{inside} bad")), too_many(), "{when}");
+    }
+    assert_eq!(truth("comment.text.inList('words')", &format!("bad {inside}")), Ok(Some(true)));
+    assert_eq!(truth("'bad' in lists.words", &format!("bad {inside}")), Ok(Some(true)));
+    let repeated = format!("{} bad", "an ".repeat(1_000));
+    assert_eq!(truth("'bad' in lists.words && lists.words.size() == 2", &repeated), Ok(Some(true)));
+    let every: String = (0..300).map(|number| format!("w{number}x ")).collect();
+    assert_eq!(truth("'bad' in lists.words", &format!("{every} bad")), too_many());
+    assert_eq!(truth("lists.words.exists(entry, entry == 'w0x')", &every), Ok(Some(true)));
+}
+
+#[test]
+fn links_beyond_those_looked_at_are_not_taken_for_good_ones() {
+    let padding: String = (0..600).map(|number| format!("http://good.example/{number} ")).collect();
+    let behind = Case::new(&format!("{padding} http://pills.example/"));
+    for when in
+        ["links.exists(l, l.host == 'pills.example')", "links.all(l, l.host == 'good.example')", "links.size() > 0"]
+    {
+        assert_eq!(truth(when, &behind), Err("too many links to look at".to_owned()), "{when}");
+    }
+    assert_eq!(truth("'pills.example' in lists.pills", &behind), Err("too many places to look at".to_owned()));
+    let before = Case::new(&format!("http://pills.example/ {padding}"));
+    for (when, expected) in [
+        ("links.exists(l, l.host == 'pills.example')", true),
+        ("links.all(l, l.host == 'good.example')", false),
+        ("'pills.example' in lists.pills", true),
+        ("comment.links == 601", true),
+    ] {
+        assert_eq!(self::truth(when, &before), Ok(Some(expected)), "{when}");
+    }
 }
 
 #[test]

@@ -90,6 +90,8 @@ pub(super) enum Limits {
     Bytes(u32),
     /// A list of at most so many items.
     Items(u32),
+    /// The same, and the bytes that a text on it has at most.
+    Texts(u32, u32),
 }
 
 /// Why an expression has no value.

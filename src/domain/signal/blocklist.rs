@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::{BadSetting, Context, Field, Mode, Outcome, Resources, Signal, Span};
 use crate::domain::category::Category;
 use crate::domain::fitted::weight;
-use crate::domain::listed::{BadEntry, Hosts, Words};
+use crate::domain::listed::{BadEntry, Hosts, TooMany, Words};
 use crate::domain::normalise::{Mapped, fold_plain, host_of};
 use crate::domain::scores::LogOdds;
 
@@ -124,13 +124,13 @@ impl Signal for Check {
         let mut found: BTreeSet<usize> = BTreeSet::new();
         let mut spans = Vec::new();
         let comment = ctx.comment;
-        self.search(&comment.body.folded, Field::Body, &mut found, &mut spans);
+        let mut all = self.search(&comment.body.folded, Field::Body, &mut found, &mut spans);
         let author = &comment.sent.author;
         let fields =
             [(Field::AuthorName, &author.name), (Field::AuthorEmail, &author.email), (Field::AuthorUrl, &author.url)];
         for (field, text) in fields {
             if let Some(text) = text {
-                self.search(&fold_plain(text), field, &mut found, &mut spans);
+                all = all.and(self.search(&fold_plain(text), field, &mut found, &mut spans));
             }
         }
         let mut entries: Vec<&str> =
@@ -146,7 +146,12 @@ impl Signal for Check {
             })
             .collect();
         entries.extend(hosts.iter().map(String::as_str).collect::<BTreeSet<_>>());
-        let Some(further) = entries.len().checked_sub(1) else { return Outcome::Clear };
+        let Some(further) = entries.len().checked_sub(1) else {
+            return match all {
+                Ok(()) => Outcome::Clear,
+                Err(TooMany) => Outcome::Unavailable { why: "too many places to look at".to_owned() },
+            };
+        };
         let further = f64::from(u32::try_from(further).unwrap_or(u32::MAX));
         let weight = self.config.weight.get() + further * self.config.weight_per_entry.get();
         entries.truncate(10);
@@ -162,14 +167,22 @@ impl Signal for Check {
 }
 
 impl Check {
-    fn search(&self, folded: &Mapped, field: Field, found: &mut BTreeSet<usize>, spans: &mut Vec<Span>) {
-        for (entry, range) in self.words.find(folded.text()) {
+    fn search(
+        &self,
+        folded: &Mapped,
+        field: Field,
+        found: &mut BTreeSet<usize>,
+        spans: &mut Vec<Span>,
+    ) -> Result<(), TooMany> {
+        for place in self.words.find(folded.text()) {
+            let (entry, range) = place?;
             found.insert(entry);
             if spans.len() < 20 {
                 let span = Span::body(folded.original(range));
                 spans.push(Span { field, ..span });
             }
         }
+        Ok(())
     }
 }
 
