@@ -340,7 +340,7 @@ fn an_export_is_for_its_owner_alone_whatever_lay_in_its_place() {
     let (out, part) = (place.path("out.ndjson"), place.path("out.ndjson.part"));
     let rights = |path: &Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
     std::fs::write(&part, "left by one that was stopped").expect("writable");
-    std::fs::set_permissions(&part, PermissionsExt::from_mode(0o644)).expect("settable");
+    std::fs::set_permissions(&part, std::fs::Permissions::from_mode(0o644)).expect("settable");
     assert!(place.run(&["export", "--site", "news", "--out", &text(&out)]).status.success());
     assert_eq!((rights(&out), std::fs::read(&out).expect("written")), (0o600, place.export()));
     let other = place.file("other", "of somebody else");

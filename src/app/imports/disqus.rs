@@ -120,7 +120,7 @@ impl<R: BufRead> Disqus<R> {
         let (identifier, link) = (fields.take("id"), fields.take("link"));
         let named = [identifier, link.clone(), fields.number.clone()];
         let id = id_of(named.into_iter().find(|name| !name.is_empty()).unwrap_or_default());
-        self.threads.insert(id_of(fields.number), id.as_str().into());
+        self.threads.insert(id_of(std::mem::take(&mut fields.number)), id.as_str().into());
         let text = text_of_html(&fields.take("message"));
         let title = text_of_html(&fields.take("title"));
         let article = ArticleDraft {
