@@ -428,7 +428,7 @@ async fn flips_are_those_of_posting_everything_again_under_the_candidate() {
     let after = &report.after;
     let told = [after.approved.n, after.held.n, after.rejected.n, after.refused.n];
     assert_eq!(told, [Fate::Approve, Fate::Hold, Fate::Reject, Fate::Refuse].map(count));
-    assert_eq!(report.usize::try_from(judged).unwrap(), recorded.said.len());
+    assert_eq!(report.judged as usize, recorded.said.len());
     assert!(report.decided > 20 && report.recalled == 0, "{report:?}");
 }
 
