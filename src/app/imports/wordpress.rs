@@ -162,9 +162,8 @@ impl Item {
             "wp:post_password" => self.password = text,
             "wp:post_date_gmt" | "wp:post_date" => self.at = self.at.or_else(|| moment_of_sql(&text)),
             "category" if self.is_tag => {
-                if text.len() <= MAX_TAG_BYTES && self.tags.len() < MAX_TAGS {
-                    self.tags.push(text);
-                }
+                let has_room = text.len() <= MAX_TAG_BYTES && self.tags.len() < MAX_TAGS;
+                self.tags.extend(has_room.then_some(text));
             }
             "category" => self.section = self.section.take().or(Some(text)),
             _ => {}
