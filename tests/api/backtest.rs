@@ -326,6 +326,23 @@ fn old(config: &mut Config) {
     config.learning.enabled = false; // what sites learn, they learn when there is time: a replay cannot know when
 }
 
+/// Of the comment alone, of what is known of its author by then, and of one site alone.
+const RULES: &str = r#"
+[[rules]]
+name = "newcomers-with-links"
+when = 'links.size() > 0 && history.author.approved < 2'
+then = { weight = 0.7, category = "spam" }
+reason = "Newcomers place links."
+[[rules]]
+name = "batteries"
+when = 'comment.folded.contains("battery-news")'
+then = { action = "hold", category = "off-topic" }
+reason = "Batteries are talked about elsewhere."
+sites = ["blog"]
+[sites.blog.signals.link_count]
+weight = 4.0
+"#;
+
 /// Changed in every way that makes a difference.
 fn new(config: &mut Config) {
     old(config);
@@ -340,6 +357,8 @@ fn new(config: &mut Config) {
         "blog".to_owned(),
         doorward::app::house::SiteModeration { mode: Some(Moderation::FirstComment), ..Default::default() },
     );
+    let rules = Config::parse(RULES, "").unwrap();
+    (config.rules, config.sites) = (rules.rules, rules.sites);
     for policy in &mut config.limits.policies {
         if policy.key == Key::Author && policy.on_limit == OnLimit::Hold {
             policy.quota = 4.try_into().unwrap();
@@ -423,6 +442,10 @@ async fn flips_are_those_of_posting_everything_again_under_the_candidate() {
     // The story is worth the trouble: every kind of change is in it.
     for kind in ["approve to hold", "hold to reject", "approve to refuse"] {
         assert!(report.flips.kinds.contains_key(kind), "{:?}", report.flips.kinds);
+    }
+    for rule in ["rule:newcomers-with-links", "rule:batteries"] {
+        let told = report.flips.listed.iter().any(|flip| flip.why.iter().any(|why| why.contains(rule)));
+        assert!(told, "nothing is otherwise because of {rule}");
     }
     let count = |fate: Fate| u32::try_from(again.said.values().filter(|(said, _)| *said == fate).count()).unwrap();
     let after = &report.after;

@@ -929,7 +929,7 @@ pub const FUNCTIONS: &[(&str, &str, &str)] = &[
     (
         "matches",
         "`x.matches(\"regular expression\")`",
-        "whether it matches, anywhere; time in proportion to the text, whatever the expression",
+        "whether it matches, anywhere; it costs by the sizes of the text and of the expression, which is bounded",
     ),
     ("inList", "`x.inList(\"NAME\")`", "whether a text holds a word of that list, or is a host on it"),
     ("lowerAscii", "`x.lowerAscii()`", "the same in small letters, ASCII only"),
