@@ -39,28 +39,31 @@ pub(in super::super) fn page(
     now: Timestamp,
 ) -> std::result::Result<QueuePage, ListError> {
     let after = page.cursor.as_deref().map(|cursor| place_of_cursor(shared, sort, cursor)).transpose()?;
-    let mut found = count(connection, shared, filter, sort, now)?;
-    found.places.retain(|place| after.is_none_or(|after| *place > after));
-    let limit = lists::limit(page);
-    let more = found.places.len() > limit;
-    if more {
-        found.places.select_nth_unstable(limit);
-        found.places.truncate(limit);
-    }
-    found.places.sort_unstable();
-    let next_cursor = found.places.last().filter(|_| more).map(|place| cursor_of_place(shared, sort, *place));
-    let items = found
-        .places
-        .iter()
-        .map(|place| item(connection, shared, row_of(*place, sort), now))
-        .collect::<Result<Vec<_>>>()?;
+    let Found { shown, more, page } = count(connection, shared, filter, sort, after, lists::limit(page), now)?;
+    let last = shown.last().filter(|_| more);
+    let next_cursor = last.map(|shown| cursor_of_place(shared, sort, place(&shown.entry, sort)));
+    let mut names = HashMap::new();
+    let items =
+        shown.into_iter().map(|shown| item(connection, shared, shown, &mut names)).collect::<Result<Vec<_>>>()?;
     let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
-    Ok(QueuePage { items, rechecks, next_cursor, ..found.page })
+    Ok(QueuePage { items, rechecks, next_cursor, ..page })
 }
 
 struct Found {
-    places: Vec<Place>,
+    /// What stands on the page, in order.
+    shown: Vec<Shown>,
+    /// Whether there is more behind it.
+    more: bool,
+    /// The counts.
     page: QueuePage,
+}
+
+/// What is kept of one item of the page.
+struct Shown {
+    entry: Entry,
+    claim: Option<Claim>,
+    /// The number of its campaign.
+    campaign: Option<i64>,
 }
 
 fn count(
@@ -68,6 +71,8 @@ fn count(
     shared: &Shared,
     filter: &QueueFilter,
     sort: QueueSort,
+    after: Option<Place>,
+    limit: usize,
     now: Timestamp,
 ) -> Result<Found> {
     // Nothing may be read before the locks are held: what is kept must never be of a later commit than what this reader sees.
@@ -94,19 +99,38 @@ fn count(
     let mut sieve = Sieve::new(connection, shared, &kept, filter, answers)?;
     let mut tally = Tally::new(&kept);
     let now = now.as_millis();
-    let (mut places, mut oldest) = (Vec::new(), None::<i64>);
-    for entry in kept.entries() {
+    let (mut held, mut places, mut oldest) = (0_u64, Vec::<(Place, usize)>::new(), None::<i64>);
+    for (at, entry) in kept.entries().iter().enumerate() {
         let claimed = if entry.claimed_until > now { entry.claimed_by } else { NONE };
         let missed = sieve.missed(&kept, entry, claimed);
         if missed == 0 {
-            places.push(place(entry, sort));
+            held += 1;
+            let place = place(entry, sort);
+            if after.is_none_or(|after| place > after) {
+                places.push((place, at));
+            }
             oldest = Some(oldest.map_or(entry.held_at, |oldest| oldest.min(entry.held_at)));
         }
         tally.add(entry, claimed, missed);
     }
-    let held = places.len() as u64;
+    let more = places.len() > limit;
+    if more {
+        places.select_nth_unstable(limit);
+        places.truncate(limit);
+    }
+    places.sort_unstable();
+    let shown = places.iter().map(|(_, at)| shown(&kept, &kept.entries()[*at], now)).collect();
     let oldest = oldest.map(Timestamp::from_millis);
-    Ok(Found { places, page: QueuePage { held, oldest, ..tally.named(connection, shared, &kept)? } })
+    Ok(Found { shown, more, page: QueuePage { held, oldest, ..tally.named(connection, shared, &kept)? } })
+}
+
+fn shown(kept: &Kept, entry: &Entry, now: i64) -> Shown {
+    let by = kept.people.name(entry.claimed_by).filter(|_| entry.claimed_until > now);
+    Shown {
+        entry: *entry,
+        claim: by.map(|by| Claim { by: by.to_owned(), until: Timestamp::from_millis(entry.claimed_until) }),
+        campaign: (entry.campaign != NONE).then(|| kept.campaigns()[entry.campaign as usize]),
+    }
 }
 
 /// The rows of comments by name; names that are none are left out.
@@ -325,16 +349,18 @@ fn site_ids(connection: &Connection, names: &[String]) -> Result<HashSet<SiteId>
     Ok(ids)
 }
 
-fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Result<QueueItem> {
+/// An item of the page; `names` are campaigns by number, as they are met.
+fn item(
+    connection: &Connection,
+    shared: &Shared,
+    shown: Shown,
+    names: &mut HashMap<i64, Option<Uuid>>,
+) -> Result<QueueItem> {
+    let Shown { entry, claim, campaign } = shown;
+    let id = entry.id;
     let gone = || StoreError::Corrupt(format!("comment row {id} is in the queue, and missing"));
     let row = rows::row(connection, id)?.ok_or_else(gone)?;
     let record = rows::load(connection, shared, &row)?;
-    let read =
-        "SELECT priority, held_at, claimed_by, claimed_until, coalesce(author_known, 0) FROM queue WHERE id = ?1";
-    let (priority, held_at, by, until, known): (f64, i64, Option<String>, Option<i64>, bool) = connection
-        .prepare_cached(read)?
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
-    let claim = by.zip(until).map(|(by, until)| Claim { by, until: Timestamp::from_millis(until) });
     let sent = &record.comment.article;
     let article: Article = match articles::find(connection, row.site, &sent.id)? {
         Some(known) => known,
@@ -342,14 +368,21 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
     };
     let readers = reports::view(connection, id)?;
     let reports = if readers.reports > 0 { reports::open(connection, id, REPORTS_SHOWN)? } else { Vec::new() };
+    let campaign = match campaign {
+        None => None,
+        Some(number) => match names.get(&number) {
+            Some(uid) => *uid,
+            None => *names.entry(number).or_insert(campaigns::uid_of(connection, number)?),
+        },
+    };
     Ok(QueueItem {
         article,
         record,
-        held_at: Timestamp::from_millis(held_at),
-        priority,
-        author_kind: kind_of(known),
-        claim: claim.filter(|claim| claim.until > now),
-        campaign: campaigns::of_comment(connection, id)?,
+        held_at: Timestamp::from_millis(entry.held_at),
+        priority: entry.priority,
+        author_kind: kind_of(entry.author_known),
+        claim,
+        campaign,
         readers,
         reports,
     })
@@ -362,13 +395,6 @@ fn place(waiting: &Entry, sort: QueueSort) -> Place {
         QueueSort::Priority => (u64::MAX - waiting.priority.max(0.0).to_bits(), waiting.id),
         QueueSort::Oldest => (moment, waiting.id),
         QueueSort::Newest => (u64::MAX - moment, u32::MAX - waiting.id),
-    }
-}
-
-const fn row_of(place: Place, sort: QueueSort) -> u32 {
-    match sort {
-        QueueSort::Priority | QueueSort::Oldest => place.1,
-        QueueSort::Newest => u32::MAX - place.1,
     }
 }
 
