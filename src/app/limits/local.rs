@@ -68,6 +68,7 @@ impl LocalLimiter {
         let (from, to) = (self.state.lock().unwrap_or_else(PoisonError::into_inner), &other.state);
         let to = to.lock().unwrap_or_else(PoisonError::into_inner);
         from.clock.set(now);
+        to.clock.follow(&from.clock);
         let moment = from.clock.elapsed().as_u64();
         for (after, (_, to)) in other.policies.iter().zip(&to.limiters) {
             let mut earlier = self.policies.iter().zip(&from.limiters);
@@ -204,14 +205,31 @@ fn make_room(entries: &mut HashMap<u64, Nanos>, now: Nanos) {
     });
 }
 
-/// A clock that is set to the moment that a caller names.
+/// A clock that is set to the moment that a caller names, and never runs backwards: what was taken an hour ahead would shut the door for an hour
+/// when the machine's clock is set back. It goes on from where it was, as fast as the machine's.
 #[derive(Debug, Clone, Default)]
-struct SetClock(Arc<AtomicU64>);
+struct SetClock(Arc<AtomicU64>, Arc<AtomicU64>);
+
+/// Callers look at the clock before they wait for the lock: that much earlier than the one before is no clock that was set back.
+const LATE_NS: u64 = 1_000_000_000;
 
 impl SetClock {
+    /// Under the lock of whoever owns it.
     fn set(&self, now: Timestamp) {
+        let Self(moment, ahead) = self;
         let ms = u64::try_from(now.as_millis()).unwrap_or(0);
-        self.0.store(ms.saturating_mul(1_000_000), Ordering::Relaxed);
+        let named = ms.saturating_mul(1_000_000).saturating_add(ahead.load(Ordering::Relaxed));
+        let back = moment.load(Ordering::Relaxed).saturating_sub(named);
+        if back > LATE_NS {
+            ahead.fetch_add(back, Ordering::Relaxed);
+        }
+        moment.fetch_max(named, Ordering::Relaxed);
+    }
+
+    /// Goes on from where another is.
+    fn follow(&self, other: &Self) {
+        self.0.store(other.0.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.1.store(other.1.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     /// Time since the clock's zero, which is also the limiter's: both start in 1970.
@@ -277,6 +295,23 @@ mod tests {
         assert!(take(&limiter, &by("anna", None), 1_999).is_err());
         assert_eq!(take(&limiter, &by("anna", None), 2_000), Ok(Allowance::Within));
         assert!(take(&limiter, &by("anna", None), 2_000).is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_shuts_no_door_and_opens_none() {
+        let limits = limiter(vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)]);
+        for _ in 0..5 {
+            assert_eq!(take(&limits, &by("anna", None), 3_600_000), Ok(Allowance::Within));
+        }
+        assert_eq!(take(&limits, &by("bert", None), 0), Ok(Allowance::Within), "an hour earlier");
+        let over = take(&limits, &by("anna", None), 0).expect_err("over, as before");
+        assert_eq!(over.retry_after_ms, 2_000);
+        assert_eq!(take(&limits, &by("anna", None), 2_000), Ok(Allowance::Within), "time goes on from there");
+        let config =
+            Config { enabled: true, max_keys: 1_000, policies: vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)] };
+        let changed = limits.changed(&config, Timestamp::from_millis(1_795_000_002_000)).expect("valid");
+        assert!(take(&changed, &by("anna", None), 2_000).is_err());
+        assert_eq!(take(&changed, &by("anna", None), 4_000), Ok(Allowance::Within));
     }
 
     #[test]
@@ -360,9 +395,9 @@ mod tests {
         }
         let half = whole.changed(&config(5), now).expect("valid");
         assert_eq!((left(&half, "three"), left(&half, "all"), left(&half, "none")), (2, 0, 5));
-        assert!(take(&half, &by("all", None), 12_000).is_ok(), "no longer than a window of its own");
         let whole = half.changed(&config(10), now).expect("valid");
         assert_eq!(left(&whole, "none"), 5, "five of ten");
+        assert!(take(&half, &by("all", None), 12_000).is_ok(), "no longer than a window of its own");
     }
 
     #[test]
