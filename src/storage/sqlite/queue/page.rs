@@ -11,14 +11,17 @@ use super::super::rows;
 use super::super::shared::Shared;
 use super::super::{articles, campaigns, lists, reports};
 use super::kept::{Entry, Kept, NONE};
+use super::named::Named;
 use crate::domain::comment::Article;
 use crate::domain::search::Question;
+use crate::domain::service::queues::{Queues, Waits};
 use crate::domain::site::SiteId;
 use crate::domain::store::{
-    AuthorKind, Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, Result, StoreError,
+    AuthorKind, Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, QueueSum, Result,
+    StoreError,
 };
 use crate::domain::time::Timestamp;
-use crate::storage::waiting::{article_key, author_key, category_code, category_name, kind_of};
+use crate::storage::waiting::{article_key, author_key, category_code, category_name, category_of, kind_of};
 
 /// Readers' reports that an item shows.
 const REPORTS_SHOWN: u32 = 5;
@@ -52,7 +55,7 @@ pub(in super::super) fn page(
     let items = found
         .places
         .iter()
-        .map(|place| item(connection, shared, row_of(*place, sort), now))
+        .map(|place| item(connection, shared, &filter.queues, row_of(*place, sort), now))
         .collect::<Result<Vec<_>>>()?;
     let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
     Ok(QueuePage { items, rechecks, next_cursor, ..found.page })
@@ -92,21 +95,23 @@ fn count(
     drop(words);
     kept.follow(connection)?;
     let mut sieve = Sieve::new(connection, shared, &kept, filter, answers)?;
-    let mut tally = Tally::new(&kept);
+    let mut named = Named::new(&filter.queues);
+    let mut tally = Tally::new(&kept, &filter.queues);
     let now = now.as_millis();
     let (mut places, mut oldest) = (Vec::new(), None::<i64>);
     for entry in kept.entries() {
         let claimed = if entry.claimed_until > now { entry.claimed_by } else { NONE };
-        let missed = sieve.missed(&kept, entry, claimed);
+        let queue = named.of(connection, shared, &kept, entry)?;
+        let missed = sieve.missed(&kept, entry, claimed, queue);
         if missed == 0 {
             places.push(place(entry, sort));
             oldest = Some(oldest.map_or(entry.held_at, |oldest| oldest.min(entry.held_at)));
         }
-        tally.add(entry, claimed, missed);
+        tally.add(entry, claimed, queue, missed);
     }
     let held = places.len() as u64;
     let oldest = oldest.map(Timestamp::from_millis);
-    Ok(Found { places, page: QueuePage { held, oldest, ..tally.named(connection, shared, &kept)? } })
+    Ok(Found { places, page: QueuePage { held, oldest, ..tally.named(connection, shared, &kept, &filter.queues)? } })
 }
 
 /// The rows of comments by name; names that are none are left out.
@@ -126,6 +131,7 @@ mod of {
     pub(super) const ASSIGNED: u16 = 1 << 6;
     pub(super) const CAMPAIGN: u16 = 1 << 7;
     pub(super) const OTHER: u16 = 1 << 8;
+    pub(super) const QUEUE: u16 = 1 << 9;
 }
 
 /// A filter, with its names looked up.
@@ -145,6 +151,8 @@ struct Sieve<'a> {
     article: Option<i64>,
     author: Option<i64>,
     campaign: Option<u32>,
+    /// The place of the queue that is asked for; none of those that there are, when there is none of its name.
+    queue: Option<Option<usize>>,
     reported: Option<HashSet<u32>>,
     answers: Option<HashSet<u32>>,
     /// Rows that are asked for by name.
@@ -182,6 +190,7 @@ impl<'a> Sieve<'a> {
                 None => None,
                 Some(uid) => Some(named(kept.campaign(campaigns::number_of(connection, uid)?))),
             },
+            queue: filter.queue.as_deref().map(|name| filter.queues.find(name)),
             reported: filter.reported.then(|| reports::waiting(connection)).transpose()?,
             answers,
             rows: filter.uids.as_deref().map(|uids| rows_of(connection, shared, uids)).transpose()?,
@@ -189,7 +198,7 @@ impl<'a> Sieve<'a> {
     }
 
     /// The conditions that do not hold.
-    fn missed(&mut self, kept: &Kept, entry: &Entry, claimed: u32) -> u16 {
+    fn missed(&mut self, kept: &Kept, entry: &Entry, claimed: u32, queue: Option<usize>) -> u16 {
         let other = self.is_within_reach(kept, entry)
             && self.answers.as_ref().is_none_or(|answers| answers.contains(&entry.id))
             && self.reported.as_ref().is_none_or(|reported| reported.contains(&entry.id))
@@ -209,6 +218,7 @@ impl<'a> Sieve<'a> {
             | is(self.known.is_none_or(|known| known == entry.author_known), of::AUTHOR_KIND)
             | is(self.assigned.is_none_or(|by| by == claimed), of::ASSIGNED)
             | is(self.campaign.is_none_or(|campaign| campaign == entry.campaign), of::CAMPAIGN)
+            | is(self.queue.is_none_or(|asked| asked.is_some() && asked == queue), of::QUEUE)
     }
 
     fn is_within_reach(&mut self, kept: &Kept, entry: &Entry) -> bool {
@@ -231,10 +241,11 @@ struct Tally {
     known: [u64; 2],
     assigned: Vec<u64>,
     campaign: Vec<u64>,
+    queue: Vec<Option<QueueSum>>,
 }
 
 impl Tally {
-    fn new(kept: &Kept) -> Self {
+    fn new(kept: &Kept, queues: &Queues) -> Self {
         Self {
             site: vec![0; kept.sites().count()],
             category: [0; 4],
@@ -244,11 +255,12 @@ impl Tally {
             known: [0; 2],
             assigned: vec![0; kept.people.len()],
             campaign: vec![0; kept.campaigns().len()],
+            queue: vec![None; queues.len()],
         }
     }
 
     /// Counts a comment wherever all conditions hold but the one that is counted by.
-    fn add(&mut self, entry: &Entry, claimed: u32, missed: u16) {
+    fn add(&mut self, entry: &Entry, claimed: u32, queue: Option<usize>, missed: u16) {
         let counts = |condition: u16| u64::from(missed & !condition == 0);
         if missed == of::OTHER {
             return;
@@ -261,9 +273,12 @@ impl Tally {
         self.known[usize::from(entry.author_known)] += counts(of::AUTHOR_KIND);
         self.assigned[claimed as usize] += counts(of::ASSIGNED);
         self.campaign[entry.campaign as usize] += counts(of::CAMPAIGN);
+        if let Some(queue) = queue.filter(|_| counts(of::QUEUE) > 0) {
+            QueueSum::add(&mut self.queue[queue], 1, Timestamp::from_millis(entry.held_at));
+        }
     }
 
-    fn named(self, connection: &Connection, shared: &Shared, kept: &Kept) -> Result<QueuePage> {
+    fn named(self, connection: &Connection, shared: &Shared, kept: &Kept, queues: &Queues) -> Result<QueuePage> {
         let mut by_site = BTreeMap::new();
         for (site, count) in kept.sites().zip(self.site).filter(|(_, count)| *count > 0) {
             by_site.insert(shared.site_name(connection, site)?.to_string(), count);
@@ -298,6 +313,11 @@ impl Tally {
             by_author_kind: kinds.map(|(known, count)| (kind_of(known), count)).collect(),
             by_assigned,
             by_campaign,
+            by_queue: queues
+                .iter()
+                .zip(self.queue)
+                .filter_map(|(queue, sum)| Some((queue.name.clone(), sum?)))
+                .collect(),
             ..QueuePage::default()
         })
     }
@@ -325,7 +345,7 @@ fn site_ids(connection: &Connection, names: &[String]) -> Result<HashSet<SiteId>
     Ok(ids)
 }
 
-fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Result<QueueItem> {
+fn item(connection: &Connection, shared: &Shared, queues: &Queues, id: u32, now: Timestamp) -> Result<QueueItem> {
     let gone = || StoreError::Corrupt(format!("comment row {id} is in the queue, and missing"));
     let row = rows::row(connection, id)?.ok_or_else(gone)?;
     let record = rows::load(connection, shared, &row)?;
@@ -335,6 +355,7 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
         .prepare_cached(read)?
         .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)))?;
     let claim = by.zip(until).map(|(by, until)| Claim { by, until: Timestamp::from_millis(until) });
+    let queue = queue_of(connection, queues, id, &record.site)?;
     let sent = &record.comment.article;
     let article: Article = match articles::find(connection, row.site, &sent.id)? {
         Some(known) => known,
@@ -350,9 +371,30 @@ fn item(connection: &Connection, shared: &Shared, id: u32, now: Timestamp) -> Re
         author_kind: kind_of(known),
         claim: claim.filter(|claim| claim.until > now),
         campaign: campaigns::of_comment(connection, id)?,
+        queue,
         readers,
         reports,
     })
+}
+
+/// The name of the queue that a row waits in.
+fn queue_of(connection: &Connection, queues: &Queues, id: u32, site: &str) -> Result<Option<String>> {
+    if queues.is_empty() {
+        return Ok(None);
+    }
+    let mut query = connection.prepare_cached("SELECT category, signals, section, lang FROM queue WHERE id = ?1")?;
+    let place = query.query_row([id], |row| {
+        let (signals, section, lang): (Option<String>, Option<String>, Option<String>) =
+            (row.get(1)?, row.get(2)?, row.get(3)?);
+        Ok(queues.of(&Waits {
+            site,
+            category: category_of(row.get(0)?),
+            signals: signals.as_deref().unwrap_or_default(),
+            section: section.as_deref(),
+            lang: lang.as_deref(),
+        }))
+    })?;
+    Ok(place.and_then(|at| queues.get(at)).map(|queue| queue.name.clone()))
 }
 
 fn place(waiting: &Entry, sort: QueueSort) -> Place {
