@@ -88,6 +88,12 @@ pub struct Config {
     pub signals: domain::signal::Config,
     /// `[policy]`.
     pub policy: domain::policy::Config,
+    /// `[working_hours]`.
+    pub working_hours: domain::service::hours::Config,
+    /// `[[queues]]`.
+    pub queues: Vec<domain::service::queues::QueueConfig>,
+    /// `[notify]`.
+    pub notify: app::notify::Config,
     /// `[[rules]]`.
     pub rules: Vec<RuleConfig>,
     /// `[lists.NAME]`.
@@ -376,7 +382,18 @@ impl Config {
         net::guard::Guard::new(&self.webhooks.allow_hosts).map_err(|error| value(&error))?;
         self.webhooks_in.check().map_err(|error| value(&error))?;
         app::webhooks_in::source::Source::all(&self.sources).map_err(|error| value(&error))?;
+        self.notify.check().map_err(ConfigError::Value)?;
+        net::mail::SmtpMail::new(&self.notify.mail).map_err(|error| value(&error))?;
+        self.levels()?.check_rules(&self.rules).map_err(ConfigError::Value)?;
         Ok(())
+    }
+
+    /// Named queues, and by when they are to be answered.
+    ///
+    /// # Errors
+    /// `Value`.
+    pub fn levels(&self) -> Result<domain::service::Levels, ConfigError> {
+        domain::service::Levels::new(&self.queues, &self.working_hours).map_err(ConfigError::Value)
     }
 
     fn check_rules(&self) -> Result<(), ConfigError> {
@@ -729,6 +746,10 @@ mod tests {
         assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level: `a=b=c`"));
         assert!(refused("[webhooks]\nper_site = 0\n").contains("webhooks.per_site"));
         assert!(refused("[webhooks]\nallow_hosts = [\"a b\"]\n").contains("webhooks.allow_hosts"));
+        assert!(refused("[[queues]]\nname = \"A\"\n").contains("queues: `A`: name"));
+        assert!(refused("[notify.mail]\nserver = \"mail.example\"\nfrom = \"x\"\n").contains("notify.mail.from"));
+        assert!(refused("[notify]\ndigest_hour = 24\n").contains("notify.digest_hour"));
+        assert!(refused("[working_hours]\ntime_zone = \"Mars\"\n").contains("working_hours.time_zone: `Mars`"));
         assert!(refused("[[policy.exemptions]]\nroles = [\"staff\"]\nsignals = [\"no-such\"]\n").contains("`no-such`"));
     }
 

@@ -18,8 +18,11 @@ use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::limits::{InForce, Limiter, Unlimited};
 use crate::app::live::Live;
+use crate::app::notify::Notifier;
+use crate::app::notify::letter::Mail;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
+use crate::app::outbox::post::Post;
 use crate::app::oversight::Oversight;
 use crate::app::readers::Readers;
 use crate::app::reads::Desk;
@@ -90,6 +93,7 @@ pub struct App {
     state: Arc<http::State>,
     store: Arc<dyn Store>,
     deliverer: Arc<Deliverer>,
+    notifier: Arc<Notifier>,
     threads: Arc<Threads>,
     turns: Turns,
     /// This node among others.
@@ -168,7 +172,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let authors = Authors::new(its_store(), listeners.clone(), lives.privacy.clone());
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
-    let review = Review::new(its_store(), listeners, webhooks.clone());
+    let review = Review::new(its_store(), listeners, webhooks.clone()).with_levels(lives.levels.clone());
     let intake =
         Intake::new(Arc::clone(&settings), Arc::clone(&store), its_listeners, Arc::clone(&sanctions), PAGE_BYTES);
     let intake = intake.telling(webhooks.clone()).sampling(Sampler::new(lives.sampling.clone()));
@@ -184,6 +188,9 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         sealer.clone(),
     );
     let post = Arc::new(lives.post.clone());
+    let (levels, notify) = (lives.levels.clone(), lives.notify.clone());
+    let ways = (Arc::new(lives.mail.clone()) as Arc<dyn Mail>, Arc::clone(&post) as Arc<dyn Post>);
+    let notifier = Arc::new(Notifier::new(its_store(), levels, notify, ways, &config.server.public_url));
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
@@ -219,6 +226,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         state: Arc::new(state),
         store,
         deliverer,
+        notifier,
         threads: its_threads,
         turns,
         among,
@@ -427,6 +435,12 @@ impl App {
     #[must_use]
     pub fn state(&self) -> Arc<http::State> {
         Arc::clone(&self.state)
+    }
+
+    /// What operators are told.
+    #[must_use]
+    pub fn notifier(&self) -> Arc<Notifier> {
+        Arc::clone(&self.notifier)
     }
 
     /// The store, for whoever fills it before the doors open.

@@ -20,6 +20,7 @@ pub mod keys;
 pub mod learning;
 pub mod limits;
 pub mod live;
+pub mod notify;
 pub mod outbox;
 pub mod oversight;
 pub mod pages;

@@ -12,6 +12,7 @@ use crate::app::standing::Listeners;
 use crate::domain::decision::{Action, Actor, Record, Status};
 use crate::domain::people::Person;
 use crate::domain::search::SearchFilter;
+use crate::domain::service::Levels;
 use crate::domain::store::{
     Happening, ListError, Page, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen,
     Store, StoreError, UndoError,
@@ -81,6 +82,7 @@ pub struct Review {
     store: Arc<dyn Store>,
     listeners: Listeners,
     webhooks: Live<outbox::Config>,
+    levels: Live<Levels>,
 }
 
 impl Review {
@@ -90,7 +92,19 @@ impl Review {
     /// Joins the ports.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, listeners: Listeners, webhooks: impl Into<Live<outbox::Config>>) -> Self {
-        Self { store, listeners, webhooks: webhooks.into() }
+        Self { store, listeners, webhooks: webhooks.into(), levels: Levels::default().into() }
+    }
+
+    /// With named queues and their levels.
+    #[must_use]
+    pub fn with_levels(self, levels: Live<Levels>) -> Self {
+        Self { levels, ..self }
+    }
+
+    /// Named queues and their levels, as they are in force.
+    #[must_use]
+    pub fn levels(&self) -> Arc<Levels> {
+        self.levels.get()
     }
 
     /// A page of what waits for a person within their reach, with true counts.
@@ -105,7 +119,8 @@ impl Review {
         by: &Person,
         now: Timestamp,
     ) -> Result<QueuePage, ListError> {
-        let filter = QueueFilter { reach: by.reach.clone(), ..filter };
+        let queues = Arc::clone(self.levels.get().queues());
+        let filter = QueueFilter { reach: by.reach.clone(), queues, ..filter };
         self.store.queue(&filter, sort, page, now).await
     }
 

@@ -20,6 +20,7 @@ mod migrate;
 mod move_progress;
 mod move_to;
 mod nodes;
+mod notify;
 mod outbox;
 mod restore;
 mod secrets;
@@ -73,6 +74,9 @@ enum Command {
     /// List and send again what sites were to be told
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// List what operators were told, and send a test message
+    #[command(subcommand)]
+    Notify(notify::Command),
     /// Create, list and revoke personal API tokens
     #[command(subcommand)]
     Token(token::Command),
@@ -179,6 +183,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Site(command) => block_on(site::run(command, &config))?,
         Command::User(command) => block_on(user::run(command, &config))?,
         Command::Outbox(command) => block_on(outbox::run(command, &config))?,
+        Command::Notify(command) => block_on(notify::run(command, &config))?,
         Command::Token(command) => block_on(token::run(command, &config))?,
         Command::Audit(command) => block_on(audit::run(command, &config))?,
         Command::Secrets(command) => block_on(secrets::run(command, &config))?,

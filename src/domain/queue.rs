@@ -1,6 +1,7 @@
 //! What waits for a person: which of it to show, in which order, and the page with its counts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,6 +12,7 @@ use super::comment::Article;
 use super::decision::Record;
 use super::people::Reach;
 use super::readers::{ReaderView, ReportSeen};
+use super::service::queues::Queues;
 use super::time::Timestamp;
 
 /// The queue's order.
@@ -85,6 +87,10 @@ pub struct QueueFilter {
     pub reported: bool,
     /// Whose body, author's name or article's title holds these words, as [`super::search::Words`] cuts them.
     pub q: Option<String>,
+    /// That waits in the queue of that name.
+    pub queue: Option<String>,
+    /// The queues that there are; items and counts are given theirs by these.
+    pub queues: Arc<Queues>,
     /// One of these, at most a few hundred.
     pub uids: Option<Vec<Uuid>>,
     /// On which this person works.
@@ -108,6 +114,8 @@ pub struct QueueItem {
     pub claim: Option<Claim>,
     /// The campaign that it belongs to.
     pub campaign: Option<Uuid>,
+    /// The name of the queue that it waits in, of those that were asked with.
+    pub queue: Option<String>,
     /// How readers see it.
     pub readers: ReaderView,
     /// What readers said of it and nobody has answered yet, the latest few.
@@ -148,12 +156,31 @@ pub struct QueuePage {
     pub by_assigned: BTreeMap<String, u64>,
     /// By campaign: those [`QueuePage::CAMPAIGNS`] of which most wait.
     pub by_campaign: BTreeMap<Uuid, u64>,
+    /// By named queue: how many wait there, and since when the oldest does. Queues in which nothing waits are left out.
+    pub by_queue: BTreeMap<String, QueueSum>,
     /// Members of campaigns within reach that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
     pub rechecks: u64,
     /// Since when the oldest waits.
     pub oldest: Option<Timestamp>,
     /// Where to go on.
     pub next_cursor: Option<String>,
+}
+
+/// What waits in a named queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueSum {
+    /// How many.
+    pub waiting: u64,
+    /// Since when the oldest does.
+    pub oldest: Timestamp,
+}
+
+impl QueueSum {
+    /// Of so many more that wait, the oldest since that moment.
+    pub fn add(sum: &mut Option<Self>, waiting: u64, oldest: Timestamp) {
+        let Self { waiting: before, oldest: since } = sum.unwrap_or(Self { waiting: 0, oldest });
+        *sum = Some(Self { waiting: before + waiting, oldest: since.min(oldest) });
+    }
 }
 
 impl QueuePage {

@@ -19,9 +19,10 @@ use super::history::{AuthorPast, Standing};
 use super::imports::Imports;
 use super::learning::{Learning, Lot};
 use super::nodes::Nodes;
+use super::notices::Notices;
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
-pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, QueueSort};
+pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, QueueSort, QueueSum};
 use super::readers::{ReaderView, Readers};
 use super::reads::Reads;
 use super::recordings::Recordings;
@@ -593,6 +594,7 @@ pub trait Store:
     + Search
     + Sessions
     + Nodes
+    + Notices
     + Versions
     + Send
     + Sync

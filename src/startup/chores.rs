@@ -36,8 +36,9 @@ const FORGOTTEN_MS: i64 = 3_600_000;
 const LEARNING: &str = "learning";
 const PRIVACY: &str = "privacy";
 const UPKEEP: &str = "upkeep";
+const NOTIFY: &str = "notify";
 /// All of them.
-pub(super) const TURNS: [&str; 3] = [LEARNING, PRIVACY, UPKEEP];
+pub(super) const TURNS: [&str; 4] = [LEARNING, PRIVACY, UPKEEP, NOTIFY];
 
 /// Begins everything that goes on until the service stops.
 pub(super) fn start(app: &mut App) -> JoinSet<Infallible> {
@@ -57,6 +58,8 @@ pub(super) fn start(app: &mut App) -> JoinSet<Infallible> {
         };
         turns.run(UPKEEP, upkeep).await
     });
+    let (turns, notifier, clock) = (app.turns.clone(), Arc::clone(&app.notifier), Arc::clone(&app.state.clock));
+    chores.spawn(async move { turns.run(NOTIFY, || notifier.keep_telling(&*clock)).await });
     if let Some(follower) = app.follower.take() {
         chores.spawn(follower.keep_following());
     }

@@ -21,8 +21,10 @@ use crate::app::webhooks_in::source::Source as Sender;
 use crate::app::{self, outbox, sampling, sanctions, sign_in};
 use crate::config::{Config, Print, Read, Source, different};
 use crate::domain::readers;
+use crate::domain::service::Levels;
 use crate::domain::time::Timestamp;
 use crate::domain::versions::{How, Taken, Version};
+use crate::net::mail::SmtpMail;
 use crate::net::post::HttpPost;
 use crate::storage::redis::Redis;
 use crate::{http, telemetry};
@@ -46,6 +48,9 @@ pub(super) struct Lives {
     pub webhooks_in: Live<app::webhooks_in::Config>,
     pub senders: Live<std::collections::BTreeMap<String, Sender>>,
     pub metrics_token: Live<Option<String>>,
+    pub levels: Live<Levels>,
+    pub notify: Live<app::notify::Config>,
+    pub mail: Live<SmtpMail>,
 }
 
 impl Lives {
@@ -65,6 +70,9 @@ impl Lives {
             webhooks_in: config.webhooks_in.clone().into(),
             senders: Sender::all(&config.sources)?.into(),
             metrics_token: token(config).into(),
+            levels: config.levels()?.into(),
+            notify: config.notify.clone().into(),
+            mail: SmtpMail::new(&config.notify.mail)?.into(),
         })
     }
 }
@@ -140,6 +148,8 @@ struct Ready {
     limits: Limits,
     post: Option<HttpPost>,
     senders: std::collections::BTreeMap<String, Sender>,
+    levels: Levels,
+    mail: SmtpMail,
 }
 
 impl App {
@@ -259,18 +269,19 @@ impl Follower {
             let mut house = super::house_over(&config, lists, &house)?;
             let post = if config.webhooks == before.webhooks { None } else { Some(HttpPost::new(&config.webhooks)?) };
             let senders = Sender::all(&config.sources)?;
+            let (levels, mail) = (config.levels()?, SmtpMail::new(&config.notify.mail)?);
             // Last: what is taken of limits while the rest is built is counted, too.
             let is_same = config.limits == before.limits;
             let limits = if is_same { limits } else { limits.changed(&config.limits, clock.now())? };
             house.limits = limits.counting();
-            Ok(Ready { config, version, waiting, house, limits, post, senders })
+            Ok(Ready { config, version, waiting, house, limits, post, senders, levels, mail })
         };
         within(ANSWER_MAX, &self.busy, build).await?
     }
 
     /// Puts it in force, and says so.
     async fn put_in_force(&mut self, ready: Ready, how: How) {
-        let Ready { config, version, waiting, house, limits, post, senders } = ready;
+        let Ready { config, version, waiting, house, limits, post, senders, levels, mail } = ready;
         let changed = different(&config, &self.running.config);
         self.state.settings.replace(&house);
         let lives = &self.running.lives;
@@ -290,6 +301,9 @@ impl Follower {
         lives.webhooks_in.set(config.webhooks_in.clone());
         lives.senders.set(senders);
         lives.metrics_token.set(token(&config));
+        lives.levels.set(levels);
+        lives.notify.set(config.notify.clone());
+        lives.mail.set(mail);
         if let Err(error) = telemetry::set_level(&config.log) {
             tracing::error!(error = &*error as &dyn std::error::Error, "the log keeps its level");
         }

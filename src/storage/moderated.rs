@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
-use crate::domain::decision::{Action, Verdict};
+use crate::domain::decision::{Action, DecidedBy, Status, Verdict};
 use crate::domain::figures::{Overturned, PeopleAgree};
+use crate::domain::notices::Decided;
 use crate::domain::reads::Share;
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Mode, Outcome};
@@ -30,6 +31,22 @@ pub(super) fn agreement<K: Copy + Eq + Hash>(items: &[Item<K>]) -> PeopleAgree {
         }
     }
     PeopleAgree::of(&pairs)
+}
+
+/// Counts one comment that a person decided, by what it was before.
+pub(super) fn decided(sum: &mut Decided, action: Action, before: Option<Status>, by: DecidedBy) {
+    let by_machine = by != DecidedBy::Person;
+    match action {
+        Action::Approve => {
+            sum.approved += 1;
+            sum.overturned += u64::from(by_machine && before != Some(Status::Approved));
+        }
+        Action::Reject => {
+            sum.rejected += 1;
+            sum.missed += u64::from(by_machine && before == Some(Status::Approved));
+        }
+        Action::Hold => {}
+    }
 }
 
 /// Signals in verdicts of comments that people decided.

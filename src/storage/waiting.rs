@@ -69,8 +69,13 @@ pub(super) const fn category_code(category: Option<Category>) -> i16 {
     }
 }
 
+/// The category of that code; none for none.
+pub(super) fn category_of(code: i16) -> Option<Category> {
+    Category::ALL.into_iter().find(|category| category_code(Some(*category)) == code)
+}
+
 pub(super) fn category_name(code: i16) -> &'static str {
-    Category::ALL.into_iter().find(|category| category_code(Some(*category)) == code).map_or("none", Category::name)
+    category_of(code).map_or("none", Category::name)
 }
 
 pub(super) const fn kind_of(known: bool) -> AuthorKind {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use doorward::app::admin::{Admin, FIRST_SCOPES, SiteSecrets};
 use doorward::app::clock::Clock;
+use doorward::app::notify::Notifier;
 use doorward::app::secrets::Sealer;
 use doorward::config::{Config, Print, Read, Source};
 use doorward::domain::people::{Reach, Role};
@@ -49,6 +50,7 @@ pub(crate) struct TestApp {
     pub(crate) sealer: Sealer,
     admin: Admin,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) notifier: Arc<Notifier>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<anyhow::Result<()>>>,
     folder: tempfile::TempDir,
@@ -140,11 +142,11 @@ impl TestApp {
                 if let Some((source, print, read)) = following {
                     app.follow(source, print, Box::new(read)).await;
                 }
-                let _ = ready.send(app.state());
+                let _ = ready.send((app.state(), app.notifier()));
                 app.serve(listener, async { drop(stopped.await) }).await
             })
         });
-        let state = state.await.expect("the service starts");
+        let (state, notifier) = state.await.expect("the service starts");
         let sealer = Sealer::open(&key_file).unwrap();
         let store = Arc::clone(&state.store);
         let admin = Admin::new(Arc::clone(&store), sealer.clone());
@@ -164,6 +166,7 @@ impl TestApp {
             sealer,
             admin,
             store,
+            notifier,
             stop: Some(stop),
             thread: Some(thread),
             folder,

@@ -24,6 +24,7 @@ mod intake;
 mod learning;
 mod limits;
 mod model_file;
+mod notify;
 mod people;
 mod quotes;
 mod readers;
@@ -36,8 +37,12 @@ mod rules;
 mod sampling;
 mod sanctions;
 mod search;
+mod service_levels;
 mod siblings;
 mod sign_in;
+#[path = "../support/smtp.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod smtp;
 mod unavailable;
 mod webhooks_in;
 mod webhooks_out;

@@ -4,4 +4,8 @@ mod afternoon;
 mod backup;
 mod doctor;
 mod manual;
+mod notify;
+#[path = "../support/smtp.rs"]
+#[allow(dead_code, reason = "shared with tests that use more of it")]
+mod smtp;
 mod world;

@@ -14,6 +14,7 @@ mod model;
 mod moving;
 mod moving_refused;
 mod nodes;
+mod notices;
 mod outbox;
 mod people;
 mod postgres;

@@ -1,13 +1,16 @@
 //! Finding comments by their words, and counts of the queue against a model so simple that it is plainly right.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use doorward::domain::category::Category;
 use doorward::domain::comment::Article;
 use doorward::domain::decision::{Action, Status};
 use doorward::domain::people::Reach;
 use doorward::domain::search::{Question, SearchFilter};
-use doorward::domain::store::{AuthorKind, PageRequest, QueueFilter, QueuePage, QueueSort, Store};
+use doorward::domain::service::queues::{self, QueueConfig, Queues};
+use doorward::domain::store::{AuthorKind, PageRequest, QueueFilter, QueuePage, QueueSort, QueueSum, Store};
+use doorward::domain::time::Timestamp;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
@@ -171,6 +174,36 @@ struct Waits {
     kind: AuthorKind,
     claimed: Option<String>,
     body: &'static str,
+    since: Timestamp,
+}
+
+impl Waits {
+    /// The name of its queue.
+    fn queue(&self) -> Option<String> {
+        let signals = self.signals.join(" ");
+        let item = queues::Waits {
+            site: &self.site,
+            category: self.category,
+            signals: &signals,
+            section: self.section.as_deref(),
+            lang: Some(&self.lang),
+        };
+        let queues = named();
+        queues.of(&item).and_then(|at| queues.get(at)).map(|queue| queue.name.clone())
+    }
+}
+
+/// Queues by every kind of condition.
+fn named() -> Arc<Queues> {
+    let queue = |name: &str| QueueConfig { name: name.to_owned(), ..QueueConfig::default() };
+    let list = |entry: &str| vec![entry.to_owned()];
+    let all = [
+        QueueConfig { categories: vec![Category::Abuse], langs: list("de"), ..queue("abuse") },
+        QueueConfig { tags: list("coins"), ..queue("coins") },
+        QueueConfig { sites: list("a"), sections: list("s-1"), ..queue("local") },
+        QueueConfig { sites: list("b"), ..queue("rest") },
+    ];
+    Arc::new(Queues::new(&all).unwrap())
 }
 
 #[derive(Debug, Clone)]
@@ -202,7 +235,7 @@ fn sent() -> impl Strategy<Value = Sent> {
 }
 
 const BODIES: [&str; 3] = ["rain on the harbour", "sun on the harbour", "rain and sun"];
-const SIGNALS: [&str; 3] = ["blocklist", "shouting", "link-count"];
+const SIGNALS: [&str; 3] = ["blocklist", "shouting", "tag:coins"];
 
 #[expect(clippy::unnecessary_wraps, reason = "conditions are written as they are asked for")]
 fn some(text: &str) -> Option<String> {
@@ -211,7 +244,7 @@ fn some(text: &str) -> Option<String> {
 
 /// Every filter that the model will try, one condition each.
 fn conditions() -> Vec<QueueFilter> {
-    let none = QueueFilter::default;
+    let none = || QueueFilter { queues: named(), ..QueueFilter::default() };
     let mut all = vec![none()];
     all.extend(["a", "b"].map(|site| QueueFilter { sites: vec![site.to_owned()], ..none() }));
     all.extend(Category::ALL.map(|category| QueueFilter { category: Some(category), ..none() }));
@@ -221,6 +254,7 @@ fn conditions() -> Vec<QueueFilter> {
     all.extend(AuthorKind::ALL.map(|kind| QueueFilter { author_kind: Some(kind), ..none() }));
     all.extend(["none", "ann@example.org", "bob@example.org"].map(|by| QueueFilter { assigned: some(by), ..none() }));
     all.extend(["u-1", "u-2"].map(|author| QueueFilter { author: some(author), ..none() }));
+    all.extend(["abuse", "coins", "local", "nowhere"].map(|queue| QueueFilter { queue: some(queue), ..none() }));
     all.push(QueueFilter { article: some("a-1"), ..none() });
     all.extend(["rain", "sun har", "nothing"].map(|q| QueueFilter { q: some(q), ..none() }));
     let sections = Reach { sections: Some(vec!["s-1".to_owned()]), ..Reach::ALL };
@@ -243,6 +277,8 @@ fn joined(one: &QueueFilter, other: &QueueFilter) -> QueueFilter {
         campaign: None,
         assigned: other.assigned.or(one.assigned),
         reported: other.reported || one.reported,
+        queue: other.queue.or(one.queue),
+        queues: other.queues,
         q: other.q.or(one.q),
         uids: None,
         reach: if other.reach.is_all() { one.reach } else { other.reach },
@@ -264,6 +300,7 @@ fn passes(filter: &QueueFilter, waits: &Waits) -> bool {
         && filter.author_kind.is_none_or(|kind| kind == waits.kind)
         && filter.assigned.as_ref().is_none_or(|by| waits.claimed.as_deref().unwrap_or("none") == by)
         && filter.q.as_deref().is_none_or(words)
+        && (filter.queue.is_none() || filter.queue == waits.queue())
         && filter.reach.covers(&waits.site, waits.section.as_deref(), Some(&waits.lang))
 }
 
@@ -292,6 +329,17 @@ fn agree(all: &[Waits], filter: &QueueFilter, page: &QueuePage) {
     assert_eq!(page.by_author_kind, counts(all, &QueueFilter { author_kind: None, ..f() }, |w| vec![w.kind]));
     let assigned = |w: &Waits| vec![w.claimed.clone().unwrap_or_else(|| "none".to_owned())];
     assert_eq!(page.by_assigned, counts(all, &QueueFilter { assigned: None, ..f() }, assigned));
+    let mut by_queue: BTreeMap<String, QueueSum> = BTreeMap::new();
+    for waits in all.iter().filter(|waits| passes(&QueueFilter { queue: None, ..f() }, waits)) {
+        let Some(name) = waits.queue() else { continue };
+        let sum = by_queue.entry(name).or_insert(QueueSum { waiting: 0, oldest: waits.since });
+        (sum.waiting, sum.oldest) = (sum.waiting + 1, sum.oldest.min(waits.since));
+    }
+    assert_eq!(page.by_queue, by_queue, "{filter:?}");
+    for item in &page.items {
+        let waits = all.iter().find(|waits| waits.name == item.record.comment.id.as_str()).unwrap();
+        assert_eq!(item.queue, waits.queue(), "{}", waits.name);
+    }
 }
 
 /// For every filter of one condition or two: items, totals and every facet are what counting by hand gives, after claims, decisions and undo.
@@ -341,6 +389,7 @@ pub(crate) async fn every_filter_counts_what_a_simple_model_counts(engine: &dyn 
             kind: if known { AuthorKind::Known } else { AuthorKind::New },
             claimed: None,
             body: BODIES[usize::from(sent.body)],
+            since: at(seconds),
         };
         match sent.then {
             1 | 2 => {

@@ -97,6 +97,11 @@ macro_rules! run_on_each {
             work_goes_no_step_further_once_its_lease_has_run_out,
             what_was_concluded_over_another_model_is_not_kept,
             nodes_are_known_until_they_are_gone_or_not_seen,
+            an_alert_stands_once_and_its_messages_go_with_it,
+            messages_are_put_once_and_taken_by_one,
+            what_became_of_a_message_is_there_after_a_crash,
+            decided_since_counts_what_stands_and_what_the_machine_had_said,
+            pressure_counts_by_site_and_hour_what_was_not_simply_approved,
             sessions_end_by_age_and_by_idleness,
             sessions_are_listed_and_ended_by_whose_they_are,
             sessions_end_with_what_opened_them,
@@ -256,6 +261,7 @@ pub(crate) use crate::imports::*;
 pub(crate) use crate::learning::*;
 pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::nodes::*;
+pub(crate) use crate::notices::*;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
 pub(crate) use crate::reads::*;

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::{Findings, lasting};
 use crate::app::secrets::Sealer;
 use crate::config::Config;
+use crate::domain::notices::SendingState;
 use crate::domain::outbox::OutboxState;
 use crate::domain::time::Timestamp;
 use crate::startup;
@@ -43,12 +44,13 @@ pub(super) fn sqlite(config: &Config, deep: bool, now: Timestamp, findings: &mut
     schema(found.schema, found.known, findings);
     sound(&found.path, deep, findings);
     let Checkup { now: Some(current), .. } = found else { return };
-    let Current { latest, outbox, sealed, senders } = current;
+    let Current { latest, outbox, notices, sealed, senders } = current;
     if let Some(latest) = latest.filter(|latest| latest.millis_since(now) > AHEAD) {
         findings.problem("clock", format!("it is {now} here, and something in the database is of {latest}"), CLOCK);
     }
     secrets(config, &sealed, findings);
     webhooks(outbox, now, findings);
+    operators(config, &notices, findings);
     who_sends(&senders, findings);
 }
 
@@ -142,6 +144,25 @@ fn webhooks(state: OutboxState, now: Timestamp, findings: &mut Findings) {
     }
 }
 
+/// Whether operators are told what they asked to be told.
+fn operators(config: &Config, state: &SendingState, findings: &mut Findings) {
+    let channels = config.notify.channels();
+    let SendingState { failing, given_up, problem, .. } = state;
+    if failing + given_up > 0 {
+        let problem = problem.as_deref().unwrap_or("nothing is known of why");
+        findings.warning(
+            "notify",
+            format!("{failing} messages to operators are tried again, {given_up} were given up: {problem}"),
+            "mend [notify]; `doorward notify test` tries it, `doorward notify list` says what was not sent",
+        );
+    } else if channels.is_empty() {
+        findings.note("notify", "neither [notify.mail] nor [notify.webhook] is set up: nobody is told of alerts");
+    } else {
+        let names: Vec<&str> = channels.iter().map(|channel| channel.name()).collect();
+        findings.good("notify", format!("operators are told by {}", names.join(" and ")));
+    }
+}
+
 /// A site that sends its proxy's address for every author has all of them limited and banned as one.
 fn who_sends(senders: &[Senders], findings: &mut Findings) {
     for Senders { site, comments, addresses, example } in senders {
@@ -192,15 +213,19 @@ pub(super) async fn postgres(config: &Config, now: Timestamp, findings: &mut Fin
     }
     let asked = async {
         let store = startup::open_store(config).await?;
-        let asked = async { anyhow::Ok((store.outbox_state().await?, store.all_secrets().await?)) }.await;
+        let asked = async {
+            anyhow::Ok((store.outbox_state().await?, store.messages_state().await?, store.all_secrets().await?))
+        }
+        .await;
         store.close().await;
         asked
     };
     match asked.await {
-        Ok((outbox, all)) => {
+        Ok((outbox, notices, all)) => {
             let sealed: Vec<_> = all.into_iter().map(|secrets| (secrets.site, secrets.inbound)).collect();
             secrets(config, &sealed, findings);
             webhooks(outbox, now, findings);
+            operators(config, &notices, findings);
         }
         Err(error) => findings.failed("database", &error, "look at the server's own log"),
     }

@@ -334,7 +334,9 @@ fn check_then(then: &Then) -> Result<(), (&'static str, String)> {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether `name` may name a rule, a tag or a queue: small letters, digits and dashes.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=64).contains(&name.len()) && name.chars().all(allowed)
 }

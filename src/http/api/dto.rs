@@ -17,6 +17,7 @@ use crate::domain::readers::{ReaderView, ReportSeen};
 use crate::domain::reads::AlsoLetsThrough;
 use crate::domain::sanction::is_shadowed;
 use crate::domain::scores::{LogOdds, Score};
+use crate::domain::service::Due;
 use crate::domain::signal::{Evaluated, Mode, Outcome, Span};
 use crate::domain::store::{AuthorKind, Happening, HappeningKind, PageRequest, QueueItem, RulingCategory};
 
@@ -255,6 +256,13 @@ pub struct QueueItemOut {
     pub verdict: VerdictOut,
     /// The campaign that it belongs to.
     pub campaign: Option<String>,
+    /// The queue that it waits in, of `[[queues]]`.
+    pub queue: Option<String>,
+    /// By when it is to be answered, where that queue has a level.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub due_at: Option<String>,
+    /// Seconds of working hours until then; below zero for those since then.
+    pub due_in_s: Option<i64>,
     /// Since when it waits.
     #[schema(value_type = String, format = DateTime)]
     pub held_at: String,
@@ -318,9 +326,9 @@ impl From<&Author> for AuthorOut {
 }
 
 impl QueueItemOut {
-    /// With the sentence about its place.
+    /// With the sentence about its place, and by when it is to be answered.
     #[must_use]
-    pub fn new(item: &QueueItem, place: String) -> Self {
+    pub fn new(item: &QueueItem, place: String, due: Option<Due>) -> Self {
         let record = item.record.as_people_see();
         Self {
             id: record.comment.id.to_string(),
@@ -335,6 +343,9 @@ impl QueueItemOut {
             author: (&record.comment.author).into(),
             verdict: (&record.verdict).into(),
             campaign: item.campaign.map(|uid| uid.to_string()),
+            queue: item.queue.clone(),
+            due_at: due.map(|due| due.at.to_string()),
+            due_in_s: due.map(|due| due.left_ms.div_euclid(1_000)),
             held_at: item.held_at.to_string(),
             priority: item.priority,
             place,
@@ -369,6 +380,8 @@ pub struct QueueCounts {
     pub by_assigned: BTreeMap<String, u64>,
     /// By campaign: the fifty of which most wait.
     pub by_campaign: BTreeMap<Uuid, u64>,
+    /// By queue, of `[[queues]]`; an item is in one of them at most.
+    pub by_queue: BTreeMap<String, u64>,
     /// Comments of campaigns that stand approved and that nobody has looked at, whatever the filter; counted up to 10,000.
     pub rechecks: u64,
 }

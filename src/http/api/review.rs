@@ -1,5 +1,7 @@
 //! Where moderators decide.
 
+use std::sync::Arc;
+
 use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -49,6 +51,8 @@ pub struct QueueQuery {
     pub author_kind: Option<String>,
     /// Of that campaign.
     pub campaign: Option<String>,
+    /// That waits in the queue of that name, one of `[[queues]]`.
+    pub queue: Option<String>,
     /// `true`: only what readers reported, while nobody has answered them.
     pub reported: Option<bool>,
     /// Claimed by that person (e-mail), `me`, or `none`.
@@ -100,6 +104,8 @@ impl QueueQuery {
             campaign: given(self.campaign).map(|name| Uuid::parse_str(&name).unwrap_or_default()), // none has another name
             assigned: given(self.assigned).map(|by| if by == "me" { person.email.clone() } else { by }),
             reported: self.reported == Some(true),
+            queue: given(self.queue),
+            queues: Arc::default(), // the use case puts those in force
             q: given(self.q).filter(|q| !q.trim().is_empty()),
             uids: None,
             reach: Reach::ALL, // the use case puts the person's own
@@ -123,13 +129,14 @@ pub async fn queue(
     let (filter, sort) = query.asked(&person)?;
     let now = state.clock.now();
     let page = state.review.queue(filter, sort, &page, &person, now).await?;
-    let house = state.settings.current();
+    let (house, levels) = (state.settings.current(), state.review.levels());
+    let due = |item: &QueueItem| levels.due(item.queue.as_deref()?, item.held_at, now);
     let placed = |item: &QueueItem| {
         let policy = house.policy_of(&item.record.site).config();
         place(&seen(item), |category| policy.category(category).hold.get(), now)
     };
     let out = QueueOut {
-        items: page.items.iter().map(|item| QueueItemOut::new(item, placed(item))).collect(),
+        items: page.items.iter().map(|item| QueueItemOut::new(item, placed(item), due(item))).collect(),
         counts: QueueCounts {
             held: page.held,
             by_site: page.by_site,
@@ -140,6 +147,7 @@ pub async fn queue(
             by_author_kind: page.by_author_kind,
             by_assigned: page.by_assigned,
             by_campaign: page.by_campaign,
+            by_queue: page.by_queue.iter().map(|(name, sum)| (name.clone(), sum.waiting)).collect(),
             rechecks: page.rechecks,
         },
         oldest_s: page.oldest.map(|oldest| now.millis_since(oldest) / 1_000),

@@ -186,6 +186,12 @@ impl Texts {
         self.with(&format!("time.{unit}"), "n", self.number(n))
     }
 
+    /// The same of working hours, which make no days: `30 h`.
+    #[must_use]
+    pub fn span_worked(&self, seconds: u64) -> String {
+        if seconds < 86_400 { self.span(seconds) } else { self.with("time.h", "n", self.number(seconds / 3_600)) }
+    }
+
     /// How long ago that was.
     #[must_use]
     pub fn ago(&self, then: &Timestamp, now: &Timestamp) -> String {
@@ -309,5 +315,6 @@ mod tests {
         assert_eq!((en.signed(-0.5), de.signed(1.25)), ("\u{2212}0.50".to_owned(), "+1,25".to_owned()));
         assert_eq!(en.span(59), "59 s");
         assert_eq!(en.span(7_300), "2 h");
+        assert_eq!((en.span_worked(7_300), en.span_worked(108_000)), ("2 h".to_owned(), "30 h".to_owned()));
     }
 }

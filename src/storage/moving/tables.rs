@@ -227,6 +227,22 @@ pub(super) static TABLES: &[Table] = &[
     )
     .counts(),
     table(
+        "alert",
+        "alert x",
+        &["x.kind", "x.about"],
+        columns![kind Text "x.kind", about Text "x.about", facts Text "x.facts", raised_at Big "x.raised_at", told_at Big "x.told_at",
+            cleared_at Big "x.cleared_at"],
+    ),
+    table(
+        "operator_message",
+        "operator_message x",
+        &["x.id"],
+        columns![id Big "x.id", name Text "x.name", channel Text "x.channel", event Text "x.event", subject Text "x.subject",
+            text Text "x.text", data Text "x.data", made_at Big "x.made_at", attempts Int "x.attempts", next_at Big "x.next_at",
+            sent_at Big "x.sent_at", given_up_at Big "x.given_up_at", problem Text "x.problem"],
+    )
+    .counts(),
+    table(
         "outbox",
         "outbox x JOIN comment c ON c.id = x.comment LEFT JOIN ruling r ON r.id = x.ruling",
         &["x.id"],

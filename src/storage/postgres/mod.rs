@@ -23,6 +23,7 @@ mod lists;
 mod lookups;
 pub(in crate::storage) mod months;
 mod nodes;
+mod notices;
 pub(in crate::storage) mod open;
 mod outbox;
 mod patience;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::OpenError;
-use super::{open, outbox, rows};
+use super::{notices, open, outbox, rows};
+use crate::domain::notices::SendingState;
 use crate::domain::outbox::OutboxState;
 use crate::domain::store::StoreError;
 use crate::domain::time::Timestamp;
@@ -37,6 +38,8 @@ pub struct Current {
     pub latest: Option<Timestamp>,
     /// What sites have yet to be told.
     pub outbox: OutboxState,
+    /// What operators have yet to be told.
+    pub notices: SendingState,
     /// Each site with a secret of it, as it is sealed.
     pub sealed: Vec<(String, Vec<u8>)>,
     /// Where each site's comments come from, among the last thousand of all.
@@ -88,6 +91,7 @@ fn current(connection: &Connection) -> Result<Current, StoreError> {
     Ok(Current {
         latest: latest.flatten().map(Timestamp::from_millis),
         outbox: outbox::state(connection)?,
+        notices: notices::state(connection)?,
         senders: senders(connection, &names)?,
         sealed: sites.into_iter().map(|(_, name, sealed)| (name, sealed)).collect(),
     })

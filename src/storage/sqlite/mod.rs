@@ -24,6 +24,7 @@ mod intake;
 mod learning;
 mod lists;
 mod nodes;
+mod notices;
 mod open;
 mod outbox;
 mod privacy;

@@ -19,6 +19,7 @@ use crate::domain::normalise::{Body, LinkKind, host_of};
 use crate::domain::reads::AuthorNumbers;
 use crate::domain::rules::{QUEUE, RULE, TAG};
 use crate::domain::scores::LogOdds;
+use crate::domain::service::Levels;
 use crate::domain::signal::{Field, LIST, Mode, Outcome, Span};
 use crate::domain::store::{AuthorKind, QueueItem};
 use crate::domain::time::Timestamp;
@@ -130,6 +131,8 @@ pub(super) struct Card {
     pub held: String,
     pub held_ago: String,
     pub place: String,
+    /// By when it is to be answered, in words; and whether that is over.
+    pub due: Option<(String, bool)>,
     pub is_answer: bool,
     pub lang: Option<String>,
     pub text: Vec<Segment>,
@@ -158,6 +161,8 @@ pub(super) struct Looking<'a> {
     pub now: Timestamp,
     /// Whether texts are shown to their end.
     pub whole: bool,
+    /// Named queues, and how soon what waits there is to be answered.
+    pub levels: &'a Levels,
     /// From which score a category holds on a site.
     pub hold: &'a dyn Fn(&str, Category) -> f64,
 }
@@ -262,6 +267,7 @@ impl Card {
             held: item.held_at.to_string(),
             held_ago: t.ago(&item.held_at, &now),
             place: place(item, category, looking),
+            due: due(item, looking),
             is_answer: comment.parent_id.is_some(),
             lang: comment.article.lang.clone().or_else(|| item.article.lang.clone()),
             text: body.segments,
@@ -435,6 +441,18 @@ fn place(item: &QueueItem, category: Option<Category>, looking: Looking<'_>) -> 
     let over = item.priority - (looking.hold)(&item.record.site, category);
     let said = t.with2("queue.place-score", ("score", &score), ("category", &name));
     if over > 0.0 { format!("{said}, {}", t.with("queue.place-over", "over", t.decimal(over, 2))) } else { said }
+}
+
+/// By when it is to be answered: in working hours, as people count them.
+fn due(item: &QueueItem, looking: Looking<'_>) -> Option<(String, bool)> {
+    let queue = item.queue.as_deref()?;
+    let t = looking.t;
+    let Some(due) = looking.levels.due(queue, item.held_at, looking.now) else {
+        return Some((queue.to_owned(), false));
+    };
+    let span = t.span_worked(due.left_ms.unsigned_abs() / 1_000);
+    let said = t.with(if due.is_over() { "queue.overdue" } else { "queue.due-in" }, "span", span);
+    Some((format!("{queue}: {said}"), due.is_over()))
 }
 
 fn reports(item: &QueueItem, t: &'static Texts) -> Vec<Words> {

@@ -71,8 +71,10 @@ pub(super) fn groups(found: &QueuePage, wish: &Wish, me: &Person, t: &'static Te
     // Campaigns have no names: the end of ours tells them apart.
     let by_campaign = found.by_campaign.iter().map(|(uid, n)| (uid.to_string(), *n)).collect();
     let campaign = |uid: &str| format!("\u{2026}{}", uid.get(uid.len().saturating_sub(6)..).unwrap_or(uid));
+    let by_queue = found.by_queue.iter().map(|(name, sum)| (name.clone(), sum.waiting)).collect();
     let maker = Maker { wish, t };
     let mut groups = vec![
+        maker.group("queue", "queue.named", &by_queue, plain),
         maker.group("category", "queue.category", &by_category, category),
         maker.group("site", "queue.site", &found.by_site, plain),
         maker.group("section", "queue.section", &found.by_section, plain),

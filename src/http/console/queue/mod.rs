@@ -168,7 +168,8 @@ fn next(wish: &Wish, cursor: &str) -> String {
 async fn cards_of(state: &State, frame: &Frame, found: &QueuePage, whole: bool) -> Vec<Card> {
     let house = state.settings.current();
     let hold = |site: &str, category: Category| house.policy_of(site).config().category(category).hold.get();
-    let looking = Looking { t: frame.t, me: &frame.person.email, now: frame.now, whole, hold: &hold };
+    let levels = state.review.levels();
+    let looking = Looking { t: frame.t, me: &frame.person.email, now: frame.now, whole, levels: &levels, hold: &hold };
     let around = found.items.iter().map(|item| around(state, frame, item.record.uid));
     let around = join_all(around).await;
     found.items.iter().zip(around).map(|(item, around)| Card::new(item, around, looking)).collect()

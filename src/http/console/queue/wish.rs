@@ -5,6 +5,7 @@ use url::form_urlencoded;
 
 /// The parts that count, in the order in which they stand in addresses.
 const KEYS: &[&str] = &[
+    "queue",
     "site",
     "category",
     "signal",

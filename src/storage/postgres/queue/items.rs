@@ -10,18 +10,23 @@ use super::super::db::{Cells as _, Db, Params};
 use super::super::rows::{self, Row};
 use super::super::seen::Known;
 use crate::domain::readers::{ReaderView, ReportSeen};
+use crate::domain::service::queues::{Queues, Waits};
 use crate::domain::site::SiteId;
 use crate::domain::store::{Claim, QueueItem, Result, RulingCategory};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Content;
-use crate::storage::waiting::kind_of;
+use crate::storage::waiting::{category_of, kind_of};
 
 /// Readers' reports that an item shows.
 const REPORTS_SHOWN: i64 = 5;
 
 /// For a `SELECT` from `queue q` joined to `comment c` and, maybe, `campaign k`.
 pub(super) fn columns() -> String {
-    format!("{}, q.priority, q.held_at, q.claimed_by, q.claimed_until, q.author_known, k.uid, q.comment", rows::COLUMNS)
+    format!(
+        "{}, q.priority, q.held_at, q.claimed_by, q.claimed_until, q.author_known, k.uid, q.comment, \
+         q.category, q.signals, q.section, q.lang",
+        rows::COLUMNS
+    )
 }
 
 /// How many columns a comment's row has, before those of the queue's.
@@ -35,7 +40,7 @@ pub(super) fn is_whole(cells: &Cell) -> bool {
 }
 
 /// Rows of [`columns`], with everything that is shown beside them.
-pub(super) async fn of_rows(db: &Db, found: &[Cell], now: Timestamp) -> Result<Vec<QueueItem>> {
+pub(super) async fn of_rows(db: &Db, queues: &Queues, found: &[Cell], now: Timestamp) -> Result<Vec<QueueItem>> {
     let mut comments: Vec<(Row, Content)> = Vec::with_capacity(found.len());
     for cells in found {
         let row = Row::read(cells)?;
@@ -54,6 +59,7 @@ pub(super) async fn of_rows(db: &Db, found: &[Cell], now: Timestamp) -> Result<V
         let (by, until): (Option<String>, Option<i64>) = (cells.cell(FIRST + 2)?, cells.cell(FIRST + 3)?);
         let claim = by.zip(until).map(|(by, until)| Claim { by, until: Timestamp::from_millis(until) });
         items.push(QueueItem {
+            queue: queue_of(queues, &record.site, cells)?,
             record,
             article,
             held_at: Timestamp::from_millis(cells.cell(FIRST + 1)?),
@@ -66,6 +72,18 @@ pub(super) async fn of_rows(db: &Db, found: &[Cell], now: Timestamp) -> Result<V
         });
     }
     Ok(items)
+}
+
+/// The name of the queue that a row waits in.
+fn queue_of(queues: &Queues, site: &str, cells: &Cell) -> Result<Option<String>> {
+    let place = queues.of(&Waits {
+        site,
+        category: category_of(cells.cell(UID + 1)?),
+        signals: cells.cell(UID + 2)?,
+        section: cells.cell(UID + 3)?,
+        lang: cells.cell(UID + 4)?,
+    });
+    Ok(place.and_then(|at| queues.get(at)).map(|queue| queue.name.clone()))
 }
 
 /// What readers say of comments.

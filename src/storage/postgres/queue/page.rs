@@ -1,6 +1,6 @@
-//! One page of the queue, and counts of everything under the filter: three statements over the rows of what waits, in one snapshot.
+//! One page of the queue, and counts of everything under the filter: a few statements over the rows of what waits, in one snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row as Cell;
@@ -8,10 +8,10 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::super::cursor::{cursor_of, limit, place_of};
-use super::super::db::{Cells as _, Db};
+use super::super::db::{Cells as _, Db, number};
 use super::super::{campaigns, search};
 use super::items;
-use super::tally::{self, Sieve};
+use super::tally::{self, Group, Sieve};
 use crate::domain::people::Reach;
 use crate::domain::search::Question;
 use crate::domain::store::{AuthorKind, ListError, PageRequest, QueueFilter, QueuePage, QueueSort, Result};
@@ -36,18 +36,21 @@ pub(in super::super) async fn page(
     let after: Option<Place> = page.cursor.as_deref().map(|cursor| place_of(db, list_of(sort), cursor)).transpose()?;
     let limit = limit(page);
     let asked = Asked::of(db, filter, now).await?;
-    let (groups, by_campaign, mut found, rechecks) = tokio::try_join!(
-        asked.groups(db),
-        asked.campaigns(db),
-        asked.rows(db, sort, after, limit + 1),
+    let groups = asked.groups(db).await?;
+    let sieve = Sieve { filter, sites: asked.sites.as_deref() };
+    let groups = tally::named(db, &groups, &filter.queues).await?;
+    let alike = Alike::asked_for(filter, &groups);
+    let (by_campaign, mut found, rechecks) = tokio::try_join!(
+        asked.campaigns(db, &alike),
+        asked.rows(db, &alike, sort, after, limit + 1),
         campaigns::rechecks(db, &filter.reach)
     )?;
     let more = found.len() > limit;
     found.truncate(limit);
     let last = found.last().filter(|_| more).map(|row| place(row, sort)).transpose()?;
     found.retain(items::is_whole);
-    let sieve = Sieve { filter, sites: asked.sites.as_deref() };
-    let (counted, items) = tokio::try_join!(tally::count(db, &groups, &sieve), items::of_rows(db, &found, now))?;
+    let (counted, items) =
+        tokio::try_join!(tally::count(db, &groups, &sieve), items::of_rows(db, &filter.queues, &found, now))?;
     let next_cursor = last.map(|place| cursor_of(db, list_of(sort), &place));
     Ok(QueuePage { items, by_campaign, rechecks, next_cursor, ..counted })
 }
@@ -74,7 +77,41 @@ const fn list_of(sort: QueueSort) -> &'static str {
 const CHOSEN: &str = "($10::integer[] IS NULL OR q.site = ANY($10)) AND ($11::smallint IS NULL OR q.category = $11) \
                       AND ($12::text IS NULL OR $12 = ANY(string_to_array(q.signals, ' '))) AND ($13::text IS NULL OR q.section = $13) \
                       AND ($14::text IS NULL OR q.lang = $14) AND ($15::boolean IS NULL OR q.author_known = $15) \
-                      AND ($16::text IS NULL OR coalesce(q.claimed, 'none') = $16)";
+                      AND ($16::text IS NULL OR coalesce(q.claimed, 'none') = $16) \
+                      AND ($17::integer[] IS NULL OR (q.site, q.category, q.signals, coalesce(q.section, ''), coalesce(q.lang, '')) IN \
+                      (SELECT * FROM unnest($17, $18::smallint[], $19::text[], $20::text[], $21::text[])))";
+
+/// What rows of a named queue are alike in, one kind of them in each place. Which queue a row waits in is said in one place, for every engine; the
+/// database is told which rows those are.
+#[derive(Default)]
+struct Alike<'a> {
+    /// None where no queue is asked for.
+    sites: Option<Vec<i32>>,
+    categories: Vec<i16>,
+    signals: Vec<&'a str>,
+    sections: Vec<&'a str>,
+    langs: Vec<&'a str>,
+}
+
+impl<'a> Alike<'a> {
+    fn asked_for(filter: &QueueFilter, groups: &[(Group<'a>, Option<usize>)]) -> Self {
+        let Some(name) = filter.queue.as_deref() else { return Self::default() };
+        let asked = filter.queues.find(name);
+        let mut alike = Self { sites: Some(Vec::new()), ..Self::default() };
+        let mut met = HashSet::new();
+        for (group, _) in groups.iter().filter(|(_, queue)| asked.is_some() && *queue == asked) {
+            let (section, lang) = (group.section.unwrap_or_default(), group.lang.unwrap_or_default());
+            if met.insert((group.site, group.category, group.signals, section, lang)) {
+                alike.sites.get_or_insert_default().push(number(group.site));
+                alike.categories.push(group.category);
+                alike.signals.push(group.signals);
+                alike.sections.push(section);
+                alike.langs.push(lang);
+            }
+        }
+        alike
+    }
+}
 
 /// A filter in the words of the database. Conditions that the page offers no choice of hold for everything that is counted; the others
 /// ([`CHOSEN`]) for what is shown.
@@ -180,13 +217,16 @@ impl<'a> Asked<'a> {
         ]
     }
 
-    /// Parameters 1 to 16, of which the last are for [`CHOSEN`].
-    fn params_chosen(&self) -> Vec<&(dyn ToSql + Sync)> {
+    /// Parameters 1 to 21, of which the last are for [`CHOSEN`].
+    fn params_chosen<'b>(&'b self, alike: &'b Alike<'_>) -> Vec<&'b (dyn ToSql + Sync)> {
         let filter = self.filter;
         let mut params = self.params();
         let chosen: [&(dyn ToSql + Sync); 7] =
             [&self.sites, &self.category, &filter.signal, &filter.section, &filter.lang, &self.known, &filter.assigned];
         params.extend(chosen);
+        let alike: [&(dyn ToSql + Sync); 5] =
+            [&alike.sites, &alike.categories, &alike.signals, &alike.sections, &alike.langs];
+        params.extend(alike);
         params
     }
 
@@ -197,19 +237,26 @@ impl<'a> Asked<'a> {
     }
 
     /// The campaigns of which most wait, under the whole filter but its campaign.
-    async fn campaigns(&self, db: &Db) -> Result<BTreeMap<Uuid, u64>> {
+    async fn campaigns(&self, db: &Db, alike: &Alike<'_>) -> Result<BTreeMap<Uuid, u64>> {
         let read = format!(
             "SELECT k.uid, most.n FROM (SELECT q.campaign, count(*) AS n FROM ({}) q WHERE q.campaign IS NOT NULL AND {CHOSEN} \
              GROUP BY q.campaign ORDER BY count(*) DESC, q.campaign LIMIT {}) most JOIN campaign k ON k.id = most.campaign",
             self.counted(false),
             QueuePage::CAMPAIGNS
         );
-        let found = db.query(&read, &self.params_chosen()).await?;
+        let found = db.query(&read, &self.params_chosen(alike)).await?;
         found.iter().map(|row| Ok((row.cell(0)?, u64::try_from(row.cell::<i64>(1)?).unwrap_or_default()))).collect()
     }
 
     /// Those under the whole filter, in order, after a place.
-    async fn rows(&self, db: &Db, sort: QueueSort, after: Option<Place>, most: usize) -> Result<Vec<Cell>> {
+    async fn rows(
+        &self,
+        db: &Db,
+        alike: &Alike<'_>,
+        sort: QueueSort,
+        after: Option<Place>,
+        most: usize,
+    ) -> Result<Vec<Cell>> {
         let (priority, moment, uid) = match after {
             Some(Place::Priority(priority, uid)) => (Some(priority), None, Some(uid)),
             Some(Place::HeldAt(at, uid)) => (None, Some(at), Some(uid)),
@@ -217,17 +264,17 @@ impl<'a> Asked<'a> {
         };
         let (order, after) = match sort {
             QueueSort::Priority => {
-                ("q.priority DESC, q.comment", "q.priority < $18 OR q.priority = $18 AND q.comment > $19")
+                ("q.priority DESC, q.comment", "q.priority < $23 OR q.priority = $23 AND q.comment > $24")
             }
-            QueueSort::Oldest => ("q.held_at, q.comment", "q.held_at > $17 OR q.held_at = $17 AND q.comment > $19"),
+            QueueSort::Oldest => ("q.held_at, q.comment", "q.held_at > $22 OR q.held_at = $22 AND q.comment > $24"),
             QueueSort::Newest => {
-                ("q.held_at DESC, q.comment DESC", "q.held_at < $17 OR q.held_at = $17 AND q.comment < $19")
+                ("q.held_at DESC, q.comment DESC", "q.held_at < $22 OR q.held_at = $22 AND q.comment < $24")
             }
         };
         let read = format!(
             "SELECT {columns} FROM (SELECT q.site, q.comment FROM ({counted}) q WHERE {CHOSEN} \
-             AND ($17::bigint IS NULL AND $18::double precision IS NULL AND $19::uuid IS NULL OR {after}) \
-             ORDER BY {order} LIMIT $20) found \
+             AND ($22::bigint IS NULL AND $23::double precision IS NULL AND $24::uuid IS NULL OR {after}) \
+             ORDER BY {order} LIMIT $25) found \
              JOIN queue q ON q.site = found.site AND q.comment = found.comment \
              LEFT JOIN comment c ON c.site = found.site AND c.uid = found.comment \
              LEFT JOIN campaign k ON k.id = q.campaign ORDER BY {order}",
@@ -235,7 +282,7 @@ impl<'a> Asked<'a> {
             counted = self.counted(true),
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let mut params = self.params_chosen();
+        let mut params = self.params_chosen(alike);
         let place: [&(dyn ToSql + Sync); 4] = [&moment, &priority, &uid, &most];
         params.extend(place);
         db.query(&read, &params).await

@@ -9,22 +9,23 @@ use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::Row as Cell;
 
 use super::super::db::{Cells as _, Db};
+use crate::domain::service::queues::{Queues, Waits};
 use crate::domain::site::SiteId;
-use crate::domain::store::{AuthorKind, QueueFilter, QueuePage, Result};
+use crate::domain::store::{AuthorKind, QueueFilter, QueuePage, QueueSum, Result};
 use crate::domain::time::Timestamp;
-use crate::storage::waiting::{category_code, category_name, kind_of};
+use crate::storage::waiting::{category_code, category_name, category_of, kind_of};
 
 /// What rows are grouped by, of `queue q` as `counted` reads it; and what is counted of them.
 pub(super) const COLUMNS: &str =
     "site, category, signals, section, lang, author_known, claimed, count(*), min(held_at)";
 
 /// Rows that are alike.
-struct Group<'a> {
-    site: SiteId,
-    category: i16,
-    signals: &'a str,
-    section: Option<&'a str>,
-    lang: Option<&'a str>,
+pub(super) struct Group<'a> {
+    pub(super) site: SiteId,
+    pub(super) category: i16,
+    pub(super) signals: &'a str,
+    pub(super) section: Option<&'a str>,
+    pub(super) lang: Option<&'a str>,
     known: bool,
     claimed: Option<&'a str>,
     count: u64,
@@ -57,6 +58,7 @@ mod of {
     pub(super) const LANG: u16 = 1 << 4;
     pub(super) const AUTHOR_KIND: u16 = 1 << 5;
     pub(super) const ASSIGNED: u16 = 1 << 6;
+    pub(super) const QUEUE: u16 = 1 << 7;
 }
 
 /// A filter, with its names looked up.
@@ -67,7 +69,7 @@ pub(super) struct Sieve<'a> {
 
 impl Sieve<'_> {
     /// The conditions that do not hold.
-    fn missed(&self, group: &Group<'_>) -> u16 {
+    fn missed(&self, group: &Group<'_>, queue: Option<usize>) -> u16 {
         let filter = self.filter;
         let is = |holds: bool, condition: u16| if holds { 0 } else { condition };
         let named = |asked: &Option<String>, name: Option<&str>| asked.is_none() || asked.as_deref() == name;
@@ -81,6 +83,10 @@ impl Sieve<'_> {
             | is(named(&filter.lang, group.lang), of::LANG)
             | is(filter.author_kind.is_none_or(|kind| kind == kind_of(group.known)), of::AUTHOR_KIND)
             | is(assigned, of::ASSIGNED)
+            | is(
+                filter.queue.as_deref().is_none_or(|name| queue.is_some() && filter.queues.find(name) == queue),
+                of::QUEUE,
+            )
     }
 }
 
@@ -99,10 +105,11 @@ struct Tally<'a> {
     lang: HashMap<&'a str, u64>,
     kind: BTreeMap<AuthorKind, u64>,
     assigned: HashMap<&'a str, u64>,
+    queue: BTreeMap<usize, Option<QueueSum>>,
 }
 
 impl<'a> Tally<'a> {
-    fn add(&mut self, group: &Group<'a>, missed: u16) {
+    fn add(&mut self, group: &Group<'a>, queue: Option<usize>, missed: u16) {
         let counts = |condition: u16| missed & !condition == 0;
         let count = group.count;
         if missed == 0 {
@@ -132,9 +139,12 @@ impl<'a> Tally<'a> {
         if counts(of::ASSIGNED) {
             *self.assigned.entry(group.claimed.unwrap_or(NOBODY)).or_default() += count;
         }
+        if let Some(queue) = queue.filter(|_| counts(of::QUEUE)) {
+            QueueSum::add(self.queue.entry(queue).or_default(), count, Timestamp::from_millis(group.oldest));
+        }
     }
 
-    async fn named(self, db: &Db) -> Result<QueuePage> {
+    async fn named(self, db: &Db, queues: &Queues) -> Result<QueuePage> {
         let mut by_site = BTreeMap::new();
         for (site, count) in self.site {
             by_site.insert(db.site_name(db, site).await?.to_string(), count);
@@ -154,17 +164,42 @@ impl<'a> Tally<'a> {
             by_lang: texts(self.lang),
             by_author_kind: self.kind,
             by_assigned: texts(self.assigned),
+            by_queue: self
+                .queue
+                .into_iter()
+                .filter_map(|(at, sum)| Some((queues.get(at)?.name.clone(), sum?)))
+                .collect(),
             ..QueuePage::default()
         })
     }
 }
 
-/// Everything of a page but its items, and its counts by campaign.
-pub(super) async fn count(db: &Db, groups: &[Cell], sieve: &Sieve<'_>) -> Result<QueuePage> {
-    let mut tally = Tally::default();
-    for row in groups {
+/// Groups from rows of [`COLUMNS`], each with the place of the queue that its rows wait in.
+pub(super) async fn named<'a>(db: &Db, rows: &'a [Cell], queues: &Queues) -> Result<Vec<(Group<'a>, Option<usize>)>> {
+    let mut named = Vec::with_capacity(rows.len());
+    for row in rows {
         let group = Group::read(row)?;
-        tally.add(&group, sieve.missed(&group));
+        let queue = if queues.is_empty() {
+            None
+        } else {
+            queues.of(&Waits {
+                site: &db.site_name(db, group.site).await?.to_string(),
+                category: category_of(group.category),
+                signals: group.signals,
+                section: group.section,
+                lang: group.lang,
+            })
+        };
+        named.push((group, queue));
     }
-    tally.named(db).await
+    Ok(named)
+}
+
+/// Everything of a page but its items, and its counts by campaign.
+pub(super) async fn count(db: &Db, groups: &[(Group<'_>, Option<usize>)], sieve: &Sieve<'_>) -> Result<QueuePage> {
+    let mut tally = Tally::default();
+    for (group, queue) in groups {
+        tally.add(group, *queue, sieve.missed(group, *queue));
+    }
+    tally.named(db, &sieve.filter.queues).await
 }

@@ -141,6 +141,11 @@ impl Kept {
         self.sites.iter().copied()
     }
 
+    /// The one in that slot.
+    pub(super) fn site(&self, slot: u32) -> Option<SiteId> {
+        self.sites.get(slot as usize).copied()
+    }
+
     /// Which of the sets of signals hold that one.
     pub(super) fn signal_sets_with(&self, id: &str) -> Vec<bool> {
         self.signals.names().map(|set| set.split_ascii_whitespace().any(|signal| signal == id)).collect()

@@ -4,6 +4,7 @@
 //! search needs, and both follow the table `queue_change`, which triggers fill in the same commit, whichever process writes.
 
 mod kept;
+mod named;
 mod page;
 mod words;
 

@@ -11,11 +11,14 @@ use super::super::rows;
 use super::super::shared::Shared;
 use super::super::{articles, campaigns, lists, reports};
 use super::kept::{Entry, Kept, NONE};
+use super::named::Named;
 use crate::domain::comment::Article;
 use crate::domain::search::Question;
+use crate::domain::service::queues::Queues;
 use crate::domain::site::SiteId;
 use crate::domain::store::{
-    AuthorKind, Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, Result, StoreError,
+    AuthorKind, Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, QueueSum, Result,
+    StoreError,
 };
 use crate::domain::time::Timestamp;
 use crate::storage::waiting::{article_key, author_key, category_code, category_name, kind_of};
@@ -64,6 +67,8 @@ struct Shown {
     claim: Option<Claim>,
     /// The number of its campaign.
     campaign: Option<i64>,
+    /// The name of the queue that it waits in.
+    queue: Option<String>,
 }
 
 fn count(
@@ -97,12 +102,14 @@ fn count(
     drop(words);
     kept.follow(connection)?;
     let mut sieve = Sieve::new(connection, shared, &kept, filter, answers)?;
-    let mut tally = Tally::new(&kept);
+    let mut named = Named::new(&filter.queues);
+    let mut tally = Tally::new(&kept, &filter.queues);
     let now = now.as_millis();
     let (mut held, mut places, mut oldest) = (0_u64, Vec::<(Place, usize)>::new(), None::<i64>);
     for (at, entry) in kept.entries().iter().enumerate() {
         let claimed = if entry.claimed_until > now { entry.claimed_by } else { NONE };
-        let missed = sieve.missed(&kept, entry, claimed);
+        let queue = named.of(connection, shared, &kept, entry)?;
+        let missed = sieve.missed(&kept, entry, claimed, queue);
         if missed == 0 {
             held += 1;
             let place = place(entry, sort);
@@ -111,7 +118,7 @@ fn count(
             }
             oldest = Some(oldest.map_or(entry.held_at, |oldest| oldest.min(entry.held_at)));
         }
-        tally.add(entry, claimed, missed);
+        tally.add(entry, claimed, queue, missed);
     }
     let more = places.len() > limit;
     if more {
@@ -119,18 +126,21 @@ fn count(
         places.truncate(limit);
     }
     places.sort_unstable();
-    let shown = places.iter().map(|(_, at)| shown(&kept, &kept.entries()[*at], now)).collect();
     let oldest = oldest.map(Timestamp::from_millis);
-    Ok(Found { shown, more, page: QueuePage { held, oldest, ..tally.named(connection, shared, &kept)? } })
-}
-
-fn shown(kept: &Kept, entry: &Entry, now: i64) -> Shown {
-    let by = kept.people.name(entry.claimed_by).filter(|_| entry.claimed_until > now);
-    Shown {
-        entry: *entry,
-        claim: by.map(|by| Claim { by: by.to_owned(), until: Timestamp::from_millis(entry.claimed_until) }),
-        campaign: (entry.campaign != NONE).then(|| kept.campaigns()[entry.campaign as usize]),
-    }
+    let mut show = |at: usize| -> Result<Shown> {
+        let entry = &kept.entries()[at];
+        let by = kept.people.name(entry.claimed_by).filter(|_| entry.claimed_until > now);
+        let queue = named.of(connection, shared, &kept, entry)?;
+        Ok(Shown {
+            entry: *entry,
+            claim: by.map(|by| Claim { by: by.to_owned(), until: Timestamp::from_millis(entry.claimed_until) }),
+            campaign: (entry.campaign != NONE).then(|| kept.campaigns()[entry.campaign as usize]),
+            queue: queue.and_then(|at| filter.queues.get(at)).map(|queue| queue.name.clone()),
+        })
+    };
+    let shown = places.iter().map(|(_, at)| show(*at)).collect::<Result<_>>()?;
+    let page = QueuePage { held, oldest, ..tally.named(connection, shared, &kept, &filter.queues)? };
+    Ok(Found { shown, more, page })
 }
 
 /// The rows of comments by name; names that are none are left out.
@@ -150,6 +160,7 @@ mod of {
     pub(super) const ASSIGNED: u16 = 1 << 6;
     pub(super) const CAMPAIGN: u16 = 1 << 7;
     pub(super) const OTHER: u16 = 1 << 8;
+    pub(super) const QUEUE: u16 = 1 << 9;
 }
 
 /// A filter, with its names looked up.
@@ -169,6 +180,8 @@ struct Sieve<'a> {
     article: Option<i64>,
     author: Option<i64>,
     campaign: Option<u32>,
+    /// The place of the queue that is asked for; none of those that there are, when there is none of its name.
+    queue: Option<Option<usize>>,
     reported: Option<HashSet<u32>>,
     answers: Option<HashSet<u32>>,
     /// Rows that are asked for by name.
@@ -206,6 +219,7 @@ impl<'a> Sieve<'a> {
                 None => None,
                 Some(uid) => Some(named(kept.campaign(campaigns::number_of(connection, uid)?))),
             },
+            queue: filter.queue.as_deref().map(|name| filter.queues.find(name)),
             reported: filter.reported.then(|| reports::waiting(connection)).transpose()?,
             answers,
             rows: filter.uids.as_deref().map(|uids| rows_of(connection, shared, uids)).transpose()?,
@@ -213,7 +227,7 @@ impl<'a> Sieve<'a> {
     }
 
     /// The conditions that do not hold.
-    fn missed(&mut self, kept: &Kept, entry: &Entry, claimed: u32) -> u16 {
+    fn missed(&mut self, kept: &Kept, entry: &Entry, claimed: u32, queue: Option<usize>) -> u16 {
         let other = self.is_within_reach(kept, entry)
             && self.answers.as_ref().is_none_or(|answers| answers.contains(&entry.id))
             && self.reported.as_ref().is_none_or(|reported| reported.contains(&entry.id))
@@ -233,6 +247,7 @@ impl<'a> Sieve<'a> {
             | is(self.known.is_none_or(|known| known == entry.author_known), of::AUTHOR_KIND)
             | is(self.assigned.is_none_or(|by| by == claimed), of::ASSIGNED)
             | is(self.campaign.is_none_or(|campaign| campaign == entry.campaign), of::CAMPAIGN)
+            | is(self.queue.is_none_or(|asked| asked.is_some() && asked == queue), of::QUEUE)
     }
 
     fn is_within_reach(&mut self, kept: &Kept, entry: &Entry) -> bool {
@@ -255,10 +270,11 @@ struct Tally {
     known: [u64; 2],
     assigned: Vec<u64>,
     campaign: Vec<u64>,
+    queue: Vec<Option<QueueSum>>,
 }
 
 impl Tally {
-    fn new(kept: &Kept) -> Self {
+    fn new(kept: &Kept, queues: &Queues) -> Self {
         Self {
             site: vec![0; kept.sites().count()],
             category: [0; 4],
@@ -268,11 +284,12 @@ impl Tally {
             known: [0; 2],
             assigned: vec![0; kept.people.len()],
             campaign: vec![0; kept.campaigns().len()],
+            queue: vec![None; queues.len()],
         }
     }
 
     /// Counts a comment wherever all conditions hold but the one that is counted by.
-    fn add(&mut self, entry: &Entry, claimed: u32, missed: u16) {
+    fn add(&mut self, entry: &Entry, claimed: u32, queue: Option<usize>, missed: u16) {
         let counts = |condition: u16| u64::from(missed & !condition == 0);
         if missed == of::OTHER {
             return;
@@ -285,9 +302,12 @@ impl Tally {
         self.known[usize::from(entry.author_known)] += counts(of::AUTHOR_KIND);
         self.assigned[claimed as usize] += counts(of::ASSIGNED);
         self.campaign[entry.campaign as usize] += counts(of::CAMPAIGN);
+        if let Some(queue) = queue.filter(|_| counts(of::QUEUE) > 0) {
+            QueueSum::add(&mut self.queue[queue], 1, Timestamp::from_millis(entry.held_at));
+        }
     }
 
-    fn named(self, connection: &Connection, shared: &Shared, kept: &Kept) -> Result<QueuePage> {
+    fn named(self, connection: &Connection, shared: &Shared, kept: &Kept, queues: &Queues) -> Result<QueuePage> {
         let mut by_site = BTreeMap::new();
         for (site, count) in kept.sites().zip(self.site).filter(|(_, count)| *count > 0) {
             by_site.insert(shared.site_name(connection, site)?.to_string(), count);
@@ -322,6 +342,11 @@ impl Tally {
             by_author_kind: kinds.map(|(known, count)| (kind_of(known), count)).collect(),
             by_assigned,
             by_campaign,
+            by_queue: queues
+                .iter()
+                .zip(self.queue)
+                .filter_map(|(queue, sum)| Some((queue.name.clone(), sum?)))
+                .collect(),
             ..QueuePage::default()
         })
     }
@@ -356,7 +381,7 @@ fn item(
     shown: Shown,
     names: &mut HashMap<i64, Option<Uuid>>,
 ) -> Result<QueueItem> {
-    let Shown { entry, claim, campaign } = shown;
+    let Shown { entry, claim, campaign, queue } = shown;
     let id = entry.id;
     let gone = || StoreError::Corrupt(format!("comment row {id} is in the queue, and missing"));
     let row = rows::row(connection, id)?.ok_or_else(gone)?;
@@ -383,6 +408,7 @@ fn item(
         author_kind: kind_of(entry.author_known),
         claim,
         campaign,
+        queue,
         readers,
         reports,
     })

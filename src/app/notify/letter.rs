@@ -1,0 +1,36 @@
+//! Sending one e-mail, as a port: the network is outside.
+
+use async_trait::async_trait;
+
+use crate::domain::time::Timestamp;
+
+/// An e-mail in plain text, to whomever the settings name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// What stands before the `@` of its `Message-ID`: the same for every try.
+    pub id: String,
+    /// One line.
+    pub subject: String,
+    /// The text.
+    pub text: String,
+    /// Its date.
+    pub at: Timestamp,
+}
+
+/// Why an e-mail was not accepted. Both hold a sentence for operators, without the password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MailError {
+    /// The server refuses it, and will do so again.
+    #[error("{0}")]
+    Refused(String),
+    /// The server was not reached, or is busy. It may have accepted it all the same.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Who sends.
+#[async_trait]
+pub trait Mail: Send + Sync {
+    /// Sends it once, within the time that is set.
+    async fn send(&self, letter: Letter) -> Result<(), MailError>;
+}

@@ -1,0 +1,169 @@
+//! A mail server that keeps what came and answers as the test says: as much of SMTP as a sender needs. Shared by test binaries.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// What came in one conversation: who sends, to whom, and the message as it was sent, dots unstuffed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Mailed {
+    pub(crate) from: String,
+    pub(crate) to: Vec<String>,
+    pub(crate) message: String,
+}
+
+impl Mailed {
+    /// A header's value, on one line.
+    pub(crate) fn header(&self, name: &str) -> Option<String> {
+        let (head, _) = self.message.split_once("\r\n\r\n")?;
+        let unfolded = head.replace("\r\n ", " ").replace("\r\n\t", " ");
+        let line =
+            unfolded.lines().find(|line| line.to_lowercase().starts_with(&format!("{}:", name.to_lowercase())))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    }
+
+    /// The text, with what `quoted-printable` did taken back.
+    pub(crate) fn text(&self) -> String {
+        let (_, body) = self.message.split_once("\r\n\r\n").unwrap_or_default();
+        if self.header("Content-Transfer-Encoding").as_deref() != Some("quoted-printable") {
+            return body.replace("\r\n", "\n");
+        }
+        let joined = body.replace("=\r\n", "").replace("\r\n", "\n");
+        let (mut bytes, mut rest) = (Vec::new(), joined.as_bytes());
+        while let Some((first, after)) = rest.split_first() {
+            match (first, after) {
+                (b'=', [high, low, after @ ..]) => {
+                    let hex = String::from_utf8(vec![*high, *low]).unwrap();
+                    bytes.push(u8::from_str_radix(&hex, 16).unwrap());
+                    rest = after;
+                }
+                _ => {
+                    bytes.push(*first);
+                    rest = after;
+                }
+            }
+        }
+        String::from_utf8(bytes).unwrap()
+    }
+}
+
+type Answers = dyn Fn(usize) -> &'static str + Send + Sync;
+
+/// See the module. Stops when dropped.
+pub(crate) struct MailServer {
+    pub(crate) port: u16,
+    tried: watch::Receiver<usize>,
+    came: Arc<Mutex<Vec<Mailed>>>,
+    heard: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<()>,
+}
+
+impl MailServer {
+    /// Answers the end of the n-th message, from 0, with what `answers` says: `250 …` accepts it.
+    pub(crate) async fn start(answers: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (counter, tried) = watch::channel(0);
+        let (came, counter, answers) = (Arc::default(), Arc::new(counter), Arc::new(answers) as Arc<Answers>);
+        let all = Arc::clone(&came);
+        let heard = Arc::<Mutex<Vec<String>>>::default();
+        let commands = Arc::clone(&heard);
+        let task = tokio::spawn(async move {
+            let mut conversations = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (all, counter, answers) = (Arc::clone(&all), Arc::clone(&counter), Arc::clone(&answers));
+                let commands = Arc::clone(&commands);
+                conversations
+                    .spawn(async move { drop(converse(stream, (&all, &commands), &counter, &*answers).await) });
+                while conversations.try_join_next().is_some() {}
+            }
+        });
+        Self { port, tried, came, heard, task }
+    }
+
+    /// What was accepted.
+    pub(crate) fn came(&self) -> Vec<Mailed> {
+        self.came.lock().unwrap().clone()
+    }
+
+    /// Every command that was said.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// Waits until so many messages were tried.
+    pub(crate) async fn tried(&self, count: usize) {
+        let mut tried = self.tried.clone();
+        let enough = tokio::time::timeout(Duration::from_mins(1), tried.wait_for(|now| *now >= count)).await;
+        assert!(enough.is_ok(), "{count} were to come, these were accepted: {:#?}", self.came());
+    }
+}
+
+impl Drop for MailServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    (all, commands): (&Mutex<Vec<Mailed>>, &Mutex<Vec<String>>),
+    counter: &watch::Sender<usize>,
+    answers: &Answers,
+) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 mail.example ready\r\n").await?;
+    let mut mailed = Mailed::default();
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await? == 0 {
+            return Ok(());
+        }
+        commands.lock().unwrap().push(line.trim_end().to_owned());
+        let upper = line.to_uppercase();
+        let answer = if upper.starts_with("EHLO") {
+            "250-mail.example\r\n250-8BITMIME\r\n250 SMTPUTF8"
+        } else if upper.starts_with("MAIL FROM:") {
+            mailed = Mailed { from: path(&line), ..Mailed::default() };
+            "250 ok"
+        } else if upper.starts_with("RCPT TO:") {
+            mailed.to.push(path(&line));
+            "250 ok"
+        } else if upper.starts_with("DATA") {
+            stream.write_all(b"354 go on\r\n").await?;
+            loop {
+                let mut line = String::new();
+                if stream.read_line(&mut line).await? == 0 {
+                    return Ok(());
+                }
+                if line == ".\r\n" {
+                    break;
+                }
+                mailed.message.push_str(line.strip_prefix('.').unwrap_or(&line));
+            }
+            let answer = answers(*counter.borrow());
+            if answer.starts_with("250") {
+                all.lock().unwrap().push(std::mem::take(&mut mailed));
+            }
+            stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+            counter.send_modify(|count| *count += 1);
+            continue;
+        } else if upper.starts_with("QUIT") {
+            stream.write_all(b"221 bye\r\n").await?;
+            return Ok(());
+        } else if upper.starts_with("RSET") || upper.starts_with("NOOP") {
+            "250 ok"
+        } else {
+            "502 not here"
+        };
+        stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+    }
+}
+
+fn path(line: &str) -> String {
+    line.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(path, _)| path.to_owned()).unwrap_or_default()
+}
