@@ -36,6 +36,7 @@ pub mod sign_in;
 pub mod signature;
 pub mod standing;
 pub mod threads;
+pub mod truth;
 pub mod tune;
 pub mod turns;
 pub mod webhooks_in;

@@ -50,5 +50,6 @@ pub mod store;
 pub mod terms;
 pub mod time;
 pub mod trace;
+pub mod truth;
 pub mod versions;
 pub mod view;

@@ -31,6 +31,7 @@ use super::session::Sessions;
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
+use super::truth::Verdicts;
 use super::versions::Versions;
 
 /// Why the store could not do it. Nothing was changed, except where `Unavailable` says that it cannot know.
@@ -593,6 +594,7 @@ pub trait Store:
     + Search
     + Sessions
     + Nodes
+    + Verdicts
     + Versions
     + Send
     + Sync

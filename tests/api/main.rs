@@ -33,6 +33,7 @@ mod receiver;
 mod reload;
 mod review;
 mod rules;
+mod rules_truth;
 mod sampling;
 mod sanctions;
 mod search;

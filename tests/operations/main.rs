@@ -4,4 +4,7 @@ mod afternoon;
 mod backup;
 mod doctor;
 mod manual;
+mod moved;
+mod rules;
+mod secrets;
 mod world;

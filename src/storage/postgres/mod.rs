@@ -44,6 +44,7 @@ mod shared;
 mod sites;
 mod together;
 mod uid;
+mod verdicts;
 mod versions;
 mod work;
 
