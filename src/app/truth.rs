@@ -26,6 +26,8 @@ pub const COUNTED_MAX: usize = 50_000;
 pub const DECIDED_MAX: usize = 20_000;
 /// Comments looked at at once.
 const PAGE: usize = 1_000;
+/// Rows that are not asked for and passed by at the cost of one verdict that is.
+const PASSED_BY: usize = 16;
 /// Comments that are listed at most.
 pub const LISTED_MAX: usize = 100;
 /// Configurations among which the one is looked for that was in force when the time that is looked at began.
@@ -135,7 +137,7 @@ async fn read(
             earliest = earliest.min(judged.at);
             each(judged);
         }
-        done += looked_at as usize;
+        done += cost(items.len(), looked_at);
         wanted.before = next.or(wanted.before);
         if next.is_none() {
             return Ok(None);
@@ -144,6 +146,11 @@ async fn read(
             return Ok(Some(earliest));
         }
     }
+}
+
+/// What a page costs, in verdicts.
+const fn cost(verdicts: usize, looked_at: u32) -> usize {
+    verdicts + (looked_at as usize).saturating_sub(verdicts) / PASSED_BY
 }
 
 /// Since when live rules have been live just so, at least: told by the settings that were in force when the time that is looked at began, or by the
@@ -236,7 +243,7 @@ pub async fn hits(
     most: usize,
 ) -> Result<Hits> {
     let mut wanted = Wanted { before, decided_only: which == Which::Overturned, ..ask.wanted() };
-    let (mut found, mut looked_at) = (Hits::default(), 0);
+    let (mut found, mut done) = (Hits::default(), 0);
     loop {
         let page = store.verdicts(&wanted).await?;
         for judged in &page.items {
@@ -266,9 +273,9 @@ pub async fn hits(
                 shadow: part.mode == Mode::Shadow,
             });
         }
-        looked_at += page.looked_at as usize;
+        done += cost(page.items.len(), page.looked_at);
         wanted.before = page.next;
-        if page.next.is_none() || looked_at >= ask.counted_max {
+        if page.next.is_none() || done >= ask.counted_max {
             found.next = page.next;
             return Ok(found);
         }

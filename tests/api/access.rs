@@ -393,7 +393,10 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
-        Row { part: Some(Status(403)), ..row("GET", "/v1/rules", Needs::Comment, here, none, 200, Sees::Nothing(200), Same) },
+        Row {
+            part: Some(Status(403)),
+            ..row("GET", "/v1/rules", Needs::Comment, here, none, 200, Sees::Nothing(200), Same)
+        },
         Row {
             part: Some(Status(403)),
             ..row(

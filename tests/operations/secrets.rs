@@ -39,7 +39,7 @@ async fn a_sites_key_that_got_out_ends_and_the_other_sites_notice_nothing() {
     assert_eq!(status(&host, &service, &other, "after").await, StatusCode::CREATED);
     assert!(host.comments(&service, &fresh).await.contains_key("after"));
     let record = host.done(&["audit", "export"]);
-    assert!(record.contains("\"site.rotate\"") && record.contains("\"news\""), "{record}");
+    assert!(record.contains("\"site.key.rotate\"") && record.contains("\"news\""), "{record}");
     assert!(!record.contains(&fresh) && !record.contains(&leaked), "the record names no key");
     host.done(&["audit", "verify"]);
 }

@@ -162,12 +162,9 @@ impl Host {
 
     /// A person's decision about these comments.
     pub(crate) async fn decide(&self, service: &Service, token: &str, comments: &[Value], action: &str) {
-        let items: Vec<Value> = comments
-            .iter()
-            .map(|comment| json!({"uid": comment["uid"], "seen_version": comment["version"]}))
-            .collect();
-        let decided =
-            self.ask(service, token, "/v1/decisions", Some(&json!({"items": items, "action": action}))).await;
+        let items: Vec<Value> =
+            comments.iter().map(|comment| json!({"uid": comment["uid"], "seen_version": comment["version"]})).collect();
+        let decided = self.ask(service, token, "/v1/decisions", Some(&json!({"items": items, "action": action}))).await;
         assert_eq!(decided["applied"].as_array().map(Vec::len), Some(comments.len()), "{decided}");
     }
 
@@ -203,12 +200,58 @@ pub(crate) fn comment(id: &str) -> Value {
 /// What somebody says about `word`, in words of their own: a wave of these is no campaign, for nothing in them is alike but the word.
 pub(crate) fn about(id: &str, word: &str) -> Value {
     const WORDS: [&str; 48] = [
-        "river", "bridge", "market", "council", "tram", "school", "library", "garden", "winter", "summer", "neighbour", "street",
-        "morning", "evening", "traffic", "budget", "museum", "harbour", "station", "ticket", "lantern", "kitchen", "window", "promise",
-        "letter", "village", "doctor", "teacher", "baker", "driver", "pilot", "sailor", "forest", "mountain", "island", "festival",
-        "orchestra", "theatre", "painter", "novel", "journal", "editor", "lawyer", "tenant", "landlord", "balcony", "chimney", "puddle",
+        "river",
+        "bridge",
+        "market",
+        "council",
+        "tram",
+        "school",
+        "library",
+        "garden",
+        "winter",
+        "summer",
+        "neighbour",
+        "street",
+        "morning",
+        "evening",
+        "traffic",
+        "budget",
+        "museum",
+        "harbour",
+        "station",
+        "ticket",
+        "lantern",
+        "kitchen",
+        "window",
+        "promise",
+        "letter",
+        "village",
+        "doctor",
+        "teacher",
+        "baker",
+        "driver",
+        "pilot",
+        "sailor",
+        "forest",
+        "mountain",
+        "island",
+        "festival",
+        "orchestra",
+        "theatre",
+        "painter",
+        "novel",
+        "journal",
+        "editor",
+        "lawyer",
+        "tenant",
+        "landlord",
+        "balcony",
+        "chimney",
+        "puddle",
     ];
-    let mut state = id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut state = id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let mut next = || {
         state ^= state << 13;
         state ^= state >> 7;

@@ -143,7 +143,7 @@ pub struct Wanted {
 pub struct JudgedPage {
     /// The verdicts. Those that another system reached are not among them.
     pub items: Vec<Judged>,
-    /// Comments that were looked at for them.
+    /// Rows that were looked at for them, those that are not asked for included.
     pub looked_at: u32,
     /// What to ask for next; `None` at the end.
     pub next: Option<u128>,

@@ -191,7 +191,7 @@ impl Tally {
             truths.push(Truth {
                 id: id.clone(),
                 kind: Kind::Rule,
-                mode: if shadow { Mode::Shadow } else { Mode::Live },
+                mode: told.mode,
                 now: Some(standing(Some(told), now)),
                 reason: Some(told.reason.clone()),
                 expires: told.expires,

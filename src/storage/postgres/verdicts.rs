@@ -33,7 +33,7 @@ async fn page(db: &Db, wanted: &Wanted) -> Result<JudgedPage> {
          FROM wanted w LEFT JOIN comment c ON c.site = w.site AND c.uid = w.uid ORDER BY w.uid DESC"
     );
     let rows = db.query(&read, &[&sites, &super::uid::first(wanted.since), &before, &most]).await?;
-    let mut page = JudgedPage::default();
+    let mut page = JudgedPage { looked_at: u32::try_from(rows.len()).unwrap_or(u32::MAX), ..JudgedPage::default() };
     for row in &rows {
         // What was decided about once may be erased by now.
         if row.cell::<Option<i32>>(1)?.is_none() {
@@ -51,7 +51,6 @@ async fn page(db: &Db, wanted: &Wanted) -> Result<JudgedPage> {
         let status = status.ok_or_else(|| StoreError::Corrupt("a comment without status".to_owned()))?;
         let by_person = codec::decided_by_of(i64::from(row.cell::<i16>(3)?))? == DecidedBy::Person;
         let (uid, waits): (Uuid, bool) = (row.cell(0)?, row.cell(6)?);
-        page.looked_at += 1;
         page.items.push(Judged {
             place: uid.as_u128(),
             uid,

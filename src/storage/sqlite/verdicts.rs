@@ -13,9 +13,15 @@ use crate::domain::store::Result;
 use crate::domain::truth::tally::word_of;
 use crate::domain::truth::{Judged, JudgedPage, Verdicts, Wanted};
 
+/// For so long a comment may be on its way into the file after it was received.
+const SLACK_MS: i64 = 3_600_000;
+
 fn page(connection: &Connection, shared: &Shared, wanted: &Wanted) -> Result<JudgedPage> {
     let first = i64::from(start::first_row_since(connection, wanted.since.as_millis())?);
-    let before = wanted.before.map_or(i64::MAX, |place| i64::try_from(place).unwrap_or(i64::MAX));
+    // Rows lie in the order in which they were committed: long after the end of the time none of it comes any more.
+    let end = i64::from(start::first_row_since(connection, wanted.until.plus_millis(SLACK_MS).as_millis())?);
+    let end = end.saturating_add(i64::from(start::RUN));
+    let before = wanted.before.map_or(end, |place| i64::try_from(place).unwrap_or(end).min(end));
     let most = i64::try_from(wanted.most).unwrap_or(i64::MAX);
     let read = if wanted.decided_only {
         format!(
@@ -44,7 +50,6 @@ fn page(connection: &Connection, shared: &Shared, wanted: &Wanted) -> Result<Jud
         }
         let person = word_of(row.live()?, row.decided_by == DecidedBy::Person);
         let waits = person.is_some() && row.status != Some(Status::Held) && samples::waits(connection, row.id)?;
-        page.looked_at += 1;
         page.items.push(Judged {
             place: u128::from(row.id),
             uid: row.uid(shared),
@@ -55,6 +60,7 @@ fn page(connection: &Connection, shared: &Shared, wanted: &Wanted) -> Result<Jud
             person: person.filter(|_| !waits),
         });
     }
+    page.looked_at = u32::try_from(rows).unwrap_or(u32::MAX);
     page.next = (rows == most).then_some(u128::from(last));
     Ok(page)
 }
