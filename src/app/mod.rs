@@ -37,6 +37,7 @@ pub mod sign_in;
 pub mod signature;
 pub mod standing;
 pub mod threads;
+pub mod truth;
 pub mod tune;
 pub mod turns;
 pub mod webhooks_in;

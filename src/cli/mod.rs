@@ -23,6 +23,7 @@ mod nodes;
 mod notify;
 mod outbox;
 mod restore;
+mod rules;
 mod secrets;
 mod serve;
 mod site;
@@ -111,6 +112,8 @@ enum Command {
     Export(export::Arguments),
     /// Show what other settings would have made of the comments that were recorded
     Backtest(backtest::Arguments),
+    /// Tell what rules, checks and limits did, whether people agree, and what to look at
+    Rules(rules::Arguments),
     /// Propose thresholds for a stated aim, from what people decided
     Tune(tune::Arguments),
     /// Make a model from labelled comments
@@ -196,6 +199,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Export(arguments) => block_on(export::run(arguments, &config))?,
         Command::Backup(arguments) => backup::run(&arguments, &config, Config::file(path)),
         Command::Backtest(arguments) => block_on(backtest::run(arguments, &config))?,
+        Command::Rules(arguments) => block_on(rules::run(arguments, &config))?,
         Command::Tune(arguments) => block_on(tune::run(arguments, &config, path))?,
         Command::Serve
         | Command::Config(_)

@@ -52,6 +52,7 @@ pub mod store;
 pub mod terms;
 pub mod time;
 pub mod trace;
+pub mod truth;
 pub mod versions;
 pub mod view;
 pub mod waves;

@@ -32,6 +32,7 @@ use super::session::Sessions;
 use super::site::{Scope, Site, SiteId};
 use super::time::Timestamp;
 use super::trace::Trace;
+use super::truth::Verdicts;
 use super::versions::Versions;
 
 /// Why the store could not do it. Nothing was changed, except where `Unavailable` says that it cannot know.
@@ -595,6 +596,7 @@ pub trait Store:
     + Sessions
     + Nodes
     + Notices
+    + Verdicts
     + Versions
     + Send
     + Sync

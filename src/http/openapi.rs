@@ -9,7 +9,7 @@ use utoipa_swagger_ui::Config;
 
 use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
-    oversight, readers, reads, review, sanctions, search, telling, webhooks_in,
+    oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -20,7 +20,7 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation, search::comments,
-        reads::context, reads::article, reads::author, reads::note, reads::note_remove, reads::figures,
+        reads::context, reads::article, reads::author, reads::note, reads::note_remove, reads::figures, rules::truth, rules::comments,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, audit_export::export, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, sanctions::resume, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,

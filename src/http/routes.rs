@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
-    oversight, readers, reads, review, sanctions, search, webhooks_in,
+    oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
 };
 use super::console::{self, account, assets, queue, sign_in};
 use super::openapi;
@@ -73,6 +73,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/v1/authors/{id}/notes", Person(Decide), web::post().to(reads::note)),
         entry(Method::DELETE, "/v1/authors/{id}/notes/{note}", Person(Decide), web::delete().to(reads::note_remove)),
         entry(Method::GET, "/v1/figures", Person(Oversee), web::get().to(reads::figures)),
+        entry(Method::GET, "/v1/rules", Person(Oversee), web::get().to(rules::truth)),
+        entry(Method::GET, "/v1/rules/{id}/comments", Person(Oversee), web::get().to(rules::comments)),
         entry(Method::GET, "/v1/me", Person(Read), web::get().to(oversight::me)),
         entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
         entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),
@@ -137,6 +139,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/articles/{site}/{id}", Page(Read), web::get().to(console::article_page::article)),
         entry(Method::GET, "/search", Page(Read), web::get().to(console::search_page::search)),
         entry(Method::GET, "/health", Page(Oversee), web::get().to(console::health_page::health)),
+        entry(Method::GET, "/rules", Page(Oversee), web::get().to(console::rules_page::all)),
+        entry(Method::GET, "/rules/{id}", Page(Oversee), web::get().to(console::rules_page::one)),
         entry(Method::GET, "/audit", Page(Oversee), web::get().to(console::audit_page::record)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]

@@ -65,7 +65,9 @@ impl Overruled {
         }
         let against = verdict.signals.iter().filter(|signal| {
             let is_hit = matches!(signal.outcome, Outcome::Hit { .. });
-            is_hit && signal.mode == Mode::Live && signal.counted() > LogOdds::ZERO
+            // A rule that holds or rejects adds no weight: it stands among the causes.
+            let is_cause = || verdict.causes.iter().any(|cause| cause.id == *signal.id);
+            is_hit && signal.mode == Mode::Live && (signal.counted() > LogOdds::ZERO || is_cause())
         });
         for signal in against {
             let (approved, of) = self.hits.entry(signal.id.to_string()).or_default();

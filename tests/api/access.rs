@@ -393,6 +393,23 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
+        Row {
+            part: Some(Status(403)),
+            ..row("GET", "/v1/rules", Needs::Comment, here, none, 200, Sees::Nothing(200), Same)
+        },
+        Row {
+            part: Some(Status(403)),
+            ..row(
+                "GET",
+                "/v1/rules/{id}/comments",
+                Held,
+                |_| "/v1/rules/blocklist/comments?which=hit".to_owned(),
+                none,
+                200,
+                Sees::Nothing(200),
+                Same,
+            )
+        },
         Row { part: Some(Status(403)), ..row("GET", "/v1/outbox", Nothing, here, none, 200, Same, Same) },
         Row {
             part: Some(Status(403)),
@@ -528,6 +545,20 @@ fn rows() -> Vec<Row> {
         ),
         row("GET", "/search", Held, |_| "/search?q=viagra".to_owned(), none, 200, Sees::Nothing(200), Same),
         Row { part: Some(Status(403)), ..row("GET", "/health", Comment, here, none, 200, Sees::Nothing(200), Same) },
+        Row { part: Some(Status(403)), ..row("GET", "/rules", Comment, here, none, 200, Sees::Nothing(200), Same) },
+        Row {
+            part: Some(Status(403)),
+            ..row(
+                "GET",
+                "/rules/{id}",
+                Held,
+                |_| "/rules/blocklist?which=hit".to_owned(),
+                none,
+                200,
+                Sees::Nothing(200),
+                Same,
+            )
+        },
         row("GET", "/audit", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/", Nothing, here, none, 303, Same, Same),
     ]

@@ -34,6 +34,7 @@ mod receiver;
 mod reload;
 mod review;
 mod rules;
+mod rules_truth;
 mod sampling;
 mod sanctions;
 mod search;

@@ -4,6 +4,9 @@ mod afternoon;
 mod backup;
 mod doctor;
 mod manual;
+mod moved;
+mod rules;
+mod secrets;
 mod notify;
 #[path = "../support/smtp.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]

@@ -83,6 +83,7 @@ impl Host {
         let log = std::fs::File::options().create(true).append(true).open(self.path("log")).expect("a log");
         let mut command = doorward(&self.config, &["serve"]);
         command.env("DOORWARD__SERVER__LISTEN", format!("127.0.0.1:{port}")).stdout(Stdio::null()).stderr(log);
+        command.env("NO_COLOR", "1").env("DOORWARD__RELOAD__POLL_MS", "20");
         let mut service = Service { process: command.spawn().expect("the binary runs"), port };
         loop {
             let ready = self.client.get(service.at("/readyz")).send().await;
@@ -95,6 +96,76 @@ impl Host {
             }
             tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
         }
+    }
+
+    /// A person's token.
+    pub(crate) fn person(&self, email: &str, role: &str) -> String {
+        self.done(&["user", "create", email, "--role", role]);
+        self.json(&["token", "create", email, "--json"])["token"].as_str().expect("a token").to_owned()
+    }
+
+    /// What the service wrote into its log so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// Waits until something is so; the log is told when that takes too long.
+    pub(crate) async fn until(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        let waited = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(10)).await; // between two looks at the condition
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_mins(2), waited).await;
+        assert!(waited.is_ok(), "waited in vain: {what}\n{}", self.log());
+    }
+
+    /// Configurations that were taken, latest first.
+    pub(crate) fn taken(&self) -> Vec<Value> {
+        let listed = self.done(&["config", "list", "--json"]);
+        listed.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+    }
+
+    /// Writes the settings, as an editor does, and waits until the service has taken them.
+    pub(crate) async fn change(&self, settings: &str) {
+        let beside = self.path("config.toml.new");
+        std::fs::write(&beside, settings).expect("writable");
+        std::fs::rename(beside, &self.config).expect("writable");
+        let listed = || self.done(&["config", "list", "--most", "1"]);
+        let says = |listed: &str| {
+            let version = listed.split_whitespace().nth(1).map(str::to_owned).unwrap_or_default();
+            listed.trim_end().ends_with(&format!(" says {version}."))
+        };
+        self.until("the settings are taken", async || says(&listed())).await;
+    }
+
+    /// As the site; the comment must be new.
+    pub(crate) async fn post(&self, service: &Service, key: &str, comment: &Value) -> Value {
+        let answer = self.client.post(service.at("/v1/comments")).bearer_auth(key).json(comment).send().await;
+        let answer = answer.expect("the service answers");
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        answer.json().await.expect("JSON")
+    }
+
+    /// As a person; the answer must be 200.
+    pub(crate) async fn ask(&self, service: &Service, token: &str, path: &str, body: Option<&Value>) -> Value {
+        let request = match body {
+            Some(body) => self.client.post(service.at(path)).json(body),
+            None => self.client.get(service.at(path)),
+        };
+        let answer = request.bearer_auth(token).send().await.expect("the service answers");
+        let status = answer.status();
+        let text = answer.text().await.expect("text");
+        assert_eq!(status, StatusCode::OK, "{path}: {text}");
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
+    }
+
+    /// A person's decision about these comments.
+    pub(crate) async fn decide(&self, service: &Service, token: &str, comments: &[Value], action: &str) {
+        let items: Vec<Value> =
+            comments.iter().map(|comment| json!({"uid": comment["uid"], "seen_version": comment["version"]})).collect();
+        let decided = self.ask(service, token, "/v1/decisions", Some(&json!({"items": items, "action": action}))).await;
+        assert_eq!(decided["applied"].as_array().map(Vec::len), Some(comments.len()), "{decided}");
     }
 
     /// Every comment of a site, by its id.
@@ -126,6 +197,78 @@ pub(crate) fn comment(id: &str) -> Value {
     })
 }
 
+/// What somebody says about `word`, in words of their own: a wave of these is no campaign, for nothing in them is alike but the word.
+pub(crate) fn about(id: &str, word: &str) -> Value {
+    const WORDS: [&str; 48] = [
+        "river",
+        "bridge",
+        "market",
+        "council",
+        "tram",
+        "school",
+        "library",
+        "garden",
+        "winter",
+        "summer",
+        "neighbour",
+        "street",
+        "morning",
+        "evening",
+        "traffic",
+        "budget",
+        "museum",
+        "harbour",
+        "station",
+        "ticket",
+        "lantern",
+        "kitchen",
+        "window",
+        "promise",
+        "letter",
+        "village",
+        "doctor",
+        "teacher",
+        "baker",
+        "driver",
+        "pilot",
+        "sailor",
+        "forest",
+        "mountain",
+        "island",
+        "festival",
+        "orchestra",
+        "theatre",
+        "painter",
+        "novel",
+        "journal",
+        "editor",
+        "lawyer",
+        "tenant",
+        "landlord",
+        "balcony",
+        "chimney",
+        "puddle",
+    ];
+    let mut state = id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        WORDS[usize::try_from(state % WORDS.len() as u64).expect("small")]
+    };
+    let [a, b, c, d] = std::array::from_fn(|_| next());
+    let [e, f, g, h] = std::array::from_fn(|_| next());
+    json!({
+        "id": id,
+        "article": {"id": "lanes", "title": "Council approves cycle lanes", "section": "city", "lang": "en",
+            "text": "The lanes along the river connect the station with the harbour. The council voted on Tuesday."},
+        "author": {"id": format!("u-{id}"), "name": "Anna"},
+        "body": format!("I think the {a} matters more than the {b}, {c} or {d}. My {e} once lost a {f} between {g} and {h}, and the {word} was there."),
+    })
+}
+
 /// A running service; it ends with this.
 pub(crate) struct Service {
     pub(crate) process: Child,
@@ -135,6 +278,12 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn at(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Asks it to look at its settings, as `systemctl reload` does.
+    pub(crate) fn hang_up(&self) {
+        let sent = Command::new("kill").args(["-HUP", &self.process.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
     }
 
     pub(crate) fn stop(&mut self) {

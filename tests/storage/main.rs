@@ -32,5 +32,6 @@ mod sqlite;
 mod suite;
 mod tampered;
 mod upgrade;
+mod verdicts;
 mod versions;
 mod webhooks_in;

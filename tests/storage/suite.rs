@@ -204,6 +204,9 @@ macro_rules! run_on_each {
             // recordings.rs
             recordings_come_in_order_and_page_by_page_from_all_sites,
             recordings_tell_every_revision_and_everything_that_happened,
+            // verdicts.rs
+            verdicts_are_read_latest_first_on_the_sites_and_in_the_time_asked_about,
+            verdicts_tell_what_people_decided_while_that_stands,
             // learning.rs
             decisions_leave_labels_and_taking_them_back_takes_those_along,
             what_was_said_last_of_a_comment_counts_and_of_the_text_it_was_said_of,
@@ -274,6 +277,7 @@ pub(crate) use crate::search::{
     search_stays_within_reach_and_conditions,
 };
 pub(crate) use crate::sessions::*;
+pub(crate) use crate::verdicts::*;
 pub(crate) use crate::versions::*;
 
 // Recording.

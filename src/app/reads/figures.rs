@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::{Desk, ReadError};
 use crate::app::limits::LimitState;
+use crate::domain::decision::Action;
 use crate::domain::figures::Figures;
 use crate::domain::outbox::OutboxState;
 use crate::domain::people::Person;
@@ -37,7 +38,14 @@ impl Desk {
         now: Timestamp,
     ) -> Result<(Figures, Option<ServiceFigures>), ReadError> {
         let since = now.plus_millis(-i64::from(hours.min(HOURS_MAX)) * 3_600_000);
-        let figures = self.store.figures(by.reach.sites.as_deref(), since, now).await?;
+        let mut figures = self.store.figures(by.reach.sites.as_deref(), since, now).await?;
+        // What approves, and what only says whose queue it is, is against nobody.
+        let house = self.settings.current();
+        let accuses = |id: &str| {
+            let told = house.rules.told().find(|(rule, _)| *rule == id);
+            told.is_none_or(|(_, told)| told.action != Some(Action::Approve) && !told.routes)
+        };
+        figures.signals.retain(|one| accuses(&one.signal));
         if !by.reach.is_all() {
             return Ok((figures, None));
         }

@@ -5,6 +5,7 @@ pub mod article;
 pub mod author;
 pub mod card;
 pub mod figures;
+pub mod rules;
 
 use std::sync::Arc;
 

@@ -103,6 +103,60 @@ struct Rule {
     sites: BTreeSet<String>,
     expires: Option<Timestamp>,
     mode: Mode,
+    told: Told,
+}
+
+/// What a rule is, for whoever tells how it fares.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// Of what it is true.
+    pub when: String,
+    /// What becomes of a comment, besides what the weight makes of it.
+    pub action: Option<Action>,
+    /// Whether it says no more than where a comment belongs: people have to see what it holds, and nobody is accused.
+    pub routes: bool,
+    /// What it adds.
+    pub weight: Option<LogOdds>,
+    /// What moderators read.
+    pub reason: String,
+    /// On which sites; on all of them where none is named.
+    pub sites: BTreeSet<String>,
+    /// Until when it is asked.
+    pub expires: Option<Timestamp>,
+    /// Whether it counts.
+    pub mode: Mode,
+}
+
+impl RuleConfig {
+    /// The id under which it stands in verdicts.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{RULE}{}", self.name)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        let routes = self.then.queue.is_some();
+        Told {
+            when: self.when.clone(),
+            action: if routes { Some(Action::Hold) } else { self.then.action },
+            routes,
+            weight: self.then.weight,
+            reason: self.reason.clone(),
+            sites: self.sites.iter().cloned().collect(),
+            expires: self.expires,
+            mode: self.mode,
+        }
+    }
+}
+
+/// The rules that a settings file says, as far as they can be read: for what was in force once, under whatever version of this program.
+#[must_use]
+pub fn said_in(text: &str) -> Vec<RuleConfig> {
+    let Ok(mut file) = toml::from_str::<toml::Table>(text) else { return Vec::new() };
+    let Some(toml::Value::Array(rules)) = file.remove("rules") else { return Vec::new() };
+    rules.into_iter().filter_map(|rule| rule.try_into().ok()).collect()
 }
 
 /// All rules, checked, with the lists that they name.
@@ -137,6 +191,11 @@ impl Rules {
     /// The ids under which rules stand in verdicts: `rule:NAME`.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.all.iter().map(|rule| rule.id.as_str())
+    }
+
+    /// What each of them is, by its id.
+    pub fn told(&self) -> impl Iterator<Item = (&str, &Told)> {
+        self.all.iter().map(|rule| (rule.id.as_str(), &rule.told))
     }
 
     /// Whether there are none.
@@ -294,13 +353,14 @@ fn read(configs: &[RuleConfig], lists: &ListNames) -> Result<(Vec<Rule>, Vec<Key
             return Err(bad("when", problem));
         }
         rules.push(Rule {
-            id: format!("{RULE}{}", config.name),
+            id: config.id(),
             checked,
             then: config.then.clone(),
             reason: config.reason.clone(),
             sites: config.sites.iter().cloned().collect(),
             expires: config.expires,
             mode: config.mode,
+            told: config.told(),
         });
     }
     Ok((rules, named.keys))

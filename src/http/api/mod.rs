@@ -21,6 +21,7 @@ pub mod oversight;
 pub mod readers;
 pub mod reads;
 pub mod review;
+pub mod rules;
 pub mod sanctions;
 pub mod search;
 pub mod telling;

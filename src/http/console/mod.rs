@@ -23,6 +23,7 @@ mod links;
 mod marks;
 mod problem_page;
 pub mod queue;
+pub mod rules_page;
 pub mod sanctions;
 pub mod search_page;
 pub mod sign_in;

@@ -45,6 +45,7 @@ mod shared;
 mod sites;
 mod together;
 mod uid;
+mod verdicts;
 mod versions;
 mod work;
 

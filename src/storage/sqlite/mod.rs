@@ -44,6 +44,7 @@ mod shared;
 pub(in crate::storage) mod source;
 mod start;
 mod uid;
+mod verdicts;
 mod versions;
 mod writer;
 
