@@ -45,7 +45,8 @@ class Site:
         self.secret = made["webhook_secret"]
         environment = os.environ | {"DOORWARD": house.url, "KEY": made["key"], "WEBHOOK_SECRET": self.secret,
                                     "PORT": self.url.rsplit(":", 1)[1]}
-        self.process = subprocess.Popen(shlex.split(command), env=environment, cwd=ROOT, start_new_session=True)
+        with open(house.path / "log", "ab") as log:
+            self.process = subprocess.Popen(shlex.split(command), env=environment, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
         until(f"{name} serves its page", self.page)
 
     def page(self):
@@ -84,7 +85,7 @@ def walk(house, site):
     site.post("It is whispered that the mayor sold the mill.")
     site.post("It is whispered that the baker stole the bread.")
     held = site.rows()[1:]
-    check(f"{name}: doubtful ones wait, and are not shown", [row[1] for row in held] == ["held by rule"] * 2 and "whispered" not in site.page(), held)
+    check(f"{name}: doubtful ones wait, and are not shown", [row[1] for row in held] == ["held by policy"] * 2 and "whispered" not in site.page(), held)
 
     uid = house.waiting(name, "mayor")["uid"]
     status, told = house.call("GET", f"/v1/comments/{house.comment(name, 'mayor')['id']}?site={name}")
@@ -94,7 +95,7 @@ def walk(house, site):
     check(f"{name}: a message signed with another secret is refused",
           status == 200 and uid and site.hook("m-1", forged, now, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") == 401)
     check(f"{name}: so is one of an hour ago", site.hook("m-2", forged, now - 3600) == 401)
-    check(f"{name}: neither changed the page", [row[1] for row in site.rows()[1:]] == ["held by rule"] * 2)
+    check(f"{name}: neither changed the page", [row[1] for row in site.rows()[1:]] == ["held by policy"] * 2)
 
     house.decide(house.waiting(name, "mayor"), "approve")
     house.decide(house.waiting(name, "baker"), "reject", "abuse")
@@ -114,9 +115,9 @@ def walk(house, site):
 
 
 def main(languages):
-    with House(DOUBTFUL) as house:
-        for one in languages:
-            name, command = one.split("=", 1)
+    for one in languages:
+        name, command = one.split("=", 1)
+        with House(DOUBTFUL) as house:
             site = Site(house, name, command)
             try:
                 walk(house, site)
