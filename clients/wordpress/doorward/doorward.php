@@ -69,25 +69,33 @@ function row($comment_id) {
 /* A visitor's comment, before it is stored. */
 
 add_filter('pre_comment_approved', function ($approved, $comment) {
-    global $doorward_asked; // [our id, the answer, or null where there was none]
-    $doorward_asked = null;
+    global $doorward_asked; // [our id, the answer, or null where there was none, and about which comment]
     $comment = wp_unslash($comment);
     // What WordPress itself refuses, what is only edited (edit_comment sees to that), and moderators' own words.
     if (is_wp_error($approved) || $approved === 'spam' || $approved === 'trash' || !empty($comment['comment_ID'])) return $approved;
     if (!empty($comment['user_id']) && user_can((int) $comment['user_id'], 'moderate_comments')) return $approved;
+    // WordPress asks before and after it filters the text: it is asked about once, as it was written.
+    $which = md5(wp_json_encode(array_map(function ($field) use ($comment) { return $comment[$field] ?? ''; },
+        array('comment_post_ID', 'comment_parent', 'comment_author_email', 'comment_author_IP', 'comment_date_gmt'))));
+    if (($doorward_asked[2] ?? '') === $which) return verdict($doorward_asked[1], $approved);
     $id = 'wp-' . wp_generate_uuid4();
     $body = described($id, $comment) + array_filter(array(
         'honeypot' => sanitize_text_field(wp_unslash($_POST['doorward_trap'] ?? '')), 'typing_ms' => (int) ($_POST['doorward_ms'] ?? 0),
         'referrer' => esc_url_raw(wp_unslash($_SERVER['HTTP_REFERER'] ?? ''))));
     list($status, $told) = call('POST', '/v1/comments', $body);
     $told = in_array($status, array(200, 201), true) ? $told : null;
-    $doorward_asked = array($id, $told);
+    $doorward_asked = array($id, $told, $which);
+    return verdict($told, $approved);
+}, 20, 2);
+
+/** What becomes of a comment in WordPress by what Doorward told. */
+function verdict($told, $approved) {
     switch ($told['status'] ?? '') {
         case 'approved': return get_option('comment_moderation') ? $approved : 1;
         case 'rejected': return 'spam';
         default: return 0;
     }
-}, 20, 2);
+}
 
 add_action('comment_post', function ($comment_id) {
     global $doorward_asked;
@@ -125,9 +133,10 @@ add_action(AGAIN, function () {
 function check($comment_id, $apply = true) {
     $id = get_comment_meta($comment_id, ID, true);
     $is_new = !get_comment_meta($comment_id, UID, true);
-    list($status, $told) = $is_new
-        ? call('POST', '/v1/comments', described($id, row($comment_id)))
-        : call('PUT', '/v1/comments/' . rawurlencode($id), described($id, row($comment_id)));
+    $body = described($id, row($comment_id));
+    list($status, $told) = $is_new ? call('POST', '/v1/comments', $body) : array(409, null);
+    // It was taken although no answer came, or is known: then this is how it reads now.
+    if ($status === 409) list($status, $told) = call('PUT', '/v1/comments/' . rawurlencode($id), $body);
     if ($status === 200 || $status === 201) {
         if ($apply) apply($comment_id, $told); else remember($comment_id, $told);
     } elseif (in_array($status, array(409, 413, 422), true)) {
