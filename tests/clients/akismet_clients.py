@@ -5,7 +5,6 @@ usage: akismet_clients.py PYTHON (with PyPI's akismet) NODE_FOLDER (with npm's a
 import http.client
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import threading
@@ -21,13 +20,14 @@ SPAM = ("Cheap viagra and casino bonus!!! Buy now: http://pills.example/buy http
 
 
 def texts(who):
-    """What one client posts: the same kinds for all, in other words, so that none looks like a copy of another's."""
+    """What one client posts."""
     return {
         "ham": f"The bakery on the corner opens at six again, {who}, and the rolls are as good as ever.",
         "spam": f"{SPAM} ({who})",
         "held": f"It is whispered that the bridge closes in May, says {who}.",
         "later spam": f"I walked past the station this morning with {who} and found what I had lost there.",
         "test": f"This one is only a test of the cable by {who}, nobody should see it.",
+        "guaranteed": f"A photograph of the old mill was found in the attic of {who}.",
         "trap": f"The roof of the market hall is being painted this week, writes {who}.",
     }
 
@@ -92,17 +92,16 @@ def looked_at(house, site, who, results, expected):
     check(f"{who}: a person decides about the doubtful one", house.comment(site, said["held"])["status"] == "approved")
 
 
-def replay(house, receiver):
-    """Requests derived from the sources of clients that cannot be had here."""
-    for file in sorted((HERE / "requests").glob("*.json")):
-        told = json.loads(file.read_text(encoding="utf-8"))
-        site = file.stem
+def replay(file, receiver):
+    """Requests derived from the source of a client that cannot be had here."""
+    told = json.loads(file.read_text(encoding="utf-8"))
+    site = file.stem
+    with House(DOUBTFUL) as house:
         key = house.run("site", "create", site, "--url", receiver.url)["akismet_key"]
         for one in told["requests"]:
-            def fill(text):
-                return text.replace("{key}", key).replace("{blog}", urllib.parse.quote(receiver.url, safe=""))
-            status, headers, body = raw(house, one["path"], fill(one["body"]), one["host"].replace("{key}", key), one["headers"])
-            check(f"{site}: {one['name']}: {body}", (status, body) == (200, one["answer"]), status, headers)
+            body = one["body"].replace("{key}", key).replace("{blog}", urllib.parse.quote(receiver.url, safe=""))
+            status, headers, answer = raw(house, one["path"], body, one["host"].replace("{key}", key), one["headers"])
+            check(f"{site}: {one['name']}: {answer}", (status, answer) == (200, one["answer"]), status, headers)
             comment = house.comment(site, one["text"])
             check(f"{site}: and it is {one['status']}", comment["status"] == one["status"], comment["status"])
             if one["path"].endswith("comment-check"):
@@ -133,34 +132,45 @@ def the_way_back(house, receiver):
           and "X-Akismet-Webhook".lower() in {name.lower() for name in headers}, path, headers, message)
 
 
-def main(python, node):
-    node = pathlib.Path(node)
-    receiver = Receiver()
+def pypi(kind, python, receiver):
+    blog = receiver.url + "/"
     with House(DOUBTFUL) as house, TlsFront(house.port, "rest.akismet.com", house.path) as front:
-        blog = receiver.url + "/"
-        for kind in ("sync", "async"):
-            key = house.run("site", "create", f"pypi-{kind}", "--url", blog)["akismet_key"]
-            results = client(f"PyPI akismet, {kind}", [python, str(HERE / "akismet_pypi.py"), kind, json.dumps(texts(kind))], {
-                "PYTHON_AKISMET_API_KEY": key, "PYTHON_AKISMET_BLOG_URL": blog, "PYTHON_AKISMET_TIMEOUT": "20",
-                "HTTPS_PROXY": front.url, "SSL_CERT_FILE": str(front.authority), "NO_PROXY": ""})
-            # `key_sites()` sends no key at all (a fault of the client), so it can only be told that none is right.
-            looked_at(house, f"pypi-{kind}", kind, results, {
-                "key is right": True, "key is wrong": False, "ham": "HAM", "spam": ["SPAM", "DISCARD"], "held": "HAM", "later spam": "HAM",
-                "guaranteed": ["SPAM", "DISCARD"], "test": "HAM", "again": "HAM", "submit spam": True, "submit ham": True,
-                "sites": "APIKeyError", "sites as csv": "APIKeyError"})
-            usage = results["usage"]
-            check(f"{kind}: usage is counted: {usage}", usage["limit"] == "none" and usage["usage"] >= 4 and usage["throttled"] is False)
-        for which in ("akismet-api", "cedx"):
-            key = house.run("site", "create", which, "--url", blog)["akismet_key"]
-            results = client(f"npm {which}", ["node", str(node / "akismet_npm.js"), which, f"127.0.0.1:{house.port}", key, blog, json.dumps(texts(which))])
-            ham, spam = (False, [True]) if which == "akismet-api" else ("ham", ["spam", "pervasiveSpam"])
-            expected = {"key is right": True, "key is wrong": False, "ham": ham, "spam": spam, "held": ham, "later spam": ham, "guaranteed": spam,
-                        "test": ham, "again": ham, "submit spam": "done", "submit ham": "done"}
-            looked_at(house, which, which, results, expected)
-            if which == "akismet-api":
-                trapped = house.comment(which, texts(which)["trap"])
-                check(f"{which}: the filled trap was seen: {trapped['status']}", trapped["status"] != "approved", trapped["verdict"]["scores"])
-        replay(house, receiver)
+        key = house.run("site", "create", "site", "--url", blog)["akismet_key"]
+        results = client(f"PyPI akismet, {kind}", [python, str(HERE / "akismet_pypi.py"), kind, json.dumps(texts(kind))], {
+            "PYTHON_AKISMET_API_KEY": key, "PYTHON_AKISMET_BLOG_URL": blog, "PYTHON_AKISMET_TIMEOUT": "20",
+            "HTTPS_PROXY": front.url, "SSL_CERT_FILE": str(front.authority), "NO_PROXY": ""})
+        # `key_sites()` sends no key at all (a fault of the client), so it can only be told that none is right.
+        looked_at(house, "site", kind, results, {
+            "key is right": True, "key is wrong": False, "ham": "HAM", "spam": ["SPAM", "DISCARD"], "held": "HAM", "later spam": "HAM",
+            "guaranteed": ["SPAM", "DISCARD"], "test": "HAM", "again": "HAM", "submit spam": True, "submit ham": True,
+            "sites": "APIKeyError", "sites as csv": "APIKeyError"})
+        usage = results["usage"]
+        check(f"{kind}: usage is counted: {usage}", usage["limit"] == "none" and usage["usage"] >= 4 and usage["throttled"] is False)
+
+
+def npm(which, node, receiver):
+    blog = receiver.url + "/"
+    with House(DOUBTFUL) as house:
+        key = house.run("site", "create", "site", "--url", blog)["akismet_key"]
+        results = client(f"npm {which}", ["node", f"{node}/akismet_npm.js", which, f"127.0.0.1:{house.port}", key, blog, json.dumps(texts(which))])
+        ham, spam = (False, [True]) if which == "akismet-api" else ("ham", ["spam", "pervasiveSpam"])
+        looked_at(house, "site", which, results, {
+            "key is right": True, "key is wrong": False, "ham": ham, "spam": spam, "held": ham, "later spam": ham, "guaranteed": spam,
+            "test": ham, "again": ham, "submit spam": "done", "submit ham": "done"})
+        if which == "akismet-api":
+            trapped = house.comment("site", texts(which)["trap"])
+            check(f"{which}: the filled trap was seen: {trapped['status']}", trapped["status"] != "approved", trapped["verdict"]["scores"])
+
+
+def main(python, node):
+    receiver = Receiver()
+    for kind in ("sync", "async"):
+        pypi(kind, python, receiver)
+    for which in ("akismet-api", "cedx"):
+        npm(which, node, receiver)
+    for file in sorted((HERE / "requests").glob("*.json")):
+        replay(file, receiver)
+    with House(DOUBTFUL) as house:
         the_way_back(house, receiver)
     print("Akismet: PyPI akismet (sync, async), npm akismet-api and @cedx/akismet, unmodified; derived requests replayed; decisions told by callback")
 

@@ -25,7 +25,7 @@ def calls(client):
     yield "key is wrong", lambda: client.verify_key("wrong0wrong0", os.environ["PYTHON_AKISMET_BLOG_URL"])
     for name in ("ham", "spam", "held", "later spam"):
         yield name, lambda name=name: client.comment_check(**about(TEXTS[name]))
-    yield "guaranteed", lambda: client.comment_check(**about(TEXTS["ham"], comment_author="akismet-guaranteed-spam"))
+    yield "guaranteed", lambda: client.comment_check(**about(TEXTS["guaranteed"], comment_author="akismet-guaranteed-spam"))
     yield "test", lambda: client.comment_check(**about(TEXTS["test"], is_test=True))
     yield "again", lambda: client.comment_check(**about(TEXTS["held"]))
     yield "submit spam", lambda: client.submit_spam(**about(TEXTS["later spam"]))
