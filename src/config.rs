@@ -54,6 +54,8 @@ pub struct Config {
     pub trust: TrustConfig,
     /// `[moderation]`.
     pub moderation: ModerationConfig,
+    /// `[akismet]`.
+    pub akismet: app::akismet::Config,
     /// `[webhooks]`.
     pub webhooks: app::outbox::Config,
     /// `[privacy]`.
@@ -372,6 +374,7 @@ impl Config {
         self.sampling.check().map_err(|error| value(&error))?;
         self.events.check().map_err(|error| value(&error))?;
         self.console.check().map_err(|error| value(&error))?;
+        self.akismet.check().map_err(|error| value(&error))?;
         self.webhooks.check().map_err(|error| value(&error))?;
         net::guard::Guard::new(&self.webhooks.allow_hosts).map_err(|error| value(&error))?;
         self.webhooks_in.check().map_err(|error| value(&error))?;

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 
 use crate::app::access::Access;
+use crate::app::akismet::Akismet;
 use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
 use crate::app::campaigns::Campaigns;
@@ -183,6 +184,14 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         Arc::clone(&store),
         sealer.clone(),
     );
+    let review = Arc::new(review);
+    let akismet = Akismet::new(
+        Arc::clone(&intake),
+        Arc::clone(&review),
+        Arc::clone(&settings),
+        its_store(),
+        lives.akismet.clone(),
+    );
     let post = Arc::new(lives.post.clone());
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
@@ -193,7 +202,8 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         readers: Arc::new(readers),
         appeals: Arc::new(appeals),
         campaigns: Arc::new(campaigns),
-        review: Arc::new(review),
+        review,
+        akismet: Arc::new(akismet),
         desk: Arc::new(desk),
         learning,
         authors: Arc::new(authors),
@@ -447,7 +457,12 @@ impl App {
         let handle = server.handle();
         let mut running = std::pin::pin!(server);
         let (stop_delivery, delivery_stopped) = tokio::sync::oneshot::channel::<()>();
-        let mut delivering = tokio::spawn(self.deliverer.run(async { drop(delivery_stopped.await) }));
+        let (stop_calls, calls_stopped) = tokio::sync::oneshot::channel::<()>();
+        let calls = Arc::new(self.deliverer.calling_back()).run(async { drop(calls_stopped.await) });
+        let webhooks = self.deliverer.run(async { drop(delivery_stopped.await) });
+        let mut delivering = tokio::spawn(async {
+            let ((), ()) = tokio::join!(webhooks, calls);
+        });
         let stopped = tokio::select! {
             ended = &mut running => Some(ended.context("the server failed")), // it should not: what ends by itself has failed
             ended = &mut delivering => Some(ended.context("the delivery of webhooks failed")),
@@ -464,7 +479,7 @@ impl App {
             ended.context("the server failed while stopping")
         };
         chores.shutdown().await;
-        drop(stop_delivery);
+        drop((stop_delivery, stop_calls));
         if !delivering.is_finished() {
             let _ = delivering.await; // it panicked: then it has ended all the same
         }

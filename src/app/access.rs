@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::keys;
 use crate::domain::people::Person;
+use crate::domain::site::Site;
 use crate::domain::store::{KeyHash, Result, SiteKey, Store};
 use crate::domain::time::Timestamp;
 
@@ -34,6 +35,7 @@ pub struct Access {
 #[derive(Default)]
 struct Known {
     principals: HashMap<KeyHash, (Option<Principal>, Timestamp)>,
+    akismet: HashMap<KeyHash, (Option<Arc<Site>>, Timestamp)>,
     /// How often everything was forgotten: what was read before that is not remembered.
     forgotten: u64,
 }
@@ -69,10 +71,35 @@ impl Access {
         Ok(principal)
     }
 
+    /// The site whose Akismet key that is; `None` when nobody's. It opens nothing but what speaks Akismet's protocol.
+    ///
+    /// # Errors
+    /// The store could not be asked.
+    pub async fn akismet(&self, key: &str, now: Timestamp) -> Result<Option<Arc<Site>>> {
+        let hash = keys::hash(&key.to_ascii_lowercase()); // as the first label of a host it comes in any case
+        let (known, forgotten) = {
+            let known = self.known();
+            (known.akismet.get(&hash).filter(|(_, until)| is_fresh(*until, now)).cloned(), known.forgotten)
+        };
+        if let Some((site, _)) = known {
+            return Ok(site);
+        }
+        let site = self.store.akismet_site(&hash).await?.map(Arc::new);
+        let mut known = self.known();
+        if known.akismet.len() >= MOST {
+            known.akismet.clear();
+        }
+        if known.forgotten == forgotten {
+            known.akismet.insert(hash, (site.clone(), now.plus_millis(REMEMBERED_MS)));
+        }
+        Ok(site)
+    }
+
     /// Forgets everything: another process changed something.
     pub fn forget(&self) {
         let mut known = self.known();
         known.principals.clear();
+        known.akismet.clear();
         known.forgotten += 1;
     }
 
@@ -83,6 +110,11 @@ impl Access {
     fn remembered(&self, hash: &KeyHash, now: Timestamp) -> Option<Option<Principal>> {
         let known = self.known();
         let (principal, until) = known.principals.get(hash)?;
-        (now < *until && now >= until.plus_millis(-REMEMBERED_MS)).then(|| principal.clone())
+        is_fresh(*until, now).then(|| principal.clone())
     }
+}
+
+/// Whether what is remembered until then counts now, whatever was done to the clock.
+fn is_fresh(until: Timestamp, now: Timestamp) -> bool {
+    now < until && now >= until.plus_millis(-REMEMBERED_MS)
 }

@@ -223,6 +223,18 @@ impl Admin {
         found.then_some(()).ok_or_else(|| AdminError::NoSite(site.to_owned()))
     }
 
+    /// Pins a site to the blog that its Akismet key is for; `None` to any.
+    ///
+    /// # Errors
+    /// `Url`, `NoSite`, `Store`.
+    pub async fn site_pin(&self, site: &str, url: Option<&str>, now: Timestamp) -> Result<(), AdminError> {
+        if let Some(address) = url {
+            check_url(address)?;
+        }
+        let found = self.store.site_url_set(site, url, now).await?;
+        found.then_some(()).ok_or_else(|| AdminError::NoSite(site.to_owned()))
+    }
+
     /// Replaces one of a site's secrets; the one before stays valid for `valid_for_ms`.
     ///
     /// # Errors

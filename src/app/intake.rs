@@ -157,6 +157,22 @@ impl Intake {
         turn: Turn,
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
+        self.submit_calling(site, new, None, route, turn, now).await
+    }
+
+    /// The same of a comment with which came an address that wants to be called back when its status changes.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub async fn submit_calling(
+        self: &Arc<Self>,
+        site: &Arc<Site>,
+        new: NewComment,
+        callback: Option<String>,
+        route: Route,
+        turn: Turn,
+        now: Timestamp,
+    ) -> Result<Taken, IntakeError> {
         let (this, site) = (Arc::clone(self), Arc::clone(site));
         to_its_end(async move {
             let house = this.settings.current(); // one configuration and one model for the whole way
@@ -181,6 +197,7 @@ impl Intake {
                 tell: this.tells(route),
                 membership: membership.clone(),
                 lot: this.sampler.lot(&site, now),
+                callback,
                 ..new
             };
             let recording = this.store.comment_record(new).await;
@@ -547,6 +564,7 @@ fn record(
         membership: None,
         tell: false,
         lot: None,
+        callback: None,
     }
 }
 

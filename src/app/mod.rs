@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod admin;
+pub mod akismet;
 pub mod appeals;
 pub mod authors;
 pub mod backtest;

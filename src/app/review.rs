@@ -10,8 +10,9 @@ use crate::app::live::Live;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
 use crate::domain::decision::{Action, Actor, Record, Status};
-use crate::domain::people::Person;
+use crate::domain::people::{Person, Reach};
 use crate::domain::search::SearchFilter;
+use crate::domain::site::Site;
 use crate::domain::store::{
     Happening, ListError, Page, PageRequest, QueueFilter, QueuePage, QueueSort, Ruled, Ruling, RulingCategory, Seen,
     Store, StoreError, UndoError,
@@ -154,6 +155,10 @@ impl Review {
     /// # Errors
     /// `Conflict` when there was one item and it was changed; `NotFound` when nothing of it exists; `NoRuling`; `Store`.
     pub async fn decide(&self, ask: Ask, by: &Person, now: Timestamp) -> Result<Ruled, ReviewError> {
+        self.decide_as(ask, (Actor::Person(by.email.clone()), by.reach.clone()), now).await
+    }
+
+    async fn decide_as(&self, ask: Ask, (by, reach): (Actor, Reach), now: Timestamp) -> Result<Ruled, ReviewError> {
         if ask.action == Action::Hold {
             return Err(ReviewError::NoRuling);
         }
@@ -164,15 +169,15 @@ impl Review {
             category: ask.category,
             reason: ask.reason,
             note: ask.note,
-            by: Actor::Person(by.email.clone()),
+            by: by.clone(),
             at: now,
-            reach: by.reach.clone(),
+            reach,
             tell_at: self.webhooks.get().tell_at(now),
         };
-        let (this, email) = (self.clone(), by.email.clone());
+        let (this, name) = (self.clone(), name_of(by));
         let ruled: Result<Ruled, ReviewError> = to_its_end(async move {
             let ruled = this.store.rule(ruling).await?;
-            this.listeners.tell_all(&ruled, &email, now).await;
+            this.listeners.tell_all(&ruled, &name, now).await;
             Ok(ruled)
         })
         .await;
@@ -182,6 +187,15 @@ impl Review {
             None if ruled.applied.is_empty() => Err(ReviewError::NotFound),
             _ => Ok(ruled),
         }
+    }
+
+    /// Applies what a site says of one of its own comments, as it was seen. What it teaches, its own model learns.
+    ///
+    /// # Errors
+    /// `Conflict` when it was changed meanwhile; `NotFound`; `NoRuling`; `Store`.
+    pub async fn decide_for_site(&self, ask: Ask, site: &Site, now: Timestamp) -> Result<Ruled, ReviewError> {
+        let reach = Reach { sites: Some(vec![site.name.to_string()]), ..Reach::ALL };
+        self.decide_as(ask, (Actor::Site(site.name.to_string()), reach), now).await
     }
 
     /// Takes a ruling back.
@@ -226,5 +240,12 @@ impl Review {
         let record = self.store.comment_by_uid(uid).await?.ok_or(ReviewError::NotFound)?;
         let history = self.store.comment_history(uid).await?;
         Ok(Explanation { record, history })
+    }
+}
+
+fn name_of(by: Actor) -> String {
+    match by {
+        Actor::Site(name) | Actor::Person(name) => name,
+        Actor::Console => "console".to_owned(),
     }
 }

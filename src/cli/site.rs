@@ -15,7 +15,7 @@ pub(super) enum Command {
     Create {
         /// 1 to 64 of a-z, 0-9, -, _ and .
         name: String,
-        /// The site's address
+        /// The site's address: its Akismet key is then for that blog alone
         #[arg(long, value_name = "BLOG")]
         url: Option<String>,
         /// Where the site wants to be told of decisions
@@ -43,6 +43,20 @@ pub(super) enum Command {
         #[arg(conflicts_with = "none")]
         url: Option<String>,
         /// Send it no webhooks any more
+        #[arg(long)]
+        none: bool,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the one blog that a site's Akismet key is for; without an address, show it
+    Pin {
+        /// The site
+        name: String,
+        /// https://… or http://…
+        #[arg(conflicts_with = "none")]
+        url: Option<String>,
+        /// Any blog
         #[arg(long)]
         none: bool,
         /// Answer in JSON
@@ -168,6 +182,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             show_key(&desk.close(made).await?, arguments.json)
         }
         Command::Webhook { name, url, none, json } => webhook(desk, &name, url.as_deref(), none, json).await,
+        Command::Pin { name, url, none, json } => pin(desk, &name, url.as_deref(), none, json).await,
         Command::Secret { name, rotate, valid_for, json } => {
             let made = desk.admin.site_secret(&name, rotate, valid_for, desk.now).await;
             let made = desk.close(made).await?;
@@ -204,6 +219,23 @@ async fn webhook(desk: Desk, name: &str, url: Option<&str>, none: bool, json: bo
         return say_json(&json!({"site": name, "webhook": site.webhook.as_deref()}));
     }
     say(site.webhook.as_deref().unwrap_or("none"))
+}
+
+async fn pin(desk: Desk, name: &str, url: Option<&str>, none: bool, json: bool) -> anyhow::Result<()> {
+    let now = desk.now;
+    let set = async || {
+        if url.is_some() || none {
+            desk.admin.site_pin(name, url, now).await?;
+        }
+        let site = desk.admin.sites().await?.into_iter().find(|site| *site.name == *name);
+        site.ok_or_else(|| AdminError::NoSite(name.to_owned()))
+    };
+    let site = set().await;
+    let site = desk.close(site).await?;
+    if json {
+        return say_json(&json!({"site": name, "url": site.url.as_deref()}));
+    }
+    say(site.url.as_deref().unwrap_or("any"))
 }
 
 fn show_key(made: &NewKey, json: bool) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@
 //! same answer, which is what makes verdicts explainable, replayable and testable by tables. The two ports at the
 //! edge, [`store::Store`] and [`history::History`], are traits; who keeps their promises lives in `storage`.
 
+pub mod akismet;
 pub mod appeal;
 pub mod bearing;
 pub mod campaign;

@@ -14,6 +14,15 @@ use super::site::SiteId;
 use super::store::{ListError, Page, PageRequest, Result, RulingCategory};
 use super::time::Timestamp;
 
+/// To whom a notice goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// To the site's webhook.
+    Webhook,
+    /// To the address that came with the comment.
+    Callback,
+}
+
 /// Something that a site is told.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notice {
@@ -72,6 +81,8 @@ pub struct Due {
     pub not_before: Timestamp,
     /// Since when the receiver has done nothing but refuse it.
     pub refused_since: Option<Timestamp>,
+    /// Where to, when it does not go to the site's webhook.
+    pub callback: Option<String>,
     /// What to tell; `None` when it can no longer be said, because the comment is gone.
     pub notice: Option<Notice>,
 }
@@ -190,6 +201,10 @@ pub trait Outbox: Send + Sync {
     /// Takes at most `most` notices of a site that may be sent now, those due longest first and one for each comment, until `until`: nobody else gets
     /// them before. Each counts as attempted from here on, even if this process dies before it sends them.
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>>;
+    /// Sites of which somebody waits to be called back now.
+    async fn callback_sites(&self, now: Timestamp) -> Result<Vec<SiteId>>;
+    /// As [`Self::outbox_take`], of those that wait to be called back. Webhooks and callbacks of one comment do not wait for one another.
+    async fn callback_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>>;
     /// Notes what became of attempts to tell a site something, in one commit. That the site has it counts however late it is said; anything else
     /// only as long as nobody else has taken the notice.
     async fn outbox_settle(&self, site: SiteId, settled: Vec<(Attempt, Settled)>, now: Timestamp) -> Result<()>;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::akismet::Akismet;
 use super::appeal::{AppealState, Appeals};
 use super::campaign::{Campaigns, Membership};
 use super::comment::{Article, ExternalId, NewComment};
@@ -85,6 +86,8 @@ pub struct NewRecord {
     pub tell: bool,
     /// The chance that a person looks at it although the verdict was automatic; `None` for none.
     pub lot: Option<Lot>,
+    /// Where somebody wants to be called back when its status changes.
+    pub callback: Option<String>,
 }
 
 /// What became of a comment that was to be stored.
@@ -585,6 +588,7 @@ pub trait Store:
     + Sanctions
     + Readers
     + Appeals
+    + Akismet
     + Campaigns
     + Imports
     + Learning

@@ -11,6 +11,7 @@ use actix_web::{Error, ResponseError as _};
 
 use super::State;
 use super::body::nul_in_address;
+use super::compat::akismet;
 use super::console::{Asked, shown_as_page};
 
 tokio::task_local! {
@@ -41,7 +42,10 @@ pub(super) async fn around<B: MessageBody + 'static>(
     let is_api = request.path().starts_with("/v1");
     REQUEST_ID
         .scope(id.clone(), async move {
-            let response = match nul_in_address(request.request().uri()) {
+            let nul =
+                Some(request.request().uri()).filter(|_| !akismet::is_ours(request.path())).and_then(nul_in_address);
+            let response = match nul {
+                _ if request.method() == Method::CONNECT => request.into_response(akismet::no_tunnel()),
                 Some(problem) => request.into_response(problem.error_response()),
                 None => next.call(request).await?.map_into_boxed_body(),
             };

@@ -4,6 +4,7 @@ pub mod api;
 mod auth;
 mod body;
 pub(crate) mod client;
+pub mod compat;
 pub mod console;
 mod middleware;
 mod objects;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use socket2::SockRef;
 
 use crate::app::access::Access;
+use crate::app::akismet::Akismet;
 use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
 use crate::app::campaigns::Campaigns;
@@ -135,6 +137,8 @@ impl Config {
 pub struct State {
     /// Taking comments in.
     pub intake: Arc<Intake>,
+    /// Comments that come by Akismet's protocol.
+    pub akismet: Arc<Akismet>,
     /// Taking signed webhooks in.
     pub webhooks_in: Arc<WebhooksIn>,
     /// What people read beside the queue.

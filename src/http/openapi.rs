@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use actix_web::{HttpResponse, web};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
@@ -11,6 +11,7 @@ use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
     oversight, readers, reads, review, sanctions, search, telling, webhooks_in,
 };
+use super::compat::akismet::{self, account, feedback};
 use super::problem::Problem;
 
 #[derive(OpenApi)]
@@ -27,10 +28,13 @@ use super::problem::Problem;
         campaigns::list, campaigns::find, campaigns::decide, campaigns::rule, campaigns::end_rule, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
         learning::models, learning::quality, learning::rollback, learning::reset,
+        akismet::verify_key, akismet::comment_check, feedback::submit_spam, feedback::submit_ham, account::get_stats, account::get_subscription,
+        account::deactivate, account::token, account::verify_wpcom_key, account::key_sites, account::usage_limit, akismet::test,
+        account::compatible_plugins,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page,
     ),
     components(schemas(telling::Told)),
-    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations")),
+    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations"), (name = "akismet", description = "As clients of Akismet speak, with the site's Akismet key")),
     modifiers(&Keys)
 )]
 struct Document;
@@ -43,6 +47,11 @@ impl Modify for Keys {
         for name in ["site_key", "personal_token", "metrics_token"] {
             components.add_security_scheme(name, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         }
+        let key = ApiKeyValue::with_description(
+            "api_key",
+            "Or in a form's `api_key` or `key`, in the host's first label, or as the user of Basic authentication",
+        );
+        components.add_security_scheme("akismet_key", SecurityScheme::ApiKey(ApiKey::Query(key)));
     }
 }
 

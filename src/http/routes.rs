@@ -8,6 +8,7 @@ use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
     oversight, readers, reads, review, sanctions, search, webhooks_in,
 };
+use super::compat::akismet;
 use super::console::{self, account, assets, queue, sign_in};
 use super::openapi;
 use super::problem::Problem;
@@ -27,6 +28,8 @@ pub enum Who {
     SiteOrPerson(Scope),
     /// Whoever signs the message with a secret of the site.
     Signed,
+    /// A client with a site's Akismet key, in whatever place it puts that; it is told in its own words when there is none.
+    AkismetKey,
     /// A person whose role is for that.
     Person(Duty),
     /// The same, on a page: whoever is not signed in is sent to where one signs in.
@@ -52,7 +55,7 @@ pub struct Entry {
 #[must_use]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Operate, Oversee, Read};
-    use Who::{Anyone, Browser, Metrics, Page, Person, Session, Signed, Site, SiteOrPerson};
+    use Who::{AkismetKey, Anyone, Browser, Metrics, Page, Person, Session, Signed, Site, SiteOrPerson};
     let entry = |method: Method, path, who, route| Entry { method, path, who, route };
     vec![
         entry(Method::POST, "/v1/comments", Site(Scope::Post), web::post().to(comments::submit)),
@@ -108,6 +111,19 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/quality", Person(Oversee), web::get().to(learning::quality)),
         entry(Method::POST, "/v1/sites/{site}/model/rollback", Person(Operate), web::post().to(learning::rollback)),
         entry(Method::POST, "/v1/sites/{site}/model/reset", Person(Operate), web::post().to(learning::reset)),
+        entry(Method::POST, "/1.1/verify-key", AkismetKey, web::post().to(akismet::verify_key)),
+        entry(Method::POST, "/1.1/comment-check", AkismetKey, web::post().to(akismet::comment_check)),
+        entry(Method::POST, "/1.1/submit-spam", AkismetKey, web::post().to(akismet::feedback::submit_spam)),
+        entry(Method::POST, "/1.1/submit-ham", AkismetKey, web::post().to(akismet::feedback::submit_ham)),
+        entry(Method::POST, "/1.1/get-stats", AkismetKey, web::post().to(akismet::account::get_stats)),
+        entry(Method::POST, "/1.1/get-subscription", AkismetKey, web::post().to(akismet::account::get_subscription)),
+        entry(Method::POST, "/1.1/deactivate", AkismetKey, web::post().to(akismet::account::deactivate)),
+        entry(Method::POST, "/1.1/token", AkismetKey, web::post().to(akismet::account::token)),
+        entry(Method::POST, "/1.1/verify-wpcom-key", AkismetKey, web::post().to(akismet::account::verify_wpcom_key)),
+        entry(Method::GET, "/1.2/key-sites", AkismetKey, web::get().to(akismet::account::key_sites)),
+        entry(Method::GET, "/1.2/usage-limit", AkismetKey, web::get().to(akismet::account::usage_limit)),
+        entry(Method::GET, "/1.1/test", Anyone, web::get().to(akismet::test)),
+        entry(Method::GET, "/1.2/compatible-plugins", Anyone, web::get().to(akismet::account::compatible_plugins)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),
@@ -171,6 +187,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
 async fn nothing_there(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let entries = table().into_iter().filter(|entry| ResourceDef::new(entry.path).is_match(request.path()));
     let methods: Vec<String> = entries.map(|entry| entry.method.to_string()).collect();
+    if akismet::is_ours(request.path()) {
+        return Ok(akismet::no_such_call(!methods.is_empty()));
+    }
     if methods.is_empty() {
         return Err(Problem::not_found("there is no such path"));
     }

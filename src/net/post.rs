@@ -115,14 +115,8 @@ impl Post for Live<HttpPost> {
 impl Post for HttpPost {
     async fn post(&self, message: Message) -> Result<Answer, PostError> {
         self.guard.check(&message.url).map_err(|forbidden| PostError::Forbidden(forbidden.to_string()))?;
-        let request = self
-            .client
-            .post(message.url)
-            .header("content-type", "application/json")
-            .header("webhook-id", message.id)
-            .header("webhook-timestamp", message.timestamp)
-            .header("webhook-signature", message.signature)
-            .body(message.body);
+        let request = self.client.post(message.url).header("content-type", "application/json").body(message.body);
+        let request = message.headers.into_iter().fold(request, |request, (name, value)| request.header(name, value));
         let mut response = request.send().await.map_err(|error| self.problem(&error))?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let answer = Answer { status: response.status().as_u16(), retry_after };
@@ -170,8 +164,8 @@ mod tests {
     }
 
     fn message(url: &str) -> Message {
-        let (id, signature, body) = ("m-1".to_owned(), "v1,x".to_owned(), "{}".to_owned());
-        Message { url: url.parse().unwrap(), id, timestamp: 1, signature, body }
+        let headers = vec![("webhook-id", "m-1".to_owned()), ("webhook-signature", "v1,x".to_owned())];
+        Message { url: url.parse().unwrap(), headers, body: "{}".to_owned() }
     }
 
     fn post(allowed: &[&str], lookup: Arc<dyn Lookup>) -> HttpPost {

@@ -34,6 +34,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 pub(super) struct Lives {
     pub server: Live<http::Config>,
     pub webhooks: Live<outbox::Config>,
+    pub akismet: Live<app::akismet::Config>,
     pub post: Live<HttpPost>,
     pub sanctions: Live<sanctions::Config>,
     pub reports: Live<readers::Config>,
@@ -53,6 +54,7 @@ impl Lives {
         Ok(Self {
             server: config.server.clone().into(),
             webhooks: config.webhooks.clone().into(),
+            akismet: config.akismet.clone().into(),
             post: HttpPost::new(&config.webhooks)?.into(),
             sanctions: config.sanctions.clone().into(),
             reports: config.reports.into(),
@@ -276,6 +278,7 @@ impl Follower {
         let lives = &self.running.lives;
         lives.server.set(config.server.clone());
         lives.webhooks.set(config.webhooks.clone());
+        lives.akismet.set(config.akismet.clone());
         if let Some(post) = post {
             lives.post.set(post);
         }

@@ -50,5 +50,8 @@ impl Stored {
     }
 }
 
+/// What a callback is called among letters.
+pub(super) const CALLBACK: &str = "akismet.callback";
+
 /// Why what a gone receiver misses is a dead letter.
 pub(super) const GONE: &str = "the receiver said that it is gone (410)";

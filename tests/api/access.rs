@@ -454,6 +454,19 @@ fn rows() -> Vec<Row> {
             Status(404),
             Same,
         ),
+        row("POST", "/1.1/verify-key", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/comment-check", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/submit-spam", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/submit-ham", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/get-stats", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/get-subscription", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/deactivate", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/token", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.1/verify-wpcom-key", Nothing, here, none, 200, Same, Same),
+        row("GET", "/1.2/key-sites", Nothing, here, none, 200, Same, Same),
+        row("GET", "/1.2/usage-limit", Nothing, here, none, 200, Same, Same),
+        row("GET", "/1.1/test", Nothing, here, none, 200, Same, Same),
+        row("GET", "/1.2/compatible-plugins", Nothing, here, none, 200, Same, Same),
         row("GET", "/healthz", Nothing, here, none, 200, Same, Same),
         row("GET", "/readyz", Nothing, here, none, 200, Same, Same),
         row("GET", "/metrics", Nothing, here, none, 200, Same, Same),
@@ -543,6 +556,8 @@ struct Callers {
     foreign: String,
     /// What signs the webhooks that `blog` sends.
     blog_secret: String,
+    /// The Akismet key of `blog`.
+    akismet_key: String,
     /// People who work everywhere.
     people: Vec<(Role, String)>,
     /// People who work on another site, and in another section of this one.
@@ -553,7 +568,8 @@ struct Callers {
 impl Callers {
     async fn new() -> Self {
         let app = TestApp::spawn_with(|config| config.limits.enabled = false).await;
-        let blog_secret = app.another_site_whole("blog").await.inbound_secret;
+        let blog = app.another_site_whole("blog").await;
+        let (blog_secret, akismet_key) = (blog.inbound_secret, blog.akismet_key);
         let foreign = app.key_of("blog", &Scope::ALL).await;
         let mut keys = vec![(Scope::ALL.to_vec(), app.another_key(&Scope::ALL).await)];
         for without in Scope::ALL {
@@ -572,7 +588,7 @@ impl Callers {
             outside.push((role, [elsewhere, part]));
         }
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { app, client, keys, foreign, blog_secret, people, outside, made: std::cell::Cell::new(0) }
+        Self { app, client, keys, foreign, blog_secret, akismet_key, people, outside, made: std::cell::Cell::new(0) }
     }
 
     fn key(&self, has: impl Fn(&[Scope]) -> bool) -> &str {
@@ -665,7 +681,7 @@ impl Callers {
     async fn check(&self, row: &Row, who: Who) {
         let name = format!("{} {}", row.method, row.path);
         let thing = self.make(row.needs).await;
-        if !matches!(who, Who::Anyone | Who::Browser | Who::Metrics | Who::Session) {
+        if !matches!(who, Who::Anyone | Who::Browser | Who::Metrics | Who::Session | Who::AkismetKey) {
             for bearer in ["", "dw_site_unknown", "dw_user_unknown"] {
                 assert_eq!(self.status(row, &thing, bearer, "").await, 401, "{name}: {bearer:?}");
             }
@@ -713,6 +729,24 @@ impl Callers {
                 );
                 assert_eq!(self.signed(row, &thing, "news", &self.blog_secret).await, 401, "{name}: another's secret");
                 assert_eq!(self.signed(row, &thing, "news", &self.app.inbound_secret).await, row.right, "{name}");
+            }
+            Who::AkismetKey => {
+                let people = self.people.iter().map(|(_, token)| token.as_str());
+                let said = async |bearer: &str, query: &str| {
+                    let answer = self.ask(row, &thing, bearer, query).await;
+                    assert_eq!(answer.status().as_u16(), row.right, "{name}: told in its own words");
+                    answer.text().await.unwrap()
+                };
+                let fields = "blog=https://blog.example&comment_content=Trams+are+fine&is_test=1";
+                for bearer in
+                    people.chain(["", "dw_site_unknown", &self.foreign, self.key(|_| true), &self.akismet_key])
+                {
+                    assert_eq!(said(bearer, &format!("?{fields}")).await, "invalid", "{name}: {bearer:?}");
+                    let query = format!("?{fields}&api_key={bearer}x");
+                    assert_eq!(said("", &query).await, "invalid", "{name}: {bearer:?} as a key");
+                }
+                let right = said("", &format!("?{fields}&api_key={}", self.akismet_key)).await;
+                assert_ne!(right, "invalid", "{name}: the right key");
             }
             Who::Session => {
                 // What a session may do is tested in `sign_in`; here: a bearer is none, and neither is anybody.

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
 mod access;
+mod akismet;
+mod akismet_callbacks;
+mod akismet_forms;
+mod akismet_recorded;
 mod appeals;
 mod audit;
 mod author_page;

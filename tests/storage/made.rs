@@ -86,6 +86,7 @@ impl Made {
             membership: None,
             tell: false,
             lot: None,
+            callback: None,
         };
         Self(record).hashed()
     }

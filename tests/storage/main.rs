@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may end at any line")]
 
+mod akismet;
 mod big;
 mod campaigns;
 mod erased;

@@ -224,6 +224,15 @@ macro_rules! run_on_each {
             addresses_that_were_brought_in_go_when_their_time_has_come,
             what_another_file_says_of_a_comment_is_learned_from_when_that_is_asked_for,
             a_file_fills_what_is_missing_of_an_article_and_overwrites_nothing,
+            // akismet.rs
+            whoever_asked_is_called_back_and_nobody_else,
+            webhooks_and_callbacks_of_a_comment_do_not_wait_for_one_another,
+            a_webhook_that_is_gone_takes_no_callback_along,
+            a_ruling_that_is_taken_back_in_time_calls_nobody,
+            an_erased_comment_calls_nobody,
+            callbacks_are_there_after_a_crash,
+            akismet_keys_open_their_site_and_a_blog_is_pinned,
+            checks_are_counted_by_what_they_were_at_first,
         );
     };
     ($engine:ident => $run:ident; $($test:ident),* $(,)?) => {
@@ -251,6 +260,7 @@ pub(crate) use crate::webhooks_in::{
     messages_are_remembered_across_a_crash_until_pruned, of_messages_at_once_under_one_id_one_is_new,
 };
 
+pub(crate) use crate::akismet::*;
 pub(crate) use crate::campaigns::*;
 pub(crate) use crate::imports::*;
 pub(crate) use crate::learning::*;

@@ -16,6 +16,8 @@ pub(crate) struct Came {
     pub(crate) timestamp: String,
     pub(crate) signature: String,
     pub(crate) body: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
     /// What was answered; `None` when nothing was.
     pub(crate) answered: Option<u16>,
 }
@@ -23,6 +25,11 @@ pub(crate) struct Came {
 impl Came {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).expect("a webhook's body is JSON")
+    }
+
+    /// The header of that name, in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
     }
 
     /// Comment and type.
@@ -153,11 +160,13 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Came> {
     stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
     let path = line.split(' ').nth(1)?.to_owned();
     let (mut id, mut timestamp, mut signature, mut length) = (String::new(), String::new(), String::new(), 0);
+    let mut headers = Vec::new();
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await.ok().filter(|read| *read > 0)?;
         let Some((name, value)) = line.trim_end().split_once(':') else { break };
         let value = value.trim().to_owned();
+        headers.push((name.to_ascii_lowercase(), value.clone()));
         match name.to_ascii_lowercase().as_str() {
             "webhook-id" => id = value,
             "webhook-timestamp" => timestamp = value,
@@ -169,5 +178,5 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Came> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let body = String::from_utf8(body).ok()?;
-    Some(Came { path, id, timestamp, signature, body, answered: None })
+    Some(Came { path, id, timestamp, signature, body, headers, answered: None })
 }

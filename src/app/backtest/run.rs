@@ -233,6 +233,7 @@ fn bare(site: &Arc<Site>, earlier: &Remembered) -> NewRecord {
         membership: None,
         tell: false,
         lot: None,
+        callback: None,
     }
 }
 

@@ -692,6 +692,7 @@ impl Maker {
             membership: None,
             tell: false,
             lot: None,
+            callback: None,
             verdict,
             trace: comment.trace,
             comment: comment.sent,

@@ -32,6 +32,11 @@ pub enum Route {
     Appeal,
     /// A comment that came by signed webhook, or its edit. Policies that count `comment` count it too.
     Webhook,
+    /// A comment that came by Akismet's protocol. Policies that count `comment` count it too.
+    Akismet,
+    /// A comment of which nothing was known before somebody said what it is. No policy counts it: whoever works through a day's spam is no flood.
+    #[serde(skip)]
+    Feedback,
     /// An attempt to sign in to the console; its limits are not settings.
     #[serde(skip)]
     SignIn,
@@ -41,7 +46,7 @@ impl Route {
     /// Whether a policy that names this route counts `other`.
     #[must_use]
     pub fn counts(self, other: Self) -> bool {
-        self == other || (self == Self::Comment && other == Self::Webhook)
+        self == other || (self == Self::Comment && matches!(other, Self::Webhook | Self::Akismet))
     }
 
     /// Whether nobody at the site reads the answer, so that the site has to be told.

@@ -127,10 +127,16 @@ fn asked_for(answer: &Answer, now: Timestamp) -> Option<i64> {
     Some(ms.saturating_sub(now.as_millis()).max(0))
 }
 
+/// What is said of a receiver that says that it is gone.
+pub(super) fn gone() -> String {
+    problem(410)
+}
+
 fn problem(status: u16) -> String {
     let why = match status {
         300..=399 => ", and redirects are not followed: set the address to which it leads",
         401 | 403 => ": it does not believe the signature, or something before it asks for more",
+        410 => ": it is gone",
         404 | 405 => ": nothing takes webhooks at this address",
         413 => ": the message is too large for it",
         _ => "",
@@ -156,6 +162,7 @@ mod tests {
             until: Timestamp::EPOCH,
             not_before: Timestamp::EPOCH,
             refused_since: Some(Timestamp::EPOCH),
+            callback: None,
             notice: None,
         }
     }

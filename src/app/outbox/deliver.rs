@@ -22,8 +22,8 @@ use crate::app::live::Live;
 use crate::app::secrets::Sealer;
 use crate::app::signature;
 use crate::domain::appeal::AppealState;
-use crate::domain::decision::Status;
-use crate::domain::outbox::{Due, Notice, OutboxState, Receiver, Settled};
+use crate::domain::decision::{Record, Status};
+use crate::domain::outbox::{Channel, Due, Notice, OutboxState, Receiver, Settled};
 use crate::domain::site::SiteId;
 use crate::domain::store::{Result, Store};
 use crate::domain::time::Timestamp;
@@ -71,6 +71,7 @@ pub struct Deliverer {
     say: Say,
     config: Live<Config>,
     health: Arc<Health>,
+    to: Channel,
 }
 
 impl Deliverer {
@@ -85,7 +86,15 @@ impl Deliverer {
         config: impl Into<Live<Config>>,
     ) -> Self {
         let config = config.into();
-        Self { store, post, clock, sealer, say, config, health: Arc::default() }
+        Self { store, post, clock, sealer, say, config, health: Arc::default(), to: Channel::Webhook }
+    }
+
+    /// Another one, with lanes of its own, for whoever asked to be called back: neither delays the other.
+    #[must_use]
+    pub fn calling_back(&self) -> Self {
+        let (store, post, clock) = (Arc::clone(&self.store), Arc::clone(&self.post), Arc::clone(&self.clock));
+        let (sealer, say, config) = (self.sealer.clone(), self.say, self.config.clone());
+        Self { store, post, clock, sealer, say, config, health: Arc::default(), to: Channel::Callback }
     }
 
     /// How it goes.
@@ -106,7 +115,7 @@ impl Deliverer {
             let pause = Duration::from_millis(u64::from(config.poll_ms));
             lanes.resize(config.per_site, config.in_flight);
             let done = self.round(&mut lanes, &mut flights).await;
-            if done.is_ok() {
+            if done.is_ok() && self.to == Channel::Webhook {
                 self.count(&mut counted_at).await;
             }
             let was_failing = self.health.failing.swap(done.is_err(), Ordering::Relaxed);
@@ -121,7 +130,7 @@ impl Deliverer {
             }
             tokio::select! {
                 () = &mut stop => break,
-                () = self.store.outbox_news(), if !self.health.is_failing() => {}
+                () = self.store.outbox_news(), if self.to == Channel::Webhook && !self.health.is_failing() => {}
                 Some((site, number, landed)) = flights.next() => lanes.land(site, number, landed),
                 () = tokio::time::sleep(pause) => {}
             }
@@ -136,12 +145,20 @@ impl Deliverer {
     /// Sends off whatever may be sent now.
     async fn round(self: &Arc<Self>, lanes: &mut Lanes, flights: &mut Flights) -> Result<()> {
         let now = self.clock.now();
-        let sites = self.store.outbox_sites(now).await?;
+        let sites = match self.to {
+            Channel::Webhook => self.store.outbox_sites(now).await?,
+            Channel::Callback => self.store.callback_sites(now).await?,
+        };
         for (site, most) in lanes.shares(&sites, now) {
             let Some(receiver) = self.store.outbox_receiver(site, now).await? else { continue };
             let receiver = Arc::new(receiver);
             let lease = i64::from(self.config.get().timeout_ms) + LEASE_SLACK_MS;
-            for due in self.store.outbox_take(site, most, now, now.plus_millis(lease)).await? {
+            let until = now.plus_millis(lease);
+            let taken = match self.to {
+                Channel::Webhook => self.store.outbox_take(site, most, now, until).await?,
+                Channel::Callback => self.store.callback_take(site, most, now, until).await?,
+            };
+            for due in taken {
                 if lanes.leave(site, due.number) {
                     let (number, failures) = (due.number, lanes.failures(site));
                     flights.leave(site, number, Arc::clone(self).deliver(due, Arc::clone(&receiver), failures));
@@ -182,10 +199,14 @@ impl Deliverer {
 
     async fn attempt(&self, due: &Due, receiver: &Receiver, failures: u32) -> (Settled, Landed) {
         let Some(notice) = &due.notice else { return (Settled::Delivered, NOT_ASKED) }; // the comment is gone: nothing to say
-        let Some(url) = &receiver.url else {
+        let Some(url) = due.callback.as_ref().or(receiver.url.as_ref()) else {
             return (Settled::Dead { problem: "the site has no webhook any more".to_owned() }, NOT_ASKED);
         };
-        let answer = match self.message(due, notice, receiver, url) {
+        let message = match self.to {
+            Channel::Webhook => self.message(due, notice, receiver, url),
+            Channel::Callback => self.callback(notice, receiver, url).await,
+        };
+        let answer = match message {
             Ok(message) => self.post.post(message).await,
             Err(error) => Err(error),
         };
@@ -193,7 +214,30 @@ impl Deliverer {
         // Without random bytes everybody waits the longest: late, but never all at once and at once.
         let chance =
             getrandom::fill(&mut bytes).map_or(1.0, |()| f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX));
-        attempt::settle(&self.config.get(), due, (url, failures), &answer, self.clock.now(), chance)
+        let (settled, landed) =
+            attempt::settle(&self.config.get(), due, (url, failures), &answer, self.clock.now(), chance);
+        let settled = match settled {
+            // Of one address: others may be there.
+            Settled::Gone { .. } if self.to == Channel::Callback => Settled::Dead { problem: attempt::gone() },
+            settled => settled,
+        };
+        (settled, landed)
+    }
+
+    /// A verdict for a client of Akismet's protocol. Its key is proof of who sends it, and in no log.
+    async fn callback(&self, notice: &Notice, receiver: &Receiver, url: &str) -> Signed<Message> {
+        let url =
+            address::parse(url).map_err(|problem| PostError::Forbidden(format!("the callback's address {problem}")))?;
+        let Notice::Status { record, .. } = notice else {
+            return Err(PostError::Forbidden("there is no verdict to tell".to_owned()));
+        };
+        let secrets =
+            self.store.site_secrets(&receiver.name).await.map_err(|error| PostError::Failed(error.to_string()))?;
+        let secrets = secrets.ok_or_else(|| PostError::Failed("the site is deleted".to_owned()))?;
+        let key = self.sealer.unseal(&receiver.name, "akismet", &secrets.akismet);
+        let key = key.map_err(|error| PostError::Failed(error.to_string()))?;
+        let body = callback_body(&key, record);
+        Ok(Message { url, headers: vec![("x-akismet-webhook", "1".to_owned())], body })
     }
 
     /// The message, signed now: receivers refuse old signatures.
@@ -205,7 +249,9 @@ impl Deliverer {
         let (id, now) = (due.message.to_string(), self.clock.now());
         let signature = signature::sign(&secrets, &id, now, &body)
             .map_err(|error| PostError::Failed(format!("the message could not be signed: {error}")))?;
-        Ok(Message { url, id, timestamp: now.as_millis().div_euclid(1_000), signature, body })
+        let timestamp = now.as_millis().div_euclid(1_000).to_string();
+        let headers = vec![("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)];
+        Ok(Message { url, headers, body })
     }
 
     fn secrets(&self, receiver: &Receiver) -> Signed<Vec<String>> {
@@ -324,6 +370,24 @@ fn body(due: &Due, notice: &Notice, site: &str, say: Say) -> Value {
         Notice::Appeal { .. } => ("appeal.answered", written_at(due)),
     };
     json!({"type": kind, "timestamp": at, "data": say(notice, site)})
+}
+
+/// What clients of Akismet's protocol take: whether the comment that they know by that name is spam.
+fn callback_body(key: &str, record: &Record) -> String {
+    #[derive(serde::Serialize)]
+    struct Called<'a> {
+        key: &'a str,
+        endpoint: &'static str,
+        comments: [Verdict; 1],
+    }
+    #[derive(serde::Serialize)]
+    struct Verdict {
+        guid: String,
+        result: &'static str,
+    }
+    let result = if record.status == Status::Rejected { "true" } else { "false" };
+    let comments = [Verdict { guid: record.uid.simple().to_string(), result }];
+    serde_json::to_string(&Called { key, endpoint: "comment-check", comments }).unwrap_or_default() // texts alone cannot fail
 }
 
 /// From when it could have been sent at first: part of its name, and so the same however often it is sent again.

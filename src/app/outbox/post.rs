@@ -3,18 +3,14 @@
 use async_trait::async_trait;
 use url::Url;
 
-/// A signed message, ready to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A message, ready to be sent.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Where to.
     pub url: Url,
-    /// `webhook-id`: the same for every attempt.
-    pub id: String,
-    /// `webhook-timestamp`: the moment of this attempt, in seconds since 1970.
-    pub timestamp: i64,
-    /// `webhook-signature`.
-    pub signature: String,
-    /// The JSON that was signed.
+    /// What goes with it, as in `webhook-id`.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON.
     pub body: String,
 }
 

@@ -232,7 +232,7 @@ pub(super) static TABLES: &[Table] = &[
         &["x.id"],
         columns![site Int "x.site", id Big "x.id", uid Uid "x.uid", comment Comment "c.id, c.received_at", ruling Uid "r.uid",
             not_before Big "x.not_before", next_at Big "x.next_at", taken_until Big "x.taken_until", attempts Int "x.attempts",
-            refused_since Big "x.refused_since", dead_at Big "x.dead_at", problem Text "x.problem", b Bytes "x.b"],
+            refused_since Big "x.refused_since", dead_at Big "x.dead_at", problem Text "x.problem", callback Text "x.callback", b Bytes "x.b"],
     )
     .finish(Finish::Notice, columns![status Int "c.status"])
     .counts(),
@@ -377,6 +377,12 @@ pub(super) static TABLES: &[Table] = &[
         &["x.comment"],
         columns![site Int "c.site", comment Comment "c.id, c.received_at", import Big "x.import", spam Bool "x.spam",
             abuse Bool "x.abuse"],
+    ),
+    table(
+        "akismet_callback",
+        its!("akismet_callback x"),
+        &["x.comment"],
+        columns![site Int "c.site", comment Comment "c.id, c.received_at", url Text "x.url"],
     ),
 ];
 

@@ -11,7 +11,7 @@ use crate::domain::site::{Scope, Site, SiteId};
 use crate::domain::store::{KeyHash, Result, SealedSecrets, SiteKey};
 use crate::domain::time::Timestamp;
 
-const SITE: &str = "s.id, s.name, s.url, s.webhook, s.created_at";
+pub(super) const SITE: &str = "s.id, s.name, s.url, s.webhook, s.created_at";
 
 /// `None` when the name is taken.
 #[expect(clippy::too_many_arguments, reason = "a site is created with everything that it will ever have")]
@@ -92,7 +92,7 @@ fn scope_names(scopes: &[Scope]) -> String {
     scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ")
 }
 
-fn read_site(row: &Row) -> Result<Site> {
+pub(super) fn read_site(row: &Row) -> Result<Site> {
     Ok(Site {
         id: row.site(0)?,
         name: row.cell::<&str>(1)?.into(),

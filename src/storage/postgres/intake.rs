@@ -50,6 +50,7 @@ pub(super) struct Prepared {
     effect: Option<Effect>,
     membership: Option<Membership>,
     lot: Option<Lot>,
+    callback: Option<String>,
 }
 
 impl Prepared {
@@ -63,11 +64,24 @@ impl Prepared {
         };
         let trace_bytes = codec::encode_trace(&new.trace)?;
         let (article, effect, tell, lot) = (new.article.clone(), new.effect, new.tell, new.lot);
-        let membership = new.membership.clone();
+        let (membership, callback) = (new.membership.clone(), new.callback.clone());
         let uid = uid::new(new.received_at)?;
         let content = content_of(new);
         let content_bytes = codec::encode_judged(&content)?;
-        Ok(Self { site, uid, keys, content, content_bytes, trace_bytes, tell, article, effect, membership, lot })
+        Ok(Self {
+            site,
+            uid,
+            keys,
+            content,
+            content_bytes,
+            trace_bytes,
+            tell,
+            article,
+            effect,
+            membership,
+            lot,
+            callback,
+        })
     }
 
     /// The site's name for it.
@@ -77,7 +91,8 @@ impl Prepared {
 
     /// Whether all there is to write is what the statement for batches writes.
     fn is_plain(&self, shared: &Shared) -> bool {
-        self.article.is_none() && self.membership.is_none() && self.effect.is_none() && !self.may_be_drawn(shared)
+        let alone = self.article.is_some() || self.membership.is_some() || self.effect.is_some();
+        !alone && self.callback.is_none() && !self.may_be_drawn(shared)
     }
 
     /// Whether the lot may fall on it: [`samples`] says so for certain.
@@ -216,6 +231,9 @@ async fn record_alone(work: &Work, new: &Prepared, is_known: bool) -> Result<Opt
     if new.membership.is_some() || work.exists(waits, &[&number(row.site), &new.keys.id.cast_signed()]).await? {
         campaigns::record(work, &row, new.id(), new.membership.as_ref()).await?;
     }
+    if let Some(url) = &new.callback {
+        outbox::note_callback(work, &row, url).await?;
+    }
     if new.tell {
         work.tell();
     }
@@ -301,7 +319,7 @@ pub(super) async fn erase(
 }
 
 /// Tables with rows of a comment that go with it, and that no other module takes care of.
-const ITS_ROWS: [&str; 8] = [
+const ITS_ROWS: [&str; 9] = [
     "DELETE FROM comment WHERE site = $1 AND uid = $2",
     "DELETE FROM queue WHERE site = $1 AND comment = $2",
     "DELETE FROM revision WHERE site = $1 AND comment = $2",
@@ -310,6 +328,7 @@ const ITS_ROWS: [&str; 8] = [
     "DELETE FROM sanction_effect WHERE site = $1 AND comment = $2",
     "DELETE FROM pseudonym WHERE site = $1 AND comment = $2",
     "DELETE FROM imported WHERE site = $1 AND comment = $2",
+    "DELETE FROM akismet_callback WHERE site = $1 AND comment = $2",
 ];
 
 /// Wipes everything of a comment whose row is locked; a site that did not ask for it itself is told.

@@ -5,6 +5,7 @@
 //! else is one transaction a call, with its rows locked as they are read ([`work`]).
 
 mod accounts;
+mod akismet;
 mod appeals;
 mod articles;
 mod audit;

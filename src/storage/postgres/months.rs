@@ -19,7 +19,7 @@ use crate::domain::time::Timestamp;
 /// What is partitioned by months.
 pub(in crate::storage) const PARTITIONED: [&str; 4] = ["comment", "revision", "happening", "search"];
 /// What else is kept of a comment, in a column `comment`; and labels and samples, of which more is to be done than to delete them.
-const BESIDE: [&str; 9] = [
+const BESIDE: [&str; 10] = [
     "search_due",
     "moved",
     "ruling_item",
@@ -29,6 +29,7 @@ const BESIDE: [&str; 9] = [
     "pseudonym",
     "campaign_member",
     "imported",
+    "akismet_callback",
 ];
 /// Those of [`PARTITIONED`] whose rows may lie in the partition for the rest although the month has one: it was made while a comment's was there
 /// already, and this table's was not.

@@ -18,16 +18,16 @@ use super::rows::{self, Row};
 use super::work::{Work, transact};
 use super::{PostgresStore, patience, samples, uid};
 use crate::domain::appeal::AppealState;
-use crate::domain::decision::Record;
+use crate::domain::decision::{Record, Status};
 use crate::domain::outbox::{
-    Attempt, Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled,
+    Attempt, Channel, Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled,
 };
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Content, RulingText};
 pub(super) use crate::storage::told::Stored;
-use crate::storage::told::{GONE, Then};
+use crate::storage::told::{CALLBACK, GONE, Then};
 
 fn now(row: &Row) -> Then {
     Then {
@@ -63,7 +63,7 @@ async fn tell_all(
     // Not before what it waits for anyway: whoever looks for what is due does not come upon it again and again.
     let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, dead_at, problem, b) \
                  SELECT k.uid, k.site, k.comment, $5::uuid, $6::int8, greatest($6, (SELECT max(o.next_at) FROM outbox o \
-                 WHERE o.site = k.site AND o.comment = k.comment AND o.dead_at IS NULL)), \
+                 WHERE o.site = k.site AND o.comment = k.comment AND o.dead_at IS NULL AND o.callback IS NULL)), \
                  CASE WHEN s.webhook_gone_at IS NOT NULL THEN $6 END, CASE WHEN s.webhook_gone_at IS NOT NULL THEN $7::text END, k.b \
                  FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::bytea[]) WITH ORDINALITY k (site, comment, uid, b, place) \
                  JOIN site s ON s.id = k.site WHERE s.webhook IS NOT NULL ORDER BY k.place";
@@ -77,9 +77,52 @@ async fn tell_all(
     Ok(())
 }
 
-/// Tells the site what `row` is now.
+/// Tells the site what `row` is now, and whoever asked for it to be called back.
 pub(super) async fn tell_status(work: &Work, row: &Row, ruling: Option<Uuid>, not_before: Timestamp) -> Result<()> {
-    tell_statuses(work, [row], ruling, not_before).await
+    tell_statuses(work, [row], ruling, not_before).await?;
+    call_back(work, [row], ruling, not_before).await
+}
+
+/// Calls back what asked for it with these comments, those of which there is a verdict to tell.
+pub(super) async fn call_back(
+    work: &Work,
+    rows: impl IntoIterator<Item = &Row> + Send,
+    ruling: Option<Uuid>,
+    not_before: Timestamp,
+) -> Result<()> {
+    let rows: Vec<&Row> = rows.into_iter().filter(|row| row.status != Status::Held).collect();
+    let keys = Keys::of(rows.iter().copied());
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let stored = rows.iter().map(|row| codec::encode(&Stored::Status(now(row)))).collect::<Result<Vec<_>>>()?;
+    let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, b, callback) \
+                 SELECT k.uid, k.site, k.comment, $5::uuid, $6::int8, greatest($6, (SELECT max(o.next_at) FROM outbox o \
+                 WHERE o.site = k.site AND o.comment = k.comment AND o.dead_at IS NULL AND o.callback IS NOT NULL)), k.b, a.url \
+                 FROM unnest($1::int4[], $2::uuid[], $3::uuid[], $4::bytea[]) WITH ORDINALITY k (site, comment, uid, b, place) \
+                 JOIN akismet_callback a ON a.site = k.site AND a.comment = k.comment ORDER BY k.place";
+    let uids = stored.iter().map(|_| uid::unordered(not_before)).collect::<Result<Vec<_>>>()?;
+    let told =
+        work.execute(write, &[&keys.sites, &keys.comments, &uids, &stored, &ruling, &not_before.as_millis()]).await?;
+    if told > 0 {
+        work.tell();
+    }
+    Ok(())
+}
+
+/// Notes where somebody wants to be called back about a comment.
+pub(super) async fn note_callback(work: &Work, row: &Row, url: &str) -> Result<()> {
+    let write = "INSERT INTO akismet_callback (site, comment, url) VALUES ($1, $2, $3)";
+    work.execute(write, &[&number(row.site), &row.uid, &url]).await?;
+    Ok(())
+}
+
+/// What notices have in their column `callback`.
+const fn of(to: Channel) -> &'static str {
+    match to {
+        Channel::Webhook => "IS NULL",
+        Channel::Callback => "IS NOT NULL",
+    }
 }
 
 /// Tells sites what each of `rows` is now.
@@ -111,10 +154,14 @@ pub(super) async fn tell_appeal(
 }
 
 /// Takes back the notices of a ruling that nobody has tried to send yet; of which of `keys` there was one.
-pub(super) async fn untell(work: &Work, keys: &Keys, ruling: Uuid) -> Result<HashSet<Uuid>> {
-    let delete = "DELETE FROM outbox o USING unnest($1::int4[], $2::uuid[]) k (site, comment) WHERE o.site = k.site \
-                  AND o.comment = k.comment AND o.ruling = $3 AND o.attempts = 0 AND o.dead_at IS NULL RETURNING o.comment";
-    let taken = work.query(delete, &[&keys.sites, &keys.comments, &ruling]).await?;
+pub(super) async fn untell(work: &Work, keys: &Keys, ruling: Uuid, to: Channel) -> Result<HashSet<Uuid>> {
+    let which = of(to);
+    let delete = format!(
+        "DELETE FROM outbox o USING unnest($1::int4[], $2::uuid[]) k (site, comment) WHERE o.site = k.site \
+         AND o.comment = k.comment AND o.ruling = $3 AND o.attempts = 0 AND o.dead_at IS NULL AND o.callback {which} \
+         RETURNING o.comment"
+    );
+    let taken = work.query(&delete, &[&keys.sites, &keys.comments, &ruling]).await?;
     taken.iter().map(|row| row.cell(0)).collect()
 }
 
@@ -142,7 +189,7 @@ async fn delete(work: &Work, site: SiteId, numbers: &[i64]) -> Result<()> {
 
 /// Whether the site has yet to be told something of this comment.
 pub(super) async fn has_news(db: &Db, site: SiteId, comment: Uuid) -> Result<bool> {
-    let read = "SELECT 1 FROM outbox WHERE site = $1 AND comment = $2 AND dead_at IS NULL LIMIT 1";
+    let read = "SELECT 1 FROM outbox WHERE site = $1 AND comment = $2 AND dead_at IS NULL AND callback IS NULL LIMIT 1";
     db.exists(read, &[&number(site), &comment]).await
 }
 
@@ -163,15 +210,21 @@ pub(super) async fn forget(work: &Work, site: SiteId, comment: Uuid) -> Result<(
 }
 
 /// One row of those that may be sent: nothing older of the same comment waits or is on its way, and nothing younger is on its way (as may
-/// be when a dead letter is sent again).
-const SENDABLE: &str = "o.dead_at IS NULL AND o.next_at <= $1 AND (o.taken_until IS NULL OR o.taken_until <= $1) \
-    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.site = o.site AND e.comment = o.comment AND e.dead_at IS NULL \
-    AND (e.id < o.id OR e.id > o.id AND e.taken_until > $1))";
+/// be when a dead letter is sent again). Webhooks and callbacks do not wait for one another: they go to different receivers.
+fn sendable(to: Channel) -> String {
+    let which = of(to);
+    format!(
+        "o.dead_at IS NULL AND o.next_at <= $1 AND (o.taken_until IS NULL OR o.taken_until <= $1) AND o.callback {which} \
+         AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.site = o.site AND e.comment = o.comment AND e.dead_at IS NULL \
+         AND e.callback {which} AND (e.id < o.id OR e.id > o.id AND e.taken_until > $1))"
+    )
+}
 
-async fn sites(db: &Db, now: Timestamp) -> Result<Vec<SiteId>> {
+async fn sites(db: &Db, to: Channel, now: Timestamp) -> Result<Vec<SiteId>> {
+    let sendable = sendable(to);
     // Of every site the first is looked for by the index. Asked whether there is one, PostgreSQL reads the outbox of all.
     let read = format!(
-        "SELECT s.id FROM site s CROSS JOIN LATERAL (SELECT FROM outbox o WHERE o.site = s.id AND {SENDABLE} \
+        "SELECT s.id FROM site s CROSS JOIN LATERAL (SELECT FROM outbox o WHERE o.site = s.id AND {sendable} \
          ORDER BY o.next_at, o.id LIMIT 1) due ORDER BY s.id"
     );
     db.query(&read, &[&now.as_millis()]).await?.iter().map(|row| row.site(0)).collect()
@@ -179,15 +232,23 @@ async fn sites(db: &Db, now: Timestamp) -> Result<Vec<SiteId>> {
 
 /// Whoever sends dead letters again holds the lock alone that is held here: a letter that comes back to life is older than others of its comment,
 /// and one of those could be on its way unseen, in a transaction that has not ended yet.
-async fn take(work: &Work, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
+async fn take(
+    work: &Work,
+    site: SiteId,
+    to: Channel,
+    most: usize,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Due>> {
+    let sendable = sendable(to);
     // Awaited before the next is sent: what that sees begins when this lock is there.
     work.query("SELECT pg_advisory_xact_lock_shared($1, $2)", &[&work.locks.outbox, &number(site)]).await?;
     // As an array the numbers are looked up by the index, however many a plan for any number expects.
     let take = format!(
         "UPDATE outbox t SET attempts = t.attempts + 1, taken_until = $4 WHERE t.site = $2 AND t.id = ANY (ARRAY( \
-         SELECT o.id FROM outbox o WHERE o.site = $2 AND {SENDABLE} \
+         SELECT o.id FROM outbox o WHERE o.site = $2 AND {sendable} \
          ORDER BY o.next_at, o.id LIMIT $3 FOR UPDATE OF o SKIP LOCKED)) \
-         RETURNING t.id, t.uid, t.comment, t.attempts, t.not_before, t.ruling, t.b, t.refused_since, t.next_at"
+         RETURNING t.id, t.uid, t.comment, t.attempts, t.not_before, t.ruling, t.b, t.refused_since, t.next_at, t.callback"
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut taken = work.query(&take, &[&now.as_millis(), &number(site), &most, &until.as_millis()]).await?;
@@ -203,6 +264,7 @@ async fn take(work: &Work, site: SiteId, most: usize, now: Timestamp, until: Tim
             until,
             not_before: Timestamp::from_millis(row.cell(4)?),
             refused_since: row.cell::<Option<i64>>(7)?.map(Timestamp::from_millis),
+            callback: row.cell(9)?,
             notice: said.notice(row.cell(2)?, row.cell(5)?, stored)?,
         })
     };
@@ -303,14 +365,15 @@ async fn settle(work: &Work, site: SiteId, settled: &[(Attempt, Settled)], now: 
             Settled::Again { at, problem, refused } => {
                 let write = "UPDATE outbox SET taken_until = NULL, next_at = $3, problem = $4, \
                              refused_since = CASE WHEN $5 THEN coalesce(refused_since, $6) END \
-                             WHERE site = $1 AND id = $2 AND taken_until = $7 RETURNING comment";
+                             WHERE site = $1 AND id = $2 AND taken_until = $7 RETURNING comment, callback IS NULL";
                 let again: Params<'_> = &[&of_site, number, &at.as_millis(), problem, refused, &at_now, &until];
                 let again = work.query_opt(write, again).await?;
                 let Some(again) = again else { continue };
                 // What waits for it waits as long, and is not come upon again and again meanwhile.
                 let behind = "UPDATE outbox SET next_at = $4 WHERE site = $1 AND comment = $2 AND id > $3 AND next_at < $4 \
-                              AND dead_at IS NULL";
-                work.execute(behind, &[&of_site, &again.cell::<Uuid>(0)?, number, &at.as_millis()]).await?;
+                              AND dead_at IS NULL AND (callback IS NULL) = $5";
+                let (comment, to_webhook): (Uuid, bool) = (again.cell(0)?, again.cell(1)?);
+                work.execute(behind, &[&of_site, &comment, number, &at.as_millis(), &to_webhook]).await?;
             }
             Settled::Dead { problem } => {
                 let write = "UPDATE outbox SET taken_until = NULL, dead_at = $3, problem = $4 \
@@ -331,7 +394,8 @@ async fn settle(work: &Work, site: SiteId, settled: &[(Attempt, Settled)], now: 
                     continue;
                 }
                 work.batch(patience::AT_LENGTH).await?; // it may be all that was not told for days
-                let write = "UPDATE outbox SET taken_until = NULL, dead_at = $2, problem = $3 WHERE site = $1 AND dead_at IS NULL";
+                let write = "UPDATE outbox SET taken_until = NULL, dead_at = $2, problem = $3 \
+                             WHERE site = $1 AND dead_at IS NULL AND callback IS NULL";
                 work.execute(write, &[&of_site, &at_now, &GONE]).await?;
             }
         }
@@ -342,7 +406,8 @@ async fn settle(work: &Work, site: SiteId, settled: &[(Attempt, Settled)], now: 
 /// The site has it. What older letters of the same comment, or of the same appeal, tell is past: sent now, they would undo it there.
 async fn delivered(work: &Work, site: SiteId, of: i64) -> Result<()> {
     let read = "SELECT id, b FROM outbox WHERE site = $1 AND id <= $2 \
-                AND comment = (SELECT comment FROM outbox WHERE site = $1 AND id = $2) ORDER BY id DESC FOR UPDATE";
+                AND (comment, callback IS NULL) = (SELECT comment, callback IS NULL FROM outbox WHERE site = $1 AND id = $2) \
+                ORDER BY id DESC FOR UPDATE";
     let found = work.query(read, &[&number(site), &of]).await?;
     let Some((told, older)) = found.split_first() else { return Ok(()) };
     let (told, mut past): (Stored, Vec<i64>) = (codec::decode("a notice", told.cell(1)?)?, vec![of]);
@@ -368,7 +433,7 @@ async fn letters(db: &Db, filter: &LetterFilter, below: i64, limit: usize) -> Re
     // Numbers are given out over all sites, and kept in order for each: of every site the latest are looked at.
     let dead = if filter.dead { "AND dead_at IS NOT NULL" } else { "" };
     let read = format!(
-        "SELECT o.id, o.uid, s.name, c.uid, o.attempts, o.next_at, o.dead_at, o.problem, o.b FROM site s \
+        "SELECT o.id, o.uid, s.name, c.uid, o.attempts, o.next_at, o.dead_at, o.problem, o.b, o.callback IS NOT NULL FROM site s \
          CROSS JOIN LATERAL (SELECT * FROM outbox WHERE site = s.id AND id < $1 {dead} ORDER BY id DESC LIMIT $2) o \
          LEFT JOIN comment c ON c.site = o.site AND c.uid = o.comment \
          WHERE ($3::text IS NULL OR s.name = $3) AND ($4::text[] IS NULL OR s.name = ANY($4)) ORDER BY o.id DESC LIMIT $2"
@@ -387,7 +452,7 @@ async fn letters(db: &Db, filter: &LetterFilter, below: i64, limit: usize) -> Re
         Ok(Letter {
             id: row.cell(1)?,
             site: row.cell(2)?,
-            kind: stored.kind().to_owned(),
+            kind: if row.cell(9)? { CALLBACK } else { stored.kind() }.to_owned(),
             uid: match stored {
                 Stored::Erased { uid, .. } => Some(uid),
                 Stored::Status(_) | Stored::Appeal { .. } => row.cell(3)?,
@@ -418,7 +483,7 @@ async fn resend(work: &Work, filter: &LetterFilter, now: Timestamp) -> Result<u6
     let sent = work.execute(again, &[&now.as_millis(), &sites, &filter.ids]).await?;
     if sent > 0 {
         let there = "UPDATE site SET webhook_gone_at = NULL WHERE id = ANY($1) AND webhook_gone_at IS NOT NULL \
-                     AND EXISTS (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL)";
+                     AND EXISTS (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL AND callback IS NULL)";
         work.execute(there, &[&sites]).await?;
         work.tell();
     }
@@ -441,11 +506,19 @@ impl Outbox for PostgresStore {
     }
 
     async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>> {
-        sites(&self.db().await?, now).await
+        sites(&self.db().await?, Channel::Webhook, now).await
     }
 
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
-        transact!(self, work => take(&work, site, most, now, until).await)
+        transact!(self, work => take(&work, site, Channel::Webhook, most, now, until).await)
+    }
+
+    async fn callback_sites(&self, now: Timestamp) -> Result<Vec<SiteId>> {
+        sites(&self.db().await?, Channel::Callback, now).await
+    }
+
+    async fn callback_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
+        transact!(self, work => take(&work, site, Channel::Callback, most, now, until).await)
     }
 
     async fn outbox_settle(&self, site: SiteId, settled: Vec<(Attempt, Settled)>, now: Timestamp) -> Result<()> {

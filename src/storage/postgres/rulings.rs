@@ -15,6 +15,7 @@ use super::rows::{self, Row};
 use super::work::Work;
 use super::{appeals, articles, campaigns, intake, learning, outbox, queue, reports, samples, uid};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status};
+use crate::domain::outbox::Channel;
 use crate::domain::people::Reach;
 use crate::domain::store::{Happening, HappeningKind, Place, Result, Ruled, Ruling, StoreError, UndoError};
 use crate::domain::time::Timestamp;
@@ -195,7 +196,11 @@ async fn apply(work: &Work, rows: &mut [Row], ruling: &Ruling, decision: Uuid, t
     let happened = vec![codec::encode(&happened)?; rows.len()];
     note_happenings(work, rows, ruling.at, Some(decision), happened).await?;
     let news = rows.iter().zip(&before).filter(|(_, before)| before.status != status).map(|(row, _)| row);
-    outbox::tell_statuses(work, news, Some(decision), ruling.tell_at).await?;
+    outbox::tell_statuses(work, news.clone(), Some(decision), ruling.tell_at).await?;
+    // A site that decided itself knows.
+    if !matches!(ruling.by, Actor::Site(_)) {
+        outbox::call_back(work, news, Some(decision), ruling.tell_at).await?;
+    }
     tell_closed(work, rows, closed, ruling.tell_at).await
 }
 
@@ -270,9 +275,13 @@ async fn restore(work: &Work, left: Vec<(Row, Before)>, by: &Actor, decision: Uu
     note_happenings(work, &rows, at, Some(decision), happened.collect::<Result<_>>()?).await?;
     // Within the grace the site never hears of it; afterwards it hears of both.
     let news: Vec<&Row> = rows.iter().zip(is_news).filter(|(_, is_news)| *is_news).map(|(row, _)| row).collect();
-    let untold = outbox::untell(work, &Keys::of(news.iter().copied()), decision).await?;
-    let news = news.into_iter().filter(|row| !untold.contains(&row.uid));
-    outbox::tell_statuses(work, news, None, at).await?;
+    let keys = Keys::of(news.iter().copied());
+    let untold = outbox::untell(work, &keys, decision, Channel::Webhook).await?;
+    let heard = news.iter().copied().filter(|row| !untold.contains(&row.uid));
+    outbox::tell_statuses(work, heard, None, at).await?;
+    let untold = outbox::untell(work, &keys, decision, Channel::Callback).await?;
+    let heard = news.iter().copied().filter(|row| !untold.contains(&row.uid));
+    outbox::call_back(work, heard, None, at).await?;
     tell_closed(work, &rows, closed, at).await?;
     Ok(rows)
 }

@@ -10,7 +10,7 @@ use crate::domain::site::{Scope, Site, SiteId};
 use crate::domain::store::{KeyHash, Result, SealedSecrets, SiteKey, StoreError, TokenKnown};
 use crate::domain::time::Timestamp;
 
-const SITE: &str = "id, name, url, webhook, created_at";
+pub(super) const SITE: &str = "id, name, url, webhook, created_at";
 
 /// What a site is created with.
 pub(super) struct NewSite {
@@ -104,6 +104,7 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         ("vote", "comment"),
         ("pseudonym", "comment"),
         ("campaign_member", "comment"),
+        ("akismet_callback", "comment"),
     ] {
         connection.execute(&format!("DELETE FROM {table} WHERE {column} {its}"), [id])?;
     }
@@ -302,7 +303,7 @@ fn scope_names(scopes: &[Scope]) -> String {
     scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(" ")
 }
 
-fn read_site(row: &rusqlite::Row<'_>) -> rusqlite::Result<Site> {
+pub(super) fn read_site(row: &rusqlite::Row<'_>) -> rusqlite::Result<Site> {
     Ok(Site {
         id: SiteId(row.get(0)?),
         name: row.get::<_, String>(1)?.into(),

@@ -35,6 +35,7 @@ pub(super) struct Prepared {
     membership: Option<Membership>,
     tell: bool,
     lot: Option<Lot>,
+    callback: Option<String>,
 }
 
 impl Prepared {
@@ -42,11 +43,11 @@ impl Prepared {
         let keys = Keys::of(&shared.hasher, new.site.id, &new.comment, &new.trace);
         let trace_bytes = codec::encode_trace(&new.trace)?;
         let (site, article, effect, tell) = (Arc::clone(&new.site), new.article.clone(), new.effect, new.tell);
-        let lot = new.lot;
+        let (lot, callback) = (new.lot, new.callback.clone());
         let membership = new.membership.clone();
         let content = content_of(new);
         let content_bytes = codec::encode_judged(&content)?;
-        Ok(Self { site, keys, article, content, content_bytes, trace_bytes, effect, membership, tell, lot })
+        Ok(Self { site, keys, article, content, content_bytes, trace_bytes, effect, membership, tell, lot, callback })
     }
 
     fn find(&self, work: &Work<'_>) -> Result<Option<(Row, Content)>> {
@@ -96,7 +97,10 @@ pub(super) fn record(work: &mut Work<'_>, new: Prepared) -> Result<Recorded> {
     work.note(Change::Added { row: row.id, site, keys });
     campaigns::record(work, &row, new.content.comment.id.as_str(), new.membership.as_ref())?;
     if new.tell {
-        outbox::tell_status(work, &row, None, new.content.at)?;
+        outbox::tell_webhook(work, &row, None, new.content.at)?;
+    }
+    if let Some(url) = &new.callback {
+        outbox::note_callback(work.connection, row.id, url)?;
     }
     start::complete_run(work.connection, row.id)?;
     Ok(Recorded::New(row, new.content, waits))
@@ -178,6 +182,7 @@ pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, 
         "DELETE FROM moved WHERE comment = ?1",
         "DELETE FROM sanction_effect WHERE comment = ?1",
         "DELETE FROM pseudonym WHERE comment = ?1",
+        "DELETE FROM akismet_callback WHERE comment = ?1",
     ] {
         work.connection.prepare_cached(table)?.execute([row.id])?;
     }

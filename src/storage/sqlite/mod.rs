@@ -10,6 +10,7 @@
 //! sites, people, keys, rulings and the queue.
 
 mod accounts;
+mod akismet;
 mod appeals;
 mod articles;
 mod audit;

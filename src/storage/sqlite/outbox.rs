@@ -12,16 +12,16 @@ use super::shared::Shared;
 use super::writer::Work;
 use super::{lists, rulings};
 use crate::domain::appeal::AppealState;
-use crate::domain::decision::Record;
+use crate::domain::decision::{Record, Status};
 use crate::domain::outbox::{
-    Attempt, Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled,
+    Attempt, Channel, Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled,
 };
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
 pub(super) use crate::storage::told::Stored;
-use crate::storage::told::{GONE, Then};
+use crate::storage::told::{CALLBACK, GONE, Then};
 
 fn now(row: &Row) -> Result<Then> {
     Ok(Then {
@@ -49,7 +49,7 @@ pub(super) fn tell(
     // Not before what it waits for anyway: whoever looks for what is due does not come upon it again and again.
     let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, dead_at, problem, b) \
                  VALUES (?1, ?2, ?3, ?4, ?5, max(?5, coalesce((SELECT max(next_at) FROM outbox \
-                 WHERE comment = ?3 AND dead_at IS NULL), ?5)), ?6, ?7, ?8)";
+                 WHERE comment = ?3 AND dead_at IS NULL AND callback IS NULL), ?5)), ?6, ?7, ?8)";
     work.connection.prepare_cached(write)?.execute(params![
         rulings::new_uid(not_before)?.as_bytes(),
         site.0,
@@ -64,9 +64,47 @@ pub(super) fn tell(
     Ok(())
 }
 
-/// Tells the site what `row` is now.
+/// Tells the site what `row` is now, and whoever asked for it to be called back.
 pub(super) fn tell_status(work: &Work<'_>, row: &Row, ruling: Option<i64>, not_before: Timestamp) -> Result<()> {
+    tell_webhook(work, row, ruling, not_before)?;
+    call_back(work, row, ruling, not_before)
+}
+
+/// Tells the site's webhook what `row` is now.
+pub(super) fn tell_webhook(work: &Work<'_>, row: &Row, ruling: Option<i64>, not_before: Timestamp) -> Result<()> {
     tell(work, row.site, row.id, ruling, not_before, &Stored::Status(now(row)?))
+}
+
+/// Calls back what asked for it with the comment, when there is a verdict to tell.
+pub(super) fn call_back(work: &Work<'_>, row: &Row, ruling: Option<i64>, not_before: Timestamp) -> Result<()> {
+    if row.live()? == Status::Held {
+        return Ok(());
+    }
+    let read = "SELECT url FROM akismet_callback WHERE comment = ?1";
+    let url: Option<String> =
+        work.connection.prepare_cached(read)?.query_row([row.id], |found| found.get(0)).optional()?;
+    let Some(url) = url else { return Ok(()) };
+    let write = "INSERT INTO outbox (uid, site, comment, ruling, not_before, next_at, b, callback) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, max(?5, coalesce((SELECT max(next_at) FROM outbox \
+                 WHERE comment = ?3 AND dead_at IS NULL AND callback IS NOT NULL), ?5)), ?6, ?7)";
+    work.connection.prepare_cached(write)?.execute(params![
+        rulings::new_uid(not_before)?.as_bytes(),
+        row.site.0,
+        row.id,
+        ruling,
+        not_before.as_millis(),
+        codec::encode(&Stored::Status(now(row)?))?,
+        url,
+    ])?;
+    work.shared.news.write();
+    Ok(())
+}
+
+/// Notes where somebody wants to be called back about a comment.
+pub(super) fn note_callback(connection: &Connection, comment: u32, url: &str) -> Result<()> {
+    let write = "INSERT INTO akismet_callback (comment, url) VALUES (?1, ?2)";
+    connection.prepare_cached(write)?.execute(params![comment, url])?;
+    Ok(())
 }
 
 /// Tells the site how it stands with an appeal, and what the comment is now.
@@ -84,9 +122,20 @@ pub(super) fn tell_appeal(
 }
 
 /// Takes back the notice of a ruling that nobody has tried to send yet; whether there was one.
-pub(super) fn untell(connection: &Connection, comment: u32, ruling: i64) -> Result<bool> {
-    let delete = "DELETE FROM outbox WHERE comment = ?1 AND ruling = ?2 AND attempts = 0 AND dead_at IS NULL";
-    Ok(connection.prepare_cached(delete)?.execute(params![comment, ruling])? > 0)
+pub(super) fn untell(connection: &Connection, comment: u32, ruling: i64, to: Channel) -> Result<bool> {
+    let which = of(to);
+    let delete = format!(
+        "DELETE FROM outbox WHERE comment = ?1 AND ruling = ?2 AND attempts = 0 AND dead_at IS NULL AND callback {which}"
+    );
+    Ok(connection.prepare_cached(&delete)?.execute(params![comment, ruling])? > 0)
+}
+
+/// What notices have in their column `callback`.
+const fn of(to: Channel) -> &'static str {
+    match to {
+        Channel::Webhook => "IS NULL",
+        Channel::Callback => "IS NOT NULL",
+    }
 }
 
 /// Takes back the notice that an appeal was answered, if nobody has tried to send it yet; whether there was one.
@@ -105,9 +154,11 @@ pub(super) fn untell_appeal(connection: &Connection, comment: u32, appeal: Uuid)
     Ok(taken)
 }
 
+const HAS_NEWS: &str = "SELECT 1 FROM outbox WHERE comment = ?1 AND dead_at IS NULL AND callback IS NULL";
+
 /// Whether the site has yet to be told something of this comment.
 pub(super) fn has_news(connection: &Connection, comment: u32) -> Result<bool> {
-    Ok(connection.prepare_cached("SELECT 1 FROM outbox WHERE comment = ?1 AND dead_at IS NULL")?.exists([comment])?)
+    Ok(connection.prepare_cached(HAS_NEWS)?.exists([comment])?)
 }
 
 /// Forgets everything that was to be told of a comment. What is on its way stays until it has arrived or failed, so that nothing overtakes
@@ -136,24 +187,38 @@ pub(super) fn release_all(connection: &Connection) -> Result<()> {
 }
 
 /// One row of those that may be sent: nothing older of the same comment waits or is on its way, and nothing younger is on its way (as may
-/// be when a dead letter is sent again).
-const SENDABLE: &str = "o.dead_at IS NULL AND o.next_at <= ?2 AND (o.taken_until IS NULL OR o.taken_until <= ?2) \
-    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.comment = o.comment AND e.dead_at IS NULL \
-    AND (e.id < o.id OR e.id > o.id AND e.taken_until > ?2))";
+/// be when a dead letter is sent again). Webhooks and callbacks do not wait for one another: they go to different receivers.
+fn sendable(to: Channel) -> String {
+    let which = of(to);
+    format!(
+        "o.dead_at IS NULL AND o.next_at <= ?2 AND (o.taken_until IS NULL OR o.taken_until <= ?2) AND o.callback {which} \
+         AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.comment = o.comment AND e.dead_at IS NULL AND e.callback {which} \
+         AND (e.id < o.id OR e.id > o.id AND e.taken_until > ?2))"
+    )
+}
 
-pub(super) fn sites(connection: &Connection, now: Timestamp) -> Result<Vec<SiteId>> {
+pub(super) fn sites(connection: &Connection, to: Channel, now: Timestamp) -> Result<Vec<SiteId>> {
+    let sendable = sendable(to);
     let read = format!(
-        "SELECT id FROM site WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.site = site.id AND ?1 = ?1 AND {SENDABLE})"
+        "SELECT id FROM site WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.site = site.id AND ?1 = ?1 AND {sendable})"
     );
     let mut query = connection.prepare_cached(&read)?;
     let found = query.query_map(params![0, now.as_millis()], |row| row.get(0).map(SiteId))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
+pub(super) fn take(
+    work: &Work<'_>,
+    site: SiteId,
+    to: Channel,
+    most: usize,
+    now: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<Due>> {
+    let sendable = sendable(to);
     let read = format!(
-        "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b, o.refused_since FROM outbox o \
-         WHERE o.site = ?1 AND {SENDABLE} ORDER BY o.next_at, o.id LIMIT ?3"
+        "SELECT o.id, o.uid, o.comment, o.attempts, o.not_before, o.ruling, o.b, o.refused_since, o.callback FROM outbox o \
+         WHERE o.site = ?1 AND {sendable} ORDER BY o.next_at, o.id LIMIT ?3"
     );
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut query = work.connection.prepare_cached(&read)?;
@@ -171,6 +236,7 @@ pub(super) fn take(work: &Work<'_>, site: SiteId, most: usize, now: Timestamp, u
             until,
             not_before: Timestamp::from_millis(row.get(4)?),
             refused_since: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
+            callback: row.get(8)?,
             notice,
         });
     }
@@ -253,7 +319,7 @@ pub(super) fn settle(
                 }
                 // What waits for it waits as long, and is not come upon again and again meanwhile.
                 let behind = "UPDATE outbox SET next_at = ?2 WHERE id > ?1 AND next_at < ?2 AND dead_at IS NULL \
-                              AND comment = (SELECT comment FROM outbox WHERE id = ?1)";
+                              AND (comment, callback IS NULL) = (SELECT comment, callback IS NULL FROM outbox WHERE id = ?1)";
                 connection.prepare_cached(behind)?.execute(params![number, at.as_millis()])?;
             }
             Settled::Dead { problem } => {
@@ -273,7 +339,8 @@ pub(super) fn settle(
                     connection.prepare_cached(write)?.execute(params![number, now.as_millis()])?;
                     continue;
                 }
-                let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 WHERE site = ?1 AND dead_at IS NULL";
+                let write = "UPDATE outbox SET taken_until = NULL, dead_at = ?2, problem = ?3 \
+                             WHERE site = ?1 AND dead_at IS NULL AND callback IS NULL";
                 connection.prepare_cached(write)?.execute(params![site.0, now.as_millis(), GONE])?;
             }
         }
@@ -283,8 +350,8 @@ pub(super) fn settle(
 
 /// The site has it. What older letters of the same comment, or of the same appeal, tell is past: sent now, they would undo it there.
 fn delivered(connection: &Connection, number: i64) -> Result<()> {
-    let read = "SELECT id, b FROM outbox WHERE id <= ?1 AND comment = (SELECT comment FROM outbox WHERE id = ?1) \
-                ORDER BY id DESC";
+    let read = "SELECT id, b FROM outbox WHERE id <= ?1 \
+                AND (comment, callback IS NULL) = (SELECT comment, callback IS NULL FROM outbox WHERE id = ?1) ORDER BY id DESC";
     let mut query = connection.prepare_cached(read)?;
     let mut rows = query.query([number])?;
     let Some(row) = rows.next()? else { return Ok(()) };
@@ -330,7 +397,7 @@ fn letters(
     below: i64,
     limit: usize,
 ) -> Result<Page<Letter>> {
-    let read = "SELECT o.id, o.uid, s.name, o.comment, o.attempts, o.next_at, o.dead_at, o.problem, o.b \
+    let read = "SELECT o.id, o.uid, s.name, o.comment, o.attempts, o.next_at, o.dead_at, o.problem, o.b, o.callback IS NOT NULL \
                 FROM outbox o JOIN site s ON s.id = o.site \
                 WHERE o.id < ?1 AND (?2 IS NULL OR s.name = ?2) AND (?3 = 0 OR o.dead_at IS NOT NULL) \
                 AND (?5 IS NULL OR s.name IN (SELECT value FROM json_each(?5))) \
@@ -355,7 +422,7 @@ fn letters(
         items.push(Letter {
             id: Uuid::from_bytes(row.get(1)?),
             site: row.get(2)?,
-            kind: stored.kind().to_owned(),
+            kind: if row.get(9)? { CALLBACK } else { stored.kind() }.to_owned(),
             uid,
             attempts: row.get(4)?,
             next_at: dead_at.is_none().then(|| Timestamp::from_millis(next_at)),
@@ -391,8 +458,8 @@ pub(super) fn resend(connection: &Connection, filter: &LetterFilter, now: Timest
         }
     }
     if sent > 0 {
-        let there = "UPDATE site SET webhook_gone_at = NULL WHERE webhook_gone_at IS NOT NULL \
-                     AND EXISTS (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL)";
+        let there = "UPDATE site SET webhook_gone_at = NULL WHERE webhook_gone_at IS NOT NULL AND EXISTS \
+                     (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL AND callback IS NULL)";
         connection.execute(there, [])?;
     }
     Ok(sent as u64)
@@ -420,11 +487,19 @@ impl Outbox for SqliteStore {
     }
 
     async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>> {
-        self.readers.ask(move |connection| sites(connection, now)).await
+        self.readers.ask(move |connection| sites(connection, Channel::Webhook, now)).await
     }
 
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
-        self.writer.run(move |work| take(work, site, most, now, until)).await
+        self.writer.run(move |work| take(work, site, Channel::Webhook, most, now, until)).await
+    }
+
+    async fn callback_sites(&self, now: Timestamp) -> Result<Vec<SiteId>> {
+        self.readers.ask(move |connection| sites(connection, Channel::Callback, now)).await
+    }
+
+    async fn callback_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>> {
+        self.writer.run(move |work| take(work, site, Channel::Callback, most, now, until)).await
     }
 
     async fn outbox_settle(&self, site: SiteId, settled: Vec<(Attempt, Settled)>, now: Timestamp) -> Result<()> {

@@ -8,6 +8,7 @@ use super::shared::Shared;
 use super::writer::Work;
 use super::{appeals, articles, audit, campaigns, intake, learning, outbox, queue, reports};
 use crate::domain::decision::{Action, Actor, DecidedBy, Status};
+use crate::domain::outbox::Channel;
 use crate::domain::people::Reach;
 use crate::domain::store::{Happening, HappeningKind, Place, Result, Ruled, Ruling, StoreError, UndoError};
 use crate::domain::time::Timestamp;
@@ -196,7 +197,11 @@ fn apply(
     let happened = Happened { kind: HappeningKind::Decided, status, decided_by: DecidedBy::Person, by };
     note_happening(work.connection, row, ruling.at, Some(number), &happened)?;
     if before.status != status {
-        outbox::tell_status(work, row, Some(number), ruling.tell_at)?;
+        outbox::tell_webhook(work, row, Some(number), ruling.tell_at)?;
+        // A site that decided itself knows.
+        if !matches!(ruling.by, Actor::Site(_)) {
+            outbox::call_back(work, row, Some(number), ruling.tell_at)?;
+        }
     }
     appeals::tell_closed(work, row, closed, ruling.tell_at)
 }
@@ -240,8 +245,13 @@ fn restore(
         Happened { kind: HappeningKind::Undone, status: before.status, decided_by: before.decided_by, by: by.clone() };
     note_happening(work.connection, row, at, Some(number), &happened)?;
     // Within the grace the site never hears of it; afterwards it hears of both.
-    if ruled != before.status && !outbox::untell(work.connection, row.id, number)? {
-        outbox::tell_status(work, row, None, at)?;
+    if ruled != before.status {
+        if !outbox::untell(work.connection, row.id, number, Channel::Webhook)? {
+            outbox::tell_webhook(work, row, None, at)?;
+        }
+        if !outbox::untell(work.connection, row.id, number, Channel::Callback)? {
+            outbox::call_back(work, row, None, at)?;
+        }
     }
     appeals::tell_closed(work, row, closed, at)
 }

@@ -1,0 +1,13 @@
+-- Akismet's protocol: where its clients want to hear what people decided. Only adds: the version before works on beside it, and there is
+-- nothing in it before a client asks for it.
+
+-- The address that a client gave with a comment.
+CREATE TABLE akismet_callback (
+    site    integer NOT NULL,
+    comment uuid NOT NULL,
+    url     text NOT NULL,
+    PRIMARY KEY (site, comment)
+);
+
+-- Where a notice goes that does not go to the site's webhook.
+ALTER TABLE outbox ADD COLUMN callback text;

@@ -1,0 +1,62 @@
+//! What clients of Akismet's protocol need.
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::db::{Cells as _, Params, number};
+use super::work::transact;
+use super::{PostgresStore, accounts};
+use crate::domain::akismet::{Akismet, CheckCounts};
+use crate::domain::decision::{Actor, Status};
+use crate::domain::site::{Site, SiteId};
+use crate::domain::store::{KeyHash, Result};
+use crate::domain::time::Timestamp;
+use crate::storage::codec;
+
+fn code(status: Status) -> i16 {
+    i16::try_from(codec::status_code(status)).unwrap_or_default() // codes are single digits
+}
+
+/// Comments are called by when they came, and found by that: the moment itself is in no index.
+fn bound(at: Timestamp) -> Uuid {
+    let ms = u64::try_from(at.as_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(ms, &[0; 10]).into_uuid()
+}
+
+/// Names may be that far from the moment, in milliseconds.
+const SLACK_MS: i64 = 60_000;
+
+#[async_trait]
+impl Akismet for PostgresStore {
+    async fn akismet_site(&self, key: &KeyHash) -> Result<Option<Site>> {
+        let read = format!("SELECT {} FROM site s WHERE s.akismet_hash = $1", accounts::SITE);
+        let found = self.db().await?.query_opt(&read, &[&&key[..]]).await?;
+        found.as_ref().map(accounts::read_site).transpose()
+    }
+
+    async fn site_url_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool> {
+        transact!(self, work => {
+            let found = work.execute("UPDATE site SET url = $2 WHERE name = $1", &[&site, &url]).await;
+            if found.as_ref().is_ok_and(|found| *found > 0) {
+                work.audit(&Actor::Console, "site.pin", site, url.unwrap_or("none"), at);
+            }
+            found.map(|found| found > 0)
+        })
+    }
+
+    async fn check_counts(&self, site: SiteId, from: Timestamp, until: Timestamp) -> Result<CheckCounts> {
+        // What it was before the first ruling on it: rulings are called by when they were made.
+        let read = "SELECT count(*), count(*) FILTER (WHERE was = $4), count(*) FILTER (WHERE was <> $4 AND is_now = $4), \
+                    count(*) FILTER (WHERE was = $4 AND is_now = $5) FROM (SELECT c.status AS is_now, coalesce((SELECT i.status_before \
+                    FROM ruling_item i WHERE i.site = c.site AND i.comment = c.uid ORDER BY i.ruling LIMIT 1), c.status) AS was \
+                    FROM comment c WHERE c.site = $1 AND c.received_at >= $2 AND c.received_at < $3 AND c.uid >= $6 AND c.uid < $7) x";
+        let (rejected, approved) = (code(Status::Rejected), code(Status::Approved));
+        let (first, last) = (bound(from.plus_millis(-SLACK_MS)), bound(until.plus_millis(SLACK_MS)));
+        let (from, until) = (from.as_millis(), until.as_millis());
+        let which: Params<'_> = &[&number(site), &from, &until, &rejected, &approved, &first, &last];
+        let found = self.db().await?.query_one(read, which).await?;
+        let count = |at| found.cell::<i64>(at).map(i64::cast_unsigned);
+        let (checks, spam) = (count(0)?, count(1)?);
+        Ok(CheckCounts { checks, spam, ham: checks - spam, missed_spam: count(2)?, false_positives: count(3)? })
+    }
+}
