@@ -87,6 +87,8 @@ def looked_at(house, site, who, results, expected):
           (later["status"], later["decided_by"]) == ("rejected", "person"), later["status"], later["decided_by"])
     check(f"{who}: what was submitted as ham is approved, by a person",
           (spam["status"], spam["decided_by"]) == ("approved", "person"), spam["status"], spam["decided_by"])
+    category, note = house.note(later)
+    check(f"{who}: a labelled decision: {category}, {note}", category == "spam" and note.startswith("Reported as spam"), category, note)
     check(f"{who}: a test is neither kept nor taught", not [one for one in house.comments(site) if said["test"] in one["body"]])
     house.decide(house.waiting(site, said["held"]), "approve")
     check(f"{who}: a person decides about the doubtful one", house.comment(site, said["held"])["status"] == "approved")

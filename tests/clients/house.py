@@ -139,6 +139,14 @@ class House:
             raise AssertionError(f"{len(found)} comments hold {text!r}")
         return found[0]
 
+    def note(self, comment):
+        """What the last decision about a comment says of itself: its category and its note."""
+        status, told = self.call("GET", f"/v1/comments/by-uid/{comment['uid']}/explanation")
+        if status != 200:
+            raise AssertionError(f"the explanation: {status} {told}")
+        last = [one for one in told["history"] if one["kind"] == "decided"][-1]
+        return last.get("category"), last.get("note") or ""
+
     def decide(self, item, action, category=None):
         status, answer = self.call("POST", "/v1/decisions", {
             "items": [{"uid": item["uid"], "seen_version": item["version"]}], "action": action, "category": category})

@@ -52,9 +52,13 @@ def akismet_plugin(house, blog, key):
     blog.click("spamcomment", ham)
     check("the administrator's Spam is a decision about that comment",
           blog.state(ham) == "spam" and made_of(house, "blog", "bakery on the corner") == ("rejected", "person"), made_of(house, "blog", "bakery on the corner"))
+    category, note = house.note(house.comment("blog", "bakery on the corner"))
+    check(f"a labelled one, which says who reported it: {note}", category == "spam" and "admin" in note, category, note)
     blog.click("unspamcomment", spam, "edit-comments.php?comment_status=spam")
     check("the administrator's Not Spam is a decision about that comment",
           made_of(house, "blog", "pills.example") == ("approved", "person"), blog.state(spam), made_of(house, "blog", "pills.example"))
+    category, note = house.note(house.comment("blog", "pills.example"))
+    check(f"a labelled one, too: {note}", category is None and "no spam by admin" in note, category, note)
     others = [one for one in house.comments("blog") if "whispered" in one["body"]]
     check("and about no other", sorted(one["status"] for one in others) == ["approved", "rejected"], others)
 
