@@ -58,7 +58,7 @@ def akismet_plugin(house, blog, key):
     check("the administrator's Not Spam is a decision about that comment",
           made_of(house, "blog", "pills.example") == ("approved", "person"), blog.state(spam), made_of(house, "blog", "pills.example"))
     category, note = house.note(house.comment("blog", "pills.example"))
-    check(f"a labelled one, too: {note}", category is None and "no spam by admin" in note, category, note)
+    check(f"a labelled one, too: {note}", category is None and "not spam by admin" in note, category, note)
     others = [one for one in house.comments("blog") if "whispered" in one["body"]]
     check("and about no other", sorted(one["status"] for one in others) == ["approved", "rejected"], others)
 
