@@ -169,7 +169,7 @@ impl Admin {
         let secrets = SiteSecrets {
             site: name.to_owned(),
             key: keys::generate("dw_site_")?,
-            akismet_key: random_text(12)?,
+            akismet_key: akismet_key()?,
             inbound_secret: webhook_secret()?,
             webhook_secret: webhook_secret()?,
         };
@@ -436,6 +436,13 @@ fn random_text(characters: usize) -> Result<String, getrandom::Error> {
     Ok(text)
 }
 
+/// 12 hexadecimal digits: WordPress' plugin drops every other character of a key that is typed in, without a word.
+fn akismet_key() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 8];
+    getrandom::fill(&mut bytes[2..])?;
+    Ok(format!("{:012x}", u64::from_be_bytes(bytes)))
+}
+
 /// The password as an argon2id PHC string with its own salt.
 pub(super) fn hash_password(password: &str) -> Result<String, AdminError> {
     let hash: argon2::password_hash::phc::PasswordHash =
@@ -451,8 +458,9 @@ mod tests {
 
     #[test]
     fn secrets_have_the_form_that_others_rely_on() {
-        let akismet = random_text(12).unwrap();
-        assert!(akismet.len() == 12 && akismet.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()));
+        let akismet = akismet_key().unwrap();
+        assert!(akismet.len() == 12 && akismet.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')), "{akismet}");
+        assert_ne!(akismet_key().unwrap(), akismet);
         let secret = webhook_secret().unwrap();
         assert_eq!(STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap().len(), 32);
         assert_ne!(webhook_secret().unwrap(), secret);
