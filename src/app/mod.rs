@@ -23,6 +23,7 @@ pub mod live;
 pub mod outbox;
 pub mod oversight;
 pub mod pages;
+pub mod perspective;
 pub mod readers;
 pub mod reads;
 pub mod reload;

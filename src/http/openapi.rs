@@ -1,9 +1,11 @@
 //! The OpenAPI 3.1 document, made from the handlers, and a page to read it, both offline.
 
+mod finish;
+
 use std::sync::{Arc, LazyLock};
 
 use actix_web::{HttpResponse, web};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
@@ -11,6 +13,7 @@ use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
     oversight, readers, reads, review, sanctions, search, telling, webhooks_in,
 };
+use super::compat::{coral, perspective};
 use super::problem::Problem;
 
 #[derive(OpenApi)]
@@ -27,10 +30,12 @@ use super::problem::Problem;
         campaigns::list, campaigns::find, campaigns::decide, campaigns::rule, campaigns::end_rule, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
         learning::models, learning::quality, learning::rollback, learning::reset,
-        operations::healthz, operations::readyz, operations::metrics, operations::problem_page,
+        operations::healthz, operations::readyz, operations::metrics, operations::problem_page, document,
+        perspective::analyze, perspective::suggest, coral::phase,
     ),
     components(schemas(telling::Told)),
-    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations")),
+    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations"),
+        (name = "clients of other services", description = "In the words of those services")),
     modifiers(&Keys)
 )]
 struct Document;
@@ -43,15 +48,25 @@ impl Modify for Keys {
         for name in ["site_key", "personal_token", "metrics_token"] {
             components.add_security_scheme(name, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
         }
+        let key = ApiKeyValue::with_description(
+            "key",
+            "A site's key with the scope `post`, as clients of Perspective send it; rather send it as bearer",
+        );
+        components.add_security_scheme("perspective_key", SecurityScheme::ApiKey(ApiKey::Query(key)));
     }
 }
 
 /// The document as JSON.
 pub fn json() -> String {
-    static JSON: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().unwrap_or_default());
+    static JSON: LazyLock<String> = LazyLock::new(|| {
+        let made = serde_json::to_value(Document::openapi()).unwrap_or_default();
+        serde_json::to_string(&finish::finish(made)).unwrap_or_default()
+    });
     JSON.clone()
 }
 
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses((status = 200, body = Object, content_type = "application/json")))]
 pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(json())
 }

@@ -8,6 +8,7 @@ use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
     oversight, readers, reads, review, sanctions, search, webhooks_in,
 };
+use super::compat::{coral, perspective};
 use super::console::{self, account, assets, queue, sign_in};
 use super::openapi;
 use super::problem::Problem;
@@ -108,6 +109,9 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/quality", Person(Oversee), web::get().to(learning::quality)),
         entry(Method::POST, "/v1/sites/{site}/model/rollback", Person(Operate), web::post().to(learning::rollback)),
         entry(Method::POST, "/v1/sites/{site}/model/reset", Person(Operate), web::post().to(learning::reset)),
+        entry(Method::POST, "/v1alpha1/comments:analyze", Site(Scope::Post), web::post().to(perspective::analyze)),
+        entry(Method::POST, "/v1alpha1/comments:suggestscore", Site(Scope::Post), web::post().to(perspective::suggest)),
+        entry(Method::POST, "/coral/phase/{site}", Signed, web::post().to(coral::phase)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),
