@@ -66,10 +66,10 @@ async fn every_answer_is_one_that_the_document_describes() {
             let found = faults(&document, &content["schema"], &answer);
             problems.extend(found.iter().map(|fault| format!("{} {status}: {fault}", exchange.name)));
             if exchange.name != "GET /openapi.json" {
-                keep(&document, entry, &status, &content["schema"], answer);
+                keep(&document, entry, &status, &content["schema"], short(answer));
             }
         } else if kind == "application/x-ndjson" {
-            keep(&document, entry, &status, &content["schema"], json!(exchange.body));
+            keep(&document, entry, &status, &content["schema"], json!(lines(&exchange.body)));
         }
     }
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -85,6 +85,22 @@ async fn every_answer_is_one_that_the_document_describes() {
 fn examples() -> Map<String, Value> {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(EXAMPLES)).unwrap();
     serde_json::from_str(&text).unwrap()
+}
+
+/// The first two lines.
+fn lines(text: &str) -> String {
+    text.split_inclusive('\n').take(2).collect()
+}
+
+/// A page of two entries says as much as one of forty.
+fn short(mut answer: Value) -> Value {
+    answer
+        .as_object_mut()
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, field)| field.as_array_mut())
+        .for_each(|list| list.truncate(2));
+    answer
 }
 
 /// What was recorded stays as long as it fits: examples that change with every run say nothing by changing.

@@ -66,7 +66,7 @@ fn operation_id(method: &str, path: &str) -> String {
 /// A NUL in the address is told by the name of the parameter, whatever the path; and what a path names may not be there.
 fn common_statuses(operation: &mut Value) {
     let mut due = Vec::new();
-    for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
         due.push("422");
         if parameter["in"] == "path" {
             due.push("404");
@@ -116,8 +116,10 @@ fn finish_response(status: &str, response: &mut Value) {
 
 fn example(of: Option<&mut Value>, example: &Value) {
     let contents = of.and_then(|of| of.get_mut("content")).and_then(Value::as_object_mut);
-    for content in contents.into_iter().flat_map(Map::values_mut) {
-        content["example"] = example.clone();
+    for (kind, content) in contents.into_iter().flatten() {
+        if kind != "text/csv" {
+            content["example"] = example.clone(); // what is also told as CSV is recorded as lines of JSON
+        }
     }
 }
 
