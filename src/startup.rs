@@ -25,6 +25,7 @@ use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
 use crate::app::outbox::post::Post;
 use crate::app::oversight::Oversight;
+use crate::app::perspective::Perspective;
 use crate::app::readers::Readers;
 use crate::app::reads::Desk;
 use crate::app::review::Review;
@@ -158,7 +159,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let (events, threads) = watchers(&store, among.as_ref(), &lives.events)?;
     let its_threads = Arc::clone(&threads);
     let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
-    let its_listeners = listeners.clone();
+    let (its_listeners, others) = (listeners.clone(), listeners.clone());
     let its_store = || Arc::clone(&store);
     let webhooks = lives.webhooks.clone();
     let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), lives.sanctions.clone());
@@ -180,6 +181,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let intake = Arc::new(intake);
     let learning = Learning::start(its_store(), Arc::clone(&settings), lives.learning.clone());
     let learning = Arc::new(learning.await.context("what sites taught could not be read")?);
+    let perspective = Perspective::new(Arc::clone(&intake), Arc::clone(&settings), its_store(), others);
     let webhooks_in = WebhooksIn::new(
         lives.webhooks_in.clone(),
         lives.senders.clone(),
@@ -205,6 +207,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let state = http::State {
         intake,
         webhooks_in: Arc::new(webhooks_in),
+        perspective: Arc::new(perspective),
         sanctions,
         readers: Arc::new(readers),
         appeals: Arc::new(appeals),

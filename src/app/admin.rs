@@ -51,6 +51,11 @@ pub enum AdminError {
     /// What a person is to work on cannot be understood.
     #[error("{0}")]
     Reach(String),
+    /// What should be Coral's signing secret is none.
+    #[error(
+        "that is not a signing secret of Coral: 16 to 512 printable characters without blanks, as its page shows them"
+    )]
+    CoralSecret,
     /// A password could not be hashed.
     #[error("the password could not be hashed: {0}")]
     Password(argon2::password_hash::Error),
@@ -250,12 +255,34 @@ impl Admin {
         let field = match kind {
             SecretKind::Inbound => "inbound",
             SecretKind::Webhook => "webhook",
+            SecretKind::Coral => return Err(AdminError::CoralSecret), // Coral would not know it
         };
         let sealed = self.sealer.seal(site, field, &secret)?;
         let before_until = now.plus_millis(valid_for_ms);
         let found = self.store.site_secret_rotate(site, kind, sealed, before_until, now).await?;
         let made = || NewSecret { site: site.to_owned(), secret, before_valid_until: before_until };
         found.then(made).ok_or_else(|| AdminError::NoSite(site.to_owned()))
+    }
+
+    /// Sets what Coral signs its requests with: Coral makes it. The one before, if there was one, stays valid for `valid_for_ms`.
+    ///
+    /// # Errors
+    /// `CoralSecret`, `NoSite`, `Secret`, `Store`.
+    pub async fn site_coral_secret(
+        &self,
+        site: &str,
+        secret: &str,
+        valid_for_ms: i64,
+        now: Timestamp,
+    ) -> Result<Timestamp, AdminError> {
+        let is_one = (16..=512).contains(&secret.len()) && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        if !is_one {
+            return Err(AdminError::CoralSecret);
+        }
+        let sealed = self.sealer.seal(site, "coral", secret)?;
+        let before_until = now.plus_millis(valid_for_ms);
+        let found = self.store.site_secret_rotate(site, SecretKind::Coral, sealed, before_until, now).await?;
+        found.then_some(before_until).ok_or_else(|| AdminError::NoSite(site.to_owned()))
     }
 
     /// Deletes a site with everything that is stored of it.

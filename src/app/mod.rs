@@ -25,6 +25,7 @@ pub mod notify;
 pub mod outbox;
 pub mod oversight;
 pub mod pages;
+pub mod perspective;
 pub mod readers;
 pub mod reads;
 pub mod reload;

@@ -130,7 +130,9 @@ fn each(
     before("inbound", &secrets.inbound_before)?;
     now("webhook", &secrets.webhook)?;
     before("webhook", &secrets.webhook_before)?;
-    now("akismet", &secrets.akismet)
+    now("akismet", &secrets.akismet)?;
+    secrets.coral.as_ref().map_or(Ok(()), |sealed| now("coral", sealed))?;
+    before("coral", &secrets.coral_before)
 }
 
 fn lost(site: &str, field: &'static str, error: SecretError) -> RotationError {
@@ -161,5 +163,7 @@ fn sealed_anew(sealer: &Sealer, from: &StoredSecrets) -> Result<StoredSecrets, R
         webhook: anew("webhook", &from.webhook)?,
         webhook_before: before("webhook", &from.webhook_before)?,
         akismet: anew("akismet", &from.akismet)?,
+        coral: from.coral.as_ref().map(|sealed| anew("coral", sealed)).transpose()?,
+        coral_before: before("coral", &from.coral_before)?,
     })
 }

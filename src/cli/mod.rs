@@ -240,7 +240,8 @@ impl Desk {
             | AdminError::Url(_)
             | AdminError::Webhook(_)
             | AdminError::Email(_)
-            | AdminError::Reach(_) => Usage(error.to_string()).into(),
+            | AdminError::Reach(_)
+            | AdminError::CoralSecret => Usage(error.to_string()).into(),
             error => error.into(),
         })
     }

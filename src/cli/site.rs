@@ -1,5 +1,8 @@
 //! `doorward site`: who posts comments here.
 
+use std::io::Read as _;
+
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -77,6 +80,20 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Set what Coral signs its requests with; reads it from standard input, or from a file
+    CoralSecret {
+        /// The site
+        name: String,
+        /// A file that holds it, instead of standard input
+        #[arg(long, value_name = "FILE")]
+        file: Option<std::path::PathBuf>,
+        /// For how long the secret before stays valid, too, as in 90s, 30m, 24h or 7d
+        #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration_ms)]
+        valid_for: i64,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Delete a site with all its comments
     Delete {
         /// The site
@@ -144,6 +161,10 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         let text = format!("this deletes `{name}` with all its comments; add --yes to do it");
         return Err(Usage(text).into());
     }
+    let coral_secret = match &command {
+        Command::CoralSecret { file, .. } => read_secret(file.as_deref())?,
+        _ => String::new(),
+    };
     let desk = Desk::open(config).await?;
     match command {
         Command::Create { name, url, webhook, json } => {
@@ -196,6 +217,14 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
                 made.before_valid_until
             ))
         }
+        Command::CoralSecret { name, valid_for, json, .. } => {
+            let set = desk.admin.site_coral_secret(&name, &coral_secret, valid_for, desk.now).await;
+            let before_valid_until = desk.close(set).await?;
+            if json {
+                return say_json(&json!({"site": name, "before_valid_until": before_valid_until}));
+            }
+            say(format_args!("set; one before, if there was one, is valid until {before_valid_until}"))
+        }
         Command::Delete { name, json, .. } => {
             let deleted = desk.admin.site_delete(&name, desk.now).await;
             desk.close(deleted).await?;
@@ -236,6 +265,22 @@ async fn pin(desk: Desk, name: &str, url: Option<&str>, none: bool, json: bool) 
         return say_json(&json!({"site": name, "url": site.url.as_deref()}));
     }
     say(site.url.as_deref().unwrap_or("any"))
+}
+
+/// Neither the list of processes nor the history of a shell is to know it: no argument.
+fn read_secret(file: Option<&std::path::Path>) -> anyhow::Result<String> {
+    const MOST: u64 = 4_096; // more is no secret
+    let mut text = String::new();
+    match file {
+        Some(path) => {
+            let read = std::fs::File::open(path).and_then(|file| file.take(MOST).read_to_string(&mut text));
+            read.with_context(|| format!("{} cannot be read", path.display()))?;
+        }
+        None => {
+            std::io::stdin().take(MOST).read_to_string(&mut text).context("standard input cannot be read")?;
+        }
+    }
+    Ok(text.trim().to_owned())
 }
 
 fn show_key(made: &NewKey, json: bool) -> anyhow::Result<()> {

@@ -490,6 +490,8 @@ pub enum SecretKind {
     Inbound,
     /// What signs the webhooks that the site receives.
     Webhook,
+    /// What Coral signs its requests with.
+    Coral,
 }
 
 /// A site's secrets as stored, to be opened by whoever has the key.
@@ -507,6 +509,10 @@ pub struct StoredSecrets {
     pub webhook_before: Option<(Vec<u8>, Timestamp)>,
     /// The Akismet key.
     pub akismet: Vec<u8>,
+    /// What Coral signs its requests with, where an operator set it.
+    pub coral: Option<Vec<u8>>,
+    /// The one before, and until when it is valid.
+    pub coral_before: Option<(Vec<u8>, Timestamp)>,
 }
 
 /// A stored comment as the history needs it on start.

@@ -119,6 +119,26 @@ pub(super) async fn site(state: &State, request: &HttpRequest, scope: Scope) -> 
     }
 }
 
+/// As [`site`], where clients may send the key another way than as bearer.
+///
+/// # Errors
+/// As [`site`].
+pub(super) async fn site_by(
+    state: &State,
+    request: &HttpRequest,
+    scope: Scope,
+    key: Option<&str>,
+) -> Result<Arc<Site>, Problem> {
+    let key = bearer(request).or_else(|| key.filter(|key| !key.is_empty() && key.len() <= 512));
+    let key = key.ok_or_else(|| Problem::unauthorized("send a site's key"))?;
+    match state.access.principal(key, state.clock.now()).await? {
+        Some(Principal::Site(key)) if key.scopes.contains(&scope) => Ok(key.site),
+        Some(Principal::Site(_)) => Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name()))),
+        Some(Principal::Person(_)) => Err(Problem::forbidden("this takes a site's key, not a person's token")),
+        None => Err(Problem::unauthorized("this key is not known here")),
+    }
+}
+
 /// Whoever asks for a site's own things, and how much of them they may see.
 pub(super) struct Caller {
     /// The site.

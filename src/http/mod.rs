@@ -41,6 +41,7 @@ use crate::app::live::Live;
 use crate::app::outbox::deliver::Health;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
+use crate::app::perspective::Perspective;
 use crate::app::readers::Readers;
 use crate::app::reads::Desk;
 use crate::app::reload::Reload;
@@ -145,6 +146,8 @@ pub struct State {
     pub desk: Arc<Desk>,
     /// People's decisions.
     pub review: Arc<Review>,
+    /// What clients of Perspective ask.
+    pub perspective: Arc<Perspective>,
     /// What they teach.
     pub learning: Arc<Learning>,
     /// A person's data.

@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document, made from the handlers, and a page to read it, both offline.
 
+mod finish;
+
 use std::sync::{Arc, LazyLock};
 
 use actix_web::{HttpResponse, web};
@@ -12,6 +14,7 @@ use super::api::{
     oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
 };
 use super::compat::akismet::{self, account, feedback};
+use super::compat::{coral, perspective};
 use super::problem::Problem;
 
 #[derive(OpenApi)]
@@ -31,10 +34,13 @@ use super::problem::Problem;
         akismet::verify_key, akismet::comment_check, feedback::submit_spam, feedback::submit_ham, account::get_stats, account::get_subscription,
         account::deactivate, account::token, account::verify_wpcom_key, account::key_sites, account::usage_limit, akismet::test,
         account::compatible_plugins,
-        operations::healthz, operations::readyz, operations::metrics, operations::problem_page,
+        operations::healthz, operations::readyz, operations::metrics, operations::problem_page, document,
+        perspective::analyze, perspective::suggest, coral::phase,
     ),
     components(schemas(telling::Told)),
-    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations"), (name = "akismet", description = "As clients of Akismet speak, with the site's Akismet key")),
+    tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations"),
+        (name = "akismet", description = "As clients of Akismet speak, with the site's Akismet key"),
+        (name = "clients of other services", description = "In the words of those services")),
     modifiers(&Keys)
 )]
 struct Document;
@@ -52,15 +58,25 @@ impl Modify for Keys {
             "Or in a form's `api_key` or `key`, in the host's first label, or as the user of Basic authentication",
         );
         components.add_security_scheme("akismet_key", SecurityScheme::ApiKey(ApiKey::Query(key)));
+        let key = ApiKeyValue::with_description(
+            "key",
+            "A site's key with the scope `post`, as clients of Perspective send it; rather send it as bearer",
+        );
+        components.add_security_scheme("perspective_key", SecurityScheme::ApiKey(ApiKey::Query(key)));
     }
 }
 
 /// The document as JSON.
 pub fn json() -> String {
-    static JSON: LazyLock<String> = LazyLock::new(|| Document::openapi().to_json().unwrap_or_default());
+    static JSON: LazyLock<String> = LazyLock::new(|| {
+        let made = serde_json::to_value(Document::openapi()).unwrap_or_default();
+        serde_json::to_string(&finish::finish(made)).unwrap_or_default()
+    });
     JSON.clone()
 }
 
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses((status = 200, body = Object, content_type = "application/json")))]
 pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(json())
 }

@@ -174,7 +174,7 @@ impl Problem {
             .with("current", current)
     }
 
-    fn unavailable(detail: impl Into<String>) -> Self {
+    pub(super) fn unavailable(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "/problems/unavailable", detail)
             .with("retry_after_s", 5.into()) // a line of a batch has no headers
             .header("retry-after", "5")

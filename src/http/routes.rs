@@ -8,7 +8,7 @@ use super::api::{
     appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
     oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
 };
-use super::compat::akismet;
+use super::compat::{akismet, coral, perspective};
 use super::console::{self, account, assets, queue, sign_in};
 use super::openapi;
 use super::problem::Problem;
@@ -126,6 +126,9 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/1.2/usage-limit", AkismetKey, web::get().to(akismet::account::usage_limit)),
         entry(Method::GET, "/1.1/test", Anyone, web::get().to(akismet::test)),
         entry(Method::GET, "/1.2/compatible-plugins", Anyone, web::get().to(akismet::account::compatible_plugins)),
+        entry(Method::POST, "/v1alpha1/comments:analyze", Site(Scope::Post), web::post().to(perspective::analyze)),
+        entry(Method::POST, "/v1alpha1/comments:suggestscore", Site(Scope::Post), web::post().to(perspective::suggest)),
+        entry(Method::POST, "/coral/phase/{site}", Signed, web::post().to(coral::phase)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

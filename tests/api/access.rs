@@ -74,6 +74,14 @@ fn sanction(thing: &Thing) -> Value {
     json!({"site": "news", "target": target, "measure": "premoderate", "cause": "too many of them"})
 }
 
+/// A comment as Coral shows it.
+fn shown(thing: &Thing) -> Value {
+    let comment = json!({"body": crate::helpers::talk(&thing.id), "parentID": null});
+    let story = json!({"id": "s-1", "url": "https://news.example/s-1"});
+    json!({"action": "NEW", "comment": comment, "author": {"id": thing.author, "role": "COMMENTER"}, "story": story,
+        "site": {"id": "x"}, "tenantID": "t", "tenantDomain": "talk.news.example"})
+}
+
 /// Every route of the table.
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn rows() -> Vec<Row> {
@@ -484,6 +492,47 @@ fn rows() -> Vec<Row> {
         row("GET", "/1.2/usage-limit", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.1/test", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.2/compatible-plugins", Nothing, here, none, 200, Same, Same),
+        row(
+            "POST",
+            "/v1alpha1/comments:analyze",
+            Nothing,
+            here,
+            |_| {
+                let asked = json!({"SPAM": {}, "TOXICITY": {"scoreThreshold": 0.0}});
+                let comment = json!({"text": "Have a look at my shop, everything is half price today!"});
+                Some(
+                    json!({"comment": comment, "requestedAttributes": asked, "spanAnnotations": true, "doNotStore": true}),
+                )
+            },
+            200,
+            Same,
+            Status(200),
+        ),
+        row(
+            "POST",
+            "/v1alpha1/comments:suggestscore",
+            Nothing,
+            here,
+            |thing| {
+                let comment = json!({"text": crate::helpers::talk(&thing.id)});
+                let token = format!("comment:{}", thing.id);
+                let scores = json!({"TOXICITY": {"summaryScore": {"value": 0.0}}});
+                Some(json!({"comment": comment, "attributeScores": scores, "clientToken": token}))
+            },
+            200,
+            Same,
+            Status(200),
+        ),
+        row(
+            "POST",
+            "/coral/phase/{site}",
+            Nothing,
+            |_| "/coral/phase/news".to_owned(),
+            |thing| Some(shown(thing)),
+            204,
+            Same,
+            Same,
+        ),
         row("GET", "/healthz", Nothing, here, none, 200, Same, Same),
         row("GET", "/readyz", Nothing, here, none, 200, Same, Same),
         row("GET", "/metrics", Nothing, here, none, 200, Same, Same),
@@ -602,6 +651,9 @@ impl Callers {
         let blog = app.another_site_whole("blog").await;
         let (blog_secret, akismet_key) = (blog.inbound_secret, blog.akismet_key);
         let foreign = app.key_of("blog", &Scope::ALL).await;
+        for (site, secret) in [("news", &app.inbound_secret), ("blog", &blog_secret)] {
+            app.admin().site_coral_secret(site, secret, 0, app.now()).await.unwrap(); // the same, so that one table will do
+        }
         let mut keys = vec![(Scope::ALL.to_vec(), app.another_key(&Scope::ALL).await)];
         for without in Scope::ALL {
             let scopes: Vec<Scope> = Scope::ALL.into_iter().filter(|scope| *scope != without).collect();
@@ -800,13 +852,22 @@ impl Callers {
 
     /// The row's body, signed with that secret, for that site.
     async fn signed(&self, row: &Row, thing: &Thing, site: &str, secret: &str) -> u16 {
+        self.sign(row, thing, site, secret).await.status().as_u16()
+    }
+
+    async fn sign(&self, row: &Row, thing: &Thing, site: &str, secret: &str) -> reqwest::Response {
         let (body, now) = ((row.body)(thing).expect("a body").to_string(), self.app.clock.now());
         let signature = sign(&[secret.to_owned()], "m-1", now, &body).unwrap();
         let path = row.path.replace("{site}", site);
+        if path.starts_with("/coral/") {
+            let signature = crate::coral::signature(secret, &body);
+            let request = self.app.request(Method::POST, &path, "").header("x-coral-signature", signature);
+            return request.body(body).send().await.unwrap();
+        }
         let request = self.app.request(Method::POST, &path, "").header("webhook-id", "m-1");
         let request =
             request.header("webhook-timestamp", now.as_millis() / 1_000).header("webhook-signature", signature);
-        request.body(body).send().await.unwrap().status().as_u16()
+        request.body(body).send().await.unwrap()
     }
 
     async fn lacking(&self, row: &Row, thing: &Thing, scope: Scope) {
@@ -859,6 +920,51 @@ async fn every_route_lets_in_whom_it_should_and_nobody_else() {
         let row = row.unwrap_or_else(|| panic!("{} {} is missing from this list", entry.method, entry.path));
         callers.check(row, entry.who).await;
     }
+}
+
+/// What the right caller sent and got.
+pub(crate) struct Exchange {
+    pub(crate) name: String,
+    pub(crate) request: Option<Value>,
+    pub(crate) status: u16,
+    /// Its media type, without parameters.
+    pub(crate) kind: Option<String>,
+    /// Empty for a stream without an end.
+    pub(crate) body: String,
+}
+
+/// Every route that is no page, as the right caller uses it.
+pub(crate) async fn exchanges() -> Vec<Exchange> {
+    let callers = Callers::new().await;
+    let mut exchanges = Vec::new();
+    for row in rows() {
+        let entry = table().into_iter().find(|entry| (entry.method.as_str(), entry.path) == (row.method, row.path));
+        let Some(entry) = entry else { continue };
+        let thing = callers.make(row.needs).await;
+        let admin = &callers.people.iter().find(|(role, _)| *role == Role::Admin).expect("every role was made").1;
+        let key = callers.key(|scopes| scopes.len() == Scope::ALL.len());
+        let answer = match entry.who {
+            Who::Page(_) | Who::Browser | Who::Session => continue,
+            Who::Anyone | Who::Metrics => callers.ask(&row, &thing, "", "").await,
+            Who::Site(_) | Who::SiteOrPerson(_) => callers.ask(&row, &thing, key, "").await,
+            Who::Person(_) => callers.ask(&row, &thing, admin, "").await,
+            Who::Signed => callers.sign(&row, &thing, "news", &callers.app.inbound_secret).await,
+            Who::AkismetKey => {
+                let fields = "blog=https://blog.example&comment_content=Trams+are+fine&is_test=1";
+                callers.ask(&row, &thing, "", &format!("?{fields}&api_key={}", callers.akismet_key)).await
+            }
+        };
+        let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().to_owned());
+        let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_owned());
+        let status = answer.status().as_u16();
+        let body = match kind.as_deref() {
+            Some("text/event-stream") => String::new(),
+            _ => answer.text().await.unwrap(),
+        };
+        let (name, request) = (format!("{} {}", row.method, row.path), (row.body)(&thing));
+        exchanges.push(Exchange { name, request, status, kind, body });
+    }
+    exchanges
 }
 
 #[tokio::test]

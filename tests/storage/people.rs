@@ -7,7 +7,7 @@ use doorward::domain::people::{Reach, Role};
 use doorward::domain::readers::{Config as Reports, NewReport};
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
 use doorward::domain::store::{
-    AuditCheck, AuditEntry, AuditFilter, CommentFilter, KeptBesides, RulingCategory, SecretKind, Store,
+    AuditCheck, AuditEntry, AuditFilter, CommentFilter, KeptBesides, RulingCategory, SecretKind, Store, StoredSecrets,
 };
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
@@ -321,6 +321,25 @@ pub(crate) async fn secrets_are_resealed_where_they_are_as_they_were(engine: &dy
     assert_eq!((news.inbound, news.webhook), (vec![99], vec![2]), "left for the next time");
     let blog = store.site_secrets("blog").await.unwrap().unwrap();
     assert_eq!((blog.inbound, blog.webhook, blog.akismet), (vec![11], vec![12], vec![13]));
+}
+
+pub(crate) async fn what_coral_signs_with_is_set_replaced_and_resealed(engine: &dyn Engine) {
+    let store = engine.open().await;
+    site(&*store, "news").await;
+    let now = async || {
+        let secrets = store.site_secrets("news").await.unwrap().unwrap();
+        (secrets.coral, secrets.coral_before)
+    };
+    assert_eq!(now().await, (None, None), "Coral makes it: a new site has none");
+    assert!(!store.site_secret_rotate("none", SecretKind::Coral, vec![7], at(100), at(1)).await.unwrap());
+    assert!(store.site_secret_rotate("news", SecretKind::Coral, vec![7], at(100), at(1)).await.unwrap());
+    assert_eq!(now().await, (Some(vec![7]), None));
+    assert!(store.site_secret_rotate("news", SecretKind::Coral, vec![8], at(200), at(2)).await.unwrap());
+    assert_eq!(now().await, (Some(vec![8]), Some((vec![7], at(200)))));
+    let from = store.site_secrets("news").await.unwrap().unwrap();
+    let to = StoredSecrets { coral: Some(vec![18]), coral_before: Some((vec![17], at(200))), ..from.clone() };
+    assert_eq!(store.secrets_reseal(vec![(from, to)], at(3)).await.unwrap(), 1);
+    assert_eq!(now().await, (Some(vec![18]), Some((vec![17], at(200)))));
 }
 
 pub(crate) async fn words_about_an_erased_comment_are_gone_from_rulings(engine: &dyn Engine) {

@@ -115,6 +115,7 @@ macro_rules! run_on_each {
             author_is_exported_with_everything_and_erased_with_everything,
             addresses_are_replaced_in_bounded_steps_once_they_are_old,
             secrets_are_resealed_where_they_are_as_they_were,
+            what_coral_signs_with_is_set_replaced_and_resealed,
             words_about_an_erased_comment_are_gone_from_rulings,
             sanction_is_in_force_until_it_expires_or_is_lifted,
             sanctions_are_listed_newest_first_under_every_filter,

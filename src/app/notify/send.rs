@@ -65,7 +65,12 @@ pub async fn send(
                 .map_err(|_| for_good("notify.webhook.secret is not `whsec_` and base64"))?;
             let timestamp = now.as_millis().div_euclid(1_000);
             let not_now = |problem: String| NotSent { problem, for_good: false };
-            let answer = post.post(Signed { url, id, timestamp, signature, body }).await;
+            let headers = vec![
+                ("webhook-id", id),
+                ("webhook-timestamp", timestamp.to_string()),
+                ("webhook-signature", signature),
+            ];
+            let answer = post.post(Signed { url, headers, body }).await;
             match answer.map_err(|error| not_now(error.to_string()))?.status {
                 200..=299 => Ok(()),
                 410 => Err(for_good("the receiver answered 410: it is gone")),

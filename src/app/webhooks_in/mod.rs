@@ -6,6 +6,7 @@
 //! nothing short. Only a machine that stops between the two leaves a message that was acted on and is not noted as done: when that comes again, its
 //! comment is found recorded, but an edit or a deletion is made once more.
 
+pub mod coral;
 pub mod mapping;
 pub mod message;
 pub mod preset;
@@ -46,26 +47,38 @@ use crate::domain::time::Timestamp;
 pub struct Config {
     /// Hours for which a message is known by its id, so that it is not acted on again.
     pub remember_hours: u32,
+    /// Milliseconds after which Coral, which waits for an opinion on a comment, is told to hold it.
+    pub coral_deadline_ms: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { remember_hours: 72 }
+        Self { remember_hours: 72, coral_deadline_ms: 200 }
     }
 }
 
 /// A setting that cannot work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("webhooks_in.remember_hours: must be at least 1: a message's time may be off by five minutes either way")]
-pub struct BadConfig;
+#[error("webhooks_in.{0}")]
+pub struct BadConfig(&'static str);
 
 impl Config {
-    /// Whether messages are known for as long as they are believed.
+    /// Whether messages are known for as long as they are believed, and Coral is answered while it waits.
     ///
     /// # Errors
     /// [`BadConfig`].
     pub fn check(&self) -> Result<(), BadConfig> {
-        if self.remember_hours == 0 { Err(BadConfig) } else { Ok(()) }
+        if self.remember_hours == 0 {
+            return Err(BadConfig(
+                "remember_hours: must be at least 1: a message's time may be off by five minutes either way",
+            ));
+        }
+        if !(10..=60_000).contains(&self.coral_deadline_ms) {
+            return Err(BadConfig(
+                "coral_deadline_ms: must be from 10 to 60000, and less than the timeout of the phase in Coral",
+            ));
+        }
+        Ok(())
     }
 }
 
@@ -149,6 +162,8 @@ struct Known {
     site: Option<Arc<Site>>,
     /// Each with its end.
     inbound: Vec<(String, Option<Timestamp>)>,
+    /// The same of what Coral signs with.
+    coral: Vec<(String, Option<Timestamp>)>,
     until: Timestamp,
 }
 
@@ -335,7 +350,7 @@ impl WebhooksIn {
             return Ok(known);
         }
         let until = now.plus_millis(REMEMBERED_MS);
-        let mut found = Known { site: None, inbound: Vec::new(), until };
+        let mut found = Known { site: None, inbound: Vec::new(), coral: Vec::new(), until };
         if !Site::is_valid_name(site) {
             return Ok(Arc::new(found)); // not remembered: names may be as long as a request
         }
@@ -344,6 +359,12 @@ impl WebhooksIn {
             found.inbound = vec![(self.sealer.unseal(site, "inbound", &stored.inbound)?, None)];
             if let Some((before, end)) = stored.inbound_before {
                 found.inbound.push((self.sealer.unseal(site, "inbound", &before)?, Some(end)));
+            }
+            if let Some(secret) = stored.coral {
+                found.coral.push((self.sealer.unseal(site, "coral", &secret)?, None));
+            }
+            if let Some((before, end)) = stored.coral_before {
+                found.coral.push((self.sealer.unseal(site, "coral", &before)?, Some(end)));
             }
         }
         let found = Arc::new(found);

@@ -35,10 +35,29 @@ impl From<&Article> for ArticleOut {
     }
 }
 
+/// What is to be known of an article: as in a comment, but that the path names it.
+#[derive(Debug, ToSchema)]
+pub struct ArticleIn {
+    /// As in the path, if it is said at all.
+    pub id: Option<String>,
+    /// Its address.
+    pub url: Option<String>,
+    /// Its title.
+    pub title: Option<String>,
+    /// Its text, without markup.
+    pub text: Option<String>,
+    /// Its tags.
+    pub tags: Option<Vec<String>>,
+    /// The section that it appears in.
+    pub section: Option<String>,
+    /// Its language, as in `en` or `pt-BR`.
+    pub lang: Option<String>,
+}
+
 /// Sets what is known of an article; fields that are not sent keep what was known.
 #[utoipa::path(put, path = "/v1/articles/{id}", tag = "websites", security(("site_key" = ["post"])),
     params(("id" = String, Path, description = "The site's own name for the article")),
-    request_body(content = ArticleDraft, description = "`id` may be left out"),
+    request_body = ArticleIn,
     responses((status = 200, body = ArticleOut, description = "Known before; this is what is known now"), (status = 201, body = ArticleOut, description = "New"),
         (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 413, body = ProblemBody),
         (status = 415, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]

@@ -30,7 +30,7 @@ enum Format {
 
 /// Who did what as a file, newest first, under the same conditions. That it was read so is on record.
 #[utoipa::path(get, path = "/v1/audit/export", tag = "moderators", security(("personal_token" = [])), params(AuditQuery, FormatQuery),
-    responses((status = 200, content_type = "text/csv", description = "In cells that a spreadsheet would compute, a `'` stands first"),
+    responses((status = 200, content((String = "application/x-ndjson"), (String = "text/csv")), description = "A line for each entry; in cells of CSV that a spreadsheet would compute, a `'` stands first"),
         (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]
 pub async fn export(
     state: web::Data<State>,

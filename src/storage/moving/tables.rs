@@ -102,7 +102,8 @@ pub(super) static TABLES: &[Table] = &[
             akismet_hash Bytes "x.akismet_hash", akismet_key Bytes "x.akismet_key", inbound_secret Bytes "x.inbound_secret",
             webhook_secret Bytes "x.webhook_secret", inbound_before Bytes "x.inbound_before",
             inbound_before_until Big "x.inbound_before_until", webhook_before Bytes "x.webhook_before",
-            webhook_before_until Big "x.webhook_before_until", webhook_gone_at Big "x.webhook_gone_at"],
+            webhook_before_until Big "x.webhook_before_until", webhook_gone_at Big "x.webhook_gone_at",
+            coral_secret Bytes "x.coral_secret", coral_before Bytes "x.coral_before", coral_before_until Big "x.coral_before_until"],
     )
     .counts(),
     table(

@@ -1,6 +1,7 @@
 //! Where a site's webhooks go, and the sealed secrets that go with them.
 
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::db::{Cells as _, Db};
 use super::work::Work;
@@ -20,7 +21,7 @@ pub(super) async fn webhook_set(work: &Work, site: &str, url: Option<&str>, at: 
 }
 
 const COLUMNS: &str = "name, inbound_secret, inbound_before, inbound_before_until, webhook_secret, webhook_before, \
-                       webhook_before_until, akismet_key";
+                       webhook_before_until, akismet_key, coral_secret, coral_before, coral_before_until";
 
 pub(super) async fn find(db: &Db, site: &str) -> Result<Option<StoredSecrets>> {
     let found = db.query_opt(&format!("SELECT {COLUMNS} FROM site WHERE name = $1"), &[&site]).await?;
@@ -44,6 +45,8 @@ fn read(row: &Row) -> Result<StoredSecrets> {
         webhook: row.cell(4)?,
         webhook_before: before(5, 6)?,
         akismet: row.cell(7)?,
+        coral: row.cell(8)?,
+        coral_before: before(9, 10)?,
     })
 }
 
@@ -65,6 +68,10 @@ pub(super) async fn rotate(
             "UPDATE site SET webhook_before = webhook_secret, webhook_before_until = $3, webhook_secret = $2 WHERE name = $1",
             "site.secret.webhook",
         ),
+        SecretKind::Coral => (
+            "UPDATE site SET coral_before = coral_secret, coral_before_until = $3, coral_secret = $2 WHERE name = $1",
+            "site.secret.coral",
+        ),
     };
     let found = work.execute(write, &[&site, &sealed, &before_until.as_millis()]).await? > 0;
     if found {
@@ -79,13 +86,16 @@ pub(super) async fn reseal(work: &Work, sealed: &[(StoredSecrets, StoredSecrets)
     let names: Vec<&str> = sealed.iter().map(|(from, _)| from.site.as_str()).collect();
     let stored = work.query(&lock, &[&names]).await?.iter().map(read).collect::<Result<Vec<_>>>()?;
     let write = "UPDATE site SET inbound_secret = $2, inbound_before = $3, webhook_secret = $4, webhook_before = $5, \
-                 akismet_key = $6 WHERE name = $1";
+                 akismet_key = $6, coral_secret = $7, coral_before = $8 WHERE name = $1";
     let before = |secret: &Option<(Vec<u8>, Timestamp)>| secret.as_ref().map(|(sealed, _)| sealed.clone());
     let mut written = 0;
     for (from, to) in sealed.iter().filter(|(from, _)| stored.contains(from)) {
         let (inbound, webhook) = (before(&to.inbound_before), before(&to.webhook_before));
-        written +=
-            work.execute(write, &[&from.site, &to.inbound, &inbound, &to.webhook, &webhook, &to.akismet]).await?;
+        let coral = before(&to.coral_before);
+        let (site, akismet) = (&from.site, &to.akismet);
+        let values: [&(dyn ToSql + Sync); 8] =
+            [site, &to.inbound, &inbound, &to.webhook, &webhook, akismet, &to.coral, &coral];
+        written += work.execute(write, &values).await?;
     }
     work.audit(&Actor::Console, "secrets.reseal", "", &format!("{written} sites"), at);
     Ok(written)

@@ -20,7 +20,7 @@ pub(super) fn webhook_set(connection: &Connection, site: &str, url: Option<&str>
 }
 
 const COLUMNS: &str = "name, inbound_secret, inbound_before, inbound_before_until, webhook_secret, webhook_before, \
-                       webhook_before_until, akismet_key";
+                       webhook_before_until, akismet_key, coral_secret, coral_before, coral_before_until";
 
 pub(super) fn find(connection: &Connection, site: &str) -> Result<Option<StoredSecrets>> {
     let mut query = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM site WHERE name = ?1"))?;
@@ -46,6 +46,8 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredSecrets> {
         webhook: row.get(4)?,
         webhook_before: before(5, 6)?,
         akismet: row.get(7)?,
+        coral: row.get(8)?,
+        coral_before: before(9, 10)?,
     })
 }
 
@@ -67,6 +69,10 @@ pub(super) fn rotate(
             "UPDATE site SET webhook_before = webhook_secret, webhook_before_until = ?3, webhook_secret = ?2 WHERE name = ?1",
             "site.secret.webhook",
         ),
+        SecretKind::Coral => (
+            "UPDATE site SET coral_before = coral_secret, coral_before_until = ?3, coral_secret = ?2 WHERE name = ?1",
+            "site.secret.coral",
+        ),
     };
     let found = connection.prepare_cached(write)?.execute(params![site, sealed, before_until.as_millis()])? > 0;
     if found {
@@ -78,7 +84,7 @@ pub(super) fn rotate(
 /// Writes secrets sealed anew, wherever what is stored is still what they were made from; says how many sites it wrote.
 pub(super) fn reseal(connection: &Connection, sealed: &[(StoredSecrets, StoredSecrets)], at: Timestamp) -> Result<u64> {
     let write = "UPDATE site SET inbound_secret = ?2, inbound_before = ?3, webhook_secret = ?4, webhook_before = ?5, \
-                 akismet_key = ?6 WHERE name = ?1";
+                 akismet_key = ?6, coral_secret = ?7, coral_before = ?8 WHERE name = ?1";
     let mut written = 0;
     for (from, to) in sealed {
         if find(connection, &from.site)?.as_ref() != Some(from) {
@@ -92,6 +98,8 @@ pub(super) fn reseal(connection: &Connection, sealed: &[(StoredSecrets, StoredSe
             to.webhook,
             before(&to.webhook_before),
             to.akismet,
+            to.coral,
+            before(&to.coral_before),
         ])?;
     }
     audit::add(connection, &Actor::Console, "secrets.reseal", "", &format!("{written} sites"), at)?;

@@ -1,0 +1,566 @@
+//! Perspective's two methods, for clients of that service. Its key stands in the address: it is looked at here and told to nobody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use url::{Url, form_urlencoded};
+use utoipa::ToSchema;
+
+use super::super::problem::Problem;
+use super::super::{State, auth, body};
+use super::google::{GoogleErrorOut, Refusal};
+use crate::app::perspective::{Attribute, Opinion, PerspectiveError, Text};
+use crate::domain::comment::{Format, Invalid};
+use crate::domain::normalise::Body;
+use crate::domain::site::{Scope, Site};
+
+/// Bytes of tokens and names that clients send along.
+const MAX_TOKEN: usize = 4_000;
+/// Entries of each list and map at most.
+const MAX_ENTRIES: usize = 100;
+/// From here on, a suggested score says that the text is that.
+const HALF: f64 = 0.5;
+
+/// A text.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct TextEntry {
+    /// The text.
+    pub text: String,
+    /// `PLAIN_TEXT`, also when left out, or `HTML`.
+    #[serde(default, rename = "type")]
+    pub kind: Option<String>,
+}
+
+/// What the text stands under: entries, or an article; of what is sent, everything but JSON counts as the article's text.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ContextIn {
+    /// Texts.
+    #[serde(default)]
+    pub entries: Option<Vec<TextEntry>>,
+    /// An article, and what the comment answers (which is not looked at).
+    #[serde(default)]
+    pub article_and_parent_comment: Option<ArticleIn>,
+}
+
+/// An article, as the context of a text.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ArticleIn {
+    /// The article.
+    #[serde(default)]
+    pub article: Option<TextEntry>,
+}
+
+/// How a score is asked for.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttributeIn {
+    /// `PROBABILITY`, also when left out.
+    #[serde(default)]
+    pub score_type: Option<String>,
+    /// A lower score is left out of the answer.
+    #[serde(default)]
+    pub score_threshold: Option<f64>,
+}
+
+/// A text, and the scores that are asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalyzeIn {
+    /// The text.
+    pub comment: TextEntry,
+    /// Which scores: of `SPAM`, `TOXICITY`, and, with a context, `OFF_TOPIC`.
+    #[schema(value_type = BTreeMap<String, AttributeIn>)]
+    pub requested_attributes: BTreeMap<String, Option<AttributeIn>>,
+    /// What it stands under.
+    #[serde(default)]
+    pub context: Option<ContextIn>,
+    /// The languages that it is said to be in.
+    #[serde(default)]
+    pub languages: Option<Vec<String>>,
+    /// Makes no difference: nothing is stored.
+    #[serde(default)]
+    pub do_not_store: Option<bool>,
+    /// Sent back.
+    #[serde(default)]
+    pub client_token: Option<String>,
+    /// Makes no difference.
+    #[serde(default)]
+    pub session_id: Option<String>,
+    /// Makes no difference: the key says which site it is.
+    #[serde(default)]
+    pub community_id: Option<String>,
+    /// Whether the parts that made up a score are told, where they can be pointed at.
+    #[serde(default)]
+    pub span_annotations: Option<bool>,
+}
+
+/// A score.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScoreOut {
+    /// 0.0 to 1.0.
+    pub value: f64,
+    /// `PROBABILITY`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+}
+
+impl From<f64> for ScoreOut {
+    fn from(value: f64) -> Self {
+        Self { value, kind: "PROBABILITY" }
+    }
+}
+
+/// A part's score: what the score would be, if nothing but that part spoke for or against it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SpanScoreOut {
+    /// UTF-16 code units before it.
+    pub begin: u32,
+    /// UTF-16 code units up to its end, exclusive.
+    pub end: u32,
+    /// Its score.
+    pub score: ScoreOut,
+}
+
+/// An attribute's scores.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttributeScoresOut {
+    /// The whole text's.
+    pub summary_score: ScoreOut,
+    /// The parts'; the whole text as one part, unless parts were asked for and can be pointed at.
+    pub span_scores: Vec<SpanScoreOut>,
+}
+
+/// The scores of a text.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AnalyzeOut {
+    /// By attribute; missing when all are below their thresholds.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(required = false)]
+    pub attribute_scores: BTreeMap<String, AttributeScoresOut>,
+    /// As asked, or as detected.
+    pub languages: Vec<String>,
+    /// As detected; empty when the text is too short to tell.
+    pub detected_languages: Vec<String>,
+    /// As sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+}
+
+/// Scores of a text. Stores nothing and teaches nothing, with `doNotStore` or without; counts against the limit of assessments only. Attributes that are not
+/// modelled here answer 400, and are named.
+#[utoipa::path(post, path = "/v1alpha1/comments:analyze", tag = "clients of other services", security(("perspective_key" = []), ("site_key" = ["post"])),
+    request_body = AnalyzeIn,
+    responses((status = 200, body = AnalyzeOut), (status = 400, body = GoogleErrorOut), (status = 401, body = GoogleErrorOut), (status = 403, body = GoogleErrorOut),
+        (status = 413, body = GoogleErrorOut), (status = 415, body = GoogleErrorOut), (status = 429, body = GoogleErrorOut), (status = 503, body = GoogleErrorOut)))]
+pub async fn analyze(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let site = site(&state, &request).await?;
+    let asked: AnalyzeIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
+    let AnalyzeIn { comment, requested_attributes, context, languages, client_token, span_annotations, .. } = asked;
+    let client_token = token("clientToken", client_token)?;
+    token("sessionId", asked.session_id)?;
+    token("communityId", asked.community_id)?;
+    let context = Context::read(context)?;
+    let thresholds = attributes(requested_attributes, context.article.is_some())?;
+    let languages = checked(languages)?;
+    let text = Text {
+        format: format("comment.type", comment.kind.as_deref())?,
+        body: comment.text,
+        article: context.article,
+        url: None,
+        lang: languages.first().cloned(),
+        ids: Vec::new(),
+    };
+    let wanted: Vec<Attribute> = thresholds.keys().copied().collect();
+    let analysis =
+        state.perspective.analyze(&site, &text, &wanted, span_annotations.unwrap_or_default(), state.clock.now());
+    let analysis = analysis.await.map_err(refusal)?;
+    let scores = analysis.scores.into_iter().filter(|(attribute, scored)| {
+        let threshold = thresholds.get(attribute).copied().flatten();
+        threshold.is_none_or(|threshold| scored.summary >= threshold)
+    });
+    let attribute_scores = scores.map(|(attribute, scored)| {
+        let spans = scored.spans.into_iter().map(|span| SpanScoreOut {
+            begin: span.begin,
+            end: span.end,
+            score: span.value.into(),
+        });
+        let out = AttributeScoresOut { summary_score: scored.summary.into(), span_scores: spans.collect() };
+        (attribute.name().to_owned(), out)
+    });
+    let detected: Vec<String> = analysis.language.into_iter().collect();
+    Ok(HttpResponse::Ok().json(AnalyzeOut {
+        attribute_scores: attribute_scores.collect(),
+        languages: if languages.is_empty() { detected.clone() } else { languages },
+        detected_languages: detected,
+        client_token,
+    }))
+}
+
+/// A score that somebody says a text should have.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ScoreIn {
+    /// 0.0 to 1.0; from 0.5 on it says that the text is that.
+    pub value: f64,
+}
+
+/// The score of a part of a text.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct SpanScoreIn {
+    /// The score; where the part stands makes no difference.
+    pub score: ScoreIn,
+}
+
+/// The scores that an attribute should have.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttributeScoresIn {
+    /// The whole text's.
+    #[serde(default)]
+    pub summary_score: Option<ScoreIn>,
+    /// Parts'; without the whole text's, the highest counts.
+    #[serde(default)]
+    pub span_scores: Option<Vec<SpanScoreIn>>,
+}
+
+/// A text, and the scores that it should have.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuggestIn {
+    /// The text.
+    pub comment: TextEntry,
+    /// By attribute: `SPAM`, `TOXICITY`, `OFF_TOPIC`; from earlier versions of Coral also `APPROVED`, `HIGHLIGHTED`, `DELETED`.
+    pub attribute_scores: BTreeMap<String, AttributeScoresIn>,
+    /// What it stands under. Coral names the comment and its address here.
+    #[serde(default)]
+    pub context: Option<ContextIn>,
+    /// The languages that it is said to be in.
+    #[serde(default)]
+    pub languages: Option<Vec<String>>,
+    /// Makes no difference: the key says which site it is.
+    #[serde(default)]
+    pub community_id: Option<String>,
+    /// Sent back; when it is the site's id of a comment with these words, perhaps after `comment:`, it says which one is meant.
+    #[serde(default)]
+    pub client_token: Option<String>,
+    /// Makes no difference.
+    #[serde(default)]
+    pub session_id: Option<String>,
+}
+
+/// That a suggestion was taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SuggestOut {
+    /// As sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+    /// As sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub requested_languages: Vec<String>,
+}
+
+/// Takes the scores that a text should have as the site's decision about the comment that it is. When no comment here has these words, the text is stored as
+/// one: that is what this method is for. What a person decided here stands.
+#[utoipa::path(post, path = "/v1alpha1/comments:suggestscore", tag = "clients of other services", security(("perspective_key" = []), ("site_key" = ["post"])),
+    request_body = SuggestIn,
+    responses((status = 200, body = SuggestOut), (status = 400, body = GoogleErrorOut), (status = 401, body = GoogleErrorOut), (status = 403, body = GoogleErrorOut),
+        (status = 413, body = GoogleErrorOut), (status = 415, body = GoogleErrorOut), (status = 429, body = GoogleErrorOut), (status = 503, body = GoogleErrorOut)))]
+pub async fn suggest(
+    state: web::Data<State>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, Refusal> {
+    let site = site(&state, &request).await?;
+    let asked: SuggestIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
+    let SuggestIn { comment, attribute_scores, context, languages, client_token, .. } = asked;
+    let client_token = token("clientToken", client_token)?;
+    token("sessionId", asked.session_id)?;
+    token("communityId", asked.community_id)?;
+    let context = Context::read(context)?;
+    let opinion = opinion(attribute_scores, context.coral.is_some())?;
+    let languages = checked(languages)?;
+    let mut ids: Vec<String> = context.coral.iter().map(|coral| coral.id.clone()).collect();
+    if let Some(token) = &client_token {
+        ids.extend(token.strip_prefix("comment:").map(str::to_owned));
+        ids.push(token.clone());
+    }
+    let text = Text {
+        format: format("comment.type", comment.kind.as_deref())?,
+        body: comment.text,
+        article: context.article,
+        url: context.coral.and_then(|coral| coral.story),
+        lang: languages.first().cloned(),
+        ids,
+    };
+    state.perspective.suggest(&site, text, opinion, state.clock.now()).await.map_err(refusal)?;
+    Ok(HttpResponse::Ok().json(SuggestOut { client_token, requested_languages: languages }))
+}
+
+/// The site whose key came: as bearer, in the header that Google's clients use, or in the address.
+async fn site(state: &State, request: &HttpRequest) -> Result<Arc<Site>, Refusal> {
+    let header = request.headers().get("x-goog-api-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
+    let in_address = || {
+        let mut parameters = form_urlencoded::parse(request.query_string().as_bytes());
+        parameters.find(|(name, _)| name == "key").map(|(_, key)| key.into_owned())
+    };
+    let key = header.or_else(in_address);
+    Ok(auth::site_by(state, request, Scope::Post, key.as_deref()).await?)
+}
+
+fn refusal(error: PerspectiveError) -> Refusal {
+    match error {
+        PerspectiveError::Invalid(invalid) => wrong(&invalid),
+        PerspectiveError::Intake(error) => Problem::from(error).into(),
+        PerspectiveError::Store(error) => Problem::from(error).into(),
+        PerspectiveError::Unavailable { attribute, why } => {
+            tracing::error!(attribute = attribute.name(), why, "a score that was asked for could not be told");
+            Problem::unavailable(format!("{} has no score now; ask again later", attribute.name())).into()
+        }
+    }
+}
+
+/// The comment's fields as this client names them.
+fn wrong(invalid: &Invalid) -> Refusal {
+    let field = match invalid.field {
+        "body" => "comment.text",
+        "article.text" => "context",
+        "article.lang" => "languages",
+        other => other,
+    };
+    let refusal = Refusal::invalid(format!("{field}: {}", invalid.problem)).field(field);
+    match (invalid.field, invalid.problem.contains("blank")) {
+        ("body", true) => refusal.kind("COMMENT_EMPTY"),
+        ("body", false) => refusal.kind("COMMENT_TOO_LONG"),
+        _ => refusal,
+    }
+}
+
+fn token(field: &'static str, text: Option<String>) -> Result<Option<String>, Refusal> {
+    Ok(body::text(field, text, MAX_TOKEN)?)
+}
+
+fn format(field: &str, kind: Option<&str>) -> Result<Format, Refusal> {
+    match kind {
+        None | Some("" | "PLAIN_TEXT" | "TEXT_TYPE_UNSPECIFIED") => Ok(Format::Text),
+        Some("HTML") => Ok(Format::Html),
+        Some(_) => Err(Refusal::invalid(format!("{field}: must be PLAIN_TEXT or HTML")).field(field)),
+    }
+}
+
+fn checked(languages: Option<Vec<String>>) -> Result<Vec<String>, Refusal> {
+    let languages = languages.unwrap_or_default();
+    let is_one = |tag: &String| {
+        (1..=35).contains(&tag.len()) && tag.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if languages.len() > MAX_ENTRIES || !languages.iter().all(is_one) {
+        let problem = "languages: must be a short list of codes, as in en or pt-BR";
+        return Err(Refusal::invalid(problem).field("languages"));
+    }
+    Ok(languages)
+}
+
+/// The names of what has a score, for whoever asked for something else.
+fn names(with: &[&str]) -> String {
+    let names: Vec<&str> = Attribute::ALL.map(Attribute::name).into_iter().chain(with.iter().copied()).collect();
+    names.join(", ")
+}
+
+fn unknown(field: &str, name: &str, with: &[&str]) -> Refusal {
+    let shown: String = name.chars().filter(|c| !c.is_control()).take(60).collect();
+    let message = format!("{field}.{shown}: is not modelled here; what is: {}", names(with));
+    Refusal::invalid(message).field(&format!("{field}.{shown}"))
+}
+
+/// What is asked for, each with its threshold.
+fn attributes(
+    asked: BTreeMap<String, Option<AttributeIn>>,
+    has_article: bool,
+) -> Result<BTreeMap<Attribute, Option<f64>>, Refusal> {
+    const FIELD: &str = "requestedAttributes";
+    if asked.is_empty() || asked.len() > MAX_ENTRIES {
+        return Err(Refusal::invalid(format!("{FIELD}: must name some of: {}", names(&[]))).field(FIELD));
+    }
+    let mut thresholds = BTreeMap::new();
+    for (name, asked) in asked {
+        let attribute = Attribute::from_name(&name).ok_or_else(|| unknown(FIELD, &name, &[]))?;
+        if attribute == Attribute::OffTopic && !has_article {
+            let field = format!("{FIELD}.{name}");
+            let problem = "needs the text of the article as context; without one, what is: SPAM, TOXICITY";
+            return Err(Refusal::invalid(format!("{field}: {problem}")).field(&field));
+        }
+        let asked = asked.unwrap_or_default();
+        if !matches!(asked.score_type.as_deref(), None | Some("" | "PROBABILITY" | "SCORE_TYPE_UNSPECIFIED")) {
+            let field = format!("{FIELD}.{name}.scoreType");
+            return Err(Refusal::invalid(format!("{field}: must be PROBABILITY")).field(&field));
+        }
+        thresholds.insert(attribute, asked.score_threshold);
+    }
+    Ok(thresholds)
+}
+
+/// What Coral says of the comment, as a text in JSON.
+#[derive(Debug)]
+struct OfCoral {
+    id: String,
+    /// The story's address, without the comment.
+    story: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CoralEntry {
+    #[serde(rename = "Coral_comment_id")]
+    id: String,
+    #[serde(default)]
+    url: Option<String>,
+}
+
+impl From<CoralEntry> for OfCoral {
+    fn from(entry: CoralEntry) -> Self {
+        let story = entry.url.and_then(|url| Url::parse(&url).ok()).map(|mut url| {
+            let kept: Vec<(String, String)> = url
+                .query_pairs()
+                .filter(|(name, _)| name != "commentID")
+                .map(|(n, v)| (n.into_owned(), v.into_owned()))
+                .collect();
+            url.set_query(None);
+            if !kept.is_empty() {
+                url.query_pairs_mut().extend_pairs(kept);
+            }
+            url.to_string()
+        });
+        Self { id: entry.id, story }
+    }
+}
+
+/// What was sent as context.
+#[derive(Debug, Default)]
+struct Context {
+    article: Option<String>,
+    coral: Option<OfCoral>,
+}
+
+impl Context {
+    fn read(sent: Option<ContextIn>) -> Result<Self, Refusal> {
+        let sent = sent.unwrap_or_default();
+        let entries = sent.entries.unwrap_or_default();
+        if entries.len() > MAX_ENTRIES {
+            return Err(Refusal::invalid("context.entries: has too many").field("context.entries"));
+        }
+        let article = sent.article_and_parent_comment.and_then(|both| both.article);
+        let (mut texts, mut coral) = (Vec::new(), None);
+        for entry in entries.into_iter().chain(article) {
+            if entry.text.trim_start().starts_with('{') {
+                let read: Option<CoralEntry> = serde_json::from_str(&entry.text).ok();
+                coral = coral.or(read.map(OfCoral::from));
+                continue; // data about the comment, and no article
+            }
+            let format = format("context.entries.type", entry.kind.as_deref())?;
+            texts.push(Body::read(&entry.text, format).plain.into_text());
+        }
+        texts.retain(|text| !text.trim().is_empty());
+        let article = (!texts.is_empty()).then(|| texts.join("\n\n"));
+        Ok(Self { article, coral })
+    }
+}
+
+/// What scores say of a text. Coral says what its moderators did, whatever the attribute.
+fn opinion(scores: BTreeMap<String, AttributeScoresIn>, is_coral: bool) -> Result<Opinion, Refusal> {
+    const FIELD: &str = "attributeScores";
+    const STATUSES: [&str; 3] = ["APPROVED", "HIGHLIGHTED", "DELETED"];
+    if scores.is_empty() || scores.len() > MAX_ENTRIES {
+        return Err(Refusal::invalid(format!("{FIELD}: must name some of: {}", names(&[]))).field(FIELD));
+    }
+    let mut is = Vec::new();
+    let mut is_not = Vec::new();
+    for (name, scores) in scores {
+        let highest = || {
+            let spans = scores.span_scores.iter().flatten().map(|span| span.score.value);
+            spans.max_by(f64::total_cmp)
+        };
+        let value = scores.summary_score.as_ref().map(|score| score.value).or_else(highest);
+        let value = value.filter(|value| (0.0..=1.0).contains(value)).ok_or_else(|| {
+            let field = format!("{FIELD}.{}.summaryScore.value", name.chars().take(60).collect::<String>());
+            Refusal::invalid(format!("{field}: must be from 0 to 1")).field(&field)
+        })?;
+        if STATUSES.contains(&name.as_str()) {
+            if value < HALF {
+                continue;
+            }
+            let taken_away = Opinion::Reject { for_what: Attribute::Toxicity };
+            return Ok(if name == "DELETED" { taken_away } else { Opinion::Approve });
+        }
+        let attribute = Attribute::from_name(&name).ok_or_else(|| unknown(FIELD, &name, &STATUSES))?;
+        if value < HALF { is_not.push(attribute) } else { is.push((value, attribute)) }
+    }
+    let strongest = is.into_iter().max_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, attribute)| attribute);
+    Ok(match (strongest, is_coral) {
+        (Some(attribute), true) => Opinion::Reject { for_what: attribute },
+        (Some(attribute), false) => Opinion::Is(attribute),
+        (None, true) => Opinion::Approve,
+        (None, false) => Opinion::IsNot(is_not),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn said(scores: Value, is_coral: bool) -> Result<Opinion, String> {
+        opinion(serde_json::from_value(scores).expect("scores"), is_coral).map_err(|refusal| refusal.to_string())
+    }
+
+    #[test]
+    fn what_scores_say() {
+        use Attribute::{OffTopic, Spam, Toxicity};
+        let score = |value: f64| json!({"summaryScore": {"value": value}});
+        let cases: &[(&str, Value, bool, Opinion)] = &[
+            ("Coral's moderators approved", json!({"TOXICITY": score(0.0)}), true, Opinion::Approve),
+            ("and rejected", json!({"TOXICITY": score(1.0)}), true, Opinion::Reject { for_what: Toxicity }),
+            ("an older Coral", json!({"DELETED": score(1.0)}), true, Opinion::Reject { for_what: Toxicity }),
+            ("which features", json!({"HIGHLIGHTED": score(1.0)}), true, Opinion::Approve),
+            ("somebody else", json!({"SPAM": score(0.9), "TOXICITY": score(0.6)}), false, Opinion::Is(Spam)),
+            ("who denies it", json!({"SPAM": score(0.1)}), false, Opinion::IsNot(vec![Spam])),
+            (
+                "parts alone",
+                json!({"OFF_TOPIC": {"spanScores": [{"begin": 0, "end": 2, "score": {"value": 0.2}}, {"score": {"value": 0.7}}]}}),
+                false,
+                Opinion::Is(OffTopic),
+            ),
+        ];
+        for (name, scores, is_coral, expected) in cases {
+            assert_eq!(said(scores.clone(), *is_coral).as_ref(), Ok(expected), "{name}");
+        }
+        for (scores, expected) in [
+            (json!({}), "must name some of: SPAM, TOXICITY, OFF_TOPIC"),
+            (json!({"INSULT": score(1.0)}), "INSULT: is not modelled here; what is: SPAM, TOXICITY, OFF_TOPIC"),
+            (json!({"SPAM": {}}), "must be from 0 to 1"),
+            (json!({"SPAM": score(1.5)}), "must be from 0 to 1"),
+        ] {
+            let refused = said(scores, false).expect_err(expected);
+            assert!(refused.contains(expected), "{refused}");
+        }
+    }
+
+    #[test]
+    fn coral_names_its_comment_in_the_context() {
+        let entry = r#"{"url":"https://news.example/a?commentID=c-1&x=1","reply_to_id_Coral_comment_id":"c-0","Coral_comment_id":"c-1"}"#;
+        let sent = json!({"entries": [{"text": entry}, {"text": "The council met."}, {"text": "<p>It voted.</p>", "type": "HTML"}]});
+        let context = Context::read(Some(serde_json::from_value(sent).expect("a context"))).expect("it is one");
+        let coral = context.coral.expect("it is Coral's");
+        assert_eq!((coral.id.as_str(), coral.story.as_deref()), ("c-1", Some("https://news.example/a?x=1")));
+        assert_eq!(context.article.as_deref(), Some("The council met.\n\nIt voted."));
+    }
+}
