@@ -98,12 +98,12 @@ fn is_here(server: &str) -> bool {
 impl Ways {
     fn message(&self, letter: Letter) -> Result<Message, MailError> {
         let domain = self.from.email.domain();
-        let at = u64::try_from(letter.at.as_millis()).unwrap_or_default();
+        let at_s = u64::try_from(letter.at_s).unwrap_or_default();
         let mut builder = Message::builder()
             .from(self.from.clone())
             .subject(letter.subject)
             .message_id(Some(format!("<{}@{domain}>", letter.id)))
-            .date(std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(at))
+            .date(std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(at_s))
             .header(ContentType::TEXT_PLAIN);
         for to in &self.to {
             builder = builder.to(to.clone());
@@ -156,7 +156,6 @@ fn told(error: &lettre::transport::smtp::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Timestamp;
 
     fn config() -> MailConfig {
         MailConfig {
@@ -205,7 +204,7 @@ mod tests {
                 id: "0123".to_owned(),
                 subject: subject.to_owned(),
                 text: "Text.\r\n.\r\nMore\n".to_owned(),
-                at: Timestamp::from_millis(1_795_514_400_000),
+                at_s: 1_795_514_400,
             };
             let Ok(message) = ways.message(letter) else { continue };
             let written = String::from_utf8(message.formatted()).unwrap();

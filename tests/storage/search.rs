@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use doorward::domain::category::Category;
 use doorward::domain::comment::Article;
-use doorward::domain::decision::{Action, Status};
+use doorward::domain::decision::{Action, Cause, Status};
 use doorward::domain::people::Reach;
 use doorward::domain::search::{Question, SearchFilter};
 use doorward::domain::service::queues::{self, QueueConfig, Queues};
@@ -375,7 +375,15 @@ pub(crate) async fn every_filter_counts_what_a_simple_model_counts(engine: &dyn 
             approved.insert((sent.site, sent.author));
             continue;
         }
-        let record = made.held(category, &hits, 0.5).store(store).await;
+        // A tag is no signal; it is filtered by as one.
+        let checks: Vec<&str> = hits.iter().copied().filter(|hit| !hit.starts_with("tag:")).collect();
+        let mut made = made.held(category, &checks, 0.5);
+        let tags = hits.iter().filter(|hit| hit.starts_with("tag:"));
+        made.0
+            .verdict
+            .causes
+            .extend(tags.map(|tag| Cause { id: (*tag).to_owned(), text: "A rule says so.".to_owned() }));
+        let record = made.store(store).await;
         let known = approved.contains(&(sent.site, sent.author));
         let mut waits = Waits {
             name,

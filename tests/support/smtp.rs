@@ -37,8 +37,8 @@ impl Mailed {
         while let Some((first, after)) = rest.split_first() {
             match (first, after) {
                 (b'=', [high, low, after @ ..]) => {
-                    let hex = String::from_utf8(vec![*high, *low]).unwrap();
-                    bytes.push(u8::from_str_radix(&hex, 16).unwrap());
+                    let hex = String::from_utf8(vec![*high, *low]).expect("digits");
+                    bytes.push(u8::from_str_radix(&hex, 16).expect("digits"));
                     rest = after;
                 }
                 _ => {
@@ -47,7 +47,7 @@ impl Mailed {
                 }
             }
         }
-        String::from_utf8(bytes).unwrap()
+        String::from_utf8(bytes).expect("UTF-8")
     }
 }
 
@@ -65,8 +65,8 @@ pub(crate) struct MailServer {
 impl MailServer {
     /// Answers the end of the n-th message, from 0, with what `answers` says: `250 …` accepts it.
     pub(crate) async fn start(answers: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it listens").port();
         let (counter, tried) = watch::channel(0);
         let (came, counter, answers) = (Arc::default(), Arc::new(counter), Arc::new(answers) as Arc<Answers>);
         let all = Arc::clone(&came);
@@ -87,12 +87,12 @@ impl MailServer {
 
     /// What was accepted.
     pub(crate) fn came(&self) -> Vec<Mailed> {
-        self.came.lock().unwrap().clone()
+        self.came.lock().expect("no test panics with it").clone()
     }
 
     /// Every command that was said.
     pub(crate) fn heard(&self) -> Vec<String> {
-        self.heard.lock().unwrap().clone()
+        self.heard.lock().expect("no test panics with it").clone()
     }
 
     /// Waits until so many messages were tried.
@@ -123,7 +123,7 @@ async fn converse(
         if stream.read_line(&mut line).await? == 0 {
             return Ok(());
         }
-        commands.lock().unwrap().push(line.trim_end().to_owned());
+        commands.lock().expect("no test panics with it").push(line.trim_end().to_owned());
         let upper = line.to_uppercase();
         let answer = if upper.starts_with("EHLO") {
             "250-mail.example\r\n250-8BITMIME\r\n250 SMTPUTF8"
@@ -147,7 +147,7 @@ async fn converse(
             }
             let answer = answers(*counter.borrow());
             if answer.starts_with("250") {
-                all.lock().unwrap().push(std::mem::take(&mut mailed));
+                all.lock().expect("no test panics with it").push(std::mem::take(&mut mailed));
             }
             stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
             counter.send_modify(|count| *count += 1);

@@ -40,7 +40,7 @@ impl Notifier {
         &self,
         settings: &Config,
         levels: &Levels,
-        queues: &QueuePage,
+        queues: Option<QueuePage>,
         now: Timestamp,
         digested: &mut Option<String>,
     ) -> Result<()> {
@@ -59,11 +59,15 @@ impl Notifier {
         }
         if !missing.is_empty() {
             let since = now.plus_millis(-DAY_MS);
+            let queues = match queues {
+                Some(queues) => queues,
+                None => self.queues(levels, now).await?,
+            };
             let figures = self.store.figures(None, since, now).await?;
             let (decided, alerts) = (self.store.decided_since(since).await?, self.store.alerts().await?);
             let alerts = alerts.iter().filter(|alert| alert.stands() || alert.raised_at >= since).collect();
             let console = self.link("/queue");
-            let day = Day { date: &date, figures: &figures, decided, queues, levels, alerts, console, now };
+            let day = Day { date: &date, figures: &figures, decided, queues: &queues, levels, alerts, console, now };
             let put = self.store.messages_put(&told(name, &day).by(&missing, now)).await?;
             tracing::info!(date, messages = put, "the day's digest is on its way");
         }

@@ -66,14 +66,14 @@ impl Notifier {
         &self,
         settings: &Config,
         levels: &Levels,
-        queues: &QueuePage,
+        queues: Option<&QueuePage>,
         now: Timestamp,
     ) -> Result<()> {
         let alerts = self.store.alerts().await?;
         let alerts: Vec<&Alert> = alerts.iter().filter(|alert| alert.kind == AlertKind::QueueLate).collect();
         let channels = settings.channels();
         for queue in levels.queues().iter() {
-            let sum = queues.by_queue.get(&queue.name);
+            let sum = queues.and_then(|queues| queues.by_queue.get(&queue.name));
             let due = sum.and_then(|sum| levels.due(&queue.name, sum.oldest, now));
             let overdue_s = due.filter(|due| due.is_over()).map_or(0, |due| due.left_ms.unsigned_abs() / 1_000);
             let oldest_s = sum.map_or(0, |sum| now.millis_since(sum.oldest) / 1_000);

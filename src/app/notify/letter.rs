@@ -2,8 +2,6 @@
 
 use async_trait::async_trait;
 
-use crate::domain::time::Timestamp;
-
 /// An e-mail in plain text, to whomever the settings name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
@@ -13,8 +11,8 @@ pub struct Letter {
     pub subject: String,
     /// The text.
     pub text: String,
-    /// Its date.
-    pub at: Timestamp,
+    /// Its date, in seconds since 1970.
+    pub at_s: i64,
 }
 
 /// Why an e-mail was not accepted. Both hold a sentence for operators, without the password.

@@ -35,11 +35,13 @@ use crate::domain::waves;
 
 /// Between two looks.
 const EVERY: Duration = Duration::from_secs(10);
+/// Between two times at which what is old is forgotten, in milliseconds.
+const PRUNED_EVERY_MS: u64 = 3_600_000;
 /// How long a try may take before somebody else may try, in milliseconds: longer than any timeout that can be set.
 const TRY_MS: i64 = 300_000;
 
 /// `[notify]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Hours after which an alert that still stands is told again; 0 for never.
@@ -231,6 +233,8 @@ impl Told {
 struct Past {
     /// The day whose digest was put.
     digested: Option<String>,
+    /// When what is old was forgotten.
+    pruned_at: Option<Timestamp>,
     waves: wave::Past,
 }
 
@@ -300,13 +304,20 @@ impl Notifier {
     pub async fn look(&self, now: Timestamp) -> Result<()> {
         let mut past = self.past.lock().await;
         let (settings, levels) = (self.settings.get(), self.levels.get());
-        let queues = self.queues(&levels, now).await?;
-        self.look_for_late(&settings, &levels, &queues, now).await?;
+        let queues = match levels.queues().is_empty() {
+            true => None, // nobody asks for it
+            false => Some(self.queues(&levels, now).await?),
+        };
+        self.look_for_late(&settings, &levels, queues.as_ref(), now).await?;
         self.look_for_waves(&settings, &levels, now, &mut past.waves).await?;
-        self.make_digest(&settings, &levels, &queues, now, &mut past.digested).await?;
+        self.make_digest(&settings, &levels, queues, now, &mut past.digested).await?;
         self.show_alerts().await?;
         self.send_due(&settings, now).await?;
-        self.store.notices_prune(now.plus_millis(-i64::from(settings.keep_days) * 86_400_000)).await
+        if past.pruned_at.is_none_or(|at| now < at || now.millis_since(at) >= PRUNED_EVERY_MS) {
+            self.store.notices_prune(now.plus_millis(-i64::from(settings.keep_days) * 86_400_000)).await?;
+            past.pruned_at = Some(now);
+        }
+        Ok(())
     }
 
     /// What waits in all queues.

@@ -48,8 +48,12 @@ pub async fn send(
     let id = public_id(&message.key);
     match message.channel {
         Channel::Mail => {
-            let letter =
-                Letter { id, subject: message.subject.clone(), text: message.text.clone(), at: message.made_at };
+            let letter = Letter {
+                id,
+                subject: message.subject.clone(),
+                text: message.text.clone(),
+                at_s: message.made_at.as_millis().div_euclid(1_000),
+            };
             mail.send(letter).await.map_err(|error| NotSent {
                 problem: error.to_string(),
                 for_good: matches!(error, MailError::Refused(_)),

@@ -298,14 +298,12 @@ impl Notices for SqliteStore {
             let (mut actions, mut sum) = (HashMap::<i64, Action>::new(), Decided::default());
             while let Some(row) = rows.next()? {
                 let ruling = row.get(0)?;
-                let action = match actions.get(&ruling) {
-                    Some(action) => *action,
-                    None => {
-                        let text: RulingText =
-                            codec::decode("a ruling", row.get_ref(1)?.as_blob().unwrap_or_default())?;
-                        actions.insert(ruling, text.action);
-                        text.action
-                    }
+                let action = if let Some(action) = actions.get(&ruling) {
+                    *action
+                } else {
+                    let text: RulingText = codec::decode("a ruling", row.get_ref(1)?.as_blob().unwrap_or_default())?;
+                    actions.insert(ruling, text.action);
+                    text.action
                 };
                 let before: Option<Status> = codec::status_of(row.get(2)?)?;
                 let by: DecidedBy = codec::decided_by_of(row.get(3)?)?;
