@@ -276,13 +276,12 @@ impl Akismet {
         }
         let mut stored = false;
         for _ in 0..ATTEMPTS {
-            let record = match self.find(site, sent).await? {
-                Some(record) => record,
-                None => {
-                    stored = true;
-                    let new = self.comment(sent, ids::of(sent), None)?;
-                    self.submit(site, new, None, Route::Feedback, now).await?
-                }
+            let record = if let Some(record) = self.find(site, sent).await? {
+                record
+            } else {
+                stored = true;
+                let new = self.comment(sent, ids::of(sent), None)?;
+                self.submit(site, new, None, Route::Feedback, now).await?
             };
             if record.decided_by == DecidedBy::Person {
                 let same = record.status == label.action().status();
@@ -336,8 +335,9 @@ impl Akismet {
         config: &Config,
         now: Timestamp,
     ) -> Result<Name, AkismetError> {
-        let asks_again = sent.is_again || !sent.comment_id.is_empty();
-        if asks_again && let Some(record) = self.find(site, sent).await? {
+        if sent.is_again
+            && let Some(record) = self.find(site, sent).await?
+        {
             return Ok(Name::Recorded(Box::new(record)));
         }
         let first = ids::of(sent);
@@ -414,11 +414,8 @@ impl Akismet {
         let history = self.store.comment_history(record.uid).await?;
         let undone: Vec<Option<Uuid>> =
             history.iter().filter(|one| one.kind == HappeningKind::Undone).map(|one| one.decision).collect();
-        let stands = history.iter().rev();
-        let last = stands
-            .filter(|one| one.kind == HappeningKind::Decided && !undone.contains(&one.decision))
-            .map(|one| &one.by);
-        Ok(!matches!(last.into_iter().next(), Some(Actor::Site(_))))
+        let last = history.iter().rfind(|one| one.kind == HappeningKind::Decided && !undone.contains(&one.decision));
+        Ok(!matches!(last.map(|one| &one.by), Some(Actor::Site(_))))
     }
 
     async fn note_outranked(

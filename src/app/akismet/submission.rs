@@ -8,6 +8,7 @@ use crate::domain::time::Timestamp;
 
 /// A comment as a client of Akismet's protocol tells of it. Texts are as they came, empty where nothing came.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of its own on the wire")]
 pub struct Submission {
     /// The blog's address.
     pub blog: String,
@@ -103,13 +104,11 @@ impl Submission {
         if !self.post_id.is_empty() && self.post_id != "0" {
             return cut(&self.post_id, 200, usize::MAX);
         }
-        let address = if self.permalink.is_empty() { &self.blog } else { &self.permalink };
-        if address.chars().count() <= 200 && !address.trim().is_empty() {
-            return cut(address, 200, usize::MAX);
-        }
-        match super::ids::hash(&[address]) {
-            hash if !address.trim().is_empty() => hash,
-            _ => "-".to_owned(),
+        let address = if self.permalink.trim().is_empty() { &self.blog } else { &self.permalink };
+        match address.trim().chars().count() {
+            0 => "-".to_owned(),
+            1..=200 => cut(address, 200, usize::MAX),
+            _ => super::ids::hash(&[address.as_str()]),
         }
     }
 

@@ -108,7 +108,7 @@ fn moment(text: &str) -> Option<Timestamp> {
         return Some(moment);
     }
     if let Ok(number) = text.parse::<i64>() {
-        let ms = if number.abs() < 100_000_000_000 { number.checked_mul(1_000)? } else { number };
+        let ms = if number.unsigned_abs() < 100_000_000_000 { number.checked_mul(1_000)? } else { number };
         return (ms > 0).then_some(Timestamp::from_millis(ms)).filter(|at| is_plausible(*at));
     }
     let with_t = text.replacen('T', " ", 1);
@@ -143,6 +143,7 @@ mod tests {
             ("2026-02-30 10:00:00", None),
             ("yesterday", None),
             ("9223372036854775807", None),
+            ("-9223372036854775808", None),
             ("2026-11-20 10:00:0é", None),
             ("", None),
         ] {

@@ -124,7 +124,6 @@ fn flatten(name: String, value: Value, levels: usize, form: &mut Vec<(String, St
         return Err(BadForm::TooMany);
     }
     match value {
-        Value::Null => {}
         Value::String(value) => form.push((name, value.replace('\0', ""))),
         Value::Bool(value) => form.push((name, value.to_string())),
         Value::Number(value) => form.push((name, value.to_string())),
@@ -138,7 +137,7 @@ fn flatten(name: String, value: Value, levels: usize, form: &mut Vec<(String, St
                 flatten(format!("{name}[{field}]"), value, levels - 1, form)?;
             }
         }
-        Value::Array(_) | Value::Object(_) => {} // nobody sends that
+        Value::Null | Value::Array(_) | Value::Object(_) => {} // nothing, or deeper than anybody sends it
     }
     Ok(())
 }
@@ -168,9 +167,10 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
 fn text(bytes: &[u8], encoding: &'static Encoding) -> String {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) if encoding != ISO_2022_JP => text.to_owned(),
-        Ok(_) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
-        Err(_) if encoding == UTF_8 => WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned(),
-        Err(_) => encoding.decode_without_bom_handling(bytes).0.into_owned(),
+        Ok(_) | Err(_) => {
+            let encoding = if encoding == UTF_8 { WINDOWS_1252 } else { encoding };
+            encoding.decode_without_bom_handling(bytes).0.into_owned()
+        }
     };
     if text.contains('\0') { text.replace('\0', "") } else { text }
 }
