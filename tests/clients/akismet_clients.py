@@ -81,7 +81,7 @@ def looked_at(house, site, who, results, expected):
         check(f"{who}: {name}: {results.get(name)!r}", results.get(name) in wanted, value)
     said = texts(who)
     ham, held, spam, later = (house.comment(site, said[name]) for name in ("ham", "held", "spam", "later spam"))
-    check(f"{who}: ham is approved", ham["status"] == "approved", ham["status"])
+    check(f"{who}: ham is approved", ham["status"] == "approved", ham)
     check(f"{who}: a doubtful one asked about twice is one item, and waits", held["status"] == "held", held["status"])
     check(f"{who}: what was submitted as spam is rejected, by a person",
           (later["status"], later["decided_by"]) == ("rejected", "person"), later["status"], later["decided_by"])
