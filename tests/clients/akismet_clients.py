@@ -105,7 +105,7 @@ def replay(file, receiver):
             status, headers, answer = raw(house, one["path"], body, one["host"].replace("{key}", key), one["headers"])
             check(f"{site}: {one['name']}: {answer}", (status, answer) == (200, one["answer"]), status, headers)
             comment = house.comment(site, one["text"])
-            check(f"{site}: and it is {one['status']}", comment["status"] == one["status"], comment["status"])
+            check(f"{site}: and it is {one['status']}", comment["status"] == one["status"], comment)
             if one["path"].endswith("comment-check"):
                 check(f"{site}: with an id of the check", len(headers.get("x-akismet-guid", "")) >= 32, headers)
 
