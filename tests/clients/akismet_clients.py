@@ -81,7 +81,7 @@ def looked_at(house, site, who, results, expected):
         check(f"{who}: {name}: {results.get(name)!r}", results.get(name) in wanted, value)
     said = texts(who)
     ham, held, spam, later = (house.comment(site, said[name]) for name in ("ham", "held", "spam", "later spam"))
-    check(f"{who}: ham is approved", ham["status"] == "approved", ham["status"])
+    check(f"{who}: ham is approved", ham["status"] == "approved", ham)
     check(f"{who}: a doubtful one asked about twice is one item, and waits", held["status"] == "held", held["status"])
     check(f"{who}: what was submitted as spam is rejected, by a person",
           (later["status"], later["decided_by"]) == ("rejected", "person"), later["status"], later["decided_by"])
@@ -105,7 +105,7 @@ def replay(file, receiver):
             status, headers, answer = raw(house, one["path"], body, one["host"].replace("{key}", key), one["headers"])
             check(f"{site}: {one['name']}: {answer}", (status, answer) == (200, one["answer"]), status, headers)
             comment = house.comment(site, one["text"])
-            check(f"{site}: and it is {one['status']}", comment["status"] == one["status"], comment["status"])
+            check(f"{site}: and it is {one['status']}", comment["status"] == one["status"], comment)
             if one["path"].endswith("comment-check"):
                 check(f"{site}: with an id of the check", len(headers.get("x-akismet-guid", "")) >= 32, headers)
 

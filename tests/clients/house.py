@@ -56,7 +56,9 @@ class House:
         (self.path / "config.toml").write_text(
             f'[server]\nlisten = "127.0.0.1:{self.port}"\n'
             '[webhooks]\nallow_hosts = ["127.0.0.1"]\nundo_grace_s = 0\npoll_ms = 100\n'
-            'backoff_ms = 200\nbackoff_max_s = 2\n' + settings, encoding="utf-8")
+            'backoff_ms = 200\nbackoff_max_s = 2\n'
+            '[sampling]\nrate = 0.0\n'  # of what is approved one in a hundred would wait for a person, whatever it is
+            + settings, encoding="utf-8")
 
     def __enter__(self):
         self.run("user", "create", "mo@example.test", "--role", "moderator")
