@@ -34,6 +34,7 @@ const ENDS_SOON_DAYS: i64 = 3;
 /// Kinds of hints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
+#[schema(as = RuleHintKind)]
 pub enum HintKind {
     /// People decide against most of what it was decisive for.
     MostlyOverturned,
@@ -69,6 +70,7 @@ impl HintKind {
 
 /// Something to look at.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = RuleHint)]
 pub struct Hint {
     /// What kind.
     pub kind: HintKind,

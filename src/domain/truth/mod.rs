@@ -31,6 +31,7 @@ use super::time::Timestamp;
 /// What something is that has a part in verdicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RuleKind)]
 pub enum Kind {
     /// A rule that an operator wrote.
     Rule,
@@ -159,6 +160,7 @@ pub trait Verdicts: Send + Sync {
 
 /// How often something hit, how often the verdict hung on it, and what people decided about the same comments. Intervals are Wilson's at 95 %.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[schema(as = RuleCounts)]
 pub struct Counts {
     /// Comments on which it hit.
     pub fired: u32,
@@ -175,6 +177,7 @@ pub struct Counts {
 
 /// The same on one site in one week.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = RuleWeek)]
 pub struct Week {
     /// The site.
     pub site: String,
@@ -226,6 +229,7 @@ pub struct Truth {
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[schema(as = RuleAccount)]
 pub struct Account {
     /// Of comments that came at or after that moment.
     #[schema(value_type = String, format = DateTime)]

@@ -117,8 +117,9 @@ fn finish_response(status: &str, response: &mut Value) {
 fn example(of: Option<&mut Value>, example: &Value) {
     let contents = of.and_then(|of| of.get_mut("content")).and_then(Value::as_object_mut);
     for (kind, content) in contents.into_iter().flatten() {
-        if kind != "text/csv" {
-            content["example"] = example.clone(); // what is also told as CSV is recorded as lines of JSON
+        // What is also told as CSV is recorded as lines of JSON; an object is none of what is told as text.
+        if kind != "text/csv" && (kind != "text/plain" || example.is_string()) {
+            content["example"] = example.clone();
         }
     }
 }

@@ -50,7 +50,7 @@ fn called(site: &Site) -> String {
         ("filter" = Option<String>, Query, description = "Only sites with that in their address"), ("format" = Option<String>, Query, description = "`json` or `csv`"),
         ("order" = Option<String>, Query, description = "There is one site: any order is the same"), ("limit" = Option<String>, Query),
         ("offset" = Option<String>, Query), ("extended" = Option<String>, Query)),
-    responses((status = 200, description = "By month, `limit`, `offset` and `total`; or lines; or `invalid`"),
+    responses((status = 200, content((Value = "application/json"), (String = "text/csv"), (String = "text/plain")), description = "By month, `limit`, `offset` and `total`; or lines; or `invalid`"),
         (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn key_sites(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
@@ -111,7 +111,7 @@ pub async fn key_sites(state: web::Data<State>, request: HttpRequest, payload: w
 /// How much a key was used this month. There is no limit by the month.
 #[utoipa::path(get, path = "/1.2/usage-limit", tag = "akismet", security(("akismet_key" = [])),
     params(("api_key" = Option<String>, Query, description = "The key"), ("extended" = Option<String>, Query)),
-    responses((status = 200, description = "`limit`, `usage`, `percentage`, `throttled`; or `invalid`"),
+    responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "`limit`, `usage`, `percentage`, `throttled`; or `invalid`"),
         (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn usage_limit(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
@@ -133,7 +133,7 @@ pub async fn usage_limit(state: web::Data<State>, request: HttpRequest, payload:
 /// What came of a site's comments, month by month: of the last 60 days (three months), of six months, or of the last three years.
 #[utoipa::path(post, path = "/1.1/get-stats", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded", description = "`key`, `blog`, and `from`: `60-days`, `6-months` or `all`"),
-    responses((status = 200, description = "`spam`, `ham`, `missed_spam`, `false_positives`, `accuracy`, `breakdown`; or `invalid`"),
+    responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "`spam`, `ham`, `missed_spam`, `false_positives`, `accuracy`, `breakdown`; or `invalid`"),
         (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn get_stats(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
@@ -182,7 +182,7 @@ fn account(site: &Site) -> Value {
 /// The account that a key belongs to, for the page on which WordPress shows it.
 #[utoipa::path(post, path = "/1.1/get-subscription", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded", description = "`key` and `blog`"),
-    responses((status = 200, description = "`account_name`, `status` and so on; or `invalid`"),
+    responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "`account_name`, `status` and so on; or `invalid`"),
         (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn get_subscription(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
@@ -224,7 +224,7 @@ pub async fn token(state: web::Data<State>, request: HttpRequest, payload: web::
 /// The account of a key, for a person of WordPress.com: there are none here, the key alone counts.
 #[utoipa::path(post, path = "/1.1/verify-wpcom-key", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, description = "As for `get-subscription`; or `invalid`"),
+    responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "As for `get-subscription`; or `invalid`"),
         (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn verify_wpcom_key(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
@@ -235,7 +235,7 @@ pub async fn verify_wpcom_key(state: web::Data<State>, request: HttpRequest, pay
 }
 
 /// Plugins beside which WordPress's knows how to work: none that it would have to hear of here.
-#[utoipa::path(get, path = "/1.2/compatible-plugins", tag = "akismet", responses((status = 200, description = "An empty list")))]
+#[utoipa::path(get, path = "/1.2/compatible-plugins", tag = "akismet", responses((status = 200, content((Value = "application/json")), description = "An empty list")))]
 pub async fn compatible_plugins() -> HttpResponse {
     answer(&json!([]))
 }
