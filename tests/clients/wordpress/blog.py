@@ -34,7 +34,7 @@ class Blog:
     """Started by the script that is given, which leaves it running and says how to end it."""
 
     def __init__(self, script, folder):
-        self.script, self.folder = script, pathlib.Path(folder)
+        self.script, self.folder = script, pathlib.Path(folder).resolve()
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.visitors = 1
