@@ -7,6 +7,7 @@ pub mod admin;
 pub mod appeals;
 pub mod authors;
 pub mod backtest;
+pub mod backtests;
 pub mod campaigns;
 pub mod clock;
 pub mod elsewhere;

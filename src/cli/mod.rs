@@ -117,6 +117,9 @@ enum Command {
     Man(man::Arguments),
     /// Write what a shell completes commands by
     Completions(completions::Arguments),
+    /// What a service has another process of its own do when somebody starts a backtest there
+    #[command(name = startup::trial::COMMAND, hide = true)]
+    Replay,
 }
 
 /// Runs the program with the arguments of this process.
@@ -171,6 +174,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Completions(arguments) => return completions::run(&arguments),
         Command::Restore(arguments) => return restore::run(&arguments, path), // there may be no settings yet
         Command::Serve => return serve::run(path),
+        Command::Replay => return block_on(startup::trial::work())?,
         Command::Config(command) => return block_on(config::run(command, path))?,
         command => command,
     };
@@ -190,7 +194,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Import(arguments) => block_on(import::run(arguments, &config))?,
         Command::Export(arguments) => block_on(export::run(arguments, &config))?,
         Command::Backup(arguments) => backup::run(&arguments, &config, Config::file(path)),
-        Command::Backtest(arguments) => block_on(backtest::run(arguments, &config))?,
+        Command::Backtest(arguments) => block_on(backtest::run(arguments, &config, path))?,
         Command::Tune(arguments) => block_on(tune::run(arguments, &config, path))?,
         Command::Serve
         | Command::Config(_)
@@ -200,6 +204,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         | Command::Restore(_)
         | Command::Doctor(_)
         | Command::Man(_)
+        | Command::Replay
         | Command::Completions(_) => Ok(()),
     }
 }

@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
-    oversight, readers, reads, review, sanctions, search, webhooks_in,
+    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, operations,
+    outbox, oversight, readers, reads, review, sanctions, search, webhooks_in,
 };
 use super::console::{self, account, assets, queue, sign_in};
 use super::openapi;
@@ -108,6 +108,11 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/quality", Person(Oversee), web::get().to(learning::quality)),
         entry(Method::POST, "/v1/sites/{site}/model/rollback", Person(Operate), web::post().to(learning::rollback)),
         entry(Method::POST, "/v1/sites/{site}/model/reset", Person(Operate), web::post().to(learning::reset)),
+        entry(Method::POST, "/v1/backtests", Person(Operate), web::post().to(backtests::start)),
+        entry(Method::GET, "/v1/backtests", Person(Oversee), web::get().to(backtests::list)),
+        entry(Method::GET, "/v1/backtests/{id}", Person(Oversee), web::get().to(backtests::find)),
+        entry(Method::DELETE, "/v1/backtests/{id}", Person(Operate), web::delete().to(backtests::end)),
+        entry(Method::GET, "/v1/backtests/{id}/diff", Person(Oversee), web::get().to(backtests::diff)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),
@@ -138,6 +143,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/search", Page(Read), web::get().to(console::search_page::search)),
         entry(Method::GET, "/health", Page(Oversee), web::get().to(console::health_page::health)),
         entry(Method::GET, "/audit", Page(Oversee), web::get().to(console::audit_page::record)),
+        entry(Method::GET, "/backtests", Page(Oversee), web::get().to(console::backtests::list)),
+        entry(Method::GET, "/backtests/{id}", Page(Oversee), web::get().to(console::backtests::one)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]
 }
