@@ -107,7 +107,7 @@ enum Command {
     Export(export::Arguments),
     /// Show what other settings would have made of the comments that were recorded
     Backtest(backtest::Arguments),
-    /// Propose thresholds for a stated aim, from what people decided
+    /// Propose weights and thresholds for a stated aim, from what people decided
     Tune(tune::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),

@@ -752,3 +752,67 @@ async fn tune_proposes_a_diff_and_says_what_it_is_worth() {
     assert!(remarks.lines().all(|line| line.starts_with('#')) && diff.trim_end().ends_with(rest.trim_end()), "{told}");
     assert_eq!(desk.run(&["tune", "--site", "nowhere"]).0, 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tune_has_a_signal_weigh_less_that_people_overturn_and_says_when_there_is_too_little_to_go_by() {
+    let app = TestApp::spawn_with(|config| {
+        old(config);
+        config.limits.enabled = false;
+    })
+    .await;
+    let desk = Desk::over(&app);
+    let tune = ["tune", "--since", "2026-11-24T00:00:00Z", "--max-hold-rate", "100%", "--max-miss-rate", "100%"];
+    let (code, told, complaint) = desk.run(&tune);
+    assert_eq!(code, 0, "{complaint}");
+    assert!(
+        told.contains("# weights stay as they are: spam: too little evidence: people rejected 0 comments"),
+        "{told}"
+    );
+    // People on this site write in capitals, and nobody minds; what they reject for abuse is written otherwise.
+    for part in 0..8 {
+        let comments: Vec<Value> = (part * 50..(part + 1) * 50)
+            .map(|n| {
+                let id = format!("c-{n}");
+                let mut comment = if n % 4 == 0 { doubtful(&id) } else { ordinary(&id) };
+                if n % 4 == 1 || n % 4 == 2 {
+                    comment["body"] = json!(comment["body"].as_str().unwrap().to_uppercase());
+                }
+                comment
+            })
+            .collect();
+        let made = app.batch(&comments).await;
+        for (rejects, action) in [(true, "reject"), (false, "approve")] {
+            let is_meant = |one: &&Value| {
+                let number: usize = one["id"].as_str().unwrap().trim_start_matches("c-").parse().unwrap();
+                (number % 4 == 0) == rejects
+            };
+            let items: Vec<Value> = made
+                .iter()
+                .filter(is_meant)
+                .map(|one| json!({"uid": one["uid"], "seen_version": one["version"]}))
+                .collect();
+            let ask = json!({"items": items, "action": action, "category": "abuse"});
+            app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
+        }
+        app.clock.advance_ms(60_000);
+    }
+    let (code, told, complaint) = desk.run(&[&tune[..], &["--json"]].concat());
+    assert_eq!(code, 0, "{complaint}");
+    let proposal: Value = serde_json::from_str(&told).unwrap();
+    let signals = proposal["weights"]["signals"].as_array().unwrap();
+    let shouting = signals.iter().find(|one| one["signal"] == "shouting").unwrap_or_else(|| panic!("{proposal}"));
+    assert!(shouting["factor"].as_f64().unwrap() < 0.9, "{shouting}");
+    let diff = proposal["diff"].as_str().unwrap();
+    let weight = diff.split("+[signals.shouting]\n+weight = ").nth(1).and_then(|rest| rest.lines().next());
+    let weight: f64 = weight.unwrap_or_else(|| panic!("{diff}")).parse().unwrap();
+    assert!(weight < Config::default().signals.shouting.weight.get(), "{weight}");
+    assert!(proposal["weights"]["checked"][0]["interval"][1].is_number(), "{proposal}");
+    // As people read it, all but the diff is a remark; and `patch` makes settings of it that work.
+    let (_, told, _) = desk.run(&tune);
+    let (remarks, diff) = told.split_once("--- ").unwrap();
+    assert!(remarks.lines().all(|line| line.starts_with('#')) && remarks.contains("# shouting "), "{told}");
+    assert!(diff.contains("+[signals.shouting]\n"), "{diff}");
+    let (_, told, _) = desk.run(&[&tune[..], &["--thresholds-only", "--json"]].concat());
+    let alone: Value = serde_json::from_str(&told).unwrap();
+    assert!(alone["weights"].is_null() && !alone["diff"].as_str().unwrap().contains("signals"), "{alone}");
+}
