@@ -49,7 +49,7 @@ async fn other_settings_are_written_tried_gone_through_and_handed_on() {
 async fn a_run_is_watched_and_ended() {
     let Some(driver) = Driver::start() else { return };
     let desk = Desk::with_held(1).await;
-    let said = "read -r order; echo '{\"progress\":{\"done\":1200,\"total\":5000}}'; exec cat >/dev/null";
+    let said = "read -r order; echo '{\"progress\":{\"done\":1200,\"total\":5000}}'; while read -r more; do :; done";
     desk.pretend(&format!("#!/bin/sh\n{said}\n"));
     let browser = Browser::open(&driver, &desk.app.address).await;
     desk.sign_in(&browser).await;
