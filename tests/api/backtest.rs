@@ -570,7 +570,7 @@ async fn flips_are_the_same_whichever_database_the_comments_were_recorded_in() {
     let expected = differing(&recorded.said, &again.said);
     assert!(expected.len() > 30, "{} verdicts differ", expected.len());
     assert_flips(&report, &expected);
-    let same = backtest(&recorded.app.store, &candidate(old), ask(START_MS + 3_600_000, until)).await;
+    let same = backtest(&recorded.app.store, &candidate(old), ask(START_MS + 4 * 3_600_000, until)).await;
     assert!(same.flips.listed.is_empty() && same.recalled > 20, "{:?}", same.flips.listed);
 }
 
