@@ -2,6 +2,7 @@
 //!
 //! Every module has its settings beside its code; this is where they come together, and the only place that reads the environment.
 
+mod candidate;
 mod origins;
 mod redact;
 mod sites;
@@ -86,6 +87,8 @@ pub struct Config {
     pub model: Model,
     /// `[backup]`.
     pub backup: Backup,
+    /// `[backtest]`.
+    pub backtest: app::backtests::Config,
     /// `[signals]`.
     pub signals: domain::signal::Config,
     /// `[policy]`.
@@ -238,6 +241,23 @@ impl Config {
         Source::of(file)?.config()
     }
 
+    /// Reads `path` once, with the environment over it: it may be a pipe, or `-` for standard input. What comes through one counts as lying beside
+    /// `usual`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with file, line and column, or the variable.
+    pub fn load_once(path: &Path, usual: Option<&Path>) -> Result<Self, ConfigError> {
+        let (text, is_file) = source::text_of_any(path)?;
+        let place = if is_file { path } else { Self::file(usual).unwrap_or(Path::new(USUAL)) };
+        let named = |error| match error {
+            ConfigError::Line { line, column, problem, .. } if !is_file => {
+                ConfigError::Line { path: path.display().to_string(), line, column, problem }
+            }
+            error => error,
+        };
+        Self::read_text(&text, Some(place), &variables(std::env::vars_os())?).map_err(named)
+    }
+
     /// The file that [`Self::load`] reads, if it reads one.
     #[must_use]
     pub fn file(file: Option<&Path>) -> Option<&Path> {
@@ -331,6 +351,9 @@ impl Config {
         if !self.backup.folder.as_os_str().is_empty() {
             self.backup.folder = folder.join(&self.backup.folder);
         }
+        if !self.backtest.scratch.as_os_str().is_empty() {
+            self.backtest.scratch = folder.join(&self.backtest.scratch);
+        }
     }
 
     /// Files that it names and whose content is a part of it, such as lists of words: what changes in them is taken as what changes in the
@@ -378,6 +401,7 @@ impl Config {
         self.campaigns.check(self.history.window_days).map_err(|error| value(&error))?;
         self.learning.check().map_err(|error| value(&error))?;
         self.sampling.check().map_err(|error| value(&error))?;
+        self.backtest.check().map_err(|error| value(&error))?;
         self.events.check().map_err(|error| value(&error))?;
         self.console.check().map_err(|error| value(&error))?;
         self.akismet.check().map_err(|error| value(&error))?;

@@ -11,6 +11,7 @@ use crate::app::access::Access;
 use crate::app::akismet::Akismet;
 use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
+use crate::app::backtests::Backtests;
 use crate::app::campaigns::Campaigns;
 use crate::app::clock::Clock;
 use crate::app::events::Events;
@@ -61,9 +62,11 @@ mod backtest;
 mod chores;
 mod engine;
 mod reload;
+pub mod scratch;
 pub mod supervisor;
+pub mod trial;
 
-pub use self::backtest::backtest;
+pub use self::backtest::{ask, backtest};
 use self::engine::{Among, Engine};
 pub use self::engine::{open_store, open_store_to_fill};
 use self::reload::{Follower, Limits, Lives, Running};
@@ -104,6 +107,8 @@ pub struct App {
     /// What can change, until somebody follows the settings file.
     running: Option<Box<Running>>,
     follower: Option<Box<Follower>>,
+    /// Who tries other settings.
+    trials: Arc<trial::Processes>,
 }
 
 /// Opens the store, loads the model, reads the history, and joins the layers.
@@ -143,7 +148,15 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let seed = u64::from_le_bytes(seed);
     let limits = Limits::new(&config.limits, seed, shared.as_deref())?;
     house.limits = limits.counting();
-    let running = Box::new(Running { started: config.clone(), config: config.clone(), limits, lives });
+    let trials = Arc::new(trial::Processes::new(config.clone().into()));
+    let reload = Arc::new(app::reload::Reload::default());
+    let running = Box::new(Running {
+        started: config.clone(),
+        config: config.clone(),
+        limits,
+        lives,
+        trials: Arc::clone(&trials),
+    });
     let lives = &running.lives;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), lives.console.clone(), seed)?;
     let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref())?.counting());
@@ -204,6 +217,9 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let notifier = Arc::new(Notifier::new(its_store(), levels, notify, ways, &config.server.public_url));
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
+    let its_trials = Arc::new(trial::ProcessesOf(Arc::clone(&trials)));
+    let backtests = Backtests::new(its_trials, its_store(), Arc::clone(&reload), Arc::clone(&clock));
+    let backtests = Arc::new(backtests);
     let state = http::State {
         intake,
         webhooks_in: Arc::new(webhooks_in),
@@ -231,7 +247,8 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         clock,
         metrics,
         metrics_token: lives.metrics_token.clone(),
-        reload: Arc::default(),
+        backtests,
+        reload,
         config: config.server.clone(),
         server: lives.server.clone(),
     };
@@ -246,6 +263,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         shared,
         running: Some(running),
         follower: None,
+        trials,
     })
 }
 
@@ -456,6 +474,12 @@ impl App {
         Arc::clone(&self.notifier)
     }
 
+    /// Who tries other settings, each time in a process of its own.
+    #[must_use]
+    pub const fn trials(&self) -> &Arc<trial::Processes> {
+        &self.trials
+    }
+
     /// The store, for whoever fills it before the doors open.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -468,7 +492,7 @@ impl App {
     /// The server failed.
     pub async fn serve(mut self, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let upkeep = telemetry::keep_up(self.state.metrics.clone(), telemetry::UPKEEP);
-        let events = Arc::clone(&self.state.events);
+        let (events, backtests) = (Arc::clone(&self.state.events), Arc::clone(&self.state.backtests));
         let mut chores = chores::start(&mut self);
         let server = http::server(self.state, listener)?;
         let handle = server.handle();
@@ -495,6 +519,7 @@ impl App {
             let ((), ended) = tokio::join!(handle.stop(true), running);
             ended.context("the server failed while stopping")
         };
+        backtests.close();
         chores.shutdown().await;
         drop((stop_delivery, stop_calls));
         if !delivering.is_finished() {

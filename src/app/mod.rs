@@ -8,6 +8,7 @@ pub mod akismet;
 pub mod appeals;
 pub mod authors;
 pub mod backtest;
+pub mod backtests;
 pub mod campaigns;
 pub mod clock;
 pub mod elsewhere;

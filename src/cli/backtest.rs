@@ -3,7 +3,6 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 
@@ -16,8 +15,6 @@ use crate::domain::time::Timestamp;
 use crate::startup::{self, SystemClock};
 
 const DAY_MS: i64 = 86_400_000;
-/// How far back an author's comments count.
-const AUTHORS_DAYS: i64 = 365;
 /// Between two lines in a log, in milliseconds.
 const LOG_EVERY_MS: u64 = 10_000;
 /// Between two changes of the line on a terminal, in milliseconds.
@@ -27,7 +24,7 @@ const BAR: usize = 30;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The settings to try: a whole file, as --config names one
+    /// The settings to try: a whole file, as --config names one; or a pipe, or - for standard input
     #[arg(long, value_name = "FILE")]
     candidate: PathBuf,
     /// Judge comments that came since then: days, hours or minutes ago (30d, 12h, 90m), or a time (2026-11-24T10:00:00Z)
@@ -91,15 +88,15 @@ struct Output<'a> {
     seconds: f64,
 }
 
-pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result<()> {
-    let candidate = Config::load(Some(&arguments.candidate))?;
+pub(super) async fn run(arguments: Arguments, config: &Config, path: Option<&Path>) -> anyhow::Result<()> {
+    let candidate = Config::load_once(&arguments.candidate, path)?;
     let begun = SystemClock.now();
     let ask = ask(&arguments, &candidate, &config.server.public_url, begun)?;
     let store = startup::open_store(config).await?;
-    let folder = Folder::make(arguments.scratch.as_deref())?;
+    let folder = startup::scratch::Folder::make(arguments.scratch.as_deref())?;
     let mut bar = Bar::new(begun);
     let mut tell = |progress: Progress| bar.tell(progress, SystemClock.now());
-    let replayed = startup::backtest(&store, &candidate, &folder.0, arguments.learned, ask, &mut tell);
+    let replayed = startup::backtest(&store, &candidate, folder.path(), arguments.learned, ask, &mut tell);
     let outcome = tokio::select! {
         outcome = replayed => outcome,
         () = startup::stop_signal() => Err(anyhow::anyhow!("stopped before the end")), // what was written down meanwhile goes
@@ -128,18 +125,13 @@ fn ask(arguments: &Arguments, candidate: &Config, public_url: &str, now: Timesta
         since < until,
         Usage("--since: must be earlier than --until, which is now when not said".to_owned())
     );
-    let recalled = i64::from(arguments.recall_days.unwrap_or(candidate.history.window_days));
-    let recalled_since = since.plus_millis(-recalled * DAY_MS);
-    Ok(Ask {
-        since,
-        until,
-        site: arguments.site.clone(),
-        recalled_since,
-        authors_since: recalled_since.min(since.plus_millis(-AUTHORS_DAYS * DAY_MS)),
-        author_depth: candidate.history.author_depth,
-        listed: arguments.list,
-        console: public_url.trim_end_matches('/').to_owned(),
-    })
+    let ask = startup::ask(candidate, since, until, public_url);
+    let recalled_since = match arguments.recall_days {
+        Some(days) => since.plus_millis(-i64::from(days) * DAY_MS),
+        None => ask.recalled_since,
+    };
+    let authors_since = recalled_since.min(ask.authors_since);
+    Ok(Ask { site: arguments.site.clone(), recalled_since, authors_since, listed: arguments.list, ..ask })
 }
 
 const fn bounds(arguments: &Arguments) -> Bounds {
@@ -155,13 +147,8 @@ const fn bounds(arguments: &Arguments) -> Bounds {
 
 /// `30d`, `12h`, `90m` before `now`, or RFC 3339.
 pub(super) fn moment(name: &str, text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
-    let units = [('d', DAY_MS), ('h', 3_600_000), ('m', 60_000)];
-    let ago = units.iter().find_map(|(unit, ms)| Some((text.strip_suffix(*unit)?.parse::<u32>().ok()?, ms)));
-    if let Some((count, ms)) = ago {
-        return Ok(now.plus_millis(-i64::from(count).saturating_mul(*ms)));
-    }
-    let wrong = |_| Usage(format!("{name}: write 30d, 12h, 90m, or a time such as 2026-11-24T10:00:00Z")).into();
-    Timestamp::parse(text).map_err(wrong)
+    let wrong = || Usage(format!("{name}: write 30d, 12h, 90m, or a time such as 2026-11-24T10:00:00Z"));
+    Ok(crate::app::backtest::moment(text, now).ok_or_else(wrong)?)
 }
 
 /// `3%`, `0.03` or `3/100`.
@@ -173,52 +160,6 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
         (None, None) => read(text)?,
     };
     if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("must be 0% to 100%, or 0.0 to 1.0".to_owned()) }
-}
-
-/// A folder of the replay's own, which nobody else may look into: comments lie in it. Gone with this.
-struct Folder(PathBuf, #[expect(dead_code, reason = "locked for as long as it is open")] std::fs::File);
-
-/// What its name begins with.
-const NAMED: &str = "doorward-backtest-";
-
-/// Removes what replays that were killed have left there: comments lie in it. One that runs has its own locked, and others' cannot be opened.
-fn clear(within: &Path) {
-    let Ok(entries) = std::fs::read_dir(within) else { return };
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let is_ours = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(NAMED));
-        let is_folder = path.symlink_metadata().is_ok_and(|found| found.is_dir());
-        if is_ours && is_folder && std::fs::File::open(&path).is_ok_and(|folder| folder.try_lock().is_ok()) {
-            let _ = std::fs::remove_dir_all(&path); // what cannot be removed is tried again the next time
-        }
-    }
-}
-
-impl Folder {
-    fn make(within: Option<&Path>) -> anyhow::Result<Self> {
-        let within = within.map_or_else(std::env::temp_dir, Path::to_owned);
-        clear(&within);
-        let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
-        let path = within.join(format!("{NAMED}{:016x}", u64::from_le_bytes(random)));
-        let mut builder = std::fs::DirBuilder::new();
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&path).with_context(|| format!("{} cannot be made", path.display()))?;
-        let folder = std::fs::File::open(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
-        match folder.try_lock() {
-            Err(std::fs::TryLockError::WouldBlock) => anyhow::bail!("{} was taken for a left one", path.display()),
-            Ok(()) | Err(std::fs::TryLockError::Error(_)) => Ok(Self(path, folder)), // a file system without locks has none to wait for
-        }
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            // Comments lie in it: whoever waits has to know.
-            let _ = writeln!(std::io::stderr(), "doorward: {} cannot be removed: {error}", self.0.display());
-        }
-    }
 }
 
 /// How far it is, on standard error.

@@ -114,7 +114,7 @@ enum Command {
     Backtest(backtest::Arguments),
     /// Tell what rules, checks and limits did, whether people agree, and what to look at
     Rules(rules::Arguments),
-    /// Propose thresholds for a stated aim, from what people decided
+    /// Propose weights and thresholds for a stated aim, from what people decided
     Tune(tune::Arguments),
     /// Make a model from labelled comments
     Train(train::Arguments),
@@ -124,6 +124,9 @@ enum Command {
     Man(man::Arguments),
     /// Write what a shell completes commands by
     Completions(completions::Arguments),
+    /// What a service has another process of its own do when somebody starts a backtest there
+    #[command(name = startup::trial::COMMAND, hide = true)]
+    Replay,
 }
 
 /// Runs the program with the arguments of this process.
@@ -178,6 +181,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Completions(arguments) => return completions::run(&arguments),
         Command::Restore(arguments) => return restore::run(&arguments, path), // there may be no settings yet
         Command::Serve => return serve::run(path),
+        Command::Replay => return block_on(startup::trial::work())?,
         Command::Config(command) => return block_on(config::run(command, path))?,
         command => command,
     };
@@ -198,7 +202,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::Import(arguments) => block_on(import::run(arguments, &config))?,
         Command::Export(arguments) => block_on(export::run(arguments, &config))?,
         Command::Backup(arguments) => backup::run(&arguments, &config, Config::file(path)),
-        Command::Backtest(arguments) => block_on(backtest::run(arguments, &config))?,
+        Command::Backtest(arguments) => block_on(backtest::run(arguments, &config, path))?,
         Command::Rules(arguments) => block_on(rules::run(arguments, &config))?,
         Command::Tune(arguments) => block_on(tune::run(arguments, &config, path))?,
         Command::Serve
@@ -209,6 +213,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         | Command::Restore(_)
         | Command::Doctor(_)
         | Command::Man(_)
+        | Command::Replay
         | Command::Completions(_) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! `doorward tune`: thresholds for a stated aim, from what people decided, as a diff of the settings to look at.
+//! `doorward tune`: weights and thresholds for a stated aim, from what people decided, as a diff of the settings to look at.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,22 +6,26 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use similar::TextDiff;
 
 use super::backtest::{moment, share, told};
 use super::{Usage, say, say_json};
 use crate::app::clock::Clock as _;
-use crate::app::tune::{Aim, Outcome, Proposal, Sample, Thresholds, propose, written};
-use crate::config::Config;
-use crate::domain::category::{Category, PerCategory};
+use crate::app::tune::{
+    Aim, Change, Checked, Outcome, Proposal, Reweighed, Ruled, Samples, Wanted, Weights, is_weight, propose, written,
+};
+use crate::config::{Config, Source};
+use crate::domain::category::Category;
 use crate::domain::decision::{Action, Status};
-use crate::domain::store::Store;
+use crate::domain::recordings::Recorded;
+use crate::domain::signal::LIST;
+use crate::domain::site::{Site, SiteId};
+use crate::domain::store::{HappeningKind, Store};
 use crate::domain::time::Timestamp;
 use crate::startup::{self, SystemClock};
 
 /// Comments read at once.
 const PAGE: usize = 1_000;
-/// Lines of a diff around what changed.
-const CONTEXT: usize = 3;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -40,6 +44,9 @@ pub(super) struct Arguments {
     /// The part of the comments, the latest, that the proposal is measured on and not made from
     #[arg(long, value_name = "SHARE", value_parser = share, default_value = "30%")]
     keep_out: f64,
+    /// Leave signals' weights as they are, and propose thresholds alone
+    #[arg(long)]
+    thresholds_only: bool,
     /// Answer in JSON
     #[arg(long)]
     json: bool,
@@ -58,22 +65,31 @@ pub(super) async fn run(arguments: Arguments, config: &Config, path: Option<&Pat
     let now = SystemClock.now();
     let since = moment("--since", &arguments.since, now)?;
     let store = startup::open_store(config).await?;
-    let samples = samples(&store, since, arguments.site.as_deref()).await;
+    let samples = samples(&store, config, since, arguments.site.as_deref()).await;
     store.close().await;
-    let policy = &config.policy;
-    let before = PerCategory::from_fn(|category| {
-        let of = policy.category(category);
-        Thresholds { hold: of.hold.get(), reject: of.reject.get() }
-    });
     let aim = Aim { max_hold_rate: arguments.max_hold_rate, max_miss_rate: arguments.max_miss_rate };
-    let proposal = propose(samples?, before, aim, arguments.keep_out);
-    let path = path.unwrap_or(Path::new(crate::config::USUAL));
-    let settings = if path.is_file() {
-        std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?
+    let signals = toml::Table::try_from(&config.signals).context("the signals' settings")?;
+    let may_change = |id: &str| !weights_of(&signals, id).is_empty();
+    let may_change: Option<&dyn Fn(&str) -> bool> = if arguments.thresholds_only { None } else { Some(&may_change) };
+    let wanted = Wanted { aim, kept_out: arguments.keep_out, policy: &config.policy, may_change };
+    let proposal = propose(samples?, &wanted);
+    let file = path.unwrap_or(Path::new(crate::config::USUAL));
+    let settings = if file.is_file() {
+        std::fs::read_to_string(file).with_context(|| format!("{} cannot be read", file.display()))?
     } else {
         String::new()
     };
-    let diff = diff(&path.display().to_string(), &settings, &written(&settings, &proposal.before, &proposal.after));
+    let name = file.display().to_string();
+    let new =
+        written(&settings, &changes(&proposal, &signals)).map_err(|problem| Usage(format!("{name}: {problem}")))?;
+    Source::of(path)?
+        .read_text(&new)
+        .context("what would be proposed does not work together; propose thresholds alone (--thresholds-only)")?;
+    let diff = if settings == new {
+        String::new()
+    } else {
+        TextDiff::from_lines(&settings, &new).unified_diff().header(&name, &name).to_string()
+    };
     if arguments.json {
         return say_json(&Output { proposal: &proposal, diff: &diff });
     }
@@ -84,7 +100,42 @@ pub(super) async fn run(arguments: Arguments, config: &Config, path: Option<&Pat
     if diff.is_empty() { Ok(()) } else { say(diff.trim_end()) }
 }
 
-async fn samples(store: &Arc<dyn Store>, since: Timestamp, site: Option<&str>) -> anyhow::Result<Vec<Sample>> {
+/// The settings of a signal that are amounts of evidence.
+fn weights_of(signals: &toml::Table, id: &str) -> Vec<(String, f64)> {
+    let Some(meta) = LIST.iter().find(|meta| meta.id == id) else { return Vec::new() }; // a rule's weight is its author's
+    let section = signals.get(meta.section).and_then(toml::Value::as_table);
+    let weight = |(key, value): (&String, &toml::Value)| {
+        let number = value.as_float().filter(|number| is_weight(key) && *number != 0.0)?;
+        Some((key.clone(), number))
+    };
+    section.into_iter().flatten().filter_map(weight).collect()
+}
+
+/// The numbers that are to be others.
+fn changes(proposal: &Proposal, signals: &toml::Table) -> Vec<Change> {
+    let owned = |path: &[&str]| path.iter().map(|part| (*part).to_owned()).collect();
+    let thresholds = Category::ALL.into_iter().filter(|of| proposal.before[*of] != proposal.after[*of]);
+    let thresholds = thresholds.map(|category| Change {
+        path: owned(&["policy", category.name(), "hold"]),
+        number: proposal.after[category].hold,
+    });
+    let reweighed = proposal.weights.iter().flat_map(|weights| &weights.signals);
+    let weights = reweighed.flat_map(|one| {
+        let section = one.signal.replace('-', "_");
+        weights_of(signals, &one.signal).into_iter().map(move |(key, number)| Change {
+            path: owned(&["signals", &section, &key]),
+            number: (number * one.factor * 100.0).round() / 100.0,
+        })
+    });
+    thresholds.chain(weights).collect()
+}
+
+async fn samples(
+    store: &Arc<dyn Store>,
+    config: &Config,
+    since: Timestamp,
+    site: Option<&str>,
+) -> anyhow::Result<Samples> {
     let sites = store.sites().await?;
     let wanted = match site {
         Some(name) => {
@@ -93,22 +144,36 @@ async fn samples(store: &Arc<dyn Store>, since: Timestamp, site: Option<&str>) -
         }
         None => None,
     };
-    let (mut samples, mut place) = (Vec::new(), 0);
+    let (mut samples, mut place) = (Samples::default(), 0);
     loop {
         let page = store.recorded(since, place, PAGE).await?;
         let Some(last) = page.last() else { return Ok(samples) };
         place = last.place;
         for recorded in page.iter().filter(|recorded| wanted.is_none_or(|wanted| wanted == recorded.site)) {
-            let person = match (recorded.standing.by_person, recorded.standing.status) {
-                (true, Status::Approved) => Some(Action::Approve),
-                (true, Status::Rejected) => Some(Action::Reject),
-                _ => None,
-            };
             if let Some(latest) = recorded.revisions.last().filter(|latest| !latest.verdict.is_imported()) {
-                samples.push(Sample::new(latest.at, &latest.verdict, person));
+                let own = own(config, &sites, recorded.site);
+                let is_own = |id: &str| own.is_some_and(|own| own.contains_key(&id.replace('-', "_")));
+                samples.push(latest.at, &latest.verdict, ruled(recorded), &is_own);
             }
         }
     }
+}
+
+/// What a person decided about a comment, if that stands.
+fn ruled(recorded: &Recorded) -> Option<Ruled> {
+    let action = match (recorded.standing.by_person, recorded.standing.status) {
+        (true, Status::Approved) => Action::Approve,
+        (true, Status::Rejected) => Action::Reject,
+        _ => return None,
+    };
+    let last = recorded.happenings.iter().rfind(|happening| happening.kind == HappeningKind::Decided);
+    Some(Ruled { action, category: last.and_then(|last| last.category) })
+}
+
+/// What a site has of its own for signals.
+fn own<'a>(config: &'a Config, sites: &[Site], id: SiteId) -> Option<&'a toml::Table> {
+    let site = sites.iter().find(|site| site.id == id)?;
+    Some(&config.sites.get(&*site.name)?.signals)
 }
 
 fn lines(proposal: &Proposal, arguments: &Arguments) -> Vec<String> {
@@ -128,87 +193,52 @@ fn lines(proposal: &Proposal, arguments: &Arguments) -> Vec<String> {
         lines.extend(rows.map(|(name, of)| format!("{name:20} {:>30} {:>30}", told(of(&before)), told(of(&after)))));
         lines.push(String::new());
     }
+    lines.extend(proposal.weights.iter().flat_map(weights));
     lines.push(match (proposal.reaches, proposal.holds_up) {
         (true, true) => "The proposal does what is wanted, also on what it was not made from.".to_owned(),
         (true, false) => {
             "The proposal does what is wanted on what it is made from, and not on what was kept out.".to_owned()
         }
-        (false, _) => "No thresholds were found that do what is wanted: these come nearest.".to_owned(),
+        (false, _) => "Nothing was found that does what is wanted: this comes nearest.".to_owned(),
     });
-    let changed = Category::ALL.into_iter().any(|category| proposal.before[category] != proposal.after[category]);
+    let reweighed = proposal.weights.as_ref().is_some_and(|weights| !weights.signals.is_empty());
+    let moved = Category::ALL.into_iter().any(|category| proposal.before[category] != proposal.after[category]);
+    let changed = reweighed || moved;
     if !changed {
         lines.push("Nothing is to be changed.".to_owned());
     }
     lines
 }
 
-/// A unified diff; empty when nothing differs.
-fn diff(name: &str, old: &str, new: &str) -> String {
-    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
-    let steps = steps(&old, &new);
-    let mut text = String::new();
-    let mut at = 0;
-    while let Some(first) = (at..steps.len()).find(|index| steps[*index].0 != ' ') {
-        // A hunk goes on as long as the next change is near.
-        let mut last = first;
-        while let Some(next) = (last + 1..steps.len().min(last + 2 * CONTEXT + 2)).rfind(|index| steps[*index].0 != ' ')
-        {
-            last = next;
-        }
-        let (from, to) = (first.saturating_sub(CONTEXT).max(at), (last + 1 + CONTEXT).min(steps.len()));
-        let count = |range: &[(char, &str)], but: char| range.iter().filter(|(sign, _)| *sign != but).count();
-        let (old_before, new_before) = (count(&steps[..from], '+'), count(&steps[..from], '-'));
-        let (old_in, new_in) = (count(&steps[from..to], '+'), count(&steps[from..to], '-'));
-        // An empty side is said to begin before its first line.
-        let start = |before: usize, within: usize| if within == 0 { before } else { before + 1 };
-        text += &format!("@@ -{},{old_in} +{},{new_in} @@\n", start(old_before, old_in), start(new_before, new_in));
-        for (sign, line) in &steps[from..to] {
-            text += &format!("{sign}{line}\n");
-        }
-        at = to;
+/// What is proposed about weights, and how far it is to be believed.
+fn weights(weights: &Weights) -> Vec<String> {
+    let Weights { decided, problem, signals, checked } = weights;
+    if let Some(problem) = problem {
+        return vec![format!("weights stay as they are: {problem}"), String::new()];
     }
-    if text.is_empty() { text } else { format!("--- {name}\n+++ {name}\n{text}") }
-}
-
-/// Lines that stay, go and come, by the longest common subsequence.
-fn steps<'a>(old: &[&'a str], new: &[&'a str]) -> Vec<(char, &'a str)> {
-    let mut common = vec![vec![0_u32; new.len() + 1]; old.len() + 1];
-    for (at, line) in old.iter().enumerate().rev() {
-        for (to, other) in new.iter().enumerate().rev() {
-            let next =
-                if line == other { common[at + 1][to + 1] + 1 } else { common[at + 1][to].max(common[at][to + 1]) };
-            common[at][to] = next;
-        }
+    let mut lines = vec![
+        format!(
+            "weights, from {decided} comments that people decided about: a logistic regression around those in force,"
+        ),
+        "drawn to them as strongly as predicts later decisions best (Steyerberg et al., Stat. Med. 23, 2004)"
+            .to_owned(),
+        format!("{:22} {:>10} {:>18} {:>22}", "", "times", "at 95 %", "rejected, approved"),
+    ];
+    for Reweighed { signal, hits: [bad, good], factor, interval: [from, to], .. } in signals {
+        let (interval, hits) = (format!("{from:.2}–{to:.2}"), format!("{bad}, {good}"));
+        lines.push(format!("{signal:22} {factor:>10.2} {interval:>18} {hits:>22}"));
     }
-    let (mut at, mut to, mut steps) = (0, 0, Vec::new());
-    while at < old.len() || to < new.len() {
-        if at < old.len() && to < new.len() && old[at] == new[to] {
-            steps.push((' ', old[at]));
-            (at, to) = (at + 1, to + 1);
-        } else if at < old.len() && (to == new.len() || common[at + 1][to] >= common[at][to + 1]) {
-            steps.push(('-', old[at]));
-            at += 1;
-        } else {
-            steps.push(('+', new[to]));
-            to += 1;
-        }
+    for Checked { category, decided, before, after, interval: [from, to] } in checked {
+        let worth = match (*to < 0.0, *from > 0.0) {
+            (true, _) => "they predict what was kept out better",
+            (_, true) => "they predict what was kept out WORSE: leave weights as they are (--thresholds-only)",
+            _ => "what was kept out does not show whether they predict it better",
+        };
+        lines.push(format!(
+            "{}: {worth}: loss {before:.4} to {after:.4} on {decided} decisions, a change of {from:+.4} to {to:+.4}",
+            category.name()
+        ));
     }
-    steps
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_diff_says_what_changed_and_where() {
-        let old: String = (1..=20).map(|line| format!("line {line}\n")).collect();
-        let new = old.replace("line 4\n", "line four\n").replace("line 18\n", "line 18\nmore\n");
-        let expected = "--- config.toml\n+++ config.toml\n\
-            @@ -1,7 +1,7 @@\n line 1\n line 2\n line 3\n-line 4\n+line four\n line 5\n line 6\n line 7\n\
-            @@ -16,5 +16,6 @@\n line 16\n line 17\n line 18\n+more\n line 19\n line 20\n";
-        assert_eq!(diff("config.toml", &old, &new), expected);
-        assert_eq!(diff("config.toml", &old, &old), "");
-        assert_eq!(diff("c", "", "a\n"), "--- c\n+++ c\n@@ -0,0 +1,1 @@\n+a\n");
-    }
+    lines.push(String::new());
+    lines
 }

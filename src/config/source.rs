@@ -146,12 +146,16 @@ impl Source {
         config.files()
     }
 
-    fn folder(&self) -> &Path {
+    pub(super) fn variables(&self) -> &[(String, String)] {
+        &self.variables
+    }
+
+    pub(super) fn folder(&self) -> &Path {
         self.path.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
     }
 
     /// A file's path as the settings name it.
-    fn short(&self, file: &Path) -> String {
+    pub(super) fn short(&self, file: &Path) -> String {
         file.strip_prefix(self.folder()).unwrap_or(file).display().to_string()
     }
 }
@@ -160,6 +164,32 @@ pub(super) fn text_of(path: &Path) -> Result<String, ConfigError> {
     let read =
         |error: std::io::Error| ConfigError::Read { path: path.display().to_string(), problem: error.to_string() };
     bytes_of(path).and_then(utf8).map_err(read)
+}
+
+/// What can be read there once, and whether it is a file. A pipe is read to its end: whoever named it knows who writes. `-` is standard input.
+pub(super) fn text_of_any(path: &Path) -> Result<(String, bool), ConfigError> {
+    let wrong =
+        |error: std::io::Error| ConfigError::Read { path: path.display().to_string(), problem: error.to_string() };
+    if path == Path::new("-") {
+        return whole(std::io::stdin().lock()).and_then(utf8).map(|text| (text, false)).map_err(wrong);
+    }
+    if std::fs::metadata(path).is_ok_and(|metadata| is_stream(&metadata)) {
+        let read = std::fs::File::open(path).and_then(whole).and_then(utf8);
+        return read.map(|text| (text, false)).map_err(wrong);
+    }
+    Ok((text_of(path)?, true))
+}
+
+/// Whether it ends when whoever writes is done. A device may never end.
+#[cfg(unix)]
+fn is_stream(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    metadata.file_type().is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_stream(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// Bytes that a file of settings, or of a list, may have.
@@ -174,8 +204,12 @@ pub(super) fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
     is_file(std::fs::metadata(path)?)?; // before it is opened: a pipe would wait for whoever writes
     let file = std::fs::File::open(path)?;
     is_file(file.metadata()?)?;
+    whole(file)
+}
+
+fn whole(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    from.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(std::io::Error::other(format!("has more than the {FILE_BYTES_MAX} bytes that are allowed")));
     }

@@ -4,7 +4,7 @@
 //! at; where the bound was met, the answer says so. What lies outside the reach is at most counted.
 
 use async_trait::async_trait;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -183,7 +183,7 @@ pub struct Surroundings {
 }
 
 /// A part of a whole, with what that says of the share to expect.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Share {
     /// How many.
     pub n: u32,

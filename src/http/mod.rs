@@ -31,6 +31,7 @@ use crate::app::access::Access;
 use crate::app::akismet::Akismet;
 use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
+use crate::app::backtests::Backtests;
 use crate::app::campaigns::Campaigns;
 use crate::app::clock::Clock;
 use crate::app::events::Events;
@@ -188,6 +189,8 @@ pub struct State {
     pub metrics: PrometheusHandle,
     /// With it as bearer, `/metrics` answers from anywhere.
     pub metrics_token: Live<Option<String>>,
+    /// Backtests that people start.
+    pub backtests: Arc<Backtests>,
     /// Which configuration that is, and what keeps a newer one from it.
     pub reload: Arc<Reload>,
     /// `[server]` as it was started with: what is opened once.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::middleware::request_id;
 use crate::app::appeals::{AppealError, ReplyError};
+use crate::app::backtests::StartError;
 use crate::app::events::TooManyStreams;
 use crate::app::intake::IntakeError;
 use crate::app::learning::LearningError;
@@ -48,6 +49,7 @@ pub const TYPES: &[(&str, &str)] = &[
     ("/problems/appeal-answered", "The appeal is answered"),
     ("/problems/campaign-over", "The campaign is over"),
     ("/problems/campaign-not-rejected", "People have not rejected the campaign"),
+    ("/problems/backtest-running", "Another backtest is running"),
     ("/problems/nothing-learned", "Nothing that was learned is in force"),
     ("/problems/unavailable", "The service is unavailable"),
     ("/problems/internal", "Something went wrong here"),
@@ -369,6 +371,30 @@ impl From<UndoError> for Problem {
             UndoError::NotFound => Self::not_found(error.to_string()),
             UndoError::AlreadyUndone => Self::new(StatusCode::CONFLICT, "/problems/already-undone", error.to_string()),
             UndoError::Store(store) => store.into(),
+        }
+    }
+}
+
+impl From<StartError> for Problem {
+    fn from(error: StartError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StartError::Busy(running) => Self::new(StatusCode::CONFLICT, "/problems/backtest-running", detail)
+                .with("running", running.map(|id| id.to_string()).into()),
+            StartError::NoSite(_) => Self::not_found(detail),
+            StartError::Window => Self::invalid("since", &detail),
+            StartError::Bad(bad) => {
+                let problem = Self::invalid("candidate", &bad.problem);
+                match bad.place {
+                    Some((line, column)) => problem.with("line", line.into()).with("column", column.into()),
+                    None => problem,
+                }
+            }
+            StartError::Failed(problem) => {
+                tracing::error!(problem, instance = request_id(), "a backtest could not be started");
+                Self::unavailable(detail)
+            }
+            StartError::Store(store) => store.into(),
         }
     }
 }

@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
-    oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
+    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, operations,
+    outbox, oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
 };
 use super::compat::{akismet, coral, perspective};
 use super::console::{self, account, assets, queue, sign_in};
@@ -129,6 +129,11 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/v1alpha1/comments:analyze", Site(Scope::Post), web::post().to(perspective::analyze)),
         entry(Method::POST, "/v1alpha1/comments:suggestscore", Site(Scope::Post), web::post().to(perspective::suggest)),
         entry(Method::POST, "/coral/phase/{site}", Signed, web::post().to(coral::phase)),
+        entry(Method::POST, "/v1/backtests", Person(Operate), web::post().to(backtests::start)),
+        entry(Method::GET, "/v1/backtests", Person(Oversee), web::get().to(backtests::list)),
+        entry(Method::GET, "/v1/backtests/{id}", Person(Oversee), web::get().to(backtests::find)),
+        entry(Method::DELETE, "/v1/backtests/{id}", Person(Operate), web::delete().to(backtests::end)),
+        entry(Method::GET, "/v1/backtests/{id}/diff", Person(Oversee), web::get().to(backtests::diff)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),
@@ -161,6 +166,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/rules", Page(Oversee), web::get().to(console::rules_page::all)),
         entry(Method::GET, "/rules/{id}", Page(Oversee), web::get().to(console::rules_page::one)),
         entry(Method::GET, "/audit", Page(Oversee), web::get().to(console::audit_page::record)),
+        entry(Method::GET, "/backtests", Page(Oversee), web::get().to(console::backtests::list)),
+        entry(Method::GET, "/backtests/{id}", Page(Oversee), web::get().to(console::backtests::one)),
         entry(Method::GET, "/", Browser, web::get().to(assets::front)),
     ]
 }

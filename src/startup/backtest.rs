@@ -5,14 +5,19 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::assemble;
+use super::assemble_with;
 use crate::app::backtest::{Ask, Progress, Report, Service, replay};
 use crate::app::clock::Clock;
 use crate::app::learning::Learning;
 use crate::config::Config;
+use crate::domain::rules::lists::ListText;
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
 use crate::storage::{self, Scratch, redis};
+
+const DAY_MS: i64 = 86_400_000;
+/// How far back an author's comments count.
+const AUTHORS_DAYS: i64 = 365;
 
 /// A clock that stands still: everything that is replayed brings its own moment.
 struct Still(Timestamp);
@@ -20,6 +25,24 @@ struct Still(Timestamp);
 impl Clock for Still {
     fn now(&self) -> Timestamp {
         self.0
+    }
+}
+
+/// What is to be replayed to judge comments between two moments under `candidate`: as much of the past as it remembers. `public_url` is where the
+/// console is.
+#[must_use]
+pub fn ask(candidate: &Config, since: Timestamp, until: Timestamp, public_url: &str) -> Ask {
+    let recalled_since = since.plus_millis(-i64::from(candidate.history.window_days) * DAY_MS);
+    Ask {
+        since,
+        until,
+        site: None,
+        recalled_since,
+        authors_since: recalled_since.min(since.plus_millis(-AUTHORS_DAYS * DAY_MS)),
+        author_depth: candidate.history.author_depth,
+        listed: usize::MAX,
+        listed_each: None,
+        console: public_url.trim_end_matches('/').to_owned(),
     }
 }
 
@@ -31,6 +54,22 @@ impl Clock for Still {
 pub async fn backtest(
     source: &Arc<dyn Store>,
     candidate: &Config,
+    folder: &Path,
+    learned: bool,
+    ask: Ask,
+    progress: &mut dyn FnMut(Progress),
+) -> anyhow::Result<Report> {
+    backtest_with(source, candidate, candidate.read_lists()?, folder, learned, ask, progress).await
+}
+
+/// The same with lists that were read already.
+///
+/// # Errors
+/// As [`backtest`].
+pub(super) async fn backtest_with(
+    source: &Arc<dyn Store>,
+    candidate: &Config,
+    lists: Vec<ListText>,
     folder: &Path,
     learned: bool,
     ask: Ask,
@@ -48,7 +87,7 @@ pub async fn backtest(
     config.sources = Vec::new();
     config.sampling.rate = 0.0;
     let clock = Arc::new(Still(ask.recalled_since));
-    let app = assemble(&config, clock).await.context("no service could be put together for the replay")?;
+    let app = assemble_with(&config, lists, clock).await.context("no service could be put together for the replay")?;
     let state = app.state();
     if learned {
         let start = Learning::start(Arc::clone(source), Arc::clone(&state.settings), candidate.learning.clone());

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use super::App;
+use super::trial::Processes;
 use crate::app::house::House;
 use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
@@ -123,6 +124,8 @@ pub(super) struct Running {
     pub config: Config,
     pub limits: Limits,
     pub lives: Lives,
+    /// Whoever tries other settings reads them beside these.
+    pub trials: Arc<Processes>,
 }
 
 /// Follows a service's settings file.
@@ -167,6 +170,7 @@ impl App {
         let running = self.running.take()?;
         let node = self.among.as_ref().map(|among| among.node.name.clone()).unwrap_or_default();
         let Read { config, version, .. } = read;
+        running.trials.follow(source.clone());
         let (_, waiting) = config.taken_by(&running.started);
         let state = Arc::clone(&self.state);
         Some((
@@ -307,6 +311,7 @@ impl Follower {
         lives.levels.set(levels);
         lives.notify.set(config.notify.clone());
         lives.mail.set(mail);
+        self.running.trials.runs_under(config.clone());
         if let Err(error) = telemetry::set_level(&config.log) {
             tracing::error!(error = &*error as &dyn std::error::Error, "the log keeps its level");
         }

@@ -1,7 +1,9 @@
 //! A backtest says what a service under the candidate would have said: the same comments, decisions and sanctions, at the same moments.
 
 use std::collections::BTreeMap;
-use std::process::Command;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use doorward::app::backtest::{Ask, Fate, Report};
@@ -9,6 +11,8 @@ use doorward::app::limits::local::{Key, OnLimit};
 use doorward::config::Config;
 use doorward::domain::campaign::Later;
 use doorward::domain::policy::Moderation;
+use doorward::domain::rules::ListConfig;
+use doorward::domain::rules::lists::Kind;
 use doorward::domain::scores::LogOdds;
 use doorward::domain::store::Store;
 use doorward::domain::time::Timestamp;
@@ -339,6 +343,11 @@ when = 'comment.folded.contains("battery-news")'
 then = { action = "hold", category = "off-topic" }
 reason = "Batteries are talked about elsewhere."
 sites = ["blog"]
+[[rules]]
+name = "meals"
+when = 'comment.text.inList("meals")'
+then = { action = "hold", category = "off-topic", weight = 3.0 }
+reason = "Meals are talked about elsewhere."
 [sites.blog.signals.link_count]
 weight = 4.0
 "#;
@@ -357,6 +366,9 @@ fn new(config: &mut Config) {
         "blog".to_owned(),
         doorward::app::house::SiteModeration { mode: Some(Moderation::FirstComment), ..Default::default() },
     );
+    let meals = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("meals-{}.txt", std::process::id()));
+    std::fs::write(&meals, "dumpling\nnoodle # with an egg\n").unwrap();
+    config.lists.insert("meals".to_owned(), ListConfig { file: meals, kind: Kind::Words });
     let rules = Config::parse(RULES, "").unwrap();
     (config.rules, config.sites) = (rules.rules, rules.sites);
     for policy in &mut config.limits.policies {
@@ -387,6 +399,7 @@ fn ask(since: i64, until: Timestamp) -> Ask {
         authors_since: start,
         author_depth: 50,
         listed: 10_000,
+        listed_each: None,
         console: String::new(),
     }
 }
@@ -405,25 +418,25 @@ fn scores(before: &Value, after: &Value) -> Vec<String> {
     differ.collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flips_are_those_of_posting_everything_again_under_the_candidate() {
-    let steps = story();
-    let (mut recorded, mut again) = (Played::spawn(old).await, Played::spawn(new).await);
-    recorded.play(&steps).await;
-    again.play(&steps).await;
-    let until = recorded.app.now();
-    let report = backtest(&recorded.app.store, &candidate(new), ask(START_MS, until)).await;
+/// What became otherwise: from what to what, and by which scores.
+type Otherwise = BTreeMap<(String, u32), (Fate, Fate, Vec<String>)>;
 
-    assert!(recorded.said.len() > 290, "{} comments", recorded.said.len());
+/// What differs between two services to which the same was posted.
+fn differing(recorded: &Said, again: &Said) -> Otherwise {
     let mut expected = BTreeMap::new();
-    for (key, (before, old_scores)) in &recorded.said {
-        let (after, new_scores) = &again.said[key];
+    for (key, (before, old_scores)) in recorded {
+        let (after, new_scores) = &again[key];
         if before != after {
             let scores = new_scores.as_ref().map_or_else(Vec::new, |new| scores(old_scores.as_ref().unwrap(), new));
             expected.insert(key.clone(), (*before, *after, scores));
         }
     }
-    let found: BTreeMap<(String, u32), (Fate, Fate, Vec<String>)> = report
+    expected
+}
+
+/// Whether a report lists that, and nothing else.
+fn assert_flips(report: &Report, expected: &Otherwise) {
+    let found: Otherwise = report
         .flips
         .listed
         .iter()
@@ -434,16 +447,29 @@ async fn flips_are_those_of_posting_everything_again_under_the_candidate() {
             ((flip.id.clone(), flip.revision), (flip.before, flip.after, scores))
         })
         .collect();
-    for (key, expected) in &expected {
+    for (key, expected) in expected {
         assert_eq!(found.get(key), Some(expected), "{key:?}");
     }
     let unexpected: Vec<_> = found.iter().filter(|(key, _)| !expected.contains_key(*key)).collect();
     assert!(unexpected.is_empty(), "{unexpected:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flips_are_those_of_posting_everything_again_under_the_candidate() {
+    let steps = story();
+    let (mut recorded, mut again) = (Played::spawn(old).await, Played::spawn(new).await);
+    recorded.play(&steps).await;
+    again.play(&steps).await;
+    let until = recorded.app.now();
+    let report = backtest(&recorded.app.store, &candidate(new), ask(START_MS, until)).await;
+
+    assert!(recorded.said.len() > 290, "{} comments", recorded.said.len());
+    assert_flips(&report, &differing(&recorded.said, &again.said));
     // The story is worth the trouble: every kind of change is in it.
     for kind in ["approve to hold", "hold to reject", "approve to refuse"] {
         assert!(report.flips.kinds.contains_key(kind), "{:?}", report.flips.kinds);
     }
-    for rule in ["rule:newcomers-with-links", "rule:batteries"] {
+    for rule in ["rule:newcomers-with-links", "rule:batteries", "rule:meals"] {
         let told = report.flips.listed.iter().any(|flip| flip.why.iter().any(|why| why.contains(rule)));
         assert!(told, "nothing is otherwise because of {rule}");
     }
@@ -472,6 +498,99 @@ async fn nothing_flips_under_the_settings_of_the_time_wherever_judging_begins() 
         assert_eq!(rest.flips.listed, [], "from part {part} on");
         assert!(rest.recalled > 20 && rest.judged >= 40, "{} recalled, {} judged", rest.recalled, rest.judged);
     }
+}
+
+/// A site on which first comments wait, and people who come again after a season: nothing of theirs is recalled but what became of it.
+fn seasons() -> Vec<Step> {
+    use Step::{Comment, Decide, Later};
+    let author = |n: usize| json!({"id": format!("regular-{n}"), "name": format!("Regular {n}")});
+    let mut steps = Vec::new();
+    for n in 0..8 {
+        steps.push(Comment("news", by(ordinary(&format!("first-{n}")), author(n))));
+        steps.push(Later(60_000));
+    }
+    let ids = |range: std::ops::Range<usize>| range.map(|n| format!("first-{n}")).collect::<Vec<_>>();
+    steps.push(Decide(ids(0..4), "approve", "welcome"));
+    steps.push(Decide(ids(4..6), "reject", "unwelcome"));
+    steps.push(Later(90 * 86_400_000));
+    for n in 0..20 {
+        let mut comment = by(ordinary(&format!("again-{n}")), author(n % 10));
+        if n % 3 == 1 {
+            comment["body"] = json!(format!("{} http://shop.example/{n}", talk(&format!("again-{n}"))));
+        }
+        steps.push(Comment("news", comment));
+        steps.push(Later(60_000));
+        if n == 9 {
+            steps.push(Decide(vec!["again-8".to_owned()], "approve", "new here"));
+            steps.push(Later(1_000));
+        }
+    }
+    steps
+}
+
+fn first_comments(config: &mut Config) {
+    old(config);
+    config.moderation.mode = Moderation::FirstComment;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn authors_are_known_by_what_they_wrote_long_before_the_first_comment_that_is_recalled() {
+    let mut recorded = Played::spawn(first_comments).await;
+    recorded.play(&seasons()).await;
+    let (store, until) = (&recorded.app.store, recorded.app.now());
+    let settings = candidate(first_comments);
+    let late = ask(START_MS + 80 * 86_400_000, until);
+    let whole = startup::ask(&settings, late.since, until, "");
+    assert!(whole.recalled_since > Timestamp::from_millis(START_MS + 86_400_000), "the season before is not recalled");
+    assert!(whole.authors_since < Timestamp::from_millis(START_MS), "but its authors are");
+    let report = backtest(store, &settings, whole.clone()).await;
+    assert_eq!((report.flips.listed, report.judged, report.recalled), (Vec::new(), 20, 0));
+    let (approved, held) = (report.after.approved.n, report.after.held.n);
+    assert!(approved >= 6 && held >= 6, "{approved} approved, {held} held: both happen");
+    // Whoever does not know them holds what they write.
+    let strangers = Ask { authors_since: whole.recalled_since, ..whole };
+    let report = backtest(store, &settings, strangers).await;
+    assert!(report.flips.kinds.get("approve to hold").is_some_and(|count| *count >= 4), "{:?}", report.flips.kinds);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flips_are_the_same_whichever_database_the_comments_were_recorded_in() {
+    let Some(url) = a_schema().await else { return };
+    let steps = story();
+    let on_postgres = |config: &mut Config| {
+        old(config);
+        config.database.url = url.clone();
+        config.database.connections = 6;
+    };
+    let (mut recorded, mut again) = (Played::spawn(on_postgres).await, Played::spawn(new).await);
+    recorded.play(&steps).await;
+    again.play(&steps).await;
+    let until = recorded.app.now();
+    let report = backtest(&recorded.app.store, &candidate(new), ask(START_MS, until)).await;
+    let expected = differing(&recorded.said, &again.said);
+    assert!(expected.len() > 30, "{} verdicts differ", expected.len());
+    assert_flips(&report, &expected);
+    let same = backtest(&recorded.app.store, &candidate(old), ask(START_MS + 4 * 3_600_000, until)).await;
+    assert!(same.flips.listed.is_empty() && same.recalled > 20, "{:?}", same.flips.listed);
+}
+
+/// A schema of this test's own in a PostgreSQL database; `None`, loudly, where there is none and none is required.
+#[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "it says what it skips, and where the database is")]
+async fn a_schema() -> Option<String> {
+    let Some(url) = std::env::var("DOORWARD_TEST_POSTGRES").ok().filter(|url| !url.is_empty()) else {
+        let required = std::env::var("DOORWARD_POSTGRES").is_ok_and(|value| value == "required");
+        assert!(!required, "DOORWARD_TEST_POSTGRES names no database, and one is required");
+        eprintln!("SKIPPED: DOORWARD_TEST_POSTGRES names no PostgreSQL database to test on (scripts/test starts one)");
+        return None;
+    };
+    let name = format!("backtest{}", std::process::id());
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let driven = tokio::spawn(connection);
+    let make = format!("DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}");
+    client.batch_execute(&make).await.unwrap();
+    drop(client);
+    driven.await.unwrap().unwrap();
+    Some(format!("{url}?options=-csearch_path%3D{name}"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -525,6 +644,18 @@ impl Desk {
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
+    /// The same with the candidate on standard input.
+    fn pipe(&self, candidate: &str, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        command.arg("--config").arg(self.folder.path().join("config.toml")).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.current_dir(self.folder.path()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(candidate.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
     fn backtest(&self, candidate: &str, more: &[&str]) -> (i32, String, String) {
         let always = ["backtest", "--candidate", candidate, "--since", "2026-11-24T00:00:00Z", "--scratch", "scratch"];
         self.run(&[&always, more].concat())
@@ -571,6 +702,32 @@ async fn the_command_lists_flips_with_their_pages_and_ends_with_three_when_a_bou
     assert_eq!(recorded.app.comment(&ordinary("after")).await["status"], "approved", "the service goes on beside it");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_candidate_may_come_through_a_pipe_and_names_files_beside_the_settings() {
+    let mut recorded = Played::spawn(old).await;
+    recorded.play(&seasons()[..8]).await;
+    let desk = Desk::over(&recorded.app);
+    desk.write("words.txt", "dumpling\n");
+    let candidate = "[policy.spam]\nhold = 0.01\n[lists.meals]\nfile = \"words.txt\"\nkind = \"words\"\n";
+    let file = desk.write("candidate.toml", candidate);
+    let always =
+        ["backtest", "--since", "2026-11-24T00:00:00Z", "--until", "2026-12-24T00:00:00Z", "--json", "--candidate"];
+    let with = |named: &'static str| [&always[..], &[named]].concat();
+    let flips = |told: &str| serde_json::from_str::<Value>(told).unwrap()["flips"].clone();
+    let (code, told, complaint) = desk.run(&[&always[..], &[file.as_str()]].concat());
+    assert_eq!(code, 0, "{complaint}");
+    assert!(flips(&told)["all"]["n"].as_u64().unwrap() > 0, "{told}");
+    let named = if cfg!(target_os = "linux") { vec!["-", "/dev/stdin"] } else { vec!["-"] };
+    for name in named {
+        let (code, piped, complaint) = desk.pipe(candidate, &with(name));
+        assert_eq!((code, flips(&piped)), (0, flips(&told)), "{name}: {complaint}");
+        let (code, _, complaint) = desk.pipe("[policy.spam]\nhodl = 1\n", &with(name));
+        assert!(code == 2 && complaint.contains(&format!("{name}:2:1: unknown field `hodl`")), "{complaint}");
+    }
+    let (code, _, complaint) = desk.run(&with("/dev/zero"));
+    assert!(code == 2 && complaint.contains("is no file"), "a device has no end: {complaint}");
+}
+
 /// `/comments/UID` as the API calls it.
 fn link_path(link: &str) -> String {
     format!("/comments/by-uid/{}", link.rsplit('/').next().unwrap())
@@ -594,4 +751,68 @@ async fn tune_proposes_a_diff_and_says_what_it_is_worth() {
     let (remarks, rest) = told.split_once("--- ").unwrap();
     assert!(remarks.lines().all(|line| line.starts_with('#')) && diff.trim_end().ends_with(rest.trim_end()), "{told}");
     assert_eq!(desk.run(&["tune", "--site", "nowhere"]).0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tune_has_a_signal_weigh_less_that_people_overturn_and_says_when_there_is_too_little_to_go_by() {
+    let app = TestApp::spawn_with(|config| {
+        old(config);
+        config.limits.enabled = false;
+    })
+    .await;
+    let desk = Desk::over(&app);
+    let tune = ["tune", "--since", "2026-11-24T00:00:00Z", "--max-hold-rate", "100%", "--max-miss-rate", "100%"];
+    let (code, told, complaint) = desk.run(&tune);
+    assert_eq!(code, 0, "{complaint}");
+    assert!(
+        told.contains("# weights stay as they are: spam: too little evidence: people rejected 0 comments"),
+        "{told}"
+    );
+    // People on this site write in capitals, and nobody minds; what they reject for abuse is written otherwise.
+    for part in 0..8 {
+        let comments: Vec<Value> = (part * 50..(part + 1) * 50)
+            .map(|n| {
+                let id = format!("c-{n}");
+                let mut comment = if n % 4 == 0 { doubtful(&id) } else { ordinary(&id) };
+                if n % 4 == 1 || n % 4 == 2 {
+                    comment["body"] = json!(comment["body"].as_str().unwrap().to_uppercase());
+                }
+                comment
+            })
+            .collect();
+        let made = app.batch(&comments).await;
+        for (rejects, action) in [(true, "reject"), (false, "approve")] {
+            let is_meant = |one: &&Value| {
+                let number: usize = one["id"].as_str().unwrap().trim_start_matches("c-").parse().unwrap();
+                (number % 4 == 0) == rejects
+            };
+            let items: Vec<Value> = made
+                .iter()
+                .filter(is_meant)
+                .map(|one| json!({"uid": one["uid"], "seen_version": one["version"]}))
+                .collect();
+            let ask = json!({"items": items, "action": action, "category": "abuse"});
+            app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
+        }
+        app.clock.advance_ms(60_000);
+    }
+    let (code, told, complaint) = desk.run(&[&tune[..], &["--json"]].concat());
+    assert_eq!(code, 0, "{complaint}");
+    let proposal: Value = serde_json::from_str(&told).unwrap();
+    let signals = proposal["weights"]["signals"].as_array().unwrap();
+    let shouting = signals.iter().find(|one| one["signal"] == "shouting").unwrap_or_else(|| panic!("{proposal}"));
+    assert!(shouting["factor"].as_f64().unwrap() < 0.9, "{shouting}");
+    let diff = proposal["diff"].as_str().unwrap();
+    let weight = diff.split("+[signals.shouting]\n+weight = ").nth(1).and_then(|rest| rest.lines().next());
+    let weight: f64 = weight.unwrap_or_else(|| panic!("{diff}")).parse().unwrap();
+    assert!(weight < Config::default().signals.shouting.weight.get(), "{weight}");
+    assert!(proposal["weights"]["checked"][0]["interval"][1].is_number(), "{proposal}");
+    // As people read it, all but the diff is a remark; and `patch` makes settings of it that work.
+    let (_, told, _) = desk.run(&tune);
+    let (remarks, diff) = told.split_once("--- ").unwrap();
+    assert!(remarks.lines().all(|line| line.starts_with('#')) && remarks.contains("# shouting "), "{told}");
+    assert!(diff.contains("+[signals.shouting]\n"), "{diff}");
+    let (_, told, _) = desk.run(&[&tune[..], &["--thresholds-only", "--json"]].concat());
+    let alone: Value = serde_json::from_str(&told).unwrap();
+    assert!(alone["weights"].is_null() && !alone["diff"].as_str().unwrap().contains("signals"), "{alone}");
 }

@@ -47,6 +47,8 @@ pub(crate) struct TestApp {
     pub(crate) token: String,
     pub(crate) inbound_secret: String,
     pub(crate) state: Arc<State>,
+    /// Who tries other settings.
+    pub(crate) trials: Arc<startup::trial::Processes>,
     pub(crate) sealer: Sealer,
     admin: Admin,
     pub(crate) store: Arc<dyn Store>,
@@ -118,6 +120,11 @@ impl TestApp {
         }
     }
 
+    /// Where the service's files lie.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     /// Waits until something is so.
     pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
         let waited = async {
@@ -142,11 +149,12 @@ impl TestApp {
                 if let Some((source, print, read)) = following {
                     app.follow(source, print, Box::new(read)).await;
                 }
-                let _ = ready.send((app.state(), app.notifier()));
+                app.trials().use_program(env!("CARGO_BIN_EXE_doorward").into()); // this process is a test, and no service
+                let _ = ready.send((app.state(), app.notifier(), Arc::clone(app.trials())));
                 app.serve(listener, async { drop(stopped.await) }).await
             })
         });
-        let (state, notifier) = state.await.expect("the service starts");
+        let (state, notifier, trials) = state.await.expect("the service starts");
         let sealer = Sealer::open(&key_file).unwrap();
         let store = Arc::clone(&state.store);
         let admin = Admin::new(Arc::clone(&store), sealer.clone());
@@ -163,6 +171,7 @@ impl TestApp {
             token,
             inbound_secret,
             state,
+            trials,
             sealer,
             admin,
             store,

@@ -11,6 +11,7 @@ mod appeals;
 mod audit;
 mod author_page;
 mod backtest;
+mod backtests;
 mod bad_input;
 mod batch;
 mod campaign;

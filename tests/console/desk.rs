@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use doorward::domain::people::{Reach, Role};
+use doorward::domain::reads::Share;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, PATIENCE};
@@ -102,10 +103,91 @@ impl Desk {
             page("article", "/articles/news/lanes"),
             page("search", "/search?q=zeppelin"),
             page("health", "/health"),
+            page("backtests", "/backtests"),
+            page("backtest", &format!("/backtests/{}", self.backtest().await)),
             page("audit", "/audit"),
             page("account", "/account"),
             page("problem", "/there-is-no-such-page"),
         ]
+    }
+
+    /// A backtest that is over, under which much is otherwise.
+    async fn backtest(&self) -> String {
+        self.pretend_backtests().await;
+        let token = self.app.admin().token_create(self.moderator.0, self.app.now()).await.unwrap().token;
+        let candidate = "[policy.spam]\nhold = 0.02 # <script>\n[signals.link_count]\nweight = 3.0\n";
+        let ask = json!({"candidate": candidate, "since": "1d"});
+        let begun = self.app.request(reqwest::Method::POST, "/v1/backtests", &token).json(&ask).send().await.unwrap();
+        let begun: Value = begun.json().await.unwrap();
+        let id = begun["id"].as_str().expect("a backtest").to_owned();
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let now = self.app.request(reqwest::Method::GET, &format!("/v1/backtests/{id}"), &token);
+            let now: Value = now.send().await.unwrap().json().await.unwrap();
+            if now["state"] != "running" {
+                assert_eq!(now["state"], "done", "{now}");
+                return id;
+            }
+            assert!(Instant::now() < until, "{now}");
+        }
+    }
+
+    /// From now on backtests are over at once, and find this of what waits: a real one is at the end of every queue of the machine, and pages wait for
+    /// it. What real ones find is tested over HTTP.
+    pub(crate) async fn pretend_backtests(&self) {
+        let share = |n: u32, of: u32| json!(Share::new(n, of));
+        let measures = |held: u32, right: u32, wrong: u32| {
+            json!({
+                "approved": share(1_180 - held, 1_200), "held": share(held, 1_200), "rejected": share(20, 1_200), "refused": share(0, 1_200),
+                "precision": share(right, right + wrong), "recall": share(right, 50), "false_positives": share(wrong, 40),
+            })
+        };
+        let fates = [
+            ("approve", "hold", "reject"),
+            ("approve", "hold", "approve"),
+            ("hold", "approve", "approve"),
+            ("hold", "reject", "reject"),
+        ];
+        let waiting = self.waiting().await;
+        let items = waiting["items"].as_array().expect("items");
+        let listed: Vec<Value> = items
+            .iter()
+            .zip(fates.iter().cycle())
+            .map(|(item, (before, after, person))| {
+                json!({
+                    "uid": item["uid"], "link": null, "site": "news", "id": item["id"], "revision": 1, "at": item["held_at"], "before": before,
+                    "after": after, "person": person, "why": ["spam 0.131 to 0.442", "link-count +1.11 to +3.00"],
+                })
+            })
+            .collect();
+        let gone = json!({
+            "uid": "019ac000-0000-7000-8000-000000000000", "link": null, "site": "news", "id": "gone", "revision": 2,
+            "at": "2026-11-24T10:00:00Z", "before": "approve", "after": "refuse", "person": null, "why": ["refused by the limit per-ip"],
+        });
+        let listed: Vec<Value> = listed.into_iter().chain([gone]).collect();
+        let mut kinds = std::collections::BTreeMap::new();
+        for flip in &listed {
+            let kind = format!("{} to {}", flip["before"].as_str().unwrap(), flip["after"].as_str().unwrap());
+            *kinds.entry(kind).or_insert(0) += 1;
+        }
+        let all = share(u32::try_from(listed.len()).unwrap() + 7, 1_200);
+        let report = json!({"report": {
+            "since": "2026-10-25T10:00:00Z", "until": "2026-11-24T10:00:00Z", "site": null, "policy": "0123456789abcdef", "model": "2026-11",
+            "judged": 1_200, "decided": 90, "before": measures(60, 30, 10), "after": measures(75, 41, 12),
+            "flips": {"all": all, "kinds": kinds, "better": 5, "worse": 2, "listed": listed},
+            "recalled": 300, "left_out": {"reports": 2, "aimless": 1},
+        }});
+        std::fs::write(self.app.folder().join("report.json"), format!("{report}\n")).unwrap();
+        let script = format!("#!/bin/sh\nread -r order\ncat {}/report.json\n", self.app.folder().display());
+        self.pretend(&script);
+    }
+
+    /// Backtests are this script.
+    pub(crate) fn pretend(&self, script: &str) {
+        let path = self.app.folder().join("pretended");
+        std::fs::write(&path, script).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        self.app.trials.use_program(path);
     }
 
     /// The moderator's address and password.

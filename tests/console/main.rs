@@ -14,6 +14,7 @@
 #[allow(dead_code, reason = "shared with the tests over HTTP")]
 mod helpers;
 
+mod backtests;
 mod browser;
 mod desk;
 mod flows;

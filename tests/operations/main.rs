@@ -5,9 +5,9 @@ mod backup;
 mod doctor;
 mod manual;
 mod moved;
+mod notify;
 mod rules;
 mod secrets;
-mod notify;
 #[path = "../support/smtp.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod smtp;

@@ -10,7 +10,8 @@ mod run;
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use self::report::{Bounds, Flip, Flips, LeftOut, Measures, Report};
 pub use self::run::replay;
@@ -37,7 +38,7 @@ pub struct Service {
 }
 
 /// What is to be replayed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ask {
     /// Comments that came at or after that moment are judged.
     pub since: Timestamp,
@@ -53,12 +54,14 @@ pub struct Ask {
     pub author_depth: usize,
     /// Flips that are listed at most.
     pub listed: usize,
+    /// And of each kind, such as `approve to hold`, where that is bounded: so that some of the rare ones are among them.
+    pub listed_each: Option<usize>,
     /// Where the console is, without a slash at the end; empty where that is not known.
     pub console: String,
 }
 
 /// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Comments that were replayed.
     pub done: u64,
@@ -67,7 +70,7 @@ pub struct Progress {
 }
 
 /// What becomes of a comment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Fate {
     /// Readers see it.
@@ -81,6 +84,9 @@ pub enum Fate {
 }
 
 impl Fate {
+    /// All of them, mildest first.
+    pub const ALL: [Self; 4] = [Self::Approve, Self::Hold, Self::Reject, Self::Refuse];
+
     /// Its name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -106,6 +112,17 @@ impl From<Action> for Fate {
             Action::Hold => Self::Hold,
             Action::Reject => Self::Reject,
         }
+    }
+}
+
+/// `30d`, `12h`, `90m` before `now`, or RFC 3339; `None` for anything else.
+#[must_use]
+pub fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let units = [('d', 86_400_000_i64), ('h', 3_600_000), ('m', 60_000)];
+    let ago = units.iter().find_map(|(unit, ms)| Some((text.strip_suffix(*unit)?.parse::<u32>().ok()?, ms)));
+    match ago {
+        Some((count, ms)) => Some(now.plus_millis(-i64::from(count).saturating_mul(*ms))),
+        None => Timestamp::parse(text).ok(),
     }
 }
 

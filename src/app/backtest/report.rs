@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Ask, Fate};
@@ -19,11 +20,13 @@ const TERMS: usize = 4;
 const DIFFERS: f64 = 0.005;
 
 /// What a replay found.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Report {
     /// From when on comments were judged.
+    #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
     /// Until when.
+    #[schema(value_type = String, format = DateTime)]
     pub until: Timestamp,
     /// The only site that is told about.
     pub site: Option<String>,
@@ -48,7 +51,7 @@ pub struct Report {
 }
 
 /// What happened and was not replayed: how far the result is to be believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LeftOut {
     /// Reports of readers that made a comment wait.
     pub reports: u32,
@@ -57,7 +60,7 @@ pub struct LeftOut {
 }
 
 /// How good verdicts are: shares with Wilson's interval at 95 %.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Measures {
     /// Approved, of all that were judged.
     pub approved: Share,
@@ -76,7 +79,7 @@ pub struct Measures {
 }
 
 /// Verdicts that differ.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Flips {
     /// How many, of all that were judged.
     pub all: Share,
@@ -91,7 +94,7 @@ pub struct Flips {
 }
 
 /// A verdict that differs.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Flip {
     /// Our name for the comment.
     pub uid: Uuid,
@@ -104,6 +107,7 @@ pub struct Flip {
     /// Which revision.
     pub revision: u32,
     /// When it came.
+    #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
     /// As recorded.
     pub before: Fate,
@@ -243,7 +247,10 @@ impl Tally {
         if before == after {
             return;
         }
-        *self.kinds.entry(format!("{} to {}", before.name(), after.name())).or_default() += 1;
+        let of_kind = self.kinds.entry(format!("{} to {}", before.name(), after.name())).or_default();
+        *of_kind += 1;
+        let is_listed = self.listed.len() < ask.listed
+            && ask.listed_each.is_none_or(|most| usize::try_from(*of_kind).is_ok_and(|count| count <= most));
         if before.is_stopped() != after.is_stopped() {
             match (twice.person, after.is_stopped()) {
                 (Some(Action::Approve), false) | (Some(Action::Reject), true) => self.better += 1,
@@ -251,7 +258,7 @@ impl Tally {
                 (Some(Action::Hold) | None, _) => {}
             }
         }
-        if self.listed.len() < ask.listed {
+        if is_listed {
             let link = (!ask.console.is_empty()).then(|| format!("{}/comments/{}", ask.console, twice.uid));
             self.listed.push(Flip {
                 uid: twice.uid,
@@ -362,6 +369,7 @@ mod tests {
             authors_since: Timestamp::EPOCH,
             author_depth: 50,
             listed: 2,
+            listed_each: None,
             console: "https://mod.example".to_owned(),
         }
     }

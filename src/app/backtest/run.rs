@@ -19,6 +19,7 @@ use crate::domain::campaign::CampaignError;
 use crate::domain::category::PerCategory;
 use crate::domain::comment::{Article, Author, ExternalId, Format, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Status, Verdict};
+use crate::domain::history::Standing;
 use crate::domain::model::ModelOutput;
 use crate::domain::people::{Person, Reach, Role};
 use crate::domain::recordings::{Recorded, Revision};
@@ -133,7 +134,19 @@ async fn make(service: &Service, name: &str, number: u32) -> Result<Site, Backte
 struct Known {
     total: u64,
     authors: HashSet<u64>,
-    before: HashMap<u64, VecDeque<Remembered>>,
+    before: HashMap<u64, VecDeque<Earlier>>,
+}
+
+/// What counts of an author's comment from before, and no more: there may be as many as authors times `history.author_depth`.
+struct Earlier {
+    site: SiteId,
+    comment: u64,
+    comment_id: Box<str>,
+    article: u64,
+    author: u64,
+    staff: bool,
+    received_at: Timestamp,
+    standing: Standing,
 }
 
 impl Known {
@@ -153,8 +166,8 @@ impl Known {
             if kept.len() >= depth {
                 kept.pop_front();
             }
-            let trace = Trace { links: Vec::new(), text: None, headlines: Vec::new(), short: None, ..trace };
-            kept.push_back(Remembered { trace, received_at, standing });
+            let Trace { site, comment, comment_id, article, author, staff, .. } = trace;
+            kept.push_back(Earlier { site, comment, comment_id, article, author, staff, received_at, standing });
         }
     }
 }
@@ -181,21 +194,21 @@ async fn recall_authors(
         }
     });
     source.remembered(ask.authors_since, usize::MAX, each).await?;
-    let mut earlier: Vec<Remembered> = std::mem::take(&mut locked(known).before).into_values().flatten().collect();
+    let mut earlier: Vec<Earlier> = std::mem::take(&mut locked(known).before).into_values().flatten().collect();
     earlier.sort_by_key(|earlier| earlier.received_at);
     for part in earlier.chunks(WRITTEN_AT_ONCE) {
-        let records = part.iter().filter_map(|earlier| Some(bare(sites.get(&earlier.trace.site)?, earlier)));
+        let records = part.iter().filter_map(|earlier| Some(bare(sites.get(&earlier.site)?, earlier)));
         try_join_all(records.map(|record| service.store.comment_record(record))).await?;
     }
     Ok(())
 }
 
 /// A comment of which nothing but its author, its time and its standing counts.
-fn bare(site: &Arc<Site>, earlier: &Remembered) -> NewRecord {
+fn bare(site: &Arc<Site>, earlier: &Earlier) -> NewRecord {
     let id = |text: &str| ExternalId::parse("id", text.to_owned());
     let nowhere = id(NOWHERE).expect("one printable character is an id");
     let comment = NewComment {
-        id: id(&earlier.trace.comment_id).unwrap_or_else(|_| nowhere.clone()),
+        id: id(&earlier.comment_id).unwrap_or_else(|_| nowhere.clone()),
         article: Article::named(nowhere),
         parent_id: None,
         author: Author::default(),
@@ -219,8 +232,20 @@ fn bare(site: &Arc<Site>, earlier: &Remembered) -> NewRecord {
     };
     NewRecord {
         site: Arc::clone(site),
-        content: ContentHash(u128::from(earlier.trace.comment)),
-        trace: earlier.trace.clone(),
+        content: ContentHash(u128::from(earlier.comment)),
+        trace: Trace {
+            site: earlier.site,
+            comment: earlier.comment,
+            comment_id: earlier.comment_id.clone(),
+            article: earlier.article,
+            author: earlier.author,
+            author_known: true,
+            staff: earlier.staff,
+            links: Vec::new(),
+            text: None,
+            headlines: Vec::new(),
+            short: None,
+        },
         comment,
         article: None,
         verdict,

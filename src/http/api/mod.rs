@@ -9,6 +9,7 @@ pub mod appeals;
 pub mod articles;
 pub mod audit_export;
 pub mod authors;
+pub mod backtests;
 pub mod batch;
 pub mod campaigns;
 pub mod comments;

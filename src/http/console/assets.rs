@@ -34,6 +34,7 @@ static ALL: LazyLock<(String, Vec<Asset>)> = LazyLock::new(|| {
         "campaigns.js",
         "sanctions.js",
         "appeals.js",
+        "backtests.js",
         "article_page.js",
         "author_page.js",
         "decide_here.js",

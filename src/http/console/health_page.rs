@@ -38,14 +38,14 @@ pub struct HealthQuery {
 }
 
 /// A share as it is read.
-struct ShareView {
-    rate: String,
-    interval: String,
-    n_of: String,
+pub(super) struct ShareView {
+    pub rate: String,
+    pub interval: String,
+    pub n_of: String,
 }
 
 impl ShareView {
-    fn of(share: &Share, t: &Texts) -> Self {
+    pub(super) fn of(share: &Share, t: &Texts) -> Self {
         let [from, to] = share.interval;
         Self {
             rate: share.rate.map_or_else(|| "–".to_owned(), |rate| t.percent(rate)),

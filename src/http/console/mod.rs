@@ -13,6 +13,7 @@ pub mod article_page;
 pub mod assets;
 pub mod audit_page;
 pub mod author_page;
+pub mod backtests;
 pub mod campaigns;
 mod comment;
 pub mod comment_page;
