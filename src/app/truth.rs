@@ -20,7 +20,7 @@ use crate::domain::truth::{Account, Judged, JudgedPage, Lens, Thresholds, Wanted
 
 /// Days that are looked at where nothing is said.
 pub const DAYS: i64 = 28;
-/// Verdicts that are counted whole for one request: a second's work.
+/// Verdicts that are counted whole for one request.
 pub const COUNTED_MAX: usize = 50_000;
 /// Comments that people decided about and that are counted besides.
 pub const DECIDED_MAX: usize = 20_000;

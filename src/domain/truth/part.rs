@@ -61,9 +61,8 @@ pub fn parts<'a>(verdict: &'a Verdict, judged_by: DecidedBy, site: &str, lens: &
         // Of a sanction nothing but what it did says whether it is for or against the author.
         let says = match otherwise {
             Some(otherwise) if verdict.action < otherwise => Some(Action::Approve),
-            Some(_) => Some(Action::Reject),
             None if kind == Kind::Sanction => None,
-            None => Some(Action::Reject),
+            Some(_) | None => Some(Action::Reject),
         };
         parts.push(Part { id, kind, mode: Mode::Live, says, otherwise });
     }
@@ -184,11 +183,11 @@ impl<'a> Frozen<'a> {
         let id = signal.id.as_ref();
         let is_rule = id.starts_with(RULE);
         let told = lens.rules.get(id).filter(|_| is_rule);
-        let action = match (is_rule, signal.mode) {
-            (false, _) => None,
-            (true, Mode::Shadow) => told.and_then(|told| told.action),
-            (true, _) if self.verdict.causes.iter().any(|cause| cause.id == id) => action_of(id, self.verdict, lens),
-            (true, _) => None,
+        let is_cause = || self.verdict.causes.iter().any(|cause| cause.id == id);
+        let action = match signal.mode {
+            Mode::Shadow => told.and_then(|told| told.action),
+            Mode::Live | Mode::Off if is_rule && is_cause() => action_of(id, self.verdict, lens),
+            Mode::Live | Mode::Off => None,
         };
         let routes = told.map_or_else(|| is_rule && self.is_routed_by(id), |told| told.routes);
         let says = match action {

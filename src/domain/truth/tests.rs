@@ -1,6 +1,6 @@
 //! What is told of parts is what policy would have said without them; counts, weeks and hints are of the comments that they say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::hints::{HintKind, Seen, Together, hints};
 use super::part::{Part, SANCTION, parts};
@@ -51,7 +51,7 @@ fn rule(then: Option<Action>, weight: Option<f64>, mode: Mode) -> Told {
         routes: false,
         weight: weight.map(LogOdds::of),
         reason: "a reason".to_owned(),
-        sites: Default::default(),
+        sites: BTreeSet::default(),
         expires: None,
         mode,
     }
