@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use crate::helpers::{START_MS, TestApp, doubtful, ordinary};
-use crate::receiver::{Receiver, Reply};
+use crate::receiver::{Came, Receiver, Reply};
 use crate::smtp::MailServer;
 
 const MIN_MS: i64 = 60_000;
@@ -272,8 +272,7 @@ async fn a_wave_is_told_once_with_its_rate_and_an_example_and_when_it_is_over() 
         look(&app).await;
         app.clock.advance_ms(MIN_MS);
     }
-    let said: Vec<_> =
-        receiver.came().iter().map(|came| came.json()).filter(|said| said["data"]["kind"] == "wave").collect();
+    let said: Vec<_> = receiver.came().iter().map(Came::json).filter(|said| said["data"]["kind"] == "wave").collect();
     assert_eq!(
         said.iter().map(|said| said["type"].clone()).collect::<Vec<_>>(),
         [json!("alert.raised"), json!("alert.cleared")]

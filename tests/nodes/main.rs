@@ -111,7 +111,7 @@ async fn each_work_is_one_nodes(fleet: &Fleet) {
                 *turns.entry(work.to_owned()).or_insert(0) += turn.parse::<u32>().unwrap();
             }
         }
-        turns.len() == 3 && turns.values().all(|turns| *turns == 1)
+        turns.len() == 4 && turns.values().all(|turns| *turns == 1)
     };
     load::until("each work is one node's", settled).await;
 }

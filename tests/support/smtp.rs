@@ -35,16 +35,13 @@ impl Mailed {
         let joined = body.replace("=\r\n", "").replace("\r\n", "\n");
         let (mut bytes, mut rest) = (Vec::new(), joined.as_bytes());
         while let Some((first, after)) = rest.split_first() {
-            match (first, after) {
-                (b'=', [high, low, after @ ..]) => {
-                    let hex = String::from_utf8(vec![*high, *low]).expect("digits");
-                    bytes.push(u8::from_str_radix(&hex, 16).expect("digits"));
-                    rest = after;
-                }
-                _ => {
-                    bytes.push(*first);
-                    rest = after;
-                }
+            if let (b'=', [high, low, after @ ..]) = (first, after) {
+                let hex = String::from_utf8(vec![*high, *low]).expect("digits");
+                bytes.push(u8::from_str_radix(&hex, 16).expect("digits"));
+                rest = after;
+            } else {
+                bytes.push(*first);
+                rest = after;
             }
         }
         String::from_utf8(bytes).expect("UTF-8")

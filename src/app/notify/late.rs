@@ -78,7 +78,7 @@ impl Notifier {
             let overdue_s = due.filter(|due| due.is_over()).map_or(0, |due| due.left_ms.unsigned_abs() / 1_000);
             let oldest_s = sum.map_or(0, |sum| now.millis_since(sum.oldest) / 1_000);
             show(&queue.name, sum.map_or(0, |sum| sum.waiting), oldest_s, overdue_s);
-            self.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(queue.name.clone(), ());
+            self.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(queue.name.clone());
             let late = sum.zip(due).filter(|(_, due)| due.is_over());
             let late = late.map(|(sum, due)| Late { queue: &queue.name, sum: *sum, due });
             let latest = alerts.iter().find(|alert| alert.about == queue.name).copied();
@@ -112,7 +112,7 @@ impl Notifier {
         for alert in alerts.iter().filter(|alert| alert.stands() && levels.queues().find(&alert.about).is_none()) {
             self.clear(&alert.about, alert.was_told(), None, levels, settings, now).await?;
         }
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).retain(|queue, ()| {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).retain(|queue| {
             let is_there = levels.queues().find(queue).is_some();
             if !is_there {
                 show(queue, 0, 0, 0);

@@ -13,7 +13,7 @@ mod digest;
 mod late;
 mod wave;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -250,7 +250,7 @@ pub struct Notifier {
     /// Held while it looks: one look at a time.
     past: tokio::sync::Mutex<Past>,
     /// Queues whose figures are shown.
-    shown: std::sync::Mutex<BTreeMap<String, ()>>,
+    shown: std::sync::Mutex<BTreeSet<String>>,
 }
 
 impl Notifier {
@@ -350,7 +350,7 @@ impl Notifier {
             show_standing(kind, 0);
         }
         let shown = std::mem::take(&mut *self.shown.lock().unwrap_or_else(PoisonError::into_inner));
-        for queue in shown.into_keys() {
+        for queue in shown {
             late::show(&queue, 0, 0, 0);
         }
         send::show(0, 0);

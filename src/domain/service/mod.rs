@@ -47,7 +47,7 @@ impl Levels {
         let hours = Hours::new(hours)?;
         let queues = Queues::new(queues)?;
         let most = hours.minutes_a_week().saturating_mul(WEEKS_MAX);
-        for queue in queues.iter().filter(|queue| u64::from(queue.answer_within_min) > most) {
+        if let Some(queue) = queues.iter().find(|queue| u64::from(queue.answer_within_min) > most) {
             return Err(format!(
                 "queues: `{}`: answer_within_min: {} is more than {WEEKS_MAX} weeks of working hours, {most} minutes",
                 queue.name, queue.answer_within_min

@@ -71,7 +71,7 @@ impl QueueConfig {
             if list.len() > ENTRIES_MAX {
                 return Err(format!("{key}: has {} entries, at most {ENTRIES_MAX} are allowed", list.len()));
             }
-            if list.iter().any(|entry| entry.is_empty()) {
+            if list.iter().any(String::is_empty) {
                 return Err(format!("{key}: an entry is empty"));
             }
         }

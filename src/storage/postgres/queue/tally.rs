@@ -183,7 +183,7 @@ pub(super) async fn named<'a>(db: &Db, rows: &'a [Cell], queues: &Queues) -> Res
             None
         } else {
             queues.of(&Waits {
-                site: &db.site_name(db, group.site).await?.to_string(),
+                site: &db.site_name(db, group.site).await?,
                 category: category_of(group.category),
                 signals: group.signals,
                 section: group.section,
