@@ -148,15 +148,8 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let seed = u64::from_le_bytes(seed);
     let limits = Limits::new(&config.limits, seed, shared.as_deref())?;
     house.limits = limits.counting();
-    let trials = Arc::new(trial::Processes::new(config.clone().into()));
-    let reload = Arc::new(app::reload::Reload::default());
-    let running = Box::new(Running {
-        started: config.clone(),
-        config: config.clone(),
-        limits,
-        lives,
-        trials: Arc::clone(&trials),
-    });
+    let (trials, reload, backtests) = trying(config, &store, &clock);
+    let running = Box::new(Running::under(config, limits, lives, &trials));
     let lives = &running.lives;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), lives.console.clone(), seed)?;
     let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref())?.counting());
@@ -217,9 +210,6 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let notifier = Arc::new(Notifier::new(its_store(), levels, notify, ways, &config.server.public_url));
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
-    let its_trials = Arc::new(trial::ProcessesOf(Arc::clone(&trials)));
-    let backtests = Backtests::new(its_trials, its_store(), Arc::clone(&reload), Arc::clone(&clock));
-    let backtests = Arc::new(backtests);
     let state = http::State {
         intake,
         webhooks_in: Arc::new(webhooks_in),
@@ -265,6 +255,19 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         follower: None,
         trials,
     })
+}
+
+/// Who tries other settings, which are in force, and the trials that people start.
+fn trying(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+) -> (Arc<trial::Processes>, Arc<app::reload::Reload>, Arc<Backtests>) {
+    let trials = Arc::new(trial::Processes::new(config.clone().into()));
+    let reload = Arc::new(app::reload::Reload::default());
+    let its_trials = Arc::new(trial::ProcessesOf(Arc::clone(&trials)));
+    let backtests = Backtests::new(its_trials, Arc::clone(store), Arc::clone(&reload), Arc::clone(clock));
+    (trials, reload, Arc::new(backtests))
 }
 
 /// What tells people, and later comments, what happened; with other nodes around, them, too.

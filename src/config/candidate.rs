@@ -41,8 +41,7 @@ impl Source {
         config.check_places(text, NAME)?;
         config.check().map_err(placed)?;
         if !config.model.file.as_os_str().is_empty() && config.model.file != running.model.file {
-            let problem =
-                "another model cannot be tried here; `doorward backtest` on the machine itself can".to_owned();
+            let problem = "another model cannot be tried here; `doorward backtest` on the machine itself can";
             return Err(refused(text, "model.file", problem));
         }
         let given = |file: &Path| {
@@ -52,7 +51,7 @@ impl Source {
         if let Some((name, list)) = config.lists.iter().find(|(_, list)| given(&list.file).is_none()) {
             let problem =
                 format!("{} is not among the files that are known here; send it along", self.short(&list.file));
-            return Err(refused(text, &format!("lists.{name}.file"), problem));
+            return Err(refused(text, &format!("lists.{name}.file"), &problem));
         }
         let lists = config.read_lists_with(given)?;
         Ok((config, lists))
@@ -76,7 +75,7 @@ fn placed(text: &str, error: ConfigError) -> ConfigError {
     }
 }
 
-fn refused(text: &str, path: &str, problem: String) -> ConfigError {
+fn refused(text: &str, path: &str, problem: &str) -> ConfigError {
     placed(text, ConfigError::Value(format!("{path}: {problem}")))
 }
 

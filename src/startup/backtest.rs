@@ -59,7 +59,8 @@ pub async fn backtest(
     ask: Ask,
     progress: &mut dyn FnMut(Progress),
 ) -> anyhow::Result<Report> {
-    backtest_with(source, candidate, candidate.read_lists()?, folder, learned, ask, progress).await
+    let lists = candidate.read_lists()?;
+    Box::pin(backtest_with(source, candidate, lists, folder, learned, ask, progress)).await
 }
 
 /// The same with lists that were read already.

@@ -128,6 +128,14 @@ pub(super) struct Running {
     pub trials: Arc<Processes>,
 }
 
+impl Running {
+    /// A service that was just started.
+    pub(super) fn under(config: &Config, limits: Limits, lives: Lives, trials: &Arc<Processes>) -> Self {
+        let (started, config) = (config.clone(), config.clone());
+        Self { started, config, limits, lives, trials: Arc::clone(trials) }
+    }
+}
+
 /// Follows a service's settings file.
 pub(super) struct Follower {
     source: Source,
