@@ -143,9 +143,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let history = MemoryHistory::rebuild_with(config.history.clone(), campaigns, Arc::clone(&store), clock.now())
         .await
         .context("the history could not be read")?;
-    let mut seed = [0; 8];
-    getrandom::fill(&mut seed).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
-    let seed = u64::from_le_bytes(seed);
+    let seed = random()?;
     let limits = Limits::new(&config.limits, seed, shared.as_deref())?;
     house.limits = limits.counting();
     let (trials, reload, backtests) = trying(config, &store, &clock);
@@ -197,13 +195,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         sealer.clone(),
     );
     let review = Arc::new(review);
-    let akismet = Akismet::new(
-        Arc::clone(&intake),
-        Arc::clone(&review),
-        Arc::clone(&settings),
-        its_store(),
-        lives.akismet.clone(),
-    );
+    let akismet = akismet(&intake, &review, &settings, &store, lives);
     let post = Arc::new(lives.post.clone());
     let (levels, notify) = (lives.levels.clone(), lives.notify.clone());
     let ways = (Arc::new(lives.mail.clone()) as Arc<dyn Mail>, Arc::clone(&post) as Arc<dyn Post>);
@@ -219,7 +211,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         appeals: Arc::new(appeals),
         campaigns: Arc::new(campaigns),
         review,
-        akismet: Arc::new(akismet),
+        akismet,
         desk: Arc::new(desk),
         learning,
         authors: Arc::new(authors),
@@ -276,7 +268,7 @@ fn watchers(
     among: Option<&Among>,
     settings: &Live<app::events::Config>,
 ) -> anyhow::Result<(Arc<Events>, Arc<Threads>)> {
-    let events = Events::new(Arc::clone(store), settings.clone(), epoch()?);
+    let events = Events::new(Arc::clone(store), settings.clone(), random()?);
     let threads = Threads::new(Arc::clone(store));
     Ok(match among {
         Some(Among { bulletin, .. }) => {
@@ -286,11 +278,23 @@ fn watchers(
     })
 }
 
-/// Names this process among those before it.
-fn epoch() -> anyhow::Result<u64> {
-    let mut epoch = [0; 8];
-    getrandom::fill(&mut epoch).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
-    Ok(u64::from_le_bytes(epoch))
+/// What speaks Akismet's protocol.
+fn akismet(
+    intake: &Arc<Intake>,
+    review: &Arc<Review>,
+    settings: &Arc<Settings>,
+    store: &Arc<dyn Store>,
+    lives: &Lives,
+) -> Arc<Akismet> {
+    let (intake, review) = (Arc::clone(intake), Arc::clone(review));
+    Arc::new(Akismet::new(intake, review, Arc::clone(settings), Arc::clone(store), lives.akismet.clone()))
+}
+
+/// A number that nobody can guess.
+fn random() -> anyhow::Result<u64> {
+    let mut number = [0; 8];
+    getrandom::fill(&mut number).map_err(|error| anyhow::anyhow!("no random numbers could be had: {error}"))?;
+    Ok(u64::from_le_bytes(number))
 }
 
 /// Everything that verdicts depend on, from the configuration.

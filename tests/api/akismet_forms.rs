@@ -102,7 +102,7 @@ async fn what_cannot_be_looked_at_is_an_error_and_never_false() {
         ("thousands of fields", format!("{blog}{}&comment_content=x", "&a=b".repeat(2_001))),
         ("no blog", format!("api_key={key}&comment_content=hello")),
         ("an empty blog", format!("api_key={key}&blog=&comment_content=hello")),
-        ("no key", format!("blog=https://blog.example&comment_content=hello")),
+        ("no key", "blog=https://blog.example&comment_content=hello".to_owned()),
         ("nothing", String::new()),
         ("noise", "\u{0}\u{1}&&==&%".to_owned()),
     ] {
