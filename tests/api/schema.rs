@@ -26,7 +26,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
                 let pointer =
                     said.as_str().and_then(|said| said.strip_prefix('#')).expect("a reference into the document");
                 let target = document.pointer(pointer).unwrap_or_else(|| panic!("{pointer} leads nowhere"));
-                fits(target).into_iter().for_each(|problem| faults.push(problem));
+                faults.extend(fits(target));
             }
             "type" => {
                 let types: Vec<&str> = said
@@ -38,10 +38,8 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
                     faults.push(format!("{at}: is no {}", types.join(" or ")));
                 }
             }
-            "enum" => {
-                if !said.as_array().expect("a list").contains(value) {
-                    faults.push(format!("{at}: {value} is none of {said}"));
-                }
+            "enum" if !said.as_array().expect("a list").contains(value) => {
+                faults.push(format!("{at}: {value} is none of {said}"));
             }
             "const" if said != value => faults.push(format!("{at}: is not {said}")),
             "oneOf" => {
@@ -59,7 +57,7 @@ fn check(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut
             }
             "allOf" => {
                 let all: Vec<String> = said.as_array().expect("a list").iter().flat_map(fits).collect();
-                all.into_iter().for_each(|problem| faults.push(problem));
+                faults.extend(all);
             }
             _ => {}
         }
@@ -112,10 +110,10 @@ fn check_rest(
                 }
             }
             ("minimum", Value::Number(number)) if number.as_f64() < said.as_f64() => {
-                faults.push(format!("{at}: is below {said}"))
+                faults.push(format!("{at}: is below {said}"));
             }
             ("maximum", Value::Number(number)) if number.as_f64() > said.as_f64() => {
-                faults.push(format!("{at}: is above {said}"))
+                faults.push(format!("{at}: is above {said}"));
             }
             ("minLength" | "maxLength", Value::String(text)) => {
                 let (length, bound) = (text.chars().count() as u64, said.as_u64().expect("a number"));

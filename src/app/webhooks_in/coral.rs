@@ -238,7 +238,11 @@ impl Shown {
             id,
             article: ArticleDraft { id: story.id, url: story.url, ..ArticleDraft::default() },
             parent_id,
-            author: Some(AuthorDraft { id: Some(author.id), role: author.role.map(role), ..AuthorDraft::default() }),
+            author: Some(AuthorDraft {
+                id: Some(author.id),
+                role: author.role.as_deref().map(role),
+                ..AuthorDraft::default()
+            }),
             body: comment.body,
             format: Some(if is_html { Format::Html } else { Format::Text }),
             ..Draft::default()
@@ -264,7 +268,7 @@ fn numbered(id: &ExternalId, number: usize) -> Result<ExternalId, Invalid> {
 }
 
 /// Coral's roles in the words of the settings: `trust.staff_roles` knows administrators by another name.
-fn role(coral: String) -> String {
+fn role(coral: &str) -> String {
     if coral == "ADMIN" { "administrator".to_owned() } else { coral.to_ascii_lowercase() }
 }
 
@@ -320,7 +324,7 @@ mod tests {
 
     #[test]
     fn roles_are_those_that_settings_name() {
-        let known = ["ADMIN", "MODERATOR", "STAFF", "COMMENTER", "MEMBER"].map(|coral| role(coral.to_owned()));
+        let known = ["ADMIN", "MODERATOR", "STAFF", "COMMENTER", "MEMBER"].map(role);
         assert_eq!(known, ["administrator", "moderator", "staff", "commenter", "member"]);
     }
 
