@@ -18,6 +18,7 @@ use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::limits::{InForce, Limiter, Unlimited};
 use crate::app::live::Live;
+use crate::app::log_level::LogLevel;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
@@ -165,7 +166,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), lives.reports.clone());
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), lives.appeals.clone());
-    let authors = Authors::new(its_store(), listeners.clone(), lives.privacy.clone());
+    let authors = Authors::new(its_store(), listeners.clone(), sealer.clone(), lives.privacy.clone());
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
     let review = Review::new(its_store(), listeners, webhooks.clone());
@@ -212,6 +213,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         metrics,
         metrics_token: lives.metrics_token.clone(),
         reload: Arc::default(),
+        log_level: Arc::new(LogLevel::new(config.log.level.clone(), Box::new(telemetry::set_level))),
         config: config.server.clone(),
         server: lives.server.clone(),
     };

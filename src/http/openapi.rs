@@ -8,8 +8,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, operations, outbox,
-    oversight, readers, reads, review, sanctions, search, telling, webhooks_in,
+    appeals, articles, audit_export, authors, batch, campaigns, comments, events, learning, log_level, operations,
+    outbox, oversight, readers, reads, review, sanctions, search, telling, webhooks_in,
 };
 use super::problem::Problem;
 
@@ -27,6 +27,7 @@ use super::problem::Problem;
         campaigns::list, campaigns::find, campaigns::decide, campaigns::rule, campaigns::end_rule, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
         learning::models, learning::quality, learning::rollback, learning::reset,
+        log_level::find, log_level::set, log_level::end,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page,
     ),
     components(schemas(telling::Told)),

@@ -25,6 +25,7 @@ mod learning;
 mod limits;
 mod model_file;
 mod people;
+mod privacy;
 mod quotes;
 mod readers;
 #[path = "../support/receiver.rs"]

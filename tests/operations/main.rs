@@ -3,5 +3,6 @@
 mod afternoon;
 mod backup;
 mod doctor;
+mod erasure;
 mod manual;
 mod world;

@@ -224,6 +224,13 @@ macro_rules! run_on_each {
             addresses_that_were_brought_in_go_when_their_time_has_come,
             what_another_file_says_of_a_comment_is_learned_from_when_that_is_asked_for,
             a_file_fills_what_is_missing_of_an_article_and_overwrites_nothing,
+            // privacy.rs
+            addresses_go_from_what_was_written_of_a_comment_when_they_go,
+            equal_addresses_are_told_to_be_equal_under_one_key_only,
+            hashing_goes_on_after_a_crash_and_tells_how_far_it_is,
+            of_two_who_replace_the_key_of_addresses_one_is_first,
+            who_was_erased_is_erased_again_where_they_are_back,
+            deleted_site_takes_its_list_of_the_erased_along,
         );
     };
     ($engine:ident => $run:ident; $($test:ident),* $(,)?) => {
@@ -258,6 +265,7 @@ pub(crate) use crate::model::any_course_of_events_agrees_with_a_simple_model;
 pub(crate) use crate::nodes::*;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
+pub(crate) use crate::privacy::*;
 pub(crate) use crate::reads::*;
 pub(crate) use crate::rechecks::*;
 pub(crate) use crate::recordings::*;

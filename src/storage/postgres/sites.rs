@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 
 /// Comments go first: whoever changes something of a comment holds its row, so that what they wrote is there when its table's turn comes, and
 /// nobody begins anew.
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 29] = [
     "comment",
     "comment_name",
     "queue",
@@ -41,6 +41,7 @@ const TABLES: [&str; 28] = [
     "sanction",
     "imported",
     "import_file",
+    "erasure",
 ];
 
 /// Keeps a site from being deleted until the end of this transaction, so that nothing written of it is left behind.
