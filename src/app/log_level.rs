@@ -170,9 +170,10 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(1)).await; // between two looks at the condition
             }
         };
+        let clock = Ticking(0.into());
         tokio::select! {
             () = over => {}
-            never = log.keep_looking(&Ticking(0.into()), Duration::from_millis(1)) => match never {},
+            never = log.keep_looking(&clock, Duration::from_millis(1)) => match never {},
         }
         assert_eq!(log.levels().in_force(), "info");
     }

@@ -1,16 +1,24 @@
 //! What the port promises about keeping less: addresses, their key, and whoever was erased and is back.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use doorward::domain::decision::{Action, Cause};
 use doorward::domain::people::Reach;
-use doorward::domain::privacy::{AddressesLeft, ErasedKind, Erasure};
+use doorward::domain::privacy::{AddressesLeft, ErasedAgain, ErasedKind, Erasure};
 use doorward::domain::readers::{Config as Reports, NewReport};
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
 use doorward::domain::signal::Outcome;
 use doorward::domain::site::SiteId;
 use doorward::domain::store::{AuditCheck, CommentFilter, KeptBesides, Ruling, Store};
 use doorward::domain::trace;
+use doorward::storage::Config;
+use doorward::storage::postgres::PostgresStore;
+use doorward::storage::sqlite::SqliteStore;
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
+use crate::moving::{moved, small};
+use crate::postgres::{Schema, skipped};
 use crate::suite::Engine;
 
 const KEY: [u8; 32] = [7; 32];
@@ -164,22 +172,28 @@ pub(crate) async fn of_two_who_replace_the_key_of_addresses_one_is_first(engine:
     store.close().await;
 }
 
-pub(crate) async fn who_was_erased_is_erased_again_where_they_are_back(engine: &dyn Engine) {
-    let store = engine.open().await;
+/// A file with people in it, and a copy of it from before some of them were erased; and then the list of these.
+async fn people_erased_since(folder: &Path) -> (PathBuf, Vec<Erasure>) {
+    let (file, copy) = (folder.join("doorward.db"), folder.join("before.db"));
+    let open = || -> Arc<dyn Store> { Arc::new(SqliteStore::open_serving(&Config::sqlite(&file)).unwrap()) };
+    let store = open();
     let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
     Made::new(&news, "h-1").author("ann").store(&*store).await;
     Made::new(&news, "h-2").author("ann").store(&*store).await;
     Made::new(&news, "h-2").author("ann").body("an edit").at(1).revise(&*store).await.unwrap();
-    let his = Made::new(&news, "b-1").author("ben").store(&*store).await;
-    let namesake = Made::new(&blog, "h-1").author("ann").store(&*store).await;
-    let alone = Made::new(&news, "alone").store(&*store).await;
+    Made::new(&news, "b-1").author("ben").store(&*store).await;
+    Made::new(&blog, "h-1").author("ann").store(&*store).await;
+    Made::new(&news, "alone").store(&*store).await;
     let report = NewReport { reader: id("ann"), category: None, text: Some("rude".to_owned()) };
     store.report(news.id, &id("b-1"), report, Reports::default(), true, at(2)).await.unwrap();
     store.vote(news.id, &id("b-1"), &id("ann"), 1, at(2)).await.unwrap();
     store.sanction_add(ban(&*store, news.id, "ann", "again and again")).await.unwrap();
     store.author_note_add(news.id, &id("ann"), "talks about zeppelins", "mod@example.org", at(3)).await.unwrap();
-    let backup = engine.crashed().await;
+    store.close().await;
+    drop(store);
+    std::fs::copy(&file, &copy).unwrap();
 
+    let store = open();
     store.author_erase(news.id, &id("ann"), moderator(), at(10)).await.unwrap();
     store.comment_erase(news.id, &id("alone"), moderator(), at(11)).await.unwrap();
     let list = store.erasures(0, 100).await.unwrap();
@@ -187,32 +201,52 @@ pub(crate) async fn who_was_erased_is_erased_again_where_they_are_back(engine: &
     assert_eq!([ErasedKind::Comment, ErasedKind::Reader, ErasedKind::Target].map(kinds), [3, 1, 1]);
     assert!(list.iter().all(|entry| entry.site == "news" && entry.hash.len() == 16));
     assert_eq!(store.erasures(list[1].number, 2).await.unwrap(), list[2..4], "page by page");
+    store.close().await;
+    (copy, list)
+}
 
-    let back = backup.open().await;
-    assert!(back.comment_by_uid(alone.uid).await.unwrap().is_some());
+/// That those on the list are gone again from a store that has them back, and nobody else.
+async fn are_erased_again(back: &dyn Store, list: &[Erasure]) {
+    let sites = back.sites().await.unwrap();
+    let of = |name: &str| sites.iter().find(|site| &*site.name == name).unwrap().id;
+    let (news, blog) = (of("news"), of("blog"));
+    let there = async |site, name: &str| back.comment_find(site, &id(name)).await.unwrap().is_some();
+    assert!(there(news, "alone").await && there(news, "h-1").await, "they are back");
     let elsewhere = Erasure { site: "nowhere".to_owned(), ..list[0].clone() };
     let all: Vec<Erasure> = list.iter().cloned().chain([elsewhere]).collect();
     let again = back.erase_again(all.clone(), at(20)).await.unwrap();
     assert_eq!((again.unknown, again.comments, again.others), (5, 3, 4), "a report, a vote, a sanction, a note");
-    assert!(back.author_export(news.id, &id("ann"), &first_page(50)).await.unwrap().items.is_empty());
-    assert_eq!(back.author_besides(news.id, &id("ann")).await.unwrap(), KeptBesides::default());
-    assert!(back.comment_by_uid(alone.uid).await.unwrap().is_none());
-    for other in [his.uid, namesake.uid] {
-        assert!(back.comment_by_uid(other).await.unwrap().is_some(), "nobody else is touched");
-    }
+    assert!(back.author_export(news, &id("ann"), &first_page(50)).await.unwrap().items.is_empty());
+    assert_eq!(back.author_besides(news, &id("ann")).await.unwrap(), KeptBesides::default());
+    assert!(!there(news, "alone").await);
+    assert!(there(news, "b-1").await && there(blog, "h-1").await, "nobody else is touched");
     assert!(matches!(back.audit_verify(None).await.unwrap(), AuditCheck::Whole { .. }));
     // What came since is not what was erased: the same again finds nothing, and takes nothing.
     let report = NewReport { reader: id("ann"), category: None, text: Some("new here".to_owned()) };
-    back.report(news.id, &id("b-1"), report, Reports::default(), true, at(21)).await.unwrap();
-    assert_eq!(back.erase_again(all, at(22)).await.unwrap(), doorward::domain::privacy::ErasedAgain::default());
-    assert_eq!(back.author_besides(news.id, &id("ann")).await.unwrap().reports.len(), 1);
+    back.report(news, &id("b-1"), report, Reports::default(), true, at(21)).await.unwrap();
+    assert_eq!(back.erase_again(all, at(22)).await.unwrap(), ErasedAgain::default());
+    assert_eq!(back.author_besides(news, &id("ann")).await.unwrap().reports.len(), 1);
     // It is in the next list, too; and goes when no backup can be older.
-    let next = back.erasures(0, 100).await.unwrap();
-    assert_eq!(next.len(), 5);
+    assert_eq!(back.erasures(0, 100).await.unwrap().len(), 5);
     assert_eq!(back.erasures_forget(at(11)).await.unwrap(), 2, "but not what was erased again just now");
     assert_eq!(back.erasures(0, 100).await.unwrap().len(), 3);
     back.close().await;
-    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_erased_is_erased_again_in_a_file_from_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, list) = people_erased_since(folder.path()).await;
+    are_erased_again(&SqliteStore::open_serving(&Config::sqlite(&copy)).unwrap(), &list).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_erased_is_erased_again_in_a_database_from_before() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, list) = people_erased_since(folder.path()).await;
+    moved(&copy, &schema, small()).await.unwrap();
+    are_erased_again(&PostgresStore::open(&schema.config()).await.unwrap(), &list).await;
 }
 
 pub(crate) async fn deleted_site_takes_its_list_of_the_erased_along(engine: &dyn Engine) {

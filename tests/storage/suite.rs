@@ -229,7 +229,6 @@ macro_rules! run_on_each {
             equal_addresses_are_told_to_be_equal_under_one_key_only,
             hashing_goes_on_after_a_crash_and_tells_how_far_it_is,
             of_two_who_replace_the_key_of_addresses_one_is_first,
-            who_was_erased_is_erased_again_where_they_are_back,
             deleted_site_takes_its_list_of_the_erased_along,
         );
     };
