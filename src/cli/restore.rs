@@ -288,9 +288,9 @@ fn put(
         let database = places.iter().find(|place| place.name == manifest::DATABASE).map(ready);
         let looked = copy::look(&database.unwrap_or_default(), Depth::Whole)?;
         let key = places.iter().find(|place| place.name == manifest::KEY).map(ready);
-        match key.or_else(|| Some(config.secrets.key_file.clone()).filter(|key| key.is_file())) {
-            Some(key) => opens(&key, &looked)?,
-            None => {} // said at the end
+        // Where there is none, that is said at the end.
+        if let Some(key) = key.or_else(|| Some(config.secrets.key_file.clone()).filter(|key| key.is_file())) {
+            opens(&key, &looked)?;
         }
         // Before it is in its place: whatever stops this, nobody who was erased is served again.
         match places.iter().find(|place| place.name == manifest::DATABASE) {

@@ -106,7 +106,7 @@ mod hexadecimal {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         let digits = text.as_bytes();
-        if digits.len() % 2 != 0 || digits.is_empty() || digits.len() > 128 {
+        if !digits.len().is_multiple_of(2) || digits.is_empty() || digits.len() > 128 {
             return Err(D::Error::custom("a hash is pairs of hexadecimal digits"));
         }
         let pair = |pair: &[u8]| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok());

@@ -137,7 +137,7 @@ impl World {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await; // between two looks at the condition
             }
         };
-        let waited = tokio::time::timeout(std::time::Duration::from_secs(60), clean).await;
+        let waited = tokio::time::timeout(std::time::Duration::from_mins(1), clean).await;
         assert!(waited.is_ok(), "{:?}", left(self.host.folder.path(), &["backups"]));
     }
 
