@@ -20,6 +20,7 @@ use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::limits::{InForce, Limiter, Unlimited};
 use crate::app::live::Live;
+use crate::app::log_level::LogLevel;
 use crate::app::notify::Notifier;
 use crate::app::notify::letter::Mail;
 use crate::app::outbox::deliver::Deliverer;
@@ -175,7 +176,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), lives.reports.clone());
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), lives.appeals.clone());
-    let authors = Authors::new(its_store(), listeners.clone(), lives.privacy.clone());
+    let authors = Authors::new(its_store(), listeners.clone(), sealer.clone(), lives.privacy.clone());
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
     let review = Review::new(its_store(), listeners, webhooks.clone()).with_levels(lives.levels.clone());
@@ -231,6 +232,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         metrics_token: lives.metrics_token.clone(),
         backtests,
         reload,
+        log_level: Arc::new(LogLevel::new(config.log.level.clone(), Box::new(telemetry::set_level))),
         config: config.server.clone(),
         server: lives.server.clone(),
     };

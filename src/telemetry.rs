@@ -72,10 +72,10 @@ static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 ///
 /// # Errors
 /// `level` is no filter; nothing changed.
-pub fn set_level(config: &Config) -> anyhow::Result<()> {
-    let filter = config.filter()?;
+pub fn set_level(level: &str) -> Result<(), String> {
+    let filter = EnvFilter::try_new(level).map_err(|error| format!("`{level}`: {error}"))?;
     if let Some(handle) = FILTER.get() {
-        handle.reload(filter)?;
+        handle.reload(filter).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

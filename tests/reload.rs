@@ -282,6 +282,48 @@ async fn by_signal_alone_where_nobody_looks_and_what_needs_a_start_is_said() {
     assert_eq!(service.taken().len(), 2);
 }
 
+#[tokio::test]
+async fn an_operator_has_more_logged_for_a_time_and_then_it_is_as_before() {
+    let service = Service::start(&format!("{FIRST}[log]\nformat = \"json\"\n"), 0).await;
+    service.said(&["user", "create", "op@example.org", "--role", "operator"]);
+    let token: Value = serde_json::from_str(&service.said(&["token", "create", "op@example.org", "--json"])).unwrap();
+    let token = token["token"].as_str().unwrap();
+    let ask = async |method: reqwest::Method, body: Option<Value>| {
+        let request = service.client.request(method, service.at("/v1/log-level")).bearer_auth(token);
+        let request = if let Some(body) = &body { request.json(body) } else { request };
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let alive = async || assert_eq!(service.client.get(service.at("/healthz")).send().await.unwrap().status(), 200);
+    alive().await; // of which nobody hears
+    let (status, levels) =
+        ask(reqwest::Method::PUT, Some(json!({"level": "info,doorward::http=debug", "for_s": 600}))).await;
+    assert_eq!((status, &levels["level"]), (200, &json!("info,doorward::http=debug")));
+    assert!(levels["until"].is_string() && levels["settings"] == "info", "{levels}");
+    alive().await;
+    service.logged("/healthz").await;
+    for (body, field) in [
+        (json!({"level": "doorward=loud"}), "level"),
+        (json!({"level": "debug", "for_s": 0}), "for_s"),
+        (json!({"level": "debug", "for_s": 86_401}), "for_s"),
+    ] {
+        let (status, problem) = ask(reqwest::Method::PUT, Some(body)).await;
+        assert_eq!((status, &problem["field"]), (422, &json!(field)));
+    }
+    let (_, levels) = ask(reqwest::Method::DELETE, None).await;
+    assert_eq!(levels, json!({"level": "info", "until": null, "settings": "info"}));
+    alive().await; // of which nobody hears
+    // A second is over soon; that it is over is a line in the log, and so the last that is waited for.
+    ask(reqwest::Method::PUT, Some(json!({"level": "info", "for_s": 1}))).await;
+    service.logged("the log is back at the level of the settings").await;
+    let log = service.log.lock().unwrap().clone();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
+    let heard = lines.iter().filter(|line| line["fields"]["route"] == "/healthz").count();
+    assert_eq!(heard, 1, "only while it was asked for: {log}");
+    let audit = service.said(&["audit", "export"]);
+    assert!(audit.contains("log.level") && audit.contains("for 600 s"), "{audit}");
+}
+
 /// Comments a second that are sent while the file changes, unless the machine takes fewer: what a build for debugging keeps up with.
 /// `scripts/soak-reload` asks for more.
 const RATE: f64 = 150.0;

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::address_key;
 use crate::app::in_flight::to_its_end;
 use crate::app::live::Live;
+use crate::app::secrets::Sealer;
 use crate::app::standing::Listeners;
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
@@ -24,11 +26,13 @@ pub struct Config {
     pub hash_addresses_after_days: u32,
     /// Days after which the key of these hashes is replaced and gone.
     pub hash_key_days: u32,
+    /// Days for which the list of the erased is kept; 0 for good.
+    pub erasures_days: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { hash_addresses_after_days: 30, hash_key_days: 30 }
+        Self { hash_addresses_after_days: 30, hash_key_days: 30, erasures_days: 400 }
     }
 }
 
@@ -46,8 +50,10 @@ impl Config {
         if self.hash_key_days == 0 {
             return Err(BadPrivacy("hash_key_days: must be at least 1"));
         }
-        if self.hash_addresses_after_days > 36_500 || self.hash_key_days > 36_500 {
-            return Err(BadPrivacy("hash_addresses_after_days, hash_key_days: at most 36500 (a hundred years)"));
+        if self.hash_addresses_after_days > 36_500 || self.hash_key_days > 36_500 || self.erasures_days > 36_500 {
+            return Err(BadPrivacy(
+                "hash_addresses_after_days, hash_key_days, erasures_days: at most 36500 (a hundred years)",
+            ));
         }
         Ok(())
     }
@@ -75,14 +81,15 @@ pub struct Export {
 pub struct Authors {
     store: Arc<dyn Store>,
     listeners: Listeners,
+    sealer: Sealer,
     config: Live<Config>,
 }
 
 impl Authors {
     /// Joins the ports.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, listeners: Listeners, config: impl Into<Live<Config>>) -> Self {
-        Self { store, listeners, config: config.into() }
+    pub fn new(store: Arc<dyn Store>, listeners: Listeners, sealer: Sealer, config: impl Into<Live<Config>>) -> Self {
+        Self { store, listeners, sealer, config: config.into() }
     }
 
     /// Everything that is kept of an author, page by page. Each page is on record, without the author's name: whoever comes with a cursor from
@@ -139,14 +146,36 @@ impl Authors {
         if config.hash_addresses_after_days == 0 {
             return Ok(all);
         }
-        let before = now.plus_millis(-i64::from(config.hash_addresses_after_days) * 86_400_000);
+        let before = days_before(now, config.hash_addresses_after_days);
+        let key = address_key::current(&*self.store, &self.sealer, config.hash_key_days, now).await?;
         loop {
-            let some = self.store.addresses_hash(before, BATCH, config.hash_key_days, now).await?;
+            let some = self.store.addresses_hash(before, BATCH, key).await?;
             all.looked_at += some.looked_at;
             all.replaced += some.replaced;
+            metrics::counter!("doorward_addresses_replaced_total").increment(some.replaced);
             if some.looked_at == 0 {
-                return Ok(all);
+                break;
             }
         }
+        let oldest = self.store.addresses_left().await?.oldest;
+        #[expect(clippy::cast_precision_loss, reason = "seconds of centuries are exact")]
+        let age_s = oldest.map_or(0, |oldest| now.millis_since(oldest) / 1_000) as f64;
+        metrics::gauge!("doorward_addresses_oldest_seconds").set(age_s);
+        Ok(all)
     }
+
+    /// Forgets who was erased so long ago that no backup can be older; how many entries.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn forget_erasures(&self, now: Timestamp) -> Result<u64> {
+        match self.config.get().erasures_days {
+            0 => Ok(0),
+            days => self.store.erasures_forget(days_before(now, days)).await,
+        }
+    }
+}
+
+fn days_before(now: Timestamp, days: u32) -> Timestamp {
+    now.plus_millis(-i64::from(days) * 86_400_000)
 }

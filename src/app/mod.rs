@@ -3,6 +3,7 @@
 //! Here the domain meets the ports. Nothing here knows HTTP or SQL; time comes in as an argument.
 
 pub mod access;
+mod address_key;
 pub mod admin;
 pub mod akismet;
 pub mod appeals;
@@ -22,6 +23,7 @@ pub mod keys;
 pub mod learning;
 pub mod limits;
 pub mod live;
+pub mod log_level;
 pub mod notify;
 pub mod outbox;
 pub mod oversight;

@@ -51,6 +51,16 @@ impl Oversight {
         self.store.audit_note(AuditEntry { by, action, subject, detail: String::new(), at: now }).await
     }
 
+    /// Puts on record that the log has another level for a time.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn note_log_level(&self, by: &Person, level: &str, for_s: u32, now: Timestamp) -> Result<()> {
+        let (action, subject, detail) = ("log.level".to_owned(), level.to_owned(), format!("for {for_s} s"));
+        let by = Actor::Person(by.email.clone());
+        self.store.audit_note(AuditEntry { by, action, subject, detail, at: now }).await
+    }
+
     /// All open accounts.
     ///
     /// # Errors

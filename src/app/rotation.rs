@@ -3,6 +3,7 @@
 //! The new key is in the file before anything is sealed with it, and the old one stays there until nothing needs it. What another command
 //! seals meanwhile is found by looking again until everything is sealed with the new key.
 
+use super::address_key::{self, ResealError};
 use super::secrets::{Sealer, SecretError};
 use super::sign_in::SEED;
 use crate::domain::store::{Store, StoreError, StoredSecrets};
@@ -34,6 +35,15 @@ pub enum RotationError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+}
+
+impl From<ResealError> for RotationError {
+    fn from(error: ResealError) -> Self {
+        match error {
+            ResealError::Secret(error) => Self::Secret(error),
+            ResealError::Store(error) => Self::Store(error),
+        }
+    }
 }
 
 /// What a rotation did.
@@ -91,7 +101,8 @@ async fn reseal(store: &dyn Store, sealer: &Sealer, now: Timestamp, note: bool) 
             }
         }
         let seeds = reseal_seeds(store, sealer).await?;
-        if due.is_empty() && seeds == 0 && (look > 0 || !note) {
+        let is_key = address_key::reseal(store, sealer).await?;
+        if due.is_empty() && seeds == 0 && !is_key && (look > 0 || !note) {
             return Ok(written);
         }
         written += store.secrets_reseal(due, now).await?; // the first time even when there is nothing: it is on record

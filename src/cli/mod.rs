@@ -8,6 +8,7 @@ mod completions;
 mod config;
 mod demo;
 mod doctor;
+mod erasures;
 mod evaluate;
 mod explain;
 mod export;
@@ -102,6 +103,9 @@ enum Command {
     Backup(backup::Arguments),
     /// Check such a copy, and put it where the settings say
     Restore(restore::Arguments),
+    /// List who was erased, as hashes, and erase them again where a database was restored
+    #[command(subcommand)]
+    Erasures(erasures::Command),
     /// List the processes that serve from this database
     Nodes(nodes::Arguments),
     /// Move everything from a SQLite file into an empty PostgreSQL database
@@ -197,6 +201,7 @@ fn done(arguments: Arguments) -> anyhow::Result<()> {
         Command::CheckConfig(arguments) => check_config::run(&arguments, &config, path),
         Command::Explain(arguments) => explain::run(&arguments, &config),
         Command::Migrate => block_on(migrate::run(&config))?,
+        Command::Erasures(command) => block_on(erasures::run(command, &config))?,
         Command::Nodes(arguments) => block_on(nodes::run(arguments, &config))?,
         Command::Move(arguments) => block_on(move_to::run(arguments, &config))?,
         Command::Import(arguments) => block_on(import::run(arguments, &config))?,

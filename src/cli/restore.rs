@@ -8,12 +8,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Serialize;
 
+use super::erasures::{self, Together};
 use super::manifest::{self, Manifest};
-use super::{Usage, say, say_json};
+use super::{Usage, backup, block_on, say, say_json};
 use crate::app::clock::Clock as _;
 use crate::app::secrets::Sealer;
 use crate::config::{self, Config};
+use crate::domain::privacy::{ErasedAgain, Privacy as _};
+use crate::domain::store::Store as _;
 use crate::startup::SystemClock;
+use crate::storage::sqlite::SqliteStore;
 use crate::storage::sqlite::copy::{self, Depth, Looked};
 
 #[derive(Debug, clap::Args)]
@@ -24,6 +28,9 @@ pub(super) struct Arguments {
     /// Put it in the place of what is there, which stays beside it
     #[arg(long)]
     force: bool,
+    /// Also erase again what this list names, which `doorward erasures export` wrote
+    #[arg(long, value_name = "FILE")]
+    erasures: Vec<PathBuf>,
     /// Only look whether it is whole
     #[arg(long)]
     check: bool,
@@ -41,6 +48,8 @@ struct Report<'a> {
     restored: Vec<&'a Path>,
     /// What was there before.
     moved_aside: &'a [PathBuf],
+    /// Who had been erased since, and is gone from it again.
+    erased_again: ErasedAgain,
 }
 
 /// One file, and where it goes.
@@ -60,7 +69,12 @@ pub(super) fn run(arguments: &Arguments, settings: Option<&Path>) -> anyhow::Res
             opens(&from.join(manifest::KEY), &looked)?;
         }
         if arguments.json {
-            return say_json(&Report { manifest: &manifest, restored: Vec::new(), moved_aside: &[] });
+            return say_json(&Report {
+                manifest: &manifest,
+                restored: Vec::new(),
+                moved_aside: &[],
+                erased_again: ErasedAgain::default(),
+            });
         }
         return say(format_args!("{} is whole: {} comments, of {}", from.display(), looked.comments, manifest.made_at));
     }
@@ -76,6 +90,7 @@ pub(super) fn run(arguments: &Arguments, settings: Option<&Path>) -> anyhow::Res
     let _nobody_serves = copy::keep_from_serving(&database).context("stop the service first")?;
     own(&beside(&database, ".lock"), folder);
     let places = differing(&manifest, places(&manifest, &config, settings, brings_settings))?;
+    let lists = Lists::gather(arguments, &config, &database)?; // before anything is in the way: looking makes files beside it
     let occupied = occupied(from, &places)?;
     if !arguments.force {
         let there: Vec<String> = occupied.iter().map(|path| path.display().to_string()).collect();
@@ -87,12 +102,87 @@ pub(super) fn run(arguments: &Arguments, settings: Option<&Path>) -> anyhow::Res
             ))
         );
     }
-    let aside = put(from, &manifest, &config, &places, &occupied)?;
+    let (found, unread) = (lists.found.clone(), lists.unread.clone());
+    let (aside, again) = put(from, &manifest, &config, &places, &occupied, lists)?;
     let restored: Vec<&Path> = places.iter().map(|place| place.to.as_path()).collect();
     if arguments.json {
-        return say_json(&Report { manifest: &manifest, restored, moved_aside: &aside });
+        return say_json(&Report { manifest: &manifest, restored, moved_aside: &aside, erased_again: again });
     }
-    tell(&manifest, &config, settings, brings_settings, &restored, &aside)
+    tell(&manifest, &config, settings, brings_settings, &restored, &aside)?;
+    if found.is_empty() {
+        say("Whom sites had erased since then is in it again: have them erase those people once more.")?;
+    } else {
+        say(format_args!(
+            "Who had been erased since, after the list in {}: {}.",
+            found.join(", "),
+            erasures::told(&again)
+        ))?;
+        if !arguments.force {
+            say(
+                "Whom sites had erased after that list was written is in it again: have them erase those people once more.",
+            )?;
+        }
+    }
+    unread.iter().try_for_each(|problem| say(format_args!("No list of the erased could be read: {problem}")))?;
+    say("Look with `doorward doctor`, and start the service.")
+}
+
+/// Lists of who was erased, wherever they may be had from.
+struct Lists {
+    all: Together,
+    /// Where they are from.
+    found: Vec<String>,
+    /// What could not be read; the rest is used all the same.
+    unread: Vec<String>,
+}
+
+impl Lists {
+    /// Those that were named, that of the database which is in the place, and those of the other backups.
+    fn gather(arguments: &Arguments, config: &Config, database: &Path) -> anyhow::Result<Self> {
+        let mut lists = Self { all: Together::default(), found: Vec::new(), unread: Vec::new() };
+        for path in &arguments.erasures {
+            lists.all.add(erasures::read(path)?);
+            lists.found.push(path.display().to_string());
+        }
+        let folder = &config.backup.folder;
+        let others = if folder.as_os_str().is_empty() { Vec::new() } else { backup::kept(folder).unwrap_or_default() };
+        let is_from = |path: &Path| path.canonicalize().ok() == arguments.from.canonicalize().ok();
+        let others = others.into_iter().map(|(_, path)| path).filter(|path| !is_from(path));
+        for path in std::iter::once(database.to_owned()).chain(others.map(|path| path.join(manifest::DATABASE))) {
+            if !path.is_file() {
+                continue;
+            }
+            match copy::erasures(&path) {
+                Ok(list) if list.is_empty() => {}
+                Ok(list) => {
+                    lists.all.add(list);
+                    lists.found.push(path.display().to_string());
+                }
+                Err(error) => lists.unread.push(format!("{:#}", anyhow::Error::from(error))),
+            }
+        }
+        Ok(lists)
+    }
+}
+
+/// Erases again in the database at `path`, which nobody knows yet, what it does not know to be erased. Nothing of it is written where there is nothing.
+fn forget(path: &Path, config: &Config, lists: Lists) -> anyhow::Result<ErasedAgain> {
+    let list = lists.all.but(copy::erasures(path)?);
+    if list.is_empty() {
+        return Ok(ErasedAgain::default());
+    }
+    let database = crate::storage::Config { url: format!("sqlite:{}", path.display()), ..config.database.clone() };
+    let store = SqliteStore::open_serving(&database)?;
+    let again = block_on(async {
+        let again = store.erase_again(list, SystemClock.now()).await;
+        store.close().await;
+        again
+    })?;
+    drop(store); // and with it the last who has the file open: its log goes
+    let _ = std::fs::remove_file(beside(path, ".lock"));
+    let left = ["-wal", "-shm", "-journal"].map(|end| beside(path, end));
+    anyhow::ensure!(left.iter().all(|log| !log.exists()), "{} was left with a log beside it", path.display());
+    again.context("who had been erased since could not be erased again")
 }
 
 /// The settings that say where everything goes: those that are there, or else the backup's own.
@@ -180,7 +270,8 @@ fn put(
     config: &Config,
     places: &[Place],
     occupied: &[PathBuf],
-) -> anyhow::Result<Vec<PathBuf>> {
+    lists: Lists,
+) -> anyhow::Result<(Vec<PathBuf>, ErasedAgain)> {
     let ready = |place: &Place| beside(&place.to, ".restoring");
     let copied = places.iter().try_for_each(|place| {
         let copy = ready(place);
@@ -197,17 +288,31 @@ fn put(
         let database = places.iter().find(|place| place.name == manifest::DATABASE).map(ready);
         let looked = copy::look(&database.unwrap_or_default(), Depth::Whole)?;
         let key = places.iter().find(|place| place.name == manifest::KEY).map(ready);
-        match key.or_else(|| Some(config.secrets.key_file.clone()).filter(|key| key.is_file())) {
-            Some(key) => opens(&key, &looked),
-            None => Ok(()), // said at the end
+        // Where there is none, that is said at the end.
+        if let Some(key) = key.or_else(|| Some(config.secrets.key_file.clone()).filter(|key| key.is_file())) {
+            opens(&key, &looked)?;
+        }
+        // Before it is in its place: whatever stops this, nobody who was erased is served again.
+        match places.iter().find(|place| place.name == manifest::DATABASE) {
+            Some(place) => {
+                let again = forget(&ready(place), config, lists)?;
+                own(&ready(place), manifest::folder_of(&place.to));
+                Ok(again)
+            }
+            None => Ok(ErasedAgain::default()),
         }
     });
-    if let Err(error) = checked {
-        for place in places {
-            let _ = std::fs::remove_file(ready(place));
+    let again = match checked {
+        Ok(again) => again,
+        Err(error) => {
+            for place in places {
+                for end in ["", "-wal", "-shm", ".lock"] {
+                    let _ = std::fs::remove_file(beside(&ready(place), end));
+                }
+            }
+            return Err(error.context("nothing was changed"));
         }
-        return Err(error.context("nothing was changed"));
-    }
+    };
     let mut aside = Vec::new();
     let end = format!(".before-{}", manifest::stamp(SystemClock.now()));
     for path in occupied {
@@ -224,7 +329,7 @@ fn put(
             .with_context(|| format!("{} cannot be put in its place: run the same again", place.to.display()))?;
         manifest::sync_folder(manifest::folder_of(&place.to))?;
     }
-    Ok(aside)
+    Ok((aside, again))
 }
 
 /// Whether the key in that file opens what is sealed in the database.
@@ -272,6 +377,5 @@ fn tell(
     if !manifest.environment.is_empty() {
         say(format_args!("On its host these stood in the environment: {}.", manifest.environment.join(", ")))?;
     }
-    say("Whom sites had erased since then is in it again: have them erase those people once more.")?;
-    say("Look with `doorward doctor`, and start the service.")
+    Ok(())
 }

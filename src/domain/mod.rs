@@ -33,6 +33,7 @@ pub mod outbox;
 pub mod people;
 pub mod phrases;
 pub mod policy;
+pub mod privacy;
 pub mod queue;
 pub mod readers;
 pub mod reads;

@@ -23,6 +23,7 @@ use super::nodes::Nodes;
 use super::notices::Notices;
 use super::outbox::Outbox;
 use super::people::{Person, Reach, Role};
+use super::privacy::Privacy;
 pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, QueueSort, QueueSum};
 use super::readers::{ReaderView, Readers};
 use super::reads::Reads;
@@ -593,6 +594,7 @@ pub enum CreateError {
 #[async_trait]
 pub trait Store:
     Outbox
+    + Privacy
     + Sanctions
     + Readers
     + Appeals
@@ -658,10 +660,10 @@ pub trait Store:
     async fn author_besides(&self, site: SiteId, author: &ExternalId) -> Result<KeptBesides>;
     /// Erases an author: comments with their history, reports and votes, sanctions, and words written about the comments. Again is harmless.
     async fn author_erase(&self, site: SiteId, author: &ExternalId, by: Actor, at: Timestamp) -> Result<ErasedAuthor>;
-    /// Replaces network and e-mail addresses of comments received before `before` by hashes under a key that is replaced every
-    /// `key_days` days and then gone, and forgets what the browser said of itself; looks at most at `most` comments, oldest first, and goes on
-    /// there the next time. Later edits of these comments lose their addresses as they come.
-    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<Hashed>;
+    /// Replaces network and e-mail addresses of comments received before `before` by hashes under `key`, forgets what the browser said of itself, and
+    /// takes addresses out of what was written about these comments, and about sanctions of that time; looks at most at `most` comments, oldest first,
+    /// and goes on there the next time. Later edits of these comments lose their addresses as they come, without a hash.
+    async fn addresses_hash(&self, before: Timestamp, most: usize, key: [u8; 32]) -> Result<Hashed>;
 
     // Webhooks in.
 

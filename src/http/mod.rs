@@ -39,6 +39,7 @@ use crate::app::house::Settings;
 use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::live::Live;
+use crate::app::log_level::LogLevel;
 use crate::app::outbox::deliver::Health;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
@@ -193,6 +194,8 @@ pub struct State {
     pub backtests: Arc<Backtests>,
     /// Which configuration that is, and what keeps a newer one from it.
     pub reload: Arc<Reload>,
+    /// From which level on this process logs.
+    pub log_level: Arc<LogLevel>,
     /// `[server]` as it was started with: what is opened once.
     pub config: Config,
     /// What of `[server]` changes while the service runs: whom to believe, and how large a body may be.

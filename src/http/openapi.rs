@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, operations,
-    outbox, oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
+    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, log_level,
+    operations, outbox, oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
 };
 use super::compat::akismet::{self, account, feedback};
 use super::compat::{coral, perspective};
@@ -31,6 +31,7 @@ use super::problem::Problem;
         campaigns::list, campaigns::find, campaigns::decide, campaigns::rule, campaigns::end_rule, campaigns::close, campaigns::merge,
         outbox::list, outbox::resend,
         learning::models, learning::quality, learning::rollback, learning::reset,
+        log_level::find, log_level::set, log_level::end,
         backtests::start, backtests::list, backtests::find, backtests::end, backtests::diff,
         akismet::verify_key, akismet::comment_check, feedback::submit_spam, feedback::submit_ham, account::get_stats, account::get_subscription,
         account::deactivate, account::token, account::verify_wpcom_key, account::key_sites, account::usage_limit, akismet::test,

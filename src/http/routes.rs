@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, operations,
-    outbox, oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
+    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, log_level,
+    operations, outbox, oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
 };
 use super::compat::{akismet, coral, perspective};
 use super::console::{self, account, assets, queue, sign_in};
@@ -134,6 +134,9 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/backtests/{id}", Person(Oversee), web::get().to(backtests::find)),
         entry(Method::DELETE, "/v1/backtests/{id}", Person(Operate), web::delete().to(backtests::end)),
         entry(Method::GET, "/v1/backtests/{id}/diff", Person(Oversee), web::get().to(backtests::diff)),
+        entry(Method::GET, "/v1/log-level", Person(Operate), web::get().to(log_level::find)),
+        entry(Method::PUT, "/v1/log-level", Person(Operate), web::put().to(log_level::set)),
+        entry(Method::DELETE, "/v1/log-level", Person(Operate), web::delete().to(log_level::end)),
         entry(Method::GET, "/healthz", Anyone, web::get().to(operations::healthz)),
         entry(Method::GET, "/readyz", Anyone, web::get().to(operations::readyz)),
         entry(Method::GET, "/metrics", Metrics, web::get().to(operations::metrics)),

@@ -64,6 +64,8 @@ pub(super) fn start(app: &mut App) -> JoinSet<Infallible> {
         chores.spawn(follower.keep_following());
     }
     chores.spawn(searching::keep_indexing(Arc::clone(&app.store)));
+    let (log, clock) = (Arc::clone(&app.state.log_level), Arc::clone(&app.state.clock));
+    chores.spawn(async move { log.keep(&*clock).await });
     if let Some(Among { bulletin, node }) = &app.among {
         let (bulletin, elsewhere) = (Arc::clone(bulletin), elsewhere(app));
         chores.spawn(async move { elsewhere.follow(&*bulletin).await });
@@ -108,6 +110,12 @@ async fn keep_private(state: &http::State) -> Infallible {
             }
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),
+        }
+        if let Err(error) = state.authors.forget_erasures(state.clock.now()).await {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "old entries of the list of the erased could not be forgotten"
+            );
         }
     }
 }

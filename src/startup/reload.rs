@@ -25,10 +25,10 @@ use crate::domain::readers;
 use crate::domain::service::Levels;
 use crate::domain::time::Timestamp;
 use crate::domain::versions::{How, Taken, Version};
+use crate::http;
 use crate::net::mail::SmtpMail;
 use crate::net::post::HttpPost;
 use crate::storage::redis::Redis;
-use crate::{http, telemetry};
 
 /// How long files may take to answer, as long as they are looked at and built from: on a mount that is gone they never do.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -320,8 +320,8 @@ impl Follower {
         lives.notify.set(config.notify.clone());
         lives.mail.set(mail);
         self.running.trials.runs_under(config.clone());
-        if let Err(error) = telemetry::set_level(&config.log) {
-            tracing::error!(error = &*error as &dyn std::error::Error, "the log keeps its level");
+        if let Err(error) = self.state.log_level.settle(&config.log.level) {
+            tracing::error!(error = &error as &dyn std::error::Error, "the log keeps its level");
         }
         if config.learning != self.running.config.learning
             && let Err(error) = self.state.learning.reload().await

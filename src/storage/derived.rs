@@ -2,6 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use uuid::Uuid;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::domain::site::SiteId;
@@ -15,6 +16,7 @@ pub(super) struct Derived {
     pub cursor_key: [u8; 32],
     reader_key: [u8; 32],
     lot_key: [u8; 32],
+    erased_key: [u8; 32],
 }
 
 impl Derived {
@@ -30,6 +32,7 @@ impl Derived {
             cursor_key: derive("cursor"),
             reader_key: derive("reader"),
             lot_key: derive("lot"),
+            erased_key: derive("erased"),
         }
     }
 
@@ -37,6 +40,12 @@ impl Derived {
     pub(super) fn reader(&self, site: SiteId, id: &str) -> [u8; 16] {
         let digest = mac(&self.reader_key).chain_update(site.0.to_le_bytes()).chain_update(id.as_bytes());
         digest.finalize().into_bytes()[..16].try_into().expect("sixteen bytes are sixteen bytes")
+    }
+
+    /// What stands for an erased comment.
+    pub(super) fn erased(&self, uid: Uuid) -> [u8; 16] {
+        let digest = mac(&self.erased_key).chain_update(uid.as_bytes()).finalize().into_bytes();
+        digest[..16].try_into().expect("sixteen bytes are sixteen bytes")
     }
 
     /// Two numbers from 0.0 to below 1.0 that only this database can draw for a site's thing of that name.

@@ -467,6 +467,18 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
+        row("GET", "/v1/log-level", Nothing, here, none, 200, Status(403), Same),
+        row(
+            "PUT",
+            "/v1/log-level",
+            Nothing,
+            here,
+            |_| Some(json!({"level": "info", "for_s": 1})),
+            200,
+            Status(403),
+            Same,
+        ),
+        row("DELETE", "/v1/log-level", Nothing, here, none, 200, Status(403), Same),
         row("GET", "/queue", Held, here, none, 200, Sees::Nothing(200), Same),
         row("GET", "/queue/cards", Held, here, none, 200, Sees::Nothing(200), Same),
         row(

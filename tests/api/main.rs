@@ -34,6 +34,7 @@ mod model_file;
 mod notify;
 mod people;
 mod perspective;
+mod privacy;
 mod quotes;
 mod readers;
 #[path = "../support/receiver.rs"]

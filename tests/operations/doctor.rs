@@ -75,6 +75,7 @@ fn a_host_on_which_nothing_is_wrong_is_told_so() {
         "schema",
         "database",
         "secrets",
+        "privacy",
         "webhooks",
         "clock",
         "service",
@@ -198,6 +199,23 @@ fn backups_that_are_missing_or_old_are_found() {
     manifest["made_at"] = json!("2020-01-01T00:00:00Z");
     std::fs::write(old.join("manifest.json"), manifest.to_string()).expect("writable");
     finds(&host, "backups", &["days old", "doorward-backup.timer"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn addresses_that_were_not_replaced_in_time_are_found() {
+    let host = host();
+    let key = host.site("blog");
+    let service = host.start().await;
+    let taken = host.client.post(service.at("/v1/comments")).bearer_auth(&key).json(&comment("c-1")).send().await;
+    assert_eq!(taken.expect("the service answers").status(), 201);
+    drop(service);
+    assert_eq!(look(&host).1, 0);
+    change(&host, "UPDATE comment SET received_at = received_at - 86400000 * 32");
+    finds(&host, "privacy", &["32 days ago", "after 30 days"], 1);
+    also(&host, "[privacy]\nhash_addresses_after_days = 0\n");
+    let (report, code) = look(&host);
+    assert_eq!(code, 0, "{report}");
+    assert!(report.to_string().contains("kept for good"), "{report}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod afternoon;
 mod backup;
 mod doctor;
+mod erasure;
 mod manual;
 mod moved;
 mod notify;

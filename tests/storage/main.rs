@@ -22,6 +22,7 @@ mod postgres;
 mod postgres_faults;
 mod postgres_months;
 mod postgres_races;
+mod privacy;
 mod reads;
 mod rechecks;
 mod recordings;

@@ -106,7 +106,7 @@ async fn comments(store: &dyn Store, news: &Arc<Site>, blog: &Arc<Site>) {
     Made::new(news, "left").body("nobody says so").at(46).revise(store).await.unwrap();
     Made::new(news, "erased").at(47).store(store).await;
     store.comment_erase(news.id, &id("erased"), moderator(), at(48)).await.unwrap().unwrap();
-    store.addresses_hash(at(5), 100, 30, at(60)).await.unwrap();
+    store.addresses_hash(at(5), 100, [7; 32]).await.unwrap();
 }
 
 async fn by_name(store: &dyn Store, site: &Site, name: &str) -> Record {

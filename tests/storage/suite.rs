@@ -242,6 +242,12 @@ macro_rules! run_on_each {
             callbacks_are_there_after_a_crash,
             akismet_keys_open_their_site_and_a_blog_is_pinned,
             checks_are_counted_by_what_they_were_at_first,
+            // privacy.rs
+            addresses_go_from_what_was_written_of_a_comment_when_they_go,
+            equal_addresses_are_told_to_be_equal_under_one_key_only,
+            hashing_goes_on_after_a_crash_and_tells_how_far_it_is,
+            of_two_who_replace_the_key_of_addresses_one_is_first,
+            deleted_site_takes_its_list_of_the_erased_along,
         );
     };
     ($engine:ident => $run:ident; $($test:ident),* $(,)?) => {
@@ -278,6 +284,7 @@ pub(crate) use crate::nodes::*;
 pub(crate) use crate::notices::*;
 pub(crate) use crate::outbox::*;
 pub(crate) use crate::people::*;
+pub(crate) use crate::privacy::*;
 pub(crate) use crate::reads::*;
 pub(crate) use crate::rechecks::*;
 pub(crate) use crate::recordings::*;

@@ -7,6 +7,7 @@ use crate::app::secrets::Sealer;
 use crate::config::Config;
 use crate::domain::notices::SendingState;
 use crate::domain::outbox::OutboxState;
+use crate::domain::privacy::AddressesLeft;
 use crate::domain::time::Timestamp;
 use crate::startup;
 use crate::storage::postgres;
@@ -23,6 +24,8 @@ const CLOCKS_APART: u64 = 2_000;
 const AHEAD: u64 = 60_000;
 /// Comments from which one address for all of them is no accident.
 const MANY: u64 = 100;
+/// Milliseconds.
+const DAY: u64 = 86_400_000;
 /// Milliseconds that a webhook may be late.
 const LATE: u64 = 15 * 60_000;
 
@@ -44,7 +47,7 @@ pub(super) fn sqlite(config: &Config, deep: bool, now: Timestamp, findings: &mut
     schema(found.schema, found.known, findings);
     sound(&found.path, deep, findings);
     let Checkup { now: Some(current), .. } = found else { return };
-    let Current { latest, outbox, notices, sealed, senders } = current;
+    let Current { latest, outbox, notices, sealed, senders, addresses } = current;
     if let Some(latest) = latest.filter(|latest| latest.millis_since(now) > AHEAD) {
         findings.problem("clock", format!("it is {now} here, and something in the database is of {latest}"), CLOCK);
     }
@@ -52,6 +55,7 @@ pub(super) fn sqlite(config: &Config, deep: bool, now: Timestamp, findings: &mut
     webhooks(outbox, now, findings);
     operators(config, &notices, findings);
     who_sends(&senders, findings);
+    privacy(config, addresses, now, findings);
 }
 
 fn schema(found: i64, known: i64, findings: &mut Findings) {
@@ -177,6 +181,26 @@ fn who_sends(senders: &[Senders], findings: &mut Findings) {
     }
 }
 
+/// Whether addresses are replaced in time. The service looks every ten minutes: a day later is late.
+fn privacy(config: &Config, left: AddressesLeft, now: Timestamp, findings: &mut Findings) {
+    let days = config.privacy.hash_addresses_after_days;
+    if days == 0 {
+        let found = "privacy.hash_addresses_after_days is 0: network and e-mail addresses of authors are kept for good";
+        return findings.note("privacy", found);
+    }
+    match left.oldest.map(|oldest| now.millis_since(oldest)).filter(|age| *age > (u64::from(days) + 1) * DAY) {
+        Some(age) => findings.warning(
+            "privacy",
+            format!("addresses of comments that came {} ago still stand there, and were to be replaced after {days} days", lasting(age)),
+            "the service replaces them every ten minutes while it runs: start it, or look in its log for `addresses could not be replaced`",
+        ),
+        None => findings.good(
+            "privacy",
+            format!("addresses are replaced after {days} days, under a key that is gone after {}", config.privacy.hash_key_days),
+        ),
+    }
+}
+
 pub(super) async fn postgres(config: &Config, now: Timestamp, findings: &mut Findings) {
     let begun = now;
     let found = match postgres::checkup::checkup(&config.database).await {
@@ -214,18 +238,20 @@ pub(super) async fn postgres(config: &Config, now: Timestamp, findings: &mut Fin
     let asked = async {
         let store = startup::open_store(config).await?;
         let asked = async {
-            anyhow::Ok((store.outbox_state().await?, store.messages_state().await?, store.all_secrets().await?))
+            let (outbox, notices) = (store.outbox_state().await?, store.messages_state().await?);
+            anyhow::Ok((outbox, notices, store.all_secrets().await?, store.addresses_left().await?))
         }
         .await;
         store.close().await;
         asked
     };
     match asked.await {
-        Ok((outbox, notices, all)) => {
+        Ok((outbox, notices, all, addresses)) => {
             let sealed: Vec<_> = all.into_iter().map(|secrets| (secrets.site, secrets.inbound)).collect();
             secrets(config, &sealed, findings);
             webhooks(outbox, now, findings);
             operators(config, &notices, findings);
+            privacy(config, addresses, now, findings);
         }
         Err(error) => findings.failed("database", &error, "look at the server's own log"),
     }

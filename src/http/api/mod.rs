@@ -16,6 +16,7 @@ pub mod comments;
 pub mod dto;
 pub mod events;
 pub mod learning;
+pub mod log_level;
 pub mod operations;
 pub mod outbox;
 pub mod oversight;

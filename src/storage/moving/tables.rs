@@ -401,6 +401,13 @@ pub(super) static TABLES: &[Table] = &[
         &["x.comment"],
         columns![site Int "c.site", comment Comment "c.id, c.received_at", url Text "x.url"],
     ),
+    table(
+        "erasure",
+        "erasure x",
+        &["x.id"],
+        columns![site Int "x.site", id Big "x.id", kind Small "x.kind", hash Bytes "x.hash", at Big "x.at"],
+    )
+    .counts(),
 ];
 
 /// Secrets and marks in `meta` that the destination needs as they are. The database's own secret is written before anything else.

@@ -12,13 +12,14 @@ use super::shared::Shared;
 use super::together::{self, Outcome};
 use super::work::{Work, transact};
 use super::{
-    PostgresStore, appeals, articles, campaigns, learning, outbox, privacy, queue, reports, rulings, samples,
+    PostgresStore, appeals, articles, campaigns, erasures, learning, outbox, privacy, queue, reports, rulings, samples,
     sanctions, search, uid,
 };
 use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
 use crate::domain::learning::Lot;
+use crate::domain::privacy::ErasedKind;
 use crate::domain::sanction::Effect;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{ContentHash, HappeningKind, NewRecord, Recording, Result, StoreError};
@@ -334,6 +335,7 @@ const ITS_ROWS: [&str; 9] = [
 /// Wipes everything of a comment whose row is locked; a site that did not ask for it itself is told.
 pub(super) async fn wipe(work: &Work, row: &Row, id: &ExternalId, by: &Actor, at: Timestamp) -> Result<Trace> {
     let trace = row.trace()?;
+    erasures::note(work, row.site, ErasedKind::Comment, &work.erased(row.uid), at).await?;
     forget_rulings(work, row).await?;
     outbox::forget(work, row.site, row.uid).await?;
     reports::forget(work, row.site, row.uid).await?;

@@ -16,6 +16,7 @@ pub mod checkup;
 mod cursor;
 mod db;
 mod deliveries;
+mod erasures;
 pub(in crate::storage) mod error;
 mod imports;
 mod intake;
@@ -211,8 +212,8 @@ impl Store for PostgresStore {
         transact!(self, work => privacy::erase(&work, site, author, &by, at).await)
     }
 
-    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<Hashed> {
-        transact!(self, work => privacy::hash_addresses(&work, before, most, key_days, at).await)
+    async fn addresses_hash(&self, before: Timestamp, most: usize, key: [u8; 32]) -> Result<Hashed> {
+        transact!(self, work => privacy::hash_addresses(&work, before, most, &key).await)
     }
 
     async fn delivery_note(&self, site: SiteId, id: &str, body: [u8; 32], at: Timestamp) -> Result<Delivery> {

@@ -7,17 +7,20 @@ use super::cursor::{cursor_of, limit, place_of};
 use super::db::{Cells as _, Db, number, signed};
 use super::rows::{self, Row};
 use super::work::Work;
-use super::{appeals, batch, intake, patience, reports, rulings, sanctions, uid};
+use super::{appeals, batch, erasures, intake, patience, reports, rulings, sanctions, uid};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
+use crate::domain::privacy::{AddressesLeft, ErasedKind};
 use crate::domain::sanction::{Target, TargetKind};
 use crate::domain::site::SiteId;
 use crate::domain::store::{
-    ErasedAuthor, ErasedComment, Hashed, Kept, KeptBesides, KeptNote, ListError, Page, PageRequest, Result, StoreError,
+    ErasedAuthor, ErasedComment, Hashed, Kept, KeptBesides, KeptNote, ListError, Page, PageRequest, Result,
 };
 use crate::domain::time::Timestamp;
-use crate::storage::addresses::{Pseudonym, has_addresses, stranger, without_addresses};
-use crate::storage::codec::{self, Content};
+use crate::storage::addresses::{
+    Pseudonym, has_addresses, nobodys_key, ruling_without_addresses, stranger, without_addresses,
+};
+use crate::storage::codec::{self, Content, RulingText};
 
 const LIST: &str = "author";
 /// Comments read at once.
@@ -145,8 +148,11 @@ pub(super) async fn erase(
     let hash = work.reader(site, author.as_str());
     erased.others += work.execute("DELETE FROM author_note WHERE author = $1", &[&&hash[..]]).await?;
     erased.others += reports::forget_reader(work, site, &hash).await?;
+    erasures::note(work, site, ErasedKind::Reader, &hash, at).await?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
-        erased.others += sanctions::forget_author(work, &target.hash(&work.target_key)).await?;
+        let target = target.hash(&work.target_key);
+        erased.others += sanctions::forget_author(work, &target).await?;
+        erasures::note(work, site, ErasedKind::Target, &target, at).await?;
     }
     // Neither the author's name nor how many comments there were of whom: that an erasure took place, where, and when.
     let site = work.site_name(work, site).await?;
@@ -154,18 +160,8 @@ pub(super) async fn erase(
     Ok(erased)
 }
 
-/// The key in use, in `meta`.
-const KEY: &str = "address_key";
-
-pub(super) async fn hash_addresses(
-    work: &Work,
-    before: Timestamp,
-    most: usize,
-    key_days: u32,
-    at: Timestamp,
-) -> Result<Hashed> {
+pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, key: &[u8; 32]) -> Result<Hashed> {
     work.execute("SELECT pg_advisory_xact_lock($1)", &[&work.locks.hashing]).await?;
-    let key = address_key(work, key_days, at).await?;
     let mut hashed = Hashed { looked_at: 0, replaced: 0 };
     // Site by site, each on from where it has got to: there is no order of all comments but that of their sites.
     let sites = work.query("SELECT id, coalesce(hashed_to, $1) FROM site ORDER BY id", &[&Uuid::nil()]).await?;
@@ -181,12 +177,21 @@ pub(super) async fn hash_addresses(
         let Some(last) = due.last() else { continue };
         let due_rows = rows_of(work, site, &due, "FOR UPDATE").await?;
         // Each is a few statements: those of all rows are on their way together.
-        let replaced = try_join_all(due_rows.iter().map(|row| hash_row(work, row, &key))).await?;
+        let replaced = try_join_all(due_rows.iter().map(|row| hash_row(work, row, Some(key)))).await?;
         hashed.looked_at += due.len() as u64;
         hashed.replaced += replaced.into_iter().filter(|replaced| *replaced).count() as u64;
         work.execute("UPDATE site SET hashed_to = $2 WHERE id = $1", &[&number(site), last]).await?;
     }
+    sanctions::forget_addresses(work, before).await?;
     Ok(hashed)
+}
+
+/// When the oldest comment came that was not looked at.
+pub(super) async fn addresses_left(db: &Db) -> Result<AddressesLeft> {
+    let read = "SELECT min(c.received_at) FROM site s, LATERAL (SELECT received_at FROM comment WHERE site = s.id \
+                AND uid > coalesce(s.hashed_to, $1) ORDER BY uid LIMIT 1) c";
+    let oldest: Option<i64> = db.query_one(read, &[&Uuid::nil()]).await?.cell(0)?;
+    Ok(AddressesLeft { oldest: oldest.map(Timestamp::from_millis) })
 }
 
 /// Comments of the past came, the lowest of them that: hashing begins below it again. Until `work` ends, its lock (`hashing`) is held shared.
@@ -197,45 +202,31 @@ pub(super) async fn begin_below(work: &Work, site: SiteId, lowest: Uuid) -> Resu
     Ok(())
 }
 
-/// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away.
+/// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away. There is no key at hand, and what stood
+/// for the addresses of before would stand for others now: nothing stands for these.
 pub(super) async fn hash_edited(work: &Work, row: &Row) -> Result<()> {
-    let read = "SELECT m.value FROM site s, meta m WHERE s.id = $1 AND s.hashed_to >= $2 AND m.name = $3";
-    let known = work.query_opt(read, &[&number(row.site), &row.uid, &KEY]).await?;
-    let known: Option<Vec<u8>> = known.map(|row| row.cell(0)).transpose()?;
-    let known = known.as_deref().and_then(|bytes| bytes.split_first_chunk::<8>()?.1.try_into().ok());
-    let Some(key) = known else { return Ok(()) };
-    hash_row(work, row, &key).await?;
+    let past = "SELECT FROM site WHERE id = $1 AND hashed_to >= $2";
+    if work.exists(past, &[&number(row.site), &row.uid]).await? {
+        hash_row(work, row, None).await?;
+    }
     Ok(())
 }
 
-/// The key of this period; the one before is gone with its period, and with it any way to compare with its hashes. Whoever has it is the only one
-/// who hashes until the end of the transaction.
-async fn address_key(work: &Work, days: u32, at: Timestamp) -> Result<[u8; 32]> {
-    let period = at.as_millis().div_euclid(i64::from(days.max(1)) * 86_400_000);
-    work.execute("INSERT INTO meta (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING", &[&KEY]).await?;
-    let read = "SELECT value FROM meta WHERE name = $1 FOR UPDATE";
-    let bytes: Vec<u8> = work.query_one(read, &[&KEY]).await?.cell(0)?;
-    if let Some((of, key)) = bytes.split_first_chunk::<8>()
-        && i64::from_le_bytes(*of) == period
-        && let Ok(key) = key.try_into()
-    {
-        return Ok(key);
-    }
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-    meta_set(work, KEY, &[&period.to_le_bytes()[..], &key].concat()).await?;
-    Ok(key)
-}
-
-async fn hash_row(work: &Work, row: &Row, key: &[u8; 32]) -> Result<bool> {
+/// Takes the addresses of a comment away; hashes under `key` stand for them.
+async fn hash_row(work: &Work, row: &Row, key: Option<&[u8; 32]>) -> Result<bool> {
     let (site, content) = (number(row.site), row.content()?);
     let mut any = has_addresses(&content);
-    let pseudonym = Pseudonym::of(&content.comment.author, key);
-    let mut by_address = pseudonym.is_some();
-    if let Some(Pseudonym { ip, network, email }) = pseudonym {
-        let write = "INSERT INTO pseudonym (site, comment, ip, network, email) VALUES ($1, $2, $3, $4, $5) \
-                     ON CONFLICT (site, comment) DO UPDATE SET ip = excluded.ip, network = excluded.network, email = excluded.email";
-        work.execute(write, &[&site, &row.uid, &ip, &network, &email]).await?;
+    let author = &content.comment.author;
+    let mut by_address = author.ip.is_some() || author.email.is_some();
+    if by_address {
+        if let Some(Pseudonym { ip, network, email }) = key.and_then(|key| Pseudonym::of(author, key)) {
+            let write = "INSERT INTO pseudonym (site, comment, ip, network, email) VALUES ($1, $2, $3, $4, $5) \
+                         ON CONFLICT (site, comment) DO UPDATE SET ip = excluded.ip, network = excluded.network, email = excluded.email";
+            work.execute(write, &[&site, &row.uid, &ip, &network, &email]).await?;
+        } else {
+            let forget = "DELETE FROM pseudonym WHERE site = $1 AND comment = $2";
+            work.execute(forget, &[&site, &row.uid]).await?;
+        }
     }
     if any {
         let bytes = codec::encode_judged(&without_addresses(content))?;
@@ -255,9 +246,11 @@ async fn hash_row(work: &Work, row: &Row, key: &[u8; 32]) -> Result<bool> {
             }
         }
     }
+    any |= forget_in_rulings(work, row).await?;
     if by_address && row.account == 0 {
+        let key = key.map_or_else(nobodys_key, |key| Ok(*key))?;
         let mut trace = row.trace()?;
-        trace.author = stranger(trace.author, key);
+        trace.author = stranger(trace.author, &key);
         trace.author_known = false;
         let trace = codec::encode_trace(&trace)?;
         let write = "UPDATE comment SET trace = $3, author = 0 WHERE site = $1 AND uid = $2";
@@ -266,9 +259,17 @@ async fn hash_row(work: &Work, row: &Row, key: &[u8; 32]) -> Result<bool> {
     Ok(any)
 }
 
-pub(super) async fn meta_set(work: &Work, name: &str, value: &[u8]) -> Result<()> {
-    let write =
-        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    work.execute(write, &[&name, &value]).await?;
-    Ok(())
+/// Takes addresses out of what people wrote when they decided about a comment.
+async fn forget_in_rulings(work: &Work, row: &Row) -> Result<bool> {
+    let read = "SELECT uid, b FROM ruling WHERE uid IN (SELECT ruling FROM ruling_item WHERE site = $1 AND comment = $2) ORDER BY uid";
+    let mut any = false;
+    for ruling in work.query(read, &[&number(row.site), &row.uid]).await? {
+        let (uid, text): (Uuid, RulingText) = (ruling.cell(0)?, codec::decode("a ruling", ruling.cell(1)?)?);
+        if let Some(without) = ruling_without_addresses(&text) {
+            let bytes = codec::encode(&without)?;
+            work.execute("UPDATE ruling SET b = $2 WHERE uid = $1", &[&uid, &bytes]).await?;
+            any = true;
+        }
+    }
+    Ok(any)
 }

@@ -17,6 +17,7 @@ use crate::domain::sanction::{
 };
 use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
 use crate::domain::time::Timestamp;
+use crate::storage::addresses::without_address;
 use crate::storage::codec::{self, Happened};
 use crate::storage::sanctioned::{Others, name};
 
@@ -275,6 +276,18 @@ pub(super) async fn forget_author(work: &Work, hash: &TargetHash) -> Result<u64>
     let effects = "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = $1)";
     work.execute(effects, &[&hash]).await?;
     work.execute("DELETE FROM sanction WHERE hash = $1", &[&hash]).await
+}
+
+/// Takes addresses out of the causes of sanctions from before that moment.
+pub(super) async fn forget_addresses(work: &Work, before: Timestamp) -> Result<()> {
+    let read = "SELECT id, cause FROM sanction WHERE at < $1";
+    for row in work.query(read, &[&before.as_millis()]).await? {
+        if let Some(without) = without_address(row.cell(1)?) {
+            let id: i64 = row.cell(0)?;
+            work.execute("UPDATE sanction SET cause = $2 WHERE id = $1", &[&id, &without]).await?;
+        }
+    }
+    Ok(())
 }
 
 #[async_trait]

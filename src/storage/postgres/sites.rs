@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 
 /// Comments go first: whoever changes something of a comment holds its row, so that what they wrote is there when its table's turn comes, and
 /// nobody begins anew.
-const TABLES: [&str; 29] = [
+const TABLES: [&str; 30] = [
     "comment",
     "comment_name",
     "queue",
@@ -42,6 +42,7 @@ const TABLES: [&str; 29] = [
     "imported",
     "import_file",
     "akismet_callback",
+    "erasure",
 ];
 
 /// Keeps a site from being deleted until the end of this transaction, so that nothing written of it is left behind.

@@ -127,6 +127,7 @@ pub(super) fn site_delete(connection: &Connection, name: &str, by: &Actor, at: T
         "campaign_wait",
         "imported",
         "import_file",
+        "erasure",
     ] {
         connection.execute(&format!("DELETE FROM {table} WHERE site = ?1"), [id])?;
     }

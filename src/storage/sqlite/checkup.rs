@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::OpenError;
-use super::{notices, open, outbox, rows};
+use super::{notices, open, outbox, privacy, rows};
 use crate::domain::notices::SendingState;
 use crate::domain::outbox::OutboxState;
+use crate::domain::privacy::AddressesLeft;
 use crate::domain::store::StoreError;
 use crate::domain::time::Timestamp;
 use crate::storage::Config;
@@ -44,6 +45,8 @@ pub struct Current {
     pub sealed: Vec<(String, Vec<u8>)>,
     /// Where each site's comments come from, among the last thousand of all.
     pub senders: Vec<Senders>,
+    /// How far addresses have been replaced.
+    pub addresses: AddressesLeft,
 }
 
 /// Where a site's last comments come from.
@@ -93,6 +96,7 @@ fn current(connection: &Connection) -> Result<Current, StoreError> {
         outbox: outbox::state(connection)?,
         notices: notices::state(connection)?,
         senders: senders(connection, &names)?,
+        addresses: privacy::addresses_left(connection)?,
         sealed: sites.into_iter().map(|(_, name, sealed)| (name, sealed)).collect(),
     })
 }

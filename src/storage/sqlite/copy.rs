@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::error::OpenError;
 use super::open;
+use crate::domain::privacy::Erasure;
 use crate::storage::Config;
 
 /// Pages that are copied between two looks at how far it is: 4 MiB of our pages.
@@ -150,6 +151,28 @@ pub fn look(path: &Path, depth: Depth) -> Result<Looked, LookError> {
         (None, Vec::new())
     };
     Ok(Looked { schema, comments, audit_head, sealed })
+}
+
+/// Who was erased, as the file at `path` has it; nothing where it is of a version that kept no list. It is only read. Blocks.
+///
+/// # Errors
+/// It cannot be read, or is not ours.
+pub fn erasures(path: &Path) -> Result<Vec<Erasure>, OpenError> {
+    if !path.is_file() {
+        return Err(OpenError::Missing(path.to_owned()));
+    }
+    let failed = |error| OpenError::of(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
+    open::check_ours(path, &connection)?;
+    let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'erasure'";
+    let there: u64 = connection.query_row(there, [], |row| row.get(0)).map_err(failed)?;
+    if there == 0 {
+        return Ok(Vec::new());
+    }
+    let list = super::erasures::list(&connection, 0, usize::MAX);
+    list.map_err(|source| OpenError::Unusable { path: path.to_owned(), source })
 }
 
 /// Makes sure that nobody serves, or begins to serve, the file at `path` as long as the answer lives. The file need not be there.

@@ -9,13 +9,14 @@ use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
 use super::{
-    appeals, articles, audit, campaigns, imports, learning, outbox, privacy, queue, reports, rulings, samples,
-    sanctions, start,
+    appeals, articles, audit, campaigns, erasures, imports, learning, outbox, privacy, queue, reports, rulings,
+    samples, sanctions, start,
 };
 use crate::domain::campaign::Membership;
 use crate::domain::comment::{Article, ExternalId, NewComment};
 use crate::domain::decision::{Actor, DecidedBy, Record, Status};
 use crate::domain::learning::Lot;
+use crate::domain::privacy::ErasedKind;
 use crate::domain::sanction::Effect;
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{HappeningKind, NewRecord, Result, StoreError};
@@ -165,6 +166,7 @@ pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, 
     let trace = row.trace()?;
     let uid = row.uid(work.shared);
     let hash = work.shared.hasher.id(row.site, id.as_str());
+    erasures::note(work.connection, row.site, ErasedKind::Comment, &work.shared.erased(uid), at)?;
     forget_rulings(work.connection, row.id)?;
     outbox::forget(work.connection, row.id)?;
     reports::forget(work.connection, row.id)?;

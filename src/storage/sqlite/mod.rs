@@ -18,6 +18,7 @@ mod campaigns;
 mod checkpoints;
 pub mod checkup;
 pub mod copy;
+mod erasures;
 mod error;
 mod imports;
 mod index;
@@ -253,8 +254,8 @@ impl Store for SqliteStore {
         self.writer.run(move |work| privacy::erase(work, site, &author, &by, at)).await
     }
 
-    async fn addresses_hash(&self, before: Timestamp, most: usize, key_days: u32, at: Timestamp) -> Result<Hashed> {
-        self.writer.run(move |work| privacy::hash_addresses(work, before, most, key_days, at)).await
+    async fn addresses_hash(&self, before: Timestamp, most: usize, key: [u8; 32]) -> Result<Hashed> {
+        self.writer.run(move |work| privacy::hash_addresses(work, before, most, &key)).await
     }
 
     async fn delivery_note(&self, site: SiteId, id: &str, body: [u8; 32], at: Timestamp) -> Result<Delivery> {

@@ -7,17 +7,20 @@ use super::lists::{self, Walk};
 use super::rows::{self, Row};
 use super::shared::Shared;
 use super::writer::Work;
-use super::{appeals, audit, intake, reads, reports, rulings, sanctions, start};
+use super::{appeals, audit, erasures, intake, reads, reports, rulings, sanctions, start};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::Actor;
+use crate::domain::privacy::{AddressesLeft, ErasedKind};
 use crate::domain::sanction::{Target, TargetKind};
 use crate::domain::site::SiteId;
 use crate::domain::store::{
-    Delivery, ErasedAuthor, ErasedComment, Hashed, Kept, KeptBesides, ListError, Page, PageRequest, Result, StoreError,
+    Delivery, ErasedAuthor, ErasedComment, Hashed, Kept, KeptBesides, ListError, Page, PageRequest, Result,
 };
 use crate::domain::time::Timestamp;
-use crate::storage::addresses::{Pseudonym, has_addresses, stranger, without_addresses};
-use crate::storage::codec::{self, Content};
+use crate::storage::addresses::{
+    Pseudonym, has_addresses, nobodys_key, ruling_without_addresses, stranger, without_addresses,
+};
+use crate::storage::codec::{self, Content, RulingText};
 
 /// An author's live comments below row `below`, newest first, until `each` says that it is enough.
 fn comments_of(
@@ -117,10 +120,14 @@ pub(super) fn erase(
         let trace = intake::wipe(work, &row, &id, by, at)?;
         erased.comments.push(ErasedComment { uid, trace, place, status });
     }
-    erased.others += reads::notes::forget(work.connection, &work.shared.reader(site, author.as_str()))?;
-    erased.others += reports::forget_reader(work.connection, &work.shared.reader(site, author.as_str()))?;
+    let reader = work.shared.reader(site, author.as_str());
+    erased.others += reads::notes::forget(work.connection, &reader)?;
+    erased.others += reports::forget_reader(work.connection, &reader)?;
+    erasures::note(work.connection, site, ErasedKind::Reader, &reader, at)?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
-        erased.others += sanctions::forget_author(work.connection, &target.hash(&work.shared.target_key))?;
+        let target = target.hash(&work.shared.target_key);
+        erased.others += sanctions::forget_author(work.connection, &target)?;
+        erasures::note(work.connection, site, ErasedKind::Target, &target, at)?;
     }
     work.note_erasure();
     // Neither the author's name nor how many comments there were of whom: that an erasure took place, where, and when.
@@ -129,22 +136,14 @@ pub(super) fn erase(
     Ok(erased)
 }
 
-/// Where hashing has got to, and the key in use, in `meta`.
+/// Where hashing has got to, in `meta`.
 const HASHED_TO: &str = "addresses_hashed_to";
 /// The last row that was brought in from elsewhere: up to it rows are in no order of their moments.
 const IMPORTED_TO: &str = "addresses_imported_to";
 /// Where going through those has got to.
 const IMPORTED_AT: &str = "addresses_imported_at";
-const KEY: &str = "address_key";
 
-pub(super) fn hash_addresses(
-    work: &mut Work<'_>,
-    before: Timestamp,
-    most: usize,
-    key_days: u32,
-    at: Timestamp,
-) -> Result<Hashed> {
-    let key = address_key(work.connection, key_days, at)?;
+pub(super) fn hash_addresses(work: &mut Work<'_>, before: Timestamp, most: usize, key: &[u8; 32]) -> Result<Hashed> {
     let from = row_in_meta(work.connection, HASHED_TO)?;
     let read = format!("SELECT {} FROM comment WHERE id > ?1 ORDER BY id LIMIT ?2", rows::COLUMNS);
     let most = i64::try_from(most).unwrap_or(i64::MAX);
@@ -168,15 +167,23 @@ pub(super) fn hash_addresses(
         hashed.looked_at = past(work.connection, before, last, most, &mut due)?;
     }
     for row in due {
-        hashed.replaced += u64::from(hash_row(work, &row, &key)?);
+        hashed.replaced += u64::from(hash_row(work, &row, Some(key))?);
     }
     if last > from {
         meta_set(work.connection, HASHED_TO, &last.to_le_bytes())?;
     }
-    if hashed.replaced > 0 {
+    if sanctions::forget_addresses(work.connection, before)? || hashed.replaced > 0 {
         work.note_erasure();
     }
     Ok(hashed)
+}
+
+/// When the oldest comment came that was not looked at.
+pub(super) fn addresses_left(connection: &Connection) -> Result<AddressesLeft> {
+    let read = "SELECT received_at FROM comment WHERE id > ?1 AND status <> 0 ORDER BY id LIMIT 1";
+    let from = row_in_meta(connection, HASHED_TO)?;
+    let oldest: Option<i64> = connection.prepare_cached(read)?.query_row([from], |row| row.get(0)).optional()?;
+    Ok(AddressesLeft { oldest: oldest.map(Timestamp::from_millis) })
 }
 
 /// What is due behind a row that is not, as far as rows were brought in: some of them at a time, from `after` on and, at their end, from the
@@ -214,44 +221,31 @@ fn row_in_meta(connection: &Connection, name: &str) -> Result<u32> {
     Ok(known.unwrap_or(0))
 }
 
-/// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away.
+/// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away. There is no key at hand, and what stood
+/// for the addresses of before would stand for others now: nothing stands for these.
 pub(super) fn hash_edited(work: &mut Work<'_>, row: &Row) -> Result<()> {
     if row.id > row_in_meta(work.connection, HASHED_TO)? {
         return Ok(());
     }
-    let known =
-        meta(work.connection, KEY)?.as_deref().and_then(|bytes| bytes.split_first_chunk::<8>()?.1.try_into().ok());
-    let Some(key) = known else { return Ok(()) };
-    if hash_row(work, row, &key)? {
+    if hash_row(work, row, None)? {
         work.note_erasure();
     }
     Ok(())
 }
 
-/// The key of this period; the one before is gone with its period, and with it any way to compare with its hashes.
-fn address_key(connection: &Connection, days: u32, at: Timestamp) -> Result<[u8; 32]> {
-    let period = at.as_millis().div_euclid(i64::from(days.max(1)) * 86_400_000);
-    if let Some(bytes) = meta(connection, KEY)?
-        && let Some((of, key)) = bytes.split_first_chunk::<8>()
-        && i64::from_le_bytes(*of) == period
-        && let Ok(key) = key.try_into()
-    {
-        return Ok(key);
-    }
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-    meta_set(connection, KEY, &[&period.to_le_bytes()[..], &key].concat())?;
-    Ok(key)
-}
-
-fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
+/// Takes the addresses of a comment away; hashes under `key` stand for them.
+fn hash_row(work: &Work<'_>, row: &Row, key: Option<&[u8; 32]>) -> Result<bool> {
     let content = rows::content(work.connection, row.id)?;
     let mut any = has_addresses(&content);
-    let pseudonym = Pseudonym::of(&content.comment.author, key);
-    let mut by_address = pseudonym.is_some();
-    if let Some(Pseudonym { ip, network, email }) = pseudonym {
-        let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
-        work.connection.prepare_cached(write)?.execute(params![row.id, ip, network, email])?;
+    let author = &content.comment.author;
+    let mut by_address = author.ip.is_some() || author.email.is_some();
+    if by_address {
+        if let Some(Pseudonym { ip, network, email }) = key.and_then(|key| Pseudonym::of(author, key)) {
+            let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
+            work.connection.prepare_cached(write)?.execute(params![row.id, ip, network, email])?;
+        } else {
+            work.connection.prepare_cached("DELETE FROM pseudonym WHERE comment = ?1")?.execute([row.id])?;
+        }
     }
     if any {
         let write = "UPDATE content SET b = ?2 WHERE id = ?1";
@@ -272,9 +266,11 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
             }
         }
     }
+    any |= forget_in_rulings(work.connection, row.id)?;
     let mut trace = row.trace()?;
     if by_address && row.keys.account == 0 {
-        trace.author = stranger(trace.author, key);
+        let key = key.map_or_else(nobodys_key, |key| Ok(*key))?;
+        trace.author = stranger(trace.author, &key);
         trace.author_known = false;
         let write = "UPDATE comment SET trace = ?2, keys = ?3 WHERE id = ?1";
         let keys = super::index::Keys { author: 0, ..row.keys };
@@ -284,6 +280,23 @@ fn hash_row(work: &Work<'_>, row: &Row, key: &[u8; 32]) -> Result<bool> {
             keys.to_bytes()
         ])?;
         start::replace_keys(work.connection, row.id, keys)?;
+    }
+    Ok(any)
+}
+
+/// Takes addresses out of what people wrote when they decided about a comment.
+fn forget_in_rulings(connection: &Connection, comment: u32) -> Result<bool> {
+    let read = "SELECT id, b FROM ruling WHERE id IN (SELECT ruling FROM ruling_item WHERE comment = ?1)";
+    let mut query = connection.prepare_cached(read)?;
+    let rulings = query.query_map([comment], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let mut any = false;
+    for (id, bytes) in rulings.collect::<rusqlite::Result<Vec<_>>>()? {
+        let text: RulingText = codec::decode("a ruling", &bytes)?;
+        if let Some(without) = ruling_without_addresses(&text) {
+            let write = "UPDATE ruling SET b = ?2 WHERE id = ?1";
+            connection.prepare_cached(write)?.execute(params![id, codec::encode(&without)?])?;
+            any = true;
+        }
     }
     Ok(any)
 }

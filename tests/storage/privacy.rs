@@ -1,0 +1,261 @@
+//! What the port promises about keeping less: addresses, their key, and whoever was erased and is back.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use doorward::domain::decision::{Action, Cause};
+use doorward::domain::people::Reach;
+use doorward::domain::privacy::{AddressesLeft, ErasedAgain, ErasedKind, Erasure};
+use doorward::domain::readers::{Config as Reports, NewReport};
+use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
+use doorward::domain::signal::Outcome;
+use doorward::domain::site::SiteId;
+use doorward::domain::store::{AuditCheck, CommentFilter, KeptBesides, Ruling, Store};
+use doorward::domain::trace;
+use doorward::storage::Config;
+use doorward::storage::postgres::PostgresStore;
+use doorward::storage::sqlite::SqliteStore;
+
+use crate::made::{Made, at, first_page, id, moderator, ruling, site};
+use crate::moving::{moved, small};
+use crate::postgres::{Schema, skipped};
+use crate::suite::Engine;
+
+const KEY: [u8; 32] = [7; 32];
+const DAY: i64 = 86_400;
+
+fn from(made: Made, ip: &str) -> Made {
+    let mut made = made;
+    made.0.comment.author.ip = Some(ip.parse().unwrap());
+    if let Some(account) = &made.0.comment.author.id {
+        made.0.trace.author = trace::account(made.0.site.id, account); // as the way in traces it
+    }
+    made
+}
+
+fn ban(store: &dyn Store, site: SiteId, author: &str, cause: &str) -> NewSanction {
+    let target = Target::parse(TargetKind::Author, author, Some(site)).unwrap();
+    NewSanction {
+        site: Some(site),
+        measure: Measure::Ban,
+        kind: target.kind,
+        hash: target.hash(&store.target_key()),
+        hint: target.hint(),
+        cause: cause.to_owned(),
+        shadow: false,
+        by: moderator(),
+        at: at(0),
+        expires_at: None,
+        also: None,
+    }
+}
+
+/// Everything that is due, in steps of two.
+async fn hash(store: &dyn Store, before: i64, key: [u8; 32]) -> u64 {
+    let mut replaced = 0;
+    for _ in 0..100 {
+        let some = store.addresses_hash(at(before), 2, key).await.unwrap();
+        replaced += some.replaced;
+        if some.looked_at == 0 {
+            return replaced;
+        }
+    }
+    panic!("it comes to no end");
+}
+
+pub(crate) async fn addresses_go_from_what_was_written_of_a_comment_when_they_go(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let quoting = |made: Made| {
+        let mut made = made.held(None, &["blocklist"], 0.5);
+        let verdict = &mut made.0.verdict;
+        let hit = verdict.signals.iter_mut().find(|signal| matches!(signal.outcome, Outcome::Hit { .. })).unwrap();
+        if let Outcome::Hit { evidence, .. } = &mut hit.outcome {
+            *evidence = "On the list: `203.0.113.0/24`.".to_owned();
+        }
+        let text = "Sanction: ban of a network (/24): spam from 203.0.113.7, ann@mail.example.".to_owned();
+        verdict.causes.push(Cause { id: "sanction:x".to_owned(), text });
+        made
+    };
+    // Whoever sends no addresses may have been named by one all the same; an edit leaves the verdict of before behind.
+    let first = quoting(Made::new(&news, "c-1").author("ann")).store(&*store).await;
+    quoting(Made::new(&news, "c-1").author("ann").body("an edit")).at(1).revise(&*store).await.unwrap();
+    let young = quoting(Made::new(&news, "c-2").author("ben")).at(40 * DAY).store(&*store).await;
+    let first = store.comment_by_uid(first.uid).await.unwrap().unwrap();
+    let said = Ruling {
+        reason: Some("203.0.113.7 again.".to_owned()),
+        note: Some("as ann@mail.example was told".to_owned()),
+        ..ruling(Action::Reject, &[&first], 2)
+    };
+    store.rule(said).await.unwrap();
+    store.sanction_add(ban(&*store, news.id, "ann", "wrote from 2001:db8::1")).await.unwrap();
+
+    assert_eq!(hash(&*store, 11 * DAY, KEY).await, 1);
+    let texts = async |uid| {
+        let record = store.comment_by_uid(uid).await.unwrap().unwrap();
+        let hits = record.verdict.signals.iter().filter_map(|signal| match &signal.outcome {
+            Outcome::Hit { evidence, .. } => Some(evidence.clone()),
+            _ => None,
+        });
+        hits.chain(record.verdict.causes.iter().map(|cause| cause.text.clone())).collect::<Vec<_>>()
+    };
+    let without = ["On the list: `[address]`.", "Sanction: ban of a network (/24): spam from [address], [address]."];
+    assert_eq!(texts(first.uid).await, without);
+    assert!(texts(young.uid).await[0].contains("203.0.113.0/24"), "young enough");
+    let history = store.comment_history(first.uid).await.unwrap();
+    let ruled = history.iter().find(|happening| happening.reason.is_some()).unwrap();
+    assert_eq!(ruled.reason.as_deref(), Some("[address] again."));
+    assert_eq!(ruled.note.as_deref(), Some("as [address] was told"));
+    let banned = store.sanctions_active(at(3)).await.unwrap();
+    assert_eq!(banned[0].cause, "wrote from [address]");
+    assert_eq!(hash(&*store, 11 * DAY, KEY).await, 0, "again changes nothing");
+    store.close().await;
+}
+
+pub(crate) async fn equal_addresses_are_told_to_be_equal_under_one_key_only(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    for (name, author, day) in [("c-1", "ann", 0), ("c-2", "ben", 1), ("c-3", "cat", 30)] {
+        from(Made::new(&news, name).author(author), "203.0.113.7").at(day * DAY).store(&*store).await;
+    }
+    assert_eq!(hash(&*store, 11 * DAY, KEY).await, 2);
+    assert_eq!(hash(&*store, 41 * DAY, [8; 32]).await, 1);
+    let linked = async |author: &str| {
+        let profile = store.author_profile(news.id, &id(author), &Reach::ALL, at(50 * DAY)).await.unwrap();
+        profile.linked.accounts.into_iter().map(|account| account.author_id).collect::<Vec<_>>()
+    };
+    assert_eq!(linked("ann").await, ["ben"]);
+    assert_eq!(linked("cat").await, Vec::<String>::new(), "its hash was made under the next key");
+    // A late edit brings an address for which nothing stands, and the hash of the one before goes: it would be taken for this one's.
+    from(Made::new(&news, "c-2").author("ben").body("edited late"), "198.51.100.1").at(42 * DAY).revise(&*store).await;
+    assert_eq!(linked("ann").await, Vec::<String>::new());
+    store.close().await;
+}
+
+pub(crate) async fn hashing_goes_on_after_a_crash_and_tells_how_far_it_is(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    assert_eq!(store.addresses_left().await.unwrap(), AddressesLeft { oldest: None });
+    for day in 0..5 {
+        from(Made::new(&news, &format!("c-{day}")), "203.0.113.7").at(day * DAY).store(&*store).await;
+    }
+    assert_eq!(store.addresses_left().await.unwrap().oldest, Some(at(0)));
+    assert_eq!(store.addresses_hash(at(4 * DAY), 2, KEY).await.unwrap().replaced, 2);
+    let crashed = engine.crashed().await;
+    let again = crashed.open().await;
+    assert_eq!(again.addresses_left().await.unwrap().oldest, Some(at(2 * DAY)));
+    assert_eq!(hash(&*again, 4 * DAY, KEY).await, 2, "each once");
+    assert_eq!(again.addresses_left().await.unwrap().oldest, Some(at(4 * DAY)));
+    let page = again.comment_list(news.id, &CommentFilter::default(), &first_page(50)).await.unwrap();
+    let with: Vec<&str> = page
+        .items
+        .iter()
+        .filter(|record| record.comment.author.ip.is_some())
+        .map(|record| record.comment.id.as_str())
+        .collect();
+    assert_eq!(with, ["c-4"]);
+    again.close().await;
+    store.close().await;
+}
+
+pub(crate) async fn of_two_who_replace_the_key_of_addresses_one_is_first(engine: &dyn Engine) {
+    let store = engine.open().await;
+    assert_eq!(store.address_key().await.unwrap(), None);
+    assert!(store.address_key_set(None, vec![1, 2, 3]).await.unwrap());
+    assert!(!store.address_key_set(None, vec![4]).await.unwrap());
+    assert!(!store.address_key_set(Some(vec![9]), vec![4]).await.unwrap());
+    assert_eq!(store.address_key().await.unwrap(), Some(vec![1, 2, 3]));
+    assert!(store.address_key_set(Some(vec![1, 2, 3]), vec![4]).await.unwrap());
+    let crashed = engine.crashed().await.open().await;
+    assert_eq!(crashed.address_key().await.unwrap(), Some(vec![4]));
+    crashed.close().await;
+    store.close().await;
+}
+
+/// A file with people in it, and a copy of it from before some of them were erased; and then the list of these.
+async fn people_erased_since(folder: &Path) -> (PathBuf, Vec<Erasure>) {
+    let (file, copy) = (folder.join("doorward.db"), folder.join("before.db"));
+    let open = || -> Arc<dyn Store> { Arc::new(SqliteStore::open_serving(&Config::sqlite(&file)).unwrap()) };
+    let store = open();
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    Made::new(&news, "h-1").author("ann").store(&*store).await;
+    Made::new(&news, "h-2").author("ann").store(&*store).await;
+    Made::new(&news, "h-2").author("ann").body("an edit").at(1).revise(&*store).await.unwrap();
+    Made::new(&news, "b-1").author("ben").store(&*store).await;
+    Made::new(&blog, "h-1").author("ann").store(&*store).await;
+    Made::new(&news, "alone").store(&*store).await;
+    let report = NewReport { reader: id("ann"), category: None, text: Some("rude".to_owned()) };
+    store.report(news.id, &id("b-1"), report, Reports::default(), true, at(2)).await.unwrap();
+    store.vote(news.id, &id("b-1"), &id("ann"), 1, at(2)).await.unwrap();
+    store.sanction_add(ban(&*store, news.id, "ann", "again and again")).await.unwrap();
+    store.author_note_add(news.id, &id("ann"), "talks about zeppelins", "mod@example.org", at(3)).await.unwrap();
+    store.close().await;
+    drop(store);
+    std::fs::copy(&file, &copy).unwrap();
+
+    let store = open();
+    store.author_erase(news.id, &id("ann"), moderator(), at(10)).await.unwrap();
+    store.comment_erase(news.id, &id("alone"), moderator(), at(11)).await.unwrap();
+    let list = store.erasures(0, 100).await.unwrap();
+    let kinds = |kind| list.iter().filter(|entry| entry.kind == kind).count();
+    assert_eq!([ErasedKind::Comment, ErasedKind::Reader, ErasedKind::Target].map(kinds), [3, 1, 1]);
+    assert!(list.iter().all(|entry| entry.site == "news" && entry.hash.len() == 16));
+    assert_eq!(store.erasures(list[1].number, 2).await.unwrap(), list[2..4], "page by page");
+    store.close().await;
+    (copy, list)
+}
+
+/// That those on the list are gone again from a store that has them back, and nobody else.
+async fn are_erased_again(back: &dyn Store, list: &[Erasure]) {
+    let sites = back.sites().await.unwrap();
+    let of = |name: &str| sites.iter().find(|site| &*site.name == name).unwrap().id;
+    let (news, blog) = (of("news"), of("blog"));
+    let there = async |site, name: &str| back.comment_find(site, &id(name)).await.unwrap().is_some();
+    assert!(there(news, "alone").await && there(news, "h-1").await, "they are back");
+    let elsewhere = Erasure { site: "nowhere".to_owned(), ..list[0].clone() };
+    let all: Vec<Erasure> = list.iter().cloned().chain([elsewhere]).collect();
+    let again = back.erase_again(all.clone(), at(20)).await.unwrap();
+    assert_eq!((again.unknown, again.comments, again.others), (5, 3, 4), "a report, a vote, a sanction, a note");
+    assert!(back.author_export(news, &id("ann"), &first_page(50)).await.unwrap().items.is_empty());
+    assert_eq!(back.author_besides(news, &id("ann")).await.unwrap(), KeptBesides::default());
+    assert!(!there(news, "alone").await);
+    assert!(there(news, "b-1").await && there(blog, "h-1").await, "nobody else is touched");
+    assert!(matches!(back.audit_verify(None).await.unwrap(), AuditCheck::Whole { .. }));
+    // What came since is not what was erased: the same again finds nothing, and takes nothing.
+    let report = NewReport { reader: id("ann"), category: None, text: Some("new here".to_owned()) };
+    back.report(news, &id("b-1"), report, Reports::default(), true, at(21)).await.unwrap();
+    assert_eq!(back.erase_again(all, at(22)).await.unwrap(), ErasedAgain::default());
+    assert_eq!(back.author_besides(news, &id("ann")).await.unwrap().reports.len(), 1);
+    // It is in the next list, too; and goes when no backup can be older.
+    assert_eq!(back.erasures(0, 100).await.unwrap().len(), 5);
+    assert_eq!(back.erasures_forget(at(11)).await.unwrap(), 2, "but not what was erased again just now");
+    assert_eq!(back.erasures(0, 100).await.unwrap().len(), 3);
+    back.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_erased_is_erased_again_in_a_file_from_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, list) = people_erased_since(folder.path()).await;
+    are_erased_again(&SqliteStore::open_serving(&Config::sqlite(&copy)).unwrap(), &list).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_erased_is_erased_again_in_a_database_from_before() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, list) = people_erased_since(folder.path()).await;
+    moved(&copy, &schema, small()).await.unwrap();
+    are_erased_again(&PostgresStore::open(&schema.config()).await.unwrap(), &list).await;
+}
+
+pub(crate) async fn deleted_site_takes_its_list_of_the_erased_along(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    Made::new(&news, "c-1").store(&*store).await;
+    store.comment_erase(news.id, &id("c-1"), moderator(), at(1)).await.unwrap();
+    assert_eq!(store.erasures(0, 9).await.unwrap().len(), 1);
+    assert!(store.site_delete("news", moderator(), at(2)).await.unwrap());
+    assert_eq!(store.erasures(0, 9).await.unwrap(), []);
+    store.close().await;
+}
