@@ -17,7 +17,7 @@ use crate::app::limits::Route;
 use crate::app::standing::Listeners;
 use crate::domain::category::Category;
 use crate::domain::comment::{ArticleDraft, Draft, ExternalId, Format, Invalid, NewComment};
-use crate::domain::decision::{Action, Actor, DecidedBy, Record, Verdict};
+use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use crate::domain::model::ModelOutput;
 use crate::domain::normalise::{self, Body, fold_body};
 use crate::domain::people::Reach;
@@ -320,7 +320,7 @@ impl Perspective {
         now: Timestamp,
     ) -> Result<Suggested, PerspectiveError> {
         for _ in 0..ATTEMPTS {
-            let Some((action, category)) = ruling(opinion, &record.verdict) else { return Ok(Suggested::Nothing) };
+            let Some((action, category)) = ruling(opinion, &record) else { return Ok(Suggested::Nothing) };
             let by = Actor::Site(site.name.to_string());
             let history = self.store.comment_history(record.uid).await?;
             let last = history.iter().rev().find(|happening| happening.kind == HappeningKind::Decided);
@@ -388,8 +388,10 @@ fn hashed(text: &str) -> String {
     format!("{UNNAMED}-{digest}")
 }
 
-/// What is decided, if anything. What says only that a text is not abuse does not publish what was stopped as spam.
-fn ruling(opinion: &Opinion, verdict: &Verdict) -> Option<(Action, Option<RulingCategory>)> {
+/// What is decided, if anything. What says only that a text is not abuse publishes neither what was stopped as spam, nor what waits for another cause than
+/// its words: the mode, a sanction, a limit, a check that could not look.
+fn ruling(opinion: &Opinion, record: &Record) -> Option<(Action, Option<RulingCategory>)> {
+    let verdict = &record.verdict;
     let of = |category: Category| Attribute::ALL.into_iter().find(|attribute| attribute.category() == category);
     match opinion {
         Opinion::Approve => Some((Action::Approve, None)),
@@ -400,8 +402,10 @@ fn ruling(opinion: &Opinion, verdict: &Verdict) -> Option<(Action, Option<Ruling
         }
         Opinion::Is(what) => Some((Action::Reject, Some(what.ruling()))),
         Opinion::IsNot(attributes) => {
-            let is_none_of_them = |category| attributes.iter().any(|one| one.category() == category);
-            verdict.category.is_none_or(is_none_of_them).then_some((Action::Approve, None))
+            let is_denied = |category| attributes.iter().any(|one| one.category() == category);
+            let was_stopped_for_them = verdict.category.is_some_and(is_denied) && verdict.causes.is_empty();
+            let is_shown = record.status == Status::Approved && !record.waits; // a label, and nothing else changes
+            (was_stopped_for_them || is_shown).then_some((Action::Approve, None))
         }
     }
 }

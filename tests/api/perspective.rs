@@ -326,6 +326,17 @@ async fn that_a_text_is_no_abuse_publishes_nothing_that_was_stopped_as_spam() {
 }
 
 #[tokio::test]
+async fn that_a_text_is_no_abuse_publishes_nothing_that_waits_for_no_category() {
+    let app = TestApp::spawn_with(|config| config.moderation = toml::from_str("mode = \"pre\"").unwrap()).await;
+    let held = app.comment(&ordinary("c-1")).await;
+    assert_eq!((&held["status"], &held["verdict"]["category"]), (&json!("held"), &json!(null)));
+    let score = json!({"summaryScore": {"value": 0.0}});
+    let scores = json!({"TOXICITY": score, "SPAM": score, "OFF_TOPIC": score});
+    suggest(&app, &json!({"comment": {"text": held["body"]}, "attributeScores": scores, "clientToken": "c-1"})).await;
+    assert_eq!(one(&app, "c-1").await["status"], "held", "the site's mode asks for a person");
+}
+
+#[tokio::test]
 async fn suggested_scores_of_what_is_not_modelled_are_refused() {
     let app = TestApp::spawn().await;
     let body = json!({"comment": {"text": "words"}, "attributeScores": {"INSULT": {"summaryScore": {"value": 1.0}}}});
