@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use doorward::domain::site::Scope;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::helpers::{TestApp, doubtful, ordinary, read, talk};
 
 async fn call(app: &TestApp, method: &str, body: &Value) -> Response {
-    let url = format!("{}/v1alpha1/comments:{method}?key={}&alt=json", app.address, app.key);
+    let scopes: &[Scope] = if method == "analyze" { &[Scope::Post] } else { &[Scope::Feedback] };
+    let url = format!("{}/v1alpha1/comments:{method}?key={}&alt=json", app.address, app.another_key(scopes).await);
     app.client.post(url).json(body).send().await.unwrap()
 }
 
@@ -176,7 +178,7 @@ async fn keys_come_every_way_that_clients_send_them_and_problems_are_in_googles_
         app.client.post(&url).header("X-Goog-Api-Key", &app.key).json(&body).send().await.unwrap().status(),
         200
     );
-    let reading = app.another_key(&[doorward::domain::site::Scope::Read]).await;
+    let reading = app.another_key(&[Scope::Read]).await;
     for (key, code, status) in [
         (String::new(), 401, "UNAUTHENTICATED"),
         ("?key=".to_owned(), 401, "UNAUTHENTICATED"),
@@ -189,6 +191,20 @@ async fn keys_come_every_way_that_clients_send_them_and_problems_are_in_googles_
         let error = read(answer, &[code]).await["error"].clone();
         assert_eq!((&error["code"], &error["status"]), (&json!(code), &json!(status)), "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_may_only_ask_for_scores_decides_nothing_and_is_told_how_to_get_one_that_may() {
+    let app = TestApp::spawn().await;
+    let held = app.comment(&doubtful("c-1")).await;
+    let everything_else = app.another_key(&[Scope::Post, Scope::Read, Scope::Erase]).await;
+    let url = format!("{}/v1alpha1/comments:suggestscore?key={everything_else}", app.address);
+    let body = coral("c-1", held["body"].as_str().unwrap(), 0.0);
+    let error = read(app.client.post(url).json(&body).send().await.unwrap(), &[403]).await["error"].clone();
+    let sentence = "this key lacks the scope `feedback`; `doorward site key news --scopes post,feedback` makes one that has it";
+    let found = (&error["code"], &error["status"], &error["message"]);
+    assert_eq!(found, (&json!(403), &json!("PERMISSION_DENIED"), &json!(sentence)));
+    assert_eq!(one(&app, "c-1").await, held);
 }
 
 /// What the service logs.
@@ -215,7 +231,7 @@ async fn a_key_in_the_address_is_told_to_nobody() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).expect("no other test of this program listens");
     let app = TestApp::spawn().await;
-    let reading = app.another_key(&[doorward::domain::site::Scope::Read]).await;
+    let reading = app.another_key(&[Scope::Read]).await;
     let unknown = "dw_site_ThisKeyIsNobodys0123456789";
     let mut answers = String::new();
     for key in [app.key.as_str(), &reading, unknown] {
