@@ -141,6 +141,9 @@ pub enum PerspectiveError {
     /// Over a limit, or the store failed.
     #[error(transparent)]
     Intake(#[from] IntakeError),
+    /// Nothing here looks for it, and not only now.
+    #[error("{} is not modelled here", .0.name())]
+    NotModelled(Attribute),
     /// A check that was due could not look: whatever was said would be made up.
     #[error("{} has no score now: {why}", .attribute.name())]
     Unavailable {
@@ -222,7 +225,7 @@ impl Perspective {
     /// Scores of a text. Stores nothing, teaches nothing, counts against the limit of assessments only.
     ///
     /// # Errors
-    /// `Invalid`; `Intake(RateLimited)`; `Unavailable`.
+    /// `Invalid`; `Intake(RateLimited)`; `NotModelled`; `Unavailable`.
     pub async fn analyze(
         &self,
         site: &Arc<Site>,
@@ -236,6 +239,10 @@ impl Perspective {
         let body = Body::read(&new.body, new.format);
         let mut scores = BTreeMap::new();
         for attribute in attributes {
+            // Only a model tells abuse: without one, this would be the prior, and a few capitals.
+            if *attribute == Attribute::Toxicity && verdict.model == ModelOutput::Off {
+                return Err(PerspectiveError::NotModelled(*attribute));
+            }
             if let Some(why) = could_not_look(&verdict, attribute.category()) {
                 return Err(PerspectiveError::Unavailable { attribute: *attribute, why });
             }

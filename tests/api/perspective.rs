@@ -148,6 +148,21 @@ async fn what_is_not_modelled_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn where_no_model_runs_no_score_of_abuse_is_made_up() {
+    let app = TestApp::spawn_with(|config| config.model.enabled = false).await;
+    let error = read(call(&app, "analyze", &asked("you idiot", &["SPAM", "TOXICITY"])).await, &[400]).await["error"].clone();
+    assert_eq!(
+        (&error["status"], &error["message"]),
+        (
+            &json!("INVALID_ARGUMENT"),
+            &json!("requestedAttributes.TOXICITY: is not modelled here, where no model runs; what is: SPAM, OFF_TOPIC")
+        )
+    );
+    let spam = analyze(&app, &asked("buy viagra now", &["SPAM"])).await;
+    assert!(spam["attributeScores"]["SPAM"]["summaryScore"]["value"].as_f64().is_some());
+}
+
+#[tokio::test]
 async fn off_topic_is_told_against_the_article_that_is_sent() {
     let app = TestApp::spawn().await;
     let article = "The council approved the cycle lanes along the river on Tuesday. The lanes connect the station with the harbour, and the \

@@ -324,6 +324,11 @@ fn refusal(error: PerspectiveError) -> Refusal {
         PerspectiveError::Invalid(invalid) => wrong(&invalid),
         PerspectiveError::Intake(error) => Problem::from(error).into(),
         PerspectiveError::Store(error) => Problem::from(error).into(),
+        PerspectiveError::NotModelled(attribute) => {
+            let field = format!("requestedAttributes.{}", attribute.name());
+            let message = format!("{field}: is not modelled here, where no model runs; what is: {}", names_without(attribute));
+            Refusal::invalid(message).field(&field)
+        }
         PerspectiveError::Unavailable { attribute, why } => {
             tracing::error!(attribute = attribute.name(), why, "a score that was asked for could not be told");
             Problem::unavailable(format!("{} has no score now; ask again later", attribute.name())).into()
@@ -374,6 +379,11 @@ fn checked(languages: Option<Vec<String>>) -> Result<Vec<String>, Refusal> {
 /// The names of what has a score, for whoever asked for something else.
 fn names(with: &[&str]) -> String {
     let names: Vec<&str> = Attribute::ALL.map(Attribute::name).into_iter().chain(with.iter().copied()).collect();
+    names.join(", ")
+}
+
+fn names_without(attribute: Attribute) -> String {
+    let names: Vec<&str> = Attribute::ALL.into_iter().filter(|one| *one != attribute).map(Attribute::name).collect();
     names.join(", ")
 }
 
