@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::app::house::Settings;
 use crate::app::in_flight::to_its_end;
@@ -25,7 +26,7 @@ use crate::domain::search::{Question, SearchFilter};
 use crate::domain::signal::{Field, Mode, Outcome};
 use crate::domain::site::Site;
 use crate::domain::store::{
-    CommentFilter, HappeningKind, ListError, PageRequest, Ruling, RulingCategory, Seen, Store, StoreError,
+    CommentFilter, Happening, HappeningKind, ListError, PageRequest, Ruling, RulingCategory, Seen, Store, StoreError,
 };
 use crate::domain::time::Timestamp;
 
@@ -330,13 +331,14 @@ impl Perspective {
             let Some((action, category)) = ruling(opinion, &record) else { return Ok(Suggested::Nothing) };
             let by = Actor::Site(site.name.to_string());
             let history = self.store.comment_history(record.uid).await?;
-            let last = history.iter().rev().find(|happening| happening.kind == HappeningKind::Decided);
-            if let Some(last) = last.filter(|_| record.decided_by == DecidedBy::Person) {
-                if last.by != by {
-                    return Ok(Suggested::Stands);
-                }
-                if (last.status, last.category) == (action.status(), category) {
-                    return Ok(Suggested::Known);
+            if record.decided_by == DecidedBy::Person {
+                match in_force(&history) {
+                    Some(last) if last.by == by => {
+                        if (last.status, last.category) == (action.status(), category) {
+                            return Ok(Suggested::Known);
+                        }
+                    }
+                    Some(_) | None => return Ok(Suggested::Stands),
                 }
             }
             let ruling = Ruling {
@@ -387,6 +389,13 @@ impl Perspective {
         };
         draft.parse(&self.settings.current().bounds)
     }
+}
+
+/// The last decision that nobody took back.
+fn in_force(history: &[Happening]) -> Option<&Happening> {
+    let undone: Vec<Option<Uuid>> =
+        history.iter().filter(|one| one.kind == HappeningKind::Undone).map(|one| one.decision).collect();
+    history.iter().rfind(|one| one.kind == HappeningKind::Decided && !undone.contains(&one.decision))
 }
 
 /// A name for what has none: the same for the same text.

@@ -314,6 +314,24 @@ async fn a_person_here_outranks_what_is_suggested() {
 }
 
 #[tokio::test]
+async fn a_decision_that_a_person_took_back_outranks_nothing() {
+    let app = TestApp::spawn().await;
+    let held = app.comment(&doubtful("c-1")).await;
+    let text = held["body"].as_str().unwrap();
+    suggest(&app, &coral("c-1", text, 1.0)).await;
+    let now = one(&app, "c-1").await;
+    let ask = json!({"items": [{"uid": now["uid"], "seen_version": now["version"]}], "action": "approve"});
+    let decided = app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
+    suggest(&app, &coral("c-1", text, 1.0)).await;
+    assert_eq!(one(&app, "c-1").await["status"], "approved", "a person's decision stands");
+    let undo = format!("/v1/decisions/{}/undo", decided["decision"].as_str().unwrap());
+    app.review(Method::POST, &undo, Some(&json!({}))).await;
+    assert_eq!(one(&app, "c-1").await["status"], "rejected", "the site's own is in force again");
+    suggest(&app, &coral("c-1", text, 0.0)).await;
+    assert_eq!(one(&app, "c-1").await["status"], "approved", "and the site may change its mind");
+}
+
+#[tokio::test]
 async fn a_comment_is_found_by_its_words_where_its_name_is_not_known() {
     let app = TestApp::spawn().await;
     let comment = ordinary("theirs");
