@@ -280,15 +280,18 @@ impl Perspective {
         Ok(suggested)
     }
 
-    /// The comment that a text is: by one of its names, or else by its words, the latest of several.
+    /// The comment that a text is: by one of its names, or else by its words, under the page whose address came along; the latest of several by one
+    /// author. Where several people wrote the same it is none of theirs.
     async fn find(&self, site: &Arc<Site>, text: &Text) -> Result<Option<Record>, PerspectiveError> {
         let folded = fold_body(&text.body, text.format);
         let is_it = |record: &Record| fold_body(&record.comment.body, record.comment.format) == folded;
         for id in &text.ids {
-            let Ok(id) = ExternalId::parse("clientToken", id.clone()) else { continue };
-            let found = self.store.comment_find(site.id, &id).await?;
-            if let Some((record, _)) = found.filter(|(record, _)| is_it(record)) {
-                return Ok(Some(record));
+            for id in [id.clone(), named(id)] {
+                let Ok(id) = ExternalId::parse("clientToken", id) else { continue };
+                let found = self.store.comment_find(site.id, &id).await?;
+                if let Some((record, _)) = found.filter(|(record, _)| is_it(record)) {
+                    return Ok(Some(record));
+                }
             }
         }
         let page = PageRequest { limit: LOOKED_AT, cursor: None };
@@ -297,20 +300,20 @@ impl Perspective {
             site: Some(site.name.to_string()),
             ..SearchFilter::default()
         };
-        let found = self.store.comment_search(&filter, &page).await?;
-        if let Some(record) = found.items.into_iter().find(is_it) {
-            return Ok(Some(record));
-        }
+        let mut found = self.store.comment_search(&filter, &page).await?.items;
         // What came a moment ago is perhaps not found by its words yet.
-        let latest = self.store.comment_list(site.id, &CommentFilter::default(), &page).await?;
-        Ok(latest.items.into_iter().find(is_it))
+        found.extend(self.store.comment_list(site.id, &CommentFilter::default(), &page).await?.items);
+        found.retain(|record| is_it(record) && text.url.as_deref().is_none_or(|url| stands_under(record, url)));
+        let (ours, theirs): (Vec<Record>, Vec<Record>) =
+            found.into_iter().partition(|record| record.comment.id.as_str().starts_with(UNNAMED));
+        Ok(if are_one_persons(&theirs) { theirs.into_iter().next() } else { None }.or_else(|| ours.into_iter().next()))
     }
 
     /// Stores a text that never came this way, as a comment of the site: it is what is learned from.
     async fn take(&self, site: &Arc<Site>, text: &Text, now: Timestamp) -> Result<Record, PerspectiveError> {
         let new = self.comment(text, text.ids.first().map(String::as_str))?;
         let submitted = match self.intake.submit(site, new, Route::Comment, Turn::any(), now).await {
-            // The name is another comment's.
+            // The name is that of other words.
             Err(IntakeError::CommentExists) => {
                 let new = self.comment(text, None)?;
                 self.intake.submit(site, new, Route::Comment, Turn::any(), now).await
@@ -368,14 +371,15 @@ impl Perspective {
     /// The text as a comment of nobody.
     fn comment(&self, text: &Text, id: Option<&str>) -> Result<NewComment, Invalid> {
         let is_id = |id: &&str| ExternalId::parse("id", (*id).to_owned()).is_ok();
-        let named = id.filter(is_id).map(str::to_owned);
+        // Never a name that the site may give to a comment of its own.
+        let id = id.map(named).filter(|id| is_id(&id.as_str()));
         let article = match (&text.url, &text.article) {
             (Some(url), _) if is_id(&url.as_str()) => url.clone(),
             (_, Some(article)) => hashed(article),
             (_, None) => UNNAMED.to_owned(),
         };
         let draft = Draft {
-            id: named.unwrap_or_else(|| hashed(&text.body)),
+            id: id.unwrap_or_else(|| hashed(&format!("{:?} {article}\n{}", text.format, text.body))),
             article: ArticleDraft {
                 id: article,
                 url: text.url.clone(),
@@ -389,6 +393,28 @@ impl Perspective {
         };
         draft.parse(&self.settings.current().bounds)
     }
+}
+
+/// Our name for what somebody else has a name for.
+fn named(id: &str) -> String {
+    format!("{UNNAMED}:{id}")
+}
+
+/// Whether a comment's page has that address.
+fn stands_under(record: &Record, url: &str) -> bool {
+    let bare = |url: &str| url.split('#').next().unwrap_or_default().trim_end_matches('/').to_owned();
+    let article = &record.comment.article;
+    [article.url.as_deref(), Some(article.id.as_str())].into_iter().flatten().any(|address| bare(address) == bare(url))
+}
+
+/// Whether one person wrote all of these; of people without an id nobody knows.
+fn are_one_persons(records: &[Record]) -> bool {
+    let Some((first, others)) = records.split_first() else { return false };
+    let is_same = |record: &Record| {
+        record.uid == first.uid
+            || (record.comment.author.id.is_some() && record.comment.author.id == first.comment.author.id)
+    };
+    others.iter().all(is_same)
 }
 
 /// The last decision that nobody took back.

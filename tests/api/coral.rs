@@ -1,5 +1,6 @@
 //! Coral's external moderation phase: who is believed, what Coral is told, and that nothing becomes clean by failing.
 
+use doorward::domain::site::Scope;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Response;
 use reqwest::{Method, RequestBuilder};
@@ -135,6 +136,33 @@ async fn an_edit_is_a_new_revision_of_the_comment_that_it_is_of() {
     // An edit of something that never came this way is a comment all the same.
     assert_eq!(show(&app, &shown("EDIT", "eve", &talk("late"))).await.status(), 204);
     assert_eq!(comments(&app).await.len(), 4);
+}
+
+#[tokio::test]
+async fn what_corals_moderators_decide_is_about_the_comment_that_the_phase_brought() {
+    let app = with_coral().await;
+    let text = talk("same words");
+    show(&app, &shown("NEW", "ann", &text)).await;
+    let mut elsewhere = shown("NEW", "ben", &text);
+    elsewhere["story"] = json!({"id": "s-2", "url": "https://news.example/s-2"});
+    show(&app, &elsewhere).await;
+    let under = async |story: &str| {
+        let all = comments(&app).await;
+        assert_eq!(all.len(), 2, "none is made up beside these");
+        all.into_iter().find(|comment| comment["article_id"] == story).unwrap()
+    };
+    let other = under("s-2").await;
+    let key = app.another_key(&[Scope::Feedback]).await;
+    let entry =
+        json!({"url": "https://news.example/s-1?commentID=of-coral", "Coral_comment_id": "of-coral"}).to_string();
+    let decided = json!({"comment": {"text": text}, "context": {"entries": [{"text": entry}]}, "clientToken": "comment:of-coral",
+        "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1.0}}}});
+    let answer =
+        app.request(Method::POST, "/v1alpha1/comments:suggestscore", &key).json(&decided).send().await.unwrap();
+    read(answer, &[200]).await;
+    let one = under("s-1").await;
+    assert_eq!((&one["status"], &one["decided_by"]), (&json!("rejected"), &json!("person")));
+    assert_eq!(under("s-2").await, other);
 }
 
 #[tokio::test]

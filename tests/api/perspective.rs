@@ -150,7 +150,8 @@ async fn what_is_not_modelled_is_refused_by_name() {
 #[tokio::test]
 async fn where_no_model_runs_no_score_of_abuse_is_made_up() {
     let app = TestApp::spawn_with(|config| config.model.enabled = false).await;
-    let error = read(call(&app, "analyze", &asked("you idiot", &["SPAM", "TOXICITY"])).await, &[400]).await["error"].clone();
+    let error =
+        read(call(&app, "analyze", &asked("you idiot", &["SPAM", "TOXICITY"])).await, &[400]).await["error"].clone();
     assert_eq!(
         (&error["status"], &error["message"]),
         (
@@ -216,7 +217,8 @@ async fn a_key_that_may_only_ask_for_scores_decides_nothing_and_is_told_how_to_g
     let url = format!("{}/v1alpha1/comments:suggestscore?key={everything_else}", app.address);
     let body = coral("c-1", held["body"].as_str().unwrap(), 0.0);
     let error = read(app.client.post(url).json(&body).send().await.unwrap(), &[403]).await["error"].clone();
-    let sentence = "this key lacks the scope `feedback`; `doorward site key news --scopes post,feedback` makes one that has it";
+    let sentence =
+        "this key lacks the scope `feedback`; `doorward site key news --scopes post,feedback` makes one that has it";
     let found = (&error["code"], &error["status"], &error["message"]);
     assert_eq!(found, (&json!(403), &json!("PERMISSION_DENIED"), &json!(sentence)));
     assert_eq!(one(&app, "c-1").await, held);
@@ -334,7 +336,8 @@ async fn a_decision_that_a_person_took_back_outranks_nothing() {
 #[tokio::test]
 async fn a_comment_is_found_by_its_words_where_its_name_is_not_known() {
     let app = TestApp::spawn().await;
-    let comment = ordinary("theirs");
+    let mut comment = ordinary("theirs");
+    comment["article"]["url"] = json!("https://news.example/s-1");
     app.comment(&comment).await;
     app.comment(&ordinary("another")).await;
     suggest(&app, &coral("coral-id", comment["body"].as_str().unwrap(), 1.0)).await;
@@ -344,10 +347,43 @@ async fn a_comment_is_found_by_its_words_where_its_name_is_not_known() {
 }
 
 #[tokio::test]
+async fn the_same_words_by_somebody_else_or_on_another_page_are_left_alone() {
+    let app = TestApp::spawn().await;
+    let body = talk("said twice");
+    let of = |id: &str, author: &str, url: &str| json!({"id": id, "article": {"id": format!("at {url}"), "url": url}, "author": {"id": author}, "body": body});
+    app.comment(&of("here", "ann", "https://news.example/s-1")).await;
+    app.comment(&of("elsewhere", "ben", "https://news.example/s-2")).await;
+    let status = async |id: &str| one(&app, id).await["status"].as_str().unwrap().to_owned();
+    let before = status("elsewhere").await;
+    suggest(&app, &coral("unknown", &body, 1.0)).await;
+    assert_eq!((status("here").await, status("elsewhere").await), ("rejected".to_owned(), before.clone()));
+    // Whose it is cannot be told: it is a label, and nobody's comment.
+    suggest(&app, &coral("unknown", &body, 0.0)).await;
+    let count = waiting_labels(&app).await;
+    let now = status("here").await;
+    let spam = json!({"comment": {"text": body}, "attributeScores": {"SPAM": {"summaryScore": {"value": 0.9}}}});
+    for _ in 0..2 {
+        suggest(&app, &spam).await;
+        assert_eq!((status("here").await, status("elsewhere").await), (now.clone(), before.clone()));
+        assert_eq!((listed(&app).await.len(), waiting_labels(&app).await), (3, count + 1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_of_a_suggestion_takes_no_name_away_from_the_site() {
+    let app = TestApp::spawn().await;
+    let spam = json!({"comment": {"text": "words of somebody else"}, "clientToken": "c-1",
+        "attributeScores": {"SPAM": {"summaryScore": {"value": 0.9}}}});
+    suggest(&app, &spam).await;
+    let own = app.comment(&ordinary("c-1")).await;
+    assert_eq!((&own["id"], listed(&app).await.len()), (&json!("c-1"), 2));
+}
+
+#[tokio::test]
 async fn what_never_came_here_is_stored_to_be_learned_from() {
     let app = TestApp::spawn().await;
     suggest(&app, &coral("c-9", "You are all vermin and should be beaten", 1.0)).await;
-    let stored = one(&app, "c-9").await;
+    let stored = one(&app, "perspective:c-9").await;
     assert_eq!((&stored["status"], &stored["decided_by"]), (&json!("rejected"), &json!("person")));
     assert_eq!(stored["article_id"], "https://news.example/s-1");
     assert_eq!(waiting_labels(&app).await, 1);

@@ -326,7 +326,8 @@ fn refusal(error: PerspectiveError) -> Refusal {
         PerspectiveError::Store(error) => Problem::from(error).into(),
         PerspectiveError::NotModelled(attribute) => {
             let field = format!("requestedAttributes.{}", attribute.name());
-            let message = format!("{field}: is not modelled here, where no model runs; what is: {}", names_without(attribute));
+            let message =
+                format!("{field}: is not modelled here, where no model runs; what is: {}", names_without(attribute));
             Refusal::invalid(message).field(&field)
         }
         PerspectiveError::Unavailable { attribute, why } => {
