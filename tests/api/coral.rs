@@ -139,6 +139,17 @@ async fn an_edit_is_a_new_revision_of_the_comment_that_it_is_of() {
 }
 
 #[tokio::test]
+async fn a_comment_that_is_written_anew_replaces_no_other_of_that_author() {
+    let app = with_coral().await;
+    assert_eq!(show(&app, &shown("NEW", "ann", "Thank you for this fine article")).await.status(), 204);
+    let before = comments(&app).await;
+    show(&app, &shown("EDIT", "ann", "Nobody mentioned tram fares yesterday")).await;
+    let after = comments(&app).await;
+    assert_eq!(after.len(), 2);
+    assert!(after.contains(&before[0]), "the other one is left alone");
+}
+
+#[tokio::test]
 async fn what_corals_moderators_decide_is_about_the_comment_that_the_phase_brought() {
     let app = with_coral().await;
     let text = talk("same words");

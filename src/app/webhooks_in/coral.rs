@@ -38,6 +38,9 @@ const NAMES_MOST: usize = 8;
 /// An author's latest comments under a story, among which an edited one is looked for.
 const LOOKED_AT: usize = 50;
 
+/// What an edit has at least in common with the comment that it is of, of the words that both have together.
+const ALIKE: f64 = 0.25;
+
 /// What Coral is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opinion {
@@ -201,7 +204,7 @@ impl WebhooksIn {
     }
 
     /// Which comment an edit is of: of those of this author in this place the one that says the same already (the message came before), or the one
-    /// that has most words in common, the latest of several.
+    /// that has most words in common, and enough of them, the latest of several. What is written anew is nobody's edit.
     async fn edited(&self, site: &Site, new: &NewComment) -> Result<Option<ExternalId>, ListError> {
         let filter = CommentFilter {
             article: Some(new.article.id.to_string()),
@@ -221,7 +224,7 @@ impl WebhooksIn {
                 return Ok(Some(record.comment.id.clone()));
             }
             let likeness = likeness(&its, &vocabulary(&record.comment.body, record.comment.format));
-            if best.is_none_or(|(most, _)| likeness > most) {
+            if likeness >= ALIKE && best.is_none_or(|(most, _)| likeness > most) {
                 best = Some((likeness, record));
             }
         }
