@@ -139,6 +139,24 @@ async fn an_edit_is_a_new_revision_of_the_comment_that_it_is_of() {
 }
 
 #[tokio::test]
+async fn the_same_words_again_are_soon_judged_anew() {
+    let app = with_coral().await;
+    let fine = shown("NEW", "ann", &talk("again and again"));
+    assert_eq!(show(&app, &fine).await.status(), 204);
+    let ban = json!({"site": "news", "target": {"kind": "author", "value": "ann"}, "measure": "ban", "cause": "enough"});
+    read(app.request(Method::POST, "/v1/sanctions", &app.token).json(&ban).send().await.unwrap(), &[201]).await;
+    app.clock.advance_ms(60_000);
+    assert_eq!(show(&app, &fine).await.status(), 204, "Coral did not hear the answer: it is the same comment");
+    assert_eq!(comments(&app).await.len(), 1);
+    app.clock.advance_ms(61_000);
+    for _ in 0..2 {
+        let told = read(show(&app, &fine).await, &[200]).await;
+        assert_eq!(told["status"], "REJECTED", "the ban counts for words that were let through before it");
+        assert_eq!(comments(&app).await.len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_comment_that_is_written_anew_replaces_no_other_of_that_author() {
     let app = with_coral().await;
     assert_eq!(show(&app, &shown("NEW", "ann", "Thank you for this fine article")).await.status(), 204);

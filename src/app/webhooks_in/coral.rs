@@ -4,7 +4,7 @@
 //! Coral takes a phase that fails, or takes too long, as one that has no opinion, and publishes. So whatever goes wrong here with a message that
 //! may be Coral's is answered with "wait for a person": nothing becomes clean by failing. Only what is not signed with the site's secret is refused.
 //!
-//! Coral sends no id of the comment. A new one is named after who wrote what where, so that the same message again is the same comment; an edit
+//! Coral sends no id of the comment. A new one is named after who wrote what where, so that the same message soon again is the same comment; an edit
 //! is taken for one of that author's comments in that place.
 
 use std::collections::HashSet;
@@ -33,7 +33,9 @@ use crate::domain::time::Timestamp;
 pub const SIGNATURE: &str = "x-coral-signature";
 /// What our names for Coral's comments begin with.
 const NAMED: &str = "coral-";
-/// How often the same words of the same author in the same place may be comments of their own.
+/// For how long the same words of the same author in the same place are the same comment, in milliseconds; Coral asks again within seconds.
+const AGAIN_MS: i64 = 120_000;
+/// How often they may be comments of their own within that time, when each is edited before the next.
 const NAMES_MOST: usize = 8;
 /// An author's latest comments under a story, among which an edited one is looked for.
 const LOOKED_AT: usize = 50;
@@ -189,18 +191,31 @@ impl WebhooksIn {
                 edited => return Ok(edited?),
             }
         }
-        // A comment that was edited since keeps its name: the same words again are another one.
+        // Asked again soon, Coral is told the same. Later it is another comment: else whoever got words past once could say them for ever, over limits
+        // and after a ban. So it is for a comment that was edited since, which keeps its name.
+        let is_over = |record: &Record| {
+            record.status == Status::Approved && now.as_millis() - record.received_at.as_millis() > AGAIN_MS
+        };
         let first = new.id.clone();
-        for number in 1..NAMES_MOST {
-            let id = if number == 1 { first.clone() } else { numbered(&first, number)? };
+        let window = now.as_millis().div_euclid(AGAIN_MS);
+        let before = again(&first, window - 1)?;
+        let mut names = vec![first.clone()];
+        if self.store.comment_find(site.id, &before).await?.is_some() {
+            names.push(before);
+        }
+        names.push(again(&first, window)?);
+        for number in 2..=NAMES_MOST {
+            names.push(numbered(&again(&first, window)?, number)?);
+        }
+        for id in names {
             let named = NewComment { id, ..new.clone() };
             match self.intake.submit(site, named, Route::Comment, Turn::any(), now).await {
                 Err(IntakeError::CommentExists) => {}
+                Ok(taken) if taken.replayed && is_over(&taken.record) => {}
                 submitted => return Ok(submitted?),
             }
         }
-        let named = NewComment { id: numbered(&first, NAMES_MOST)?, ..new };
-        Ok(self.intake.submit(site, named, Route::Comment, Turn::any(), now).await?)
+        Err(IntakeError::CommentExists.into())
     }
 
     /// Which comment an edit is of: of those of this author in this place the one that says the same already (the message came before), or the one
@@ -264,6 +279,11 @@ fn name(story: &str, author: &str, parent: Option<&str>, body: &str) -> String {
     let digest = digest.finalize();
     let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("{NAMED}{hex}")
+}
+
+/// The name in a window of time, counted in [`AGAIN_MS`].
+fn again(id: &ExternalId, window: i64) -> Result<ExternalId, Invalid> {
+    ExternalId::parse("id", format!("{id}-at-{window}"))
 }
 
 fn numbered(id: &ExternalId, number: usize) -> Result<ExternalId, Invalid> {
