@@ -143,7 +143,8 @@ async fn the_same_words_again_are_soon_judged_anew() {
     let app = with_coral().await;
     let fine = shown("NEW", "ann", &talk("again and again"));
     assert_eq!(show(&app, &fine).await.status(), 204);
-    let ban = json!({"site": "news", "target": {"kind": "author", "value": "ann"}, "measure": "ban", "cause": "enough"});
+    let ban =
+        json!({"site": "news", "target": {"kind": "author", "value": "ann"}, "measure": "ban", "cause": "enough"});
     read(app.request(Method::POST, "/v1/sanctions", &app.token).json(&ban).send().await.unwrap(), &[201]).await;
     app.clock.advance_ms(60_000);
     assert_eq!(show(&app, &fine).await.status(), 204, "Coral did not hear the answer: it is the same comment");
@@ -211,6 +212,9 @@ async fn nothing_becomes_clean_by_failing() {
         assert_eq!(read(answer, &[200]).await, premod, "{name}");
     }
     assert_eq!(comments(&app).await, Vec::<Value>::new());
+    let larger = shown("NEW", "ann", &"w".repeat(1_100_000)).to_string();
+    let answer = signed(&app, &larger, &signature(SECRET, &larger)).send().await.unwrap();
+    assert_eq!(read(answer, &[200]).await, premod, "a body that is too large to be looked at");
     let more = {
         let mut more = shown("NEW", "ann", &talk("more"));
         more["comment"]["richText"] = json!({"a": [1]});
@@ -264,7 +268,13 @@ async fn bodies_are_read_as_coral_writes_them() {
         let request = app.request(Method::POST, &format!("/coral/phase/news?format={format}"), "");
         request.header("x-coral-signature", signature(SECRET, &body)).body(body.clone()).send().await.unwrap()
     };
-    assert_eq!(ask("markdown").await.status(), 422);
+    for not_one in ["markdown", "text&format=html"] {
+        assert_eq!(
+            read(ask(not_one).await, &[200]).await,
+            json!({"status": "PREMOD"}),
+            "to refuse it would publish it"
+        );
+    }
     assert!(ask("html").await.status().is_success());
     assert_eq!(comments(&app).await[0]["format"], "html");
 }

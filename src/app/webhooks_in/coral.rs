@@ -104,6 +104,8 @@ enum NoOpinion {
     List(#[from] ListError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Unread(&'static str),
     #[error("not judged within {0} ms")]
     Late(u32),
 }
@@ -111,7 +113,7 @@ enum NoOpinion {
 impl NoOpinion {
     const fn label(&self) -> &'static str {
         match self {
-            Self::NotRead(_) | Self::Invalid(_) => "unreadable",
+            Self::NotRead(_) | Self::Invalid(_) | Self::Unread(_) => "unreadable",
             Self::Intake(IntakeError::RateLimited(_)) => "limited",
             Self::Intake(_) | Self::List(_) | Self::Store(_) => "unavailable",
             Self::Late(_) => "late",
@@ -316,6 +318,12 @@ fn opinion(record: &Record) -> Opinion {
         Status::Held => Opinion::Hold(category),
         Status::Rejected => Opinion::Reject(category),
     }
+}
+
+/// What Coral is told of a message that is not even looked at: to refuse it would publish the comment.
+#[must_use]
+pub fn unread(why: &'static str) -> Opinion {
+    held("unreadable", &NoOpinion::Unread(why))
 }
 
 fn held(why: &'static str, error: &(dyn std::error::Error + 'static)) -> Opinion {
