@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::app::house::Settings;
 use crate::app::in_flight::to_its_end;
@@ -17,7 +18,7 @@ use crate::app::limits::Route;
 use crate::app::standing::Listeners;
 use crate::domain::category::Category;
 use crate::domain::comment::{ArticleDraft, Draft, ExternalId, Format, Invalid, NewComment};
-use crate::domain::decision::{Action, Actor, DecidedBy, Record, Verdict};
+use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
 use crate::domain::model::ModelOutput;
 use crate::domain::normalise::{self, Body, fold_body};
 use crate::domain::people::Reach;
@@ -25,7 +26,7 @@ use crate::domain::search::{Question, SearchFilter};
 use crate::domain::signal::{Field, Mode, Outcome};
 use crate::domain::site::Site;
 use crate::domain::store::{
-    CommentFilter, HappeningKind, ListError, PageRequest, Ruling, RulingCategory, Seen, Store, StoreError,
+    CommentFilter, Happening, HappeningKind, ListError, PageRequest, Ruling, RulingCategory, Seen, Store, StoreError,
 };
 use crate::domain::time::Timestamp;
 
@@ -141,6 +142,9 @@ pub enum PerspectiveError {
     /// Over a limit, or the store failed.
     #[error(transparent)]
     Intake(#[from] IntakeError),
+    /// Nothing here looks for it, and not only now.
+    #[error("{} is not modelled here", .0.name())]
+    NotModelled(Attribute),
     /// A check that was due could not look: whatever was said would be made up.
     #[error("{} has no score now: {why}", .attribute.name())]
     Unavailable {
@@ -222,7 +226,7 @@ impl Perspective {
     /// Scores of a text. Stores nothing, teaches nothing, counts against the limit of assessments only.
     ///
     /// # Errors
-    /// `Invalid`; `Intake(RateLimited)`; `Unavailable`.
+    /// `Invalid`; `Intake(RateLimited)`; `NotModelled`; `Unavailable`.
     pub async fn analyze(
         &self,
         site: &Arc<Site>,
@@ -236,6 +240,10 @@ impl Perspective {
         let body = Body::read(&new.body, new.format);
         let mut scores = BTreeMap::new();
         for attribute in attributes {
+            // Only a model tells abuse: without one, this would be the prior, and a few capitals.
+            if *attribute == Attribute::Toxicity && verdict.model == ModelOutput::Off {
+                return Err(PerspectiveError::NotModelled(*attribute));
+            }
             if let Some(why) = could_not_look(&verdict, attribute.category()) {
                 return Err(PerspectiveError::Unavailable { attribute: *attribute, why });
             }
@@ -272,15 +280,18 @@ impl Perspective {
         Ok(suggested)
     }
 
-    /// The comment that a text is: by one of its names, or else by its words, the latest of several.
+    /// The comment that a text is: by one of its names, or else by its words, under the page whose address came along; the latest of several by one
+    /// author. Where several people wrote the same it is none of theirs.
     async fn find(&self, site: &Arc<Site>, text: &Text) -> Result<Option<Record>, PerspectiveError> {
         let folded = fold_body(&text.body, text.format);
         let is_it = |record: &Record| fold_body(&record.comment.body, record.comment.format) == folded;
         for id in &text.ids {
-            let Ok(id) = ExternalId::parse("clientToken", id.clone()) else { continue };
-            let found = self.store.comment_find(site.id, &id).await?;
-            if let Some((record, _)) = found.filter(|(record, _)| is_it(record)) {
-                return Ok(Some(record));
+            for id in [id.clone(), named(id)] {
+                let Ok(id) = ExternalId::parse("clientToken", id) else { continue };
+                let found = self.store.comment_find(site.id, &id).await?;
+                if let Some((record, _)) = found.filter(|(record, _)| is_it(record)) {
+                    return Ok(Some(record));
+                }
             }
         }
         let page = PageRequest { limit: LOOKED_AT, cursor: None };
@@ -289,20 +300,20 @@ impl Perspective {
             site: Some(site.name.to_string()),
             ..SearchFilter::default()
         };
-        let found = self.store.comment_search(&filter, &page).await?;
-        if let Some(record) = found.items.into_iter().find(is_it) {
-            return Ok(Some(record));
-        }
+        let mut found = self.store.comment_search(&filter, &page).await?.items;
         // What came a moment ago is perhaps not found by its words yet.
-        let latest = self.store.comment_list(site.id, &CommentFilter::default(), &page).await?;
-        Ok(latest.items.into_iter().find(is_it))
+        found.extend(self.store.comment_list(site.id, &CommentFilter::default(), &page).await?.items);
+        found.retain(|record| is_it(record) && text.url.as_deref().is_none_or(|url| stands_under(record, url)));
+        let (ours, theirs): (Vec<Record>, Vec<Record>) =
+            found.into_iter().partition(|record| record.comment.id.as_str().starts_with(UNNAMED));
+        Ok(if are_one_persons(&theirs) { theirs.into_iter().next() } else { None }.or_else(|| ours.into_iter().next()))
     }
 
     /// Stores a text that never came this way, as a comment of the site: it is what is learned from.
     async fn take(&self, site: &Arc<Site>, text: &Text, now: Timestamp) -> Result<Record, PerspectiveError> {
         let new = self.comment(text, text.ids.first().map(String::as_str))?;
         let submitted = match self.intake.submit(site, new, Route::Comment, Turn::any(), now).await {
-            // The name is another comment's.
+            // The name is that of other words.
             Err(IntakeError::CommentExists) => {
                 let new = self.comment(text, None)?;
                 self.intake.submit(site, new, Route::Comment, Turn::any(), now).await
@@ -320,16 +331,17 @@ impl Perspective {
         now: Timestamp,
     ) -> Result<Suggested, PerspectiveError> {
         for _ in 0..ATTEMPTS {
-            let Some((action, category)) = ruling(opinion, &record.verdict) else { return Ok(Suggested::Nothing) };
+            let Some((action, category)) = ruling(opinion, &record) else { return Ok(Suggested::Nothing) };
             let by = Actor::Site(site.name.to_string());
             let history = self.store.comment_history(record.uid).await?;
-            let last = history.iter().rev().find(|happening| happening.kind == HappeningKind::Decided);
-            if let Some(last) = last.filter(|_| record.decided_by == DecidedBy::Person) {
-                if last.by != by {
-                    return Ok(Suggested::Stands);
-                }
-                if (last.status, last.category) == (action.status(), category) {
-                    return Ok(Suggested::Known);
+            if record.decided_by == DecidedBy::Person {
+                match in_force(&history) {
+                    Some(last) if last.by == by => {
+                        if (last.status, last.category) == (action.status(), category) {
+                            return Ok(Suggested::Known);
+                        }
+                    }
+                    Some(_) | None => return Ok(Suggested::Stands),
                 }
             }
             let ruling = Ruling {
@@ -359,14 +371,15 @@ impl Perspective {
     /// The text as a comment of nobody.
     fn comment(&self, text: &Text, id: Option<&str>) -> Result<NewComment, Invalid> {
         let is_id = |id: &&str| ExternalId::parse("id", (*id).to_owned()).is_ok();
-        let named = id.filter(is_id).map(str::to_owned);
+        // Never a name that the site may give to a comment of its own.
+        let id = id.map(named).filter(|id| is_id(&id.as_str()));
         let article = match (&text.url, &text.article) {
             (Some(url), _) if is_id(&url.as_str()) => url.clone(),
             (_, Some(article)) => hashed(article),
             (_, None) => UNNAMED.to_owned(),
         };
         let draft = Draft {
-            id: named.unwrap_or_else(|| hashed(&text.body)),
+            id: id.unwrap_or_else(|| hashed(&format!("{:?} {article}\n{}", text.format, text.body))),
             article: ArticleDraft {
                 id: article,
                 url: text.url.clone(),
@@ -382,14 +395,45 @@ impl Perspective {
     }
 }
 
+/// Our name for what somebody else has a name for.
+fn named(id: &str) -> String {
+    format!("{UNNAMED}:{id}")
+}
+
+/// Whether a comment's page has that address.
+fn stands_under(record: &Record, url: &str) -> bool {
+    let bare = |url: &str| url.split('#').next().unwrap_or_default().trim_end_matches('/').to_owned();
+    let article = &record.comment.article;
+    [article.url.as_deref(), Some(article.id.as_str())].into_iter().flatten().any(|address| bare(address) == bare(url))
+}
+
+/// Whether one person wrote all of these; of people without an id nobody knows.
+fn are_one_persons(records: &[Record]) -> bool {
+    let Some((first, others)) = records.split_first() else { return false };
+    let is_same = |record: &Record| {
+        record.uid == first.uid
+            || (record.comment.author.id.is_some() && record.comment.author.id == first.comment.author.id)
+    };
+    others.iter().all(is_same)
+}
+
+/// The last decision that nobody took back.
+fn in_force(history: &[Happening]) -> Option<&Happening> {
+    let undone: Vec<Option<Uuid>> =
+        history.iter().filter(|one| one.kind == HappeningKind::Undone).map(|one| one.decision).collect();
+    history.iter().rfind(|one| one.kind == HappeningKind::Decided && !undone.contains(&one.decision))
+}
+
 /// A name for what has none: the same for the same text.
 fn hashed(text: &str) -> String {
     let digest: String = Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("{UNNAMED}-{digest}")
 }
 
-/// What is decided, if anything. What says only that a text is not abuse does not publish what was stopped as spam.
-fn ruling(opinion: &Opinion, verdict: &Verdict) -> Option<(Action, Option<RulingCategory>)> {
+/// What is decided, if anything. What says only that a text is not abuse publishes neither what was stopped as spam, nor what waits for another cause than
+/// its words: the mode, a sanction, a limit, a check that could not look.
+fn ruling(opinion: &Opinion, record: &Record) -> Option<(Action, Option<RulingCategory>)> {
+    let verdict = &record.verdict;
     let of = |category: Category| Attribute::ALL.into_iter().find(|attribute| attribute.category() == category);
     match opinion {
         Opinion::Approve => Some((Action::Approve, None)),
@@ -400,8 +444,10 @@ fn ruling(opinion: &Opinion, verdict: &Verdict) -> Option<(Action, Option<Ruling
         }
         Opinion::Is(what) => Some((Action::Reject, Some(what.ruling()))),
         Opinion::IsNot(attributes) => {
-            let is_none_of_them = |category| attributes.iter().any(|one| one.category() == category);
-            verdict.category.is_none_or(is_none_of_them).then_some((Action::Approve, None))
+            let is_denied = |category| attributes.iter().any(|one| one.category() == category);
+            let was_stopped_for_them = verdict.category.is_some_and(is_denied) && verdict.causes.is_empty();
+            let is_shown = record.status == Status::Approved && !record.waits; // a label, and nothing else changes
+            (was_stopped_for_them || is_shown).then_some((Action::Approve, None))
         }
     }
 }

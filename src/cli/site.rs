@@ -111,7 +111,7 @@ pub(super) enum Command {
 pub(super) struct KeyArguments {
     /// The site
     name: String,
-    /// What the key may do: post, read, erase [default: post,read]
+    /// What the key may do: post, read, erase, feedback [default: post,read]
     #[arg(long, value_delimiter = ',', value_parser = scope)]
     scopes: Vec<Scope>,
     /// Answer in JSON
@@ -129,7 +129,7 @@ impl KeyArguments {
 }
 
 fn scope(name: &str) -> Result<Scope, String> {
-    Scope::from_name(name).ok_or_else(|| "must be post, read or erase".to_owned())
+    Scope::from_name(name).ok_or_else(|| "must be post, read, erase or feedback".to_owned())
 }
 
 fn secret_kind(name: &str) -> Result<SecretKind, String> {

@@ -46,11 +46,13 @@ pub enum Scope {
     Read,
     /// Delete comments and authors.
     Erase,
+    /// Decide about comments by the scores that they should have had.
+    Feedback,
 }
 
 impl Scope {
     /// All scopes.
-    pub const ALL: [Self; 3] = [Self::Post, Self::Read, Self::Erase];
+    pub const ALL: [Self; 4] = [Self::Post, Self::Read, Self::Erase, Self::Feedback];
 
     /// Its name in settings and on the command line.
     #[must_use]
@@ -59,6 +61,7 @@ impl Scope {
             Self::Post => "post",
             Self::Read => "read",
             Self::Erase => "erase",
+            Self::Feedback => "feedback",
         }
     }
 

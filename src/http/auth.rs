@@ -114,7 +114,7 @@ async fn principal(state: &State, request: &HttpRequest) -> Result<Principal, Pr
 pub(super) async fn site(state: &State, request: &HttpRequest, scope: Scope) -> Result<Arc<Site>, Problem> {
     match principal(state, request).await? {
         Principal::Site(key) if key.scopes.contains(&scope) => Ok(key.site),
-        Principal::Site(_) => Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name()))),
+        Principal::Site(key) => Err(lacks(&key.site, scope)),
         Principal::Person(_) => Err(Problem::forbidden("this takes a site's key, not a person's token")),
     }
 }
@@ -133,10 +133,21 @@ pub(super) async fn site_by(
     let key = key.ok_or_else(|| Problem::unauthorized("send a site's key"))?;
     match state.access.principal(key, state.clock.now()).await? {
         Some(Principal::Site(key)) if key.scopes.contains(&scope) => Ok(key.site),
-        Some(Principal::Site(_)) => Err(Problem::forbidden(format!("this key lacks the scope `{}`", scope.name()))),
+        Some(Principal::Site(key)) => Err(lacks(&key.site, scope)),
         Some(Principal::Person(_)) => Err(Problem::forbidden("this takes a site's key, not a person's token")),
         None => Err(Problem::unauthorized("this key is not known here")),
     }
+}
+
+/// Says which scope a key lacks, and where the operator of a client has to be told how to make another.
+fn lacks(site: &Site, scope: Scope) -> Problem {
+    let lacking = format!("this key lacks the scope `{}`", scope.name());
+    Problem::forbidden(match scope {
+        Scope::Feedback => {
+            format!("{lacking}; `doorward site key {} --scopes post,feedback` makes one that has it", site.name)
+        }
+        Scope::Post | Scope::Read | Scope::Erase => lacking,
+    })
 }
 
 /// Whoever asks for a site's own things, and how much of them they may see.

@@ -62,7 +62,7 @@ impl Modify for Keys {
         components.add_security_scheme("akismet_key", SecurityScheme::ApiKey(ApiKey::Query(key)));
         let key = ApiKeyValue::with_description(
             "key",
-            "A site's key with the scope `post`, as clients of Perspective send it; rather send it as bearer",
+            "A site's key with the scope `post`, and `feedback` for suggested scores, as clients of Perspective send it; rather send it as bearer",
         );
         components.add_security_scheme("perspective_key", SecurityScheme::ApiKey(ApiKey::Query(key)));
     }

@@ -127,7 +127,12 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/1.1/test", Anyone, web::get().to(akismet::test)),
         entry(Method::GET, "/1.2/compatible-plugins", Anyone, web::get().to(akismet::account::compatible_plugins)),
         entry(Method::POST, "/v1alpha1/comments:analyze", Site(Scope::Post), web::post().to(perspective::analyze)),
-        entry(Method::POST, "/v1alpha1/comments:suggestscore", Site(Scope::Post), web::post().to(perspective::suggest)),
+        entry(
+            Method::POST,
+            "/v1alpha1/comments:suggestscore",
+            Site(Scope::Feedback),
+            web::post().to(perspective::suggest),
+        ),
         entry(Method::POST, "/coral/phase/{site}", Signed, web::post().to(coral::phase)),
         entry(Method::POST, "/v1/backtests", Person(Operate), web::post().to(backtests::start)),
         entry(Method::GET, "/v1/backtests", Person(Oversee), web::get().to(backtests::list)),

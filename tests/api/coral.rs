@@ -1,5 +1,6 @@
 //! Coral's external moderation phase: who is believed, what Coral is told, and that nothing becomes clean by failing.
 
+use doorward::domain::site::Scope;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Response;
 use reqwest::{Method, RequestBuilder};
@@ -138,6 +139,63 @@ async fn an_edit_is_a_new_revision_of_the_comment_that_it_is_of() {
 }
 
 #[tokio::test]
+async fn the_same_words_again_are_soon_judged_anew() {
+    let app = with_coral().await;
+    let fine = shown("NEW", "ann", &talk("again and again"));
+    assert_eq!(show(&app, &fine).await.status(), 204);
+    let ban =
+        json!({"site": "news", "target": {"kind": "author", "value": "ann"}, "measure": "ban", "cause": "enough"});
+    read(app.request(Method::POST, "/v1/sanctions", &app.token).json(&ban).send().await.unwrap(), &[201]).await;
+    app.clock.advance_ms(60_000);
+    assert_eq!(show(&app, &fine).await.status(), 204, "Coral did not hear the answer: it is the same comment");
+    assert_eq!(comments(&app).await.len(), 1);
+    app.clock.advance_ms(61_000);
+    for _ in 0..2 {
+        let told = read(show(&app, &fine).await, &[200]).await;
+        assert_eq!(told["status"], "REJECTED", "the ban counts for words that were let through before it");
+        assert_eq!(comments(&app).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_comment_that_is_written_anew_replaces_no_other_of_that_author() {
+    let app = with_coral().await;
+    assert_eq!(show(&app, &shown("NEW", "ann", "Thank you for this fine article")).await.status(), 204);
+    let before = comments(&app).await;
+    show(&app, &shown("EDIT", "ann", "Nobody mentioned tram fares yesterday")).await;
+    let after = comments(&app).await;
+    assert_eq!(after.len(), 2);
+    assert!(after.contains(&before[0]), "the other one is left alone");
+}
+
+#[tokio::test]
+async fn what_corals_moderators_decide_is_about_the_comment_that_the_phase_brought() {
+    let app = with_coral().await;
+    let text = talk("same words");
+    show(&app, &shown("NEW", "ann", &text)).await;
+    let mut elsewhere = shown("NEW", "ben", &text);
+    elsewhere["story"] = json!({"id": "s-2", "url": "https://news.example/s-2"});
+    show(&app, &elsewhere).await;
+    let under = async |story: &str| {
+        let all = comments(&app).await;
+        assert_eq!(all.len(), 2, "none is made up beside these");
+        all.into_iter().find(|comment| comment["article_id"] == story).unwrap()
+    };
+    let other = under("s-2").await;
+    let key = app.another_key(&[Scope::Feedback]).await;
+    let entry =
+        json!({"url": "https://news.example/s-1?commentID=of-coral", "Coral_comment_id": "of-coral"}).to_string();
+    let decided = json!({"comment": {"text": text}, "context": {"entries": [{"text": entry}]}, "clientToken": "comment:of-coral",
+        "attributeScores": {"TOXICITY": {"summaryScore": {"value": 1.0}}}});
+    let answer =
+        app.request(Method::POST, "/v1alpha1/comments:suggestscore", &key).json(&decided).send().await.unwrap();
+    read(answer, &[200]).await;
+    let one = under("s-1").await;
+    assert_eq!((&one["status"], &one["decided_by"]), (&json!("rejected"), &json!("person")));
+    assert_eq!(under("s-2").await, other);
+}
+
+#[tokio::test]
 async fn nothing_becomes_clean_by_failing() {
     let app = with_coral().await;
     let premod = json!({"status": "PREMOD"});
@@ -154,6 +212,9 @@ async fn nothing_becomes_clean_by_failing() {
         assert_eq!(read(answer, &[200]).await, premod, "{name}");
     }
     assert_eq!(comments(&app).await, Vec::<Value>::new());
+    let larger = shown("NEW", "ann", &"w".repeat(1_100_000)).to_string();
+    let answer = signed(&app, &larger, &signature(SECRET, &larger)).send().await.unwrap();
+    assert_eq!(read(answer, &[200]).await, premod, "a body that is too large to be looked at");
     let more = {
         let mut more = shown("NEW", "ann", &talk("more"));
         more["comment"]["richText"] = json!({"a": [1]});
@@ -207,7 +268,13 @@ async fn bodies_are_read_as_coral_writes_them() {
         let request = app.request(Method::POST, &format!("/coral/phase/news?format={format}"), "");
         request.header("x-coral-signature", signature(SECRET, &body)).body(body.clone()).send().await.unwrap()
     };
-    assert_eq!(ask("markdown").await.status(), 422);
+    for not_one in ["markdown", "text&format=html"] {
+        assert_eq!(
+            read(ask(not_one).await, &[200]).await,
+            json!({"status": "PREMOD"}),
+            "to refuse it would publish it"
+        );
+    }
     assert!(ask("html").await.status().is_success());
     assert_eq!(comments(&app).await[0]["format"], "html");
 }

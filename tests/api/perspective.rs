@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use doorward::domain::site::Scope;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::helpers::{TestApp, doubtful, ordinary, read, talk};
 
 async fn call(app: &TestApp, method: &str, body: &Value) -> Response {
-    let url = format!("{}/v1alpha1/comments:{method}?key={}&alt=json", app.address, app.key);
+    let scopes: &[Scope] = if method == "analyze" { &[Scope::Post] } else { &[Scope::Feedback] };
+    let url = format!("{}/v1alpha1/comments:{method}?key={}&alt=json", app.address, app.another_key(scopes).await);
     app.client.post(url).json(body).send().await.unwrap()
 }
 
@@ -146,6 +148,22 @@ async fn what_is_not_modelled_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn where_no_model_runs_no_score_of_abuse_is_made_up() {
+    let app = TestApp::spawn_with(|config| config.model.enabled = false).await;
+    let error =
+        read(call(&app, "analyze", &asked("you idiot", &["SPAM", "TOXICITY"])).await, &[400]).await["error"].clone();
+    assert_eq!(
+        (&error["status"], &error["message"]),
+        (
+            &json!("INVALID_ARGUMENT"),
+            &json!("requestedAttributes.TOXICITY: is not modelled here, where no model runs; what is: SPAM, OFF_TOPIC")
+        )
+    );
+    let spam = analyze(&app, &asked("buy viagra now", &["SPAM"])).await;
+    assert!(spam["attributeScores"]["SPAM"]["summaryScore"]["value"].as_f64().is_some());
+}
+
+#[tokio::test]
 async fn off_topic_is_told_against_the_article_that_is_sent() {
     let app = TestApp::spawn().await;
     let article = "The council approved the cycle lanes along the river on Tuesday. The lanes connect the station with the harbour, and the \
@@ -176,7 +194,7 @@ async fn keys_come_every_way_that_clients_send_them_and_problems_are_in_googles_
         app.client.post(&url).header("X-Goog-Api-Key", &app.key).json(&body).send().await.unwrap().status(),
         200
     );
-    let reading = app.another_key(&[doorward::domain::site::Scope::Read]).await;
+    let reading = app.another_key(&[Scope::Read]).await;
     for (key, code, status) in [
         (String::new(), 401, "UNAUTHENTICATED"),
         ("?key=".to_owned(), 401, "UNAUTHENTICATED"),
@@ -189,6 +207,21 @@ async fn keys_come_every_way_that_clients_send_them_and_problems_are_in_googles_
         let error = read(answer, &[code]).await["error"].clone();
         assert_eq!((&error["code"], &error["status"]), (&json!(code), &json!(status)), "{key}");
     }
+}
+
+#[tokio::test]
+async fn a_key_that_may_only_ask_for_scores_decides_nothing_and_is_told_how_to_get_one_that_may() {
+    let app = TestApp::spawn().await;
+    let held = app.comment(&doubtful("c-1")).await;
+    let everything_else = app.another_key(&[Scope::Post, Scope::Read, Scope::Erase]).await;
+    let url = format!("{}/v1alpha1/comments:suggestscore?key={everything_else}", app.address);
+    let body = coral("c-1", held["body"].as_str().unwrap(), 0.0);
+    let error = read(app.client.post(url).json(&body).send().await.unwrap(), &[403]).await["error"].clone();
+    let sentence =
+        "this key lacks the scope `feedback`; `doorward site key news --scopes post,feedback` makes one that has it";
+    let found = (&error["code"], &error["status"], &error["message"]);
+    assert_eq!(found, (&json!(403), &json!("PERMISSION_DENIED"), &json!(sentence)));
+    assert_eq!(one(&app, "c-1").await, held);
 }
 
 /// What the service logs.
@@ -215,7 +248,7 @@ async fn a_key_in_the_address_is_told_to_nobody() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
     tracing::subscriber::set_global_default(subscriber).expect("no other test of this program listens");
     let app = TestApp::spawn().await;
-    let reading = app.another_key(&[doorward::domain::site::Scope::Read]).await;
+    let reading = app.another_key(&[Scope::Read]).await;
     let unknown = "dw_site_ThisKeyIsNobodys0123456789";
     let mut answers = String::new();
     for key in [app.key.as_str(), &reading, unknown] {
@@ -283,9 +316,28 @@ async fn a_person_here_outranks_what_is_suggested() {
 }
 
 #[tokio::test]
+async fn a_decision_that_a_person_took_back_outranks_nothing() {
+    let app = TestApp::spawn().await;
+    let held = app.comment(&doubtful("c-1")).await;
+    let text = held["body"].as_str().unwrap();
+    suggest(&app, &coral("c-1", text, 1.0)).await;
+    let now = one(&app, "c-1").await;
+    let ask = json!({"items": [{"uid": now["uid"], "seen_version": now["version"]}], "action": "approve"});
+    let decided = app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
+    suggest(&app, &coral("c-1", text, 1.0)).await;
+    assert_eq!(one(&app, "c-1").await["status"], "approved", "a person's decision stands");
+    let undo = format!("/v1/decisions/{}/undo", decided["decision"].as_str().unwrap());
+    app.review(Method::POST, &undo, Some(&json!({}))).await;
+    assert_eq!(one(&app, "c-1").await["status"], "rejected", "the site's own is in force again");
+    suggest(&app, &coral("c-1", text, 0.0)).await;
+    assert_eq!(one(&app, "c-1").await["status"], "approved", "and the site may change its mind");
+}
+
+#[tokio::test]
 async fn a_comment_is_found_by_its_words_where_its_name_is_not_known() {
     let app = TestApp::spawn().await;
-    let comment = ordinary("theirs");
+    let mut comment = ordinary("theirs");
+    comment["article"]["url"] = json!("https://news.example/s-1");
     app.comment(&comment).await;
     app.comment(&ordinary("another")).await;
     suggest(&app, &coral("coral-id", comment["body"].as_str().unwrap(), 1.0)).await;
@@ -295,10 +347,43 @@ async fn a_comment_is_found_by_its_words_where_its_name_is_not_known() {
 }
 
 #[tokio::test]
+async fn the_same_words_by_somebody_else_or_on_another_page_are_left_alone() {
+    let app = TestApp::spawn().await;
+    let body = talk("said twice");
+    let of = |id: &str, author: &str, url: &str| json!({"id": id, "article": {"id": format!("at {url}"), "url": url}, "author": {"id": author}, "body": body});
+    app.comment(&of("here", "ann", "https://news.example/s-1")).await;
+    app.comment(&of("elsewhere", "ben", "https://news.example/s-2")).await;
+    let status = async |id: &str| one(&app, id).await["status"].as_str().unwrap().to_owned();
+    let before = status("elsewhere").await;
+    suggest(&app, &coral("unknown", &body, 1.0)).await;
+    assert_eq!((status("here").await, status("elsewhere").await), ("rejected".to_owned(), before.clone()));
+    // Whose it is cannot be told: it is a label, and nobody's comment.
+    suggest(&app, &coral("unknown", &body, 0.0)).await;
+    let count = waiting_labels(&app).await;
+    let now = status("here").await;
+    let spam = json!({"comment": {"text": body}, "attributeScores": {"SPAM": {"summaryScore": {"value": 0.9}}}});
+    for _ in 0..2 {
+        suggest(&app, &spam).await;
+        assert_eq!((status("here").await, status("elsewhere").await), (now.clone(), before.clone()));
+        assert_eq!((listed(&app).await.len(), waiting_labels(&app).await), (3, count + 1));
+    }
+}
+
+#[tokio::test]
+async fn what_is_stored_of_a_suggestion_takes_no_name_away_from_the_site() {
+    let app = TestApp::spawn().await;
+    let spam = json!({"comment": {"text": "words of somebody else"}, "clientToken": "c-1",
+        "attributeScores": {"SPAM": {"summaryScore": {"value": 0.9}}}});
+    suggest(&app, &spam).await;
+    let own = app.comment(&ordinary("c-1")).await;
+    assert_eq!((&own["id"], listed(&app).await.len()), (&json!("c-1"), 2));
+}
+
+#[tokio::test]
 async fn what_never_came_here_is_stored_to_be_learned_from() {
     let app = TestApp::spawn().await;
     suggest(&app, &coral("c-9", "You are all vermin and should be beaten", 1.0)).await;
-    let stored = one(&app, "c-9").await;
+    let stored = one(&app, "perspective:c-9").await;
     assert_eq!((&stored["status"], &stored["decided_by"]), (&json!("rejected"), &json!("person")));
     assert_eq!(stored["article_id"], "https://news.example/s-1");
     assert_eq!(waiting_labels(&app).await, 1);
@@ -323,6 +408,17 @@ async fn that_a_text_is_no_abuse_publishes_nothing_that_was_stopped_as_spam() {
         json!({"comment": {"text": held["body"]}, "attributeScores": {"SPAM": {"summaryScore": {"value": 0.0}}}});
     suggest(&app, &body).await;
     assert_eq!(one(&app, "c-1").await["status"], "approved");
+}
+
+#[tokio::test]
+async fn that_a_text_is_no_abuse_publishes_nothing_that_waits_for_no_category() {
+    let app = TestApp::spawn_with(|config| config.moderation = toml::from_str("mode = \"pre\"").unwrap()).await;
+    let held = app.comment(&ordinary("c-1")).await;
+    assert_eq!((&held["status"], &held["verdict"]["category"]), (&json!("held"), &json!(null)));
+    let score = json!({"summaryScore": {"value": 0.0}});
+    let scores = json!({"TOXICITY": score, "SPAM": score, "OFF_TOPIC": score});
+    suggest(&app, &json!({"comment": {"text": held["body"]}, "attributeScores": scores, "clientToken": "c-1"})).await;
+    assert_eq!(one(&app, "c-1").await["status"], "held", "the site's mode asks for a person");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! Coral takes a phase that fails, or takes too long, as one that has no opinion, and publishes. So whatever goes wrong here with a message that
 //! may be Coral's is answered with "wait for a person": nothing becomes clean by failing. Only what is not signed with the site's secret is refused.
 //!
-//! Coral sends no id of the comment. A new one is named after who wrote what where, so that the same message again is the same comment; an edit
+//! Coral sends no id of the comment. A new one is named after who wrote what where, so that the same message soon again is the same comment; an edit
 //! is taken for one of that author's comments in that place.
 
 use std::collections::HashSet;
@@ -33,10 +33,15 @@ use crate::domain::time::Timestamp;
 pub const SIGNATURE: &str = "x-coral-signature";
 /// What our names for Coral's comments begin with.
 const NAMED: &str = "coral-";
-/// How often the same words of the same author in the same place may be comments of their own.
+/// For how long the same words of the same author in the same place are the same comment, in milliseconds; Coral asks again within seconds.
+const AGAIN_MS: i64 = 120_000;
+/// How often they may be comments of their own within that time, when each is edited before the next.
 const NAMES_MOST: usize = 8;
 /// An author's latest comments under a story, among which an edited one is looked for.
 const LOOKED_AT: usize = 50;
+
+/// What an edit has at least in common with the comment that it is of, of the words that both have together.
+const ALIKE: f64 = 0.25;
 
 /// What Coral is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +104,8 @@ enum NoOpinion {
     List(#[from] ListError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error("{0}")]
+    Unread(&'static str),
     #[error("not judged within {0} ms")]
     Late(u32),
 }
@@ -106,7 +113,7 @@ enum NoOpinion {
 impl NoOpinion {
     const fn label(&self) -> &'static str {
         match self {
-            Self::NotRead(_) | Self::Invalid(_) => "unreadable",
+            Self::NotRead(_) | Self::Invalid(_) | Self::Unread(_) => "unreadable",
             Self::Intake(IntakeError::RateLimited(_)) => "limited",
             Self::Intake(_) | Self::List(_) | Self::Store(_) => "unavailable",
             Self::Late(_) => "late",
@@ -186,22 +193,35 @@ impl WebhooksIn {
                 edited => return Ok(edited?),
             }
         }
-        // A comment that was edited since keeps its name: the same words again are another one.
+        // Asked again soon, Coral is told the same. Later it is another comment: else whoever got words past once could say them for ever, over limits
+        // and after a ban. So it is for a comment that was edited since, which keeps its name.
+        let is_over = |record: &Record| {
+            record.status == Status::Approved && now.as_millis() - record.received_at.as_millis() > AGAIN_MS
+        };
         let first = new.id.clone();
-        for number in 1..NAMES_MOST {
-            let id = if number == 1 { first.clone() } else { numbered(&first, number)? };
+        let window = now.as_millis().div_euclid(AGAIN_MS);
+        let before = again(&first, window - 1)?;
+        let mut names = vec![first.clone()];
+        if self.store.comment_find(site.id, &before).await?.is_some() {
+            names.push(before);
+        }
+        names.push(again(&first, window)?);
+        for number in 2..=NAMES_MOST {
+            names.push(numbered(&again(&first, window)?, number)?);
+        }
+        for id in names {
             let named = NewComment { id, ..new.clone() };
             match self.intake.submit(site, named, Route::Comment, Turn::any(), now).await {
                 Err(IntakeError::CommentExists) => {}
+                Ok(taken) if taken.replayed && is_over(&taken.record) => {}
                 submitted => return Ok(submitted?),
             }
         }
-        let named = NewComment { id: numbered(&first, NAMES_MOST)?, ..new };
-        Ok(self.intake.submit(site, named, Route::Comment, Turn::any(), now).await?)
+        Err(IntakeError::CommentExists.into())
     }
 
     /// Which comment an edit is of: of those of this author in this place the one that says the same already (the message came before), or the one
-    /// that has most words in common, the latest of several.
+    /// that has most words in common, and enough of them, the latest of several. What is written anew is nobody's edit.
     async fn edited(&self, site: &Site, new: &NewComment) -> Result<Option<ExternalId>, ListError> {
         let filter = CommentFilter {
             article: Some(new.article.id.to_string()),
@@ -221,7 +241,7 @@ impl WebhooksIn {
                 return Ok(Some(record.comment.id.clone()));
             }
             let likeness = likeness(&its, &vocabulary(&record.comment.body, record.comment.format));
-            if best.is_none_or(|(most, _)| likeness > most) {
+            if likeness >= ALIKE && best.is_none_or(|(most, _)| likeness > most) {
                 best = Some((likeness, record));
             }
         }
@@ -263,6 +283,11 @@ fn name(story: &str, author: &str, parent: Option<&str>, body: &str) -> String {
     format!("{NAMED}{hex}")
 }
 
+/// The name in a window of time, counted in [`AGAIN_MS`].
+fn again(id: &ExternalId, window: i64) -> Result<ExternalId, Invalid> {
+    ExternalId::parse("id", format!("{id}-at-{window}"))
+}
+
 fn numbered(id: &ExternalId, number: usize) -> Result<ExternalId, Invalid> {
     ExternalId::parse("id", format!("{id}-{number}"))
 }
@@ -293,6 +318,12 @@ fn opinion(record: &Record) -> Opinion {
         Status::Held => Opinion::Hold(category),
         Status::Rejected => Opinion::Reject(category),
     }
+}
+
+/// What Coral is told of a message that is not even looked at: to refuse it would publish the comment.
+#[must_use]
+pub fn unread(why: &'static str) -> Opinion {
+    held("unreadable", &NoOpinion::Unread(why))
 }
 
 fn held(why: &'static str, error: &(dyn std::error::Error + 'static)) -> Opinion {

@@ -1,13 +1,14 @@
 //! Coral's external moderation phase.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, ResponseError as _, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, body};
 use crate::app::webhooks_in::WebhookError;
-use crate::app::webhooks_in::coral::{Opinion, SIGNATURE};
+use crate::app::webhooks_in::coral::{Opinion, SIGNATURE, unread};
 use crate::app::webhooks_in::message::Message;
 use crate::domain::category::Category;
 
@@ -123,28 +124,37 @@ impl PhaseOut {
 #[utoipa::path(post, path = "/coral/phase/{site}", tag = "clients of other services", security(()), request_body = PhaseIn,
     params(("site" = String, Path, description = "The site"), PhaseQuery,
         ("X-Coral-Signature" = Option<String>, Header, description = "`sha256=` and the hexadecimal HMAC-SHA256 of the body under the secret that Coral shows for the phase; several, with commas between, while it is rotated")),
-    responses((status = 200, body = PhaseOut), (status = 204, description = "No opinion"), (status = 401, body = ProblemBody), (status = 413, body = ProblemBody),
-        (status = 422, body = ProblemBody)))]
+    responses((status = 200, body = PhaseOut), (status = 204, description = "No opinion"), (status = 401, body = ProblemBody)))]
 pub async fn phase(
     state: web::Data<State>,
     request: HttpRequest,
     site: web::Path<String>,
-    query: web::Query<PhaseQuery>,
+    query: Option<web::Query<PhaseQuery>>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let is_html = match query.format.as_deref() {
-        None | Some("" | "text") => false,
-        Some("html") => true,
-        Some(_) => return Err(Problem::invalid("format", "must be text or html")),
+    let is_html = match query.as_ref().map(|query| query.format.as_deref()) {
+        Some(None | Some("" | "text")) => false,
+        Some(Some("html")) => true,
+        Some(Some(_)) | None => return Ok(told(unread("the phase's format is neither text nor html"))),
     };
-    let body = body::bytes(payload, state.server.get().max_body_bytes).await?.to_vec();
+    let body = match body::bytes(payload, state.server.get().max_body_bytes).await {
+        Ok(body) => body.to_vec(),
+        Err(problem) if problem.status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return Ok(told(unread("the body is larger than server.max_body_bytes")));
+        }
+        Err(problem) => return Err(problem),
+    };
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
     let headers = signature.into_iter().map(|value| (SIGNATURE, value)).collect();
     let message = Message { headers, body };
     let opinion = state.webhooks_in.coral(&site, &message, is_html, state.clock.now()).await;
     let opinion = opinion.map_err(WebhookError::from)?;
-    Ok(match PhaseOut::of(opinion) {
+    Ok(told(opinion))
+}
+
+fn told(opinion: Opinion) -> HttpResponse {
+    match PhaseOut::of(opinion) {
         Some(answer) => HttpResponse::Ok().json(answer),
         None => HttpResponse::NoContent().finish(),
-    })
+    }
 }

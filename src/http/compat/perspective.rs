@@ -163,7 +163,7 @@ pub async fn analyze(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    let site = site(&state, &request).await?;
+    let site = site(&state, &request, Scope::Post).await?;
     let asked: AnalyzeIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let AnalyzeIn { comment, requested_attributes, context, languages, client_token, span_annotations, .. } = asked;
     let client_token = token("clientToken", client_token)?;
@@ -271,8 +271,9 @@ pub struct SuggestOut {
 }
 
 /// Takes the scores that a text should have as the site's decision about the comment that it is. When no comment here has these words, the text is stored as
-/// one: that is what this method is for. What a person decided here stands.
-#[utoipa::path(post, path = "/v1alpha1/comments:suggestscore", tag = "clients of other services", security(("perspective_key" = []), ("site_key" = ["post"])),
+/// one: that is what this method is for. What a person decided here stands. It takes a key with the scope `feedback`: whoever may
+/// only ask for scores decides nothing.
+#[utoipa::path(post, path = "/v1alpha1/comments:suggestscore", tag = "clients of other services", security(("perspective_key" = []), ("site_key" = ["feedback"])),
     request_body = SuggestIn,
     responses((status = 200, body = SuggestOut), (status = 400, body = GoogleErrorOut), (status = 401, body = GoogleErrorOut), (status = 403, body = GoogleErrorOut),
         (status = 413, body = GoogleErrorOut), (status = 415, body = GoogleErrorOut), (status = 429, body = GoogleErrorOut), (status = 503, body = GoogleErrorOut)))]
@@ -281,7 +282,7 @@ pub async fn suggest(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Refusal> {
-    let site = site(&state, &request).await?;
+    let site = site(&state, &request, Scope::Feedback).await?;
     let asked: SuggestIn = body::json(&request, payload, state.server.get().max_body_bytes).await?;
     let SuggestIn { comment, attribute_scores, context, languages, client_token, .. } = asked;
     let client_token = token("clientToken", client_token)?;
@@ -308,14 +309,14 @@ pub async fn suggest(
 }
 
 /// The site whose key came: as bearer, in the header that Google's clients use, or in the address.
-async fn site(state: &State, request: &HttpRequest) -> Result<Arc<Site>, Refusal> {
+async fn site(state: &State, request: &HttpRequest, scope: Scope) -> Result<Arc<Site>, Refusal> {
     let header = request.headers().get("x-goog-api-key").and_then(|key| key.to_str().ok()).map(str::to_owned);
     let in_address = || {
         let mut parameters = form_urlencoded::parse(request.query_string().as_bytes());
         parameters.find(|(name, _)| name == "key").map(|(_, key)| key.into_owned())
     };
     let key = header.or_else(in_address);
-    Ok(auth::site_by(state, request, Scope::Post, key.as_deref()).await?)
+    Ok(auth::site_by(state, request, scope, key.as_deref()).await?)
 }
 
 fn refusal(error: PerspectiveError) -> Refusal {
@@ -323,6 +324,12 @@ fn refusal(error: PerspectiveError) -> Refusal {
         PerspectiveError::Invalid(invalid) => wrong(&invalid),
         PerspectiveError::Intake(error) => Problem::from(error).into(),
         PerspectiveError::Store(error) => Problem::from(error).into(),
+        PerspectiveError::NotModelled(attribute) => {
+            let field = format!("requestedAttributes.{}", attribute.name());
+            let message =
+                format!("{field}: is not modelled here, where no model runs; what is: {}", names_without(attribute));
+            Refusal::invalid(message).field(&field)
+        }
         PerspectiveError::Unavailable { attribute, why } => {
             tracing::error!(attribute = attribute.name(), why, "a score that was asked for could not be told");
             Problem::unavailable(format!("{} has no score now; ask again later", attribute.name())).into()
@@ -373,6 +380,11 @@ fn checked(languages: Option<Vec<String>>) -> Result<Vec<String>, Refusal> {
 /// The names of what has a score, for whoever asked for something else.
 fn names(with: &[&str]) -> String {
     let names: Vec<&str> = Attribute::ALL.map(Attribute::name).into_iter().chain(with.iter().copied()).collect();
+    names.join(", ")
+}
+
+fn names_without(attribute: Attribute) -> String {
+    let names: Vec<&str> = Attribute::ALL.into_iter().filter(|one| *one != attribute).map(Attribute::name).collect();
     names.join(", ")
 }
 
