@@ -16,6 +16,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from akismet_clients import SPAM  # noqa: E402
 from blog import Blog, HERE, becomes, inputs  # noqa: E402
+from front import Front  # noqa: E402
 from house import DIRECT, ROOT, House, check  # noqa: E402
 from sites import DOUBTFUL, post  # noqa: E402
 
@@ -74,6 +75,12 @@ def akismet_plugin(house, blog, key):
     becomes(blog, waiting, "1")
     check("what waited before the stop is decided after it, and published", state == "0" and blog.shows("new engine"))
 
+    with Front(502) as front:
+        blog.lead_to(front.url)
+        refused, state = blog.comment("The swans are back on the mill pond.")
+        asked = [path for path in front.seen if path.endswith("/comment-check")]
+    blog.lead_to(house.url)
+    check("a proxy in front answers 502: the comment is held, not published", asked and state == "0" and not blog.shows("mill pond"), asked, state)
     form = json.loads((HERE.parent / "requests/wpdiscuz.json").read_text(encoding="utf-8"))["form"]
     discuz, state = blog.wpdiscuz(form, "It is whispered, in wpDiscuz' form, that the clock is late.")
     check("by wpDiscuz' request, a doubtful comment is held", state == "0", state)
@@ -87,8 +94,7 @@ def own_plugin(house, blog):
     made = house.run("site", "create", name, "--url", blog.url, "--webhook", blog.url + "/index.php?rest_route=/doorward/v1/webhook")
     key = house.run("site", "key", name, "--scopes", "post,read,erase")["key"]
     (blog.docroot / "wp-content/mu-plugins/doorward-akismet.php").unlink()
-    settings = blog.docroot / "wp-config.php"
-    settings.write_text(re.sub(r"define\('DOORWARD_URL'.*\n", "", settings.read_text()))
+    blog.lead_to(None)
     shutil.copytree(ROOT / "clients/wordpress/doorward", blog.docroot / "wp-content/plugins/doorward", dirs_exist_ok=True)
     said = blog.php("deactivate_plugins('akismet/akismet.php'); $r = activate_plugin('doorward/doorward.php'); echo is_wp_error($r) ? $r->get_error_message() : 'active';")
     check("our plugin is activated", said == "active", said)
@@ -143,6 +149,7 @@ def own_plugin(house, blog):
     check("asked again when it is there: published, and one comment in Doorward",
           blog.state(away) == "1" and made_of(house, name, "ice rink")[0] == "approved", blog.state(away))
     check("and the administrator's decision of meanwhile is told", made_of(house, name, "tower gets a lift") == ("rejected", "person"), made_of(house, name, "tower gets a lift"))
+
     blog.php(f"wp_delete_comment({away}, true);")
     check("what is deleted in WordPress is erased in Doorward", not [one for one in house.comments(name) if "ice rink" in one["body"]])
 
