@@ -81,6 +81,30 @@ def akismet_plugin(house, blog, key):
         asked = [path for path in front.seen if path.endswith("/comment-check")]
     blog.lead_to(house.url)
     check("a proxy in front answers 502: the comment is held, not published", asked and state == "0" and not blog.shows("mill pond"), asked, state)
+    with Front(504, behind=house.url) as front:
+        blog.lead_to(front.url)
+        lost, state = blog.comment("It is whispered that the mill pond is drained.")
+    blog.lead_to(house.url)
+    check("a proxy in front loses the answer to a doubtful one: held", state == "0", state)
+    house.stop()
+    unsure, first = blog.comment("It is whispered that the chapel is for sale.")
+    rude, second = blog.comment("It is whispered that the chaplain drinks.")
+    plain, third = blog.comment("The chapel has a new organ.")
+    check("Doorward is away: all are held", (first, second, third) == ("0", "0", "0"), first, second, third)
+    house.start()
+    blog.php("Akismet::cron_recheck();")
+    check("the plugin's next look publishes what is approved", (blog.state(refused), blog.state(plain)) == ("1", "1"), blog.state(refused), blog.state(plain))
+    check("and what is doubtful stays pending", [blog.state(one) for one in (lost, unsure, rude)] == ["0", "0", "0"] and not blog.shows("for sale"))
+    blog.php("Akismet::cron_recheck();")
+    check("however often it looks", [blog.state(one) for one in (lost, unsure, rude)] == ["0", "0", "0"])
+    for text in ("pond is drained", "chapel is for sale"):
+        house.decide(house.waiting("blog", text), "approve")
+    house.decide(house.waiting("blog", "chaplain drinks"), "reject", "abuse")
+    becomes(blog, lost, "1")
+    becomes(blog, unsure, "1")
+    becomes(blog, rude, "spam")
+    check("a moderator decides about them: published, and spam", blog.shows("pond is drained") and blog.shows("for sale"))
+
     form = json.loads((HERE.parent / "requests/wpdiscuz.json").read_text(encoding="utf-8"))["form"]
     discuz, state = blog.wpdiscuz(form, "It is whispered, in wpDiscuz' form, that the clock is late.")
     check("by wpDiscuz' request, a doubtful comment is held", state == "0", state)
