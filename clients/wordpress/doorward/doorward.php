@@ -16,8 +16,8 @@ defined('ABSPATH') || exit;
 
 const OPTION = 'doorward';
 const AGAIN = 'doorward_again';
-/** Comment meta: our id, Doorward's uid, the last version heard of, and what Doorward was not yet told ('check' or an action). */
-const ID = 'doorward_id', UID = 'doorward_uid', VERSION = 'doorward_version', DUE = 'doorward_due';
+/** Comment meta: our id, Doorward's uid, the last version heard of, what Doorward was not yet told ('check', 'edit' or an action), and what it was sent first. */
+const ID = 'doorward_id', UID = 'doorward_uid', VERSION = 'doorward_version', DUE = 'doorward_due', SENT = 'doorward_sent';
 
 /** A setting: DOORWARD_URL, DOORWARD_KEY, DOORWARD_WEBHOOK_SECRET and DOORWARD_TOKEN in wp-config.php stand over the page. */
 function setting($name) {
@@ -69,7 +69,7 @@ function row($comment_id) {
 /* A visitor's comment, before it is stored. */
 
 add_filter('pre_comment_approved', function ($approved, $comment) {
-    global $doorward_asked; // [our id, the answer, or null where there was none, and about which comment]
+    global $doorward_asked; // [our id, the answer, or null where there was none, about which comment, and what was sent]
     $comment = wp_unslash($comment);
     // What WordPress itself refuses, what is only edited (edit_comment sees to that), and moderators' own words.
     if (is_wp_error($approved) || $approved === 'spam' || $approved === 'trash' || !empty($comment['comment_ID'])) return $approved;
@@ -84,7 +84,7 @@ add_filter('pre_comment_approved', function ($approved, $comment) {
         'referrer' => esc_url_raw(wp_unslash($_SERVER['HTTP_REFERER'] ?? ''))));
     list($status, $told) = call('POST', '/v1/comments', $body);
     $told = in_array($status, array(200, 201), true) ? $told : null;
-    $doorward_asked = array($id, $told, $which);
+    $doorward_asked = array($id, $told, $which, $body);
     return verdict($told, $approved);
 }, 20, 2);
 
@@ -100,16 +100,24 @@ function verdict($told, $approved) {
 add_action('comment_post', function ($comment_id) {
     global $doorward_asked;
     if (!$doorward_asked) return;
-    list($id, $told) = $doorward_asked;
+    list($id, $told, , $sent) = $doorward_asked;
     $doorward_asked = null;
     add_comment_meta($comment_id, ID, $id, true);
-    if ($told) remember($comment_id, $told); else due($comment_id, 'check');
+    if ($told) return remember($comment_id, $told);
+    add_comment_meta($comment_id, SENT, wp_slash($sent), true);
+    due($comment_id, 'check');
 }, 1);
 
 function remember($comment_id, array $told) {
     update_comment_meta($comment_id, UID, $told['uid']);
     update_comment_meta($comment_id, VERSION, (int) $told['version']);
+    settled($comment_id);
+}
+
+/** Doorward was told everything, or will not be. */
+function settled($comment_id) {
     delete_comment_meta($comment_id, DUE);
+    delete_comment_meta($comment_id, SENT);
 }
 
 function due($comment_id, $what) {
@@ -123,26 +131,29 @@ add_action(AGAIN, function () {
     $all = get_comments(array('meta_key' => DUE, 'status' => array('approve', 'hold', 'spam', 'trash'), 'number' => 50, 'orderby' => 'comment_ID', 'order' => 'ASC'));
     foreach ($all as $comment) {
         $what = get_comment_meta($comment->comment_ID, DUE, true);
-        $what === 'check' ? check((int) $comment->comment_ID) : decide((int) $comment->comment_ID, $what);
+        in_array($what, array('check', 'edit'), true) ? check((int) $comment->comment_ID, $what) : decide((int) $comment->comment_ID, $what);
     }
     $left = get_comments(array('meta_key' => DUE, 'status' => array('approve', 'hold', 'spam', 'trash'), 'count' => true));
     if ($left && !wp_next_scheduled(AGAIN)) wp_schedule_single_event(time() + 300, AGAIN);
 });
 
-/** Asks about a stored comment, new to Doorward or changed, and does what it answers. */
-function check($comment_id, $apply = true) {
+/** Asks about a stored comment, new to Doorward ('check') or changed ('edit'), and does what it answers. */
+function check($comment_id, $what, $apply = true) {
     $id = get_comment_meta($comment_id, ID, true);
-    $is_new = !get_comment_meta($comment_id, UID, true);
-    $body = described($id, row($comment_id));
-    list($status, $told) = $is_new ? call('POST', '/v1/comments', $body) : array(409, null);
-    // It was taken although no answer came, or is known: then this is how it reads now.
-    if ($status === 409) list($status, $told) = call('PUT', '/v1/comments/' . rawurlencode($id), $body);
+    list($status, $told) = array(409, null);
+    // The same once more, byte for byte: with what only the visitor's request told, and so that Doorward knows it if it had taken it without answering.
+    if (!get_comment_meta($comment_id, UID, true)) {
+        list($status, $told) = call('POST', '/v1/comments', get_comment_meta($comment_id, SENT, true) ?: described($id, row($comment_id)));
+    }
+    $is_taken = in_array($status, array(200, 201, 409), true);
+    if ($status === 409 || ($is_taken && $what === 'edit')) list($status, $told) = call('PUT', '/v1/comments/' . rawurlencode($id), described($id, row($comment_id)));
     if ($status === 200 || $status === 201) {
         if ($apply) apply($comment_id, $told); else remember($comment_id, $told);
+        settled($comment_id);
     } elseif (in_array($status, array(409, 413, 422), true)) {
-        delete_comment_meta($comment_id, DUE); // it will not be taken another time either: it stays where it is, for a person
+        settled($comment_id); // it will not be taken another time either: it stays where it is, for a person
     } else {
-        due($comment_id, 'check');
+        due($comment_id, $what);
     }
 }
 
@@ -217,7 +228,7 @@ function decide($comment_id, $what) {
 }
 
 add_action('edit_comment', function ($comment_id) {
-    if (get_comment_meta($comment_id, ID, true)) check($comment_id, !current_user_can('moderate_comments'));
+    if (get_comment_meta($comment_id, ID, true)) check($comment_id, 'edit', !current_user_can('moderate_comments'));
 });
 
 add_action('delete_comment', function ($comment_id) {

@@ -174,6 +174,22 @@ def own_plugin(house, blog):
           blog.state(away) == "1" and made_of(house, name, "ice rink")[0] == "approved", blog.state(away))
     check("and the administrator's decision of meanwhile is told", made_of(house, name, "tower gets a lift") == ("rejected", "person"), made_of(house, name, "tower gets a lift"))
 
+    house.stop()
+    trap, state = blog.comment("A kind word about the orchard and its old gate.", doorward_trap="filled in by a program")
+    house.start()
+    blog.php("do_action('doorward_again');")
+    check("Doorward was away: what fills in the hidden field is not published by the next look either",
+          state == "0" and blog.state(trap) in ("0", "spam") and made_of(house, name, "orchard")[0] != "approved", blog.state(trap), made_of(house, name, "orchard"))
+    with Front(504, behind=house.url) as front:
+        blog.php(f"update_option('doorward', array('url' => '{front.url}') + get_option('doorward'));")
+        lost, state = blog.comment("The <em>fair</em> has a wheel, hasn't it?")
+    blog.php(f"update_option('doorward', array('url' => '{house.url}') + get_option('doorward'));")
+    blog.php("do_action('doorward_again');")
+    kept = house.comment(name, "has a wheel")
+    check("a proxy in front loses the answer: pending, published by the next look, and no second text of it in Doorward",
+          state == "0" and blog.state(lost) == "1" and kept["revision"] == 1, state, blog.state(lost), kept["revision"])
+    check("what was kept for that is gone", blog.sql("select count(*) from wp_commentmeta where meta_key='doorward_sent'") == "0")
+
     blog.php(f"wp_delete_comment({away}, true);")
     check("what is deleted in WordPress is erased in Doorward", not [one for one in house.comments(name) if "ice rink" in one["body"]])
 
