@@ -16,8 +16,12 @@ defined('ABSPATH') || exit;
 
 const OPTION = 'doorward';
 const AGAIN = 'doorward_again';
+/** The status with which Doorward refused a decision that was made here. */
+const REFUSED = 'doorward_refused';
 /** Comment meta: our id, Doorward's uid, the last version heard of, what Doorward was not yet told ('check', 'edit' or an action), and what it was sent first. */
 const ID = 'doorward_id', UID = 'doorward_uid', VERSION = 'doorward_version', DUE = 'doorward_due', SENT = 'doorward_sent';
+/** And when it was last tried to tell it. */
+const TRIED = 'doorward_tried';
 
 /** A setting: DOORWARD_URL, DOORWARD_KEY, DOORWARD_WEBHOOK_SECRET and DOORWARD_TOKEN in wp-config.php stand over the page. */
 function setting($name) {
@@ -118,18 +122,23 @@ function remember($comment_id, array $told) {
 function settled($comment_id) {
     delete_comment_meta($comment_id, DUE);
     delete_comment_meta($comment_id, SENT);
+    delete_comment_meta($comment_id, TRIED);
 }
 
 function due($comment_id, $what) {
     update_comment_meta($comment_id, DUE, $what);
+    update_comment_meta($comment_id, TRIED, time());
     if (!wp_next_scheduled(AGAIN)) wp_schedule_single_event(time() + 60, AGAIN);
 }
 
 /* What Doorward was not told because it did not answer. */
 
 add_action(AGAIN, function () {
-    $all = get_comments(array('meta_key' => DUE, 'status' => array('approve', 'hold', 'spam', 'trash'), 'number' => 50, 'orderby' => 'comment_ID', 'order' => 'ASC'));
+    // What was tried longest ago comes first: what is refused time and again does not keep the rest waiting.
+    $all = get_comments(array('meta_query' => array('due' => array('key' => DUE, 'compare' => 'EXISTS'), 'tried' => array('key' => TRIED, 'type' => 'NUMERIC', 'compare' => 'EXISTS')),
+        'status' => array('approve', 'hold', 'spam', 'trash'), 'number' => 50, 'orderby' => array('tried' => 'ASC', 'comment_ID' => 'ASC')));
     foreach ($all as $comment) {
+        update_comment_meta($comment->comment_ID, TRIED, time());
         $what = get_comment_meta($comment->comment_ID, DUE, true);
         in_array($what, array('check', 'edit'), true) ? check((int) $comment->comment_ID, $what) : decide((int) $comment->comment_ID, $what);
     }
@@ -218,11 +227,18 @@ add_action('transition_comment_status', function ($new, $old, $comment) {
 function decide($comment_id, $what) {
     list($action, $category) = array_pad(explode(':', $what), 2, null);
     list($status, $now) = call('GET', '/v1/comments/' . rawurlencode(get_comment_meta($comment_id, ID, true)));
-    if ($status === 404) return delete_comment_meta($comment_id, DUE);
+    if ($status === 404) return settled($comment_id);
     if ($status === 200) {
         $item = array('uid' => $now['uid'], 'seen_version' => $now['version']);
         list($status) = call('POST', '/v1/decisions', array('items' => array($item), 'action' => $action, 'category' => $category), 'token');
-        if ($status === 200) return delete_comment_meta($comment_id, DUE);
+        if ($status === 200) {
+            delete_option(REFUSED);
+            return settled($comment_id);
+        }
+    }
+    if ($status === 401 || $status === 403) { // nor will it be taken another time, until somebody looks at the token
+        update_option(REFUSED, $status, false);
+        return settled($comment_id);
     }
     due($comment_id, $what);
 }
@@ -245,6 +261,13 @@ add_action('comment_form', function () {
         'f&&f.addEventListener("submit",function(){f.elements.doorward_ms.value=Date.now()-t})})()</script>';
 });
 
+add_action('admin_notices', function () {
+    $status = (int) get_option(REFUSED);
+    if (!$status || !current_user_can('moderate_comments')) return;
+    printf('<div class="notice notice-error"><p>%s</p></div>', esc_html(sprintf(
+        __('Doorward refused a decision that was made here (%d), and does not know of it: look at the key and the token under Settings, Doorward, and decide in Doorward.', 'doorward'), $status)));
+});
+
 /* Settings. */
 
 add_action('admin_init', function () {
@@ -255,6 +278,7 @@ add_action('admin_init', function () {
         foreach (array('key', 'webhook_secret', 'token') as $name) { // what is secret is never shown: an empty field leaves it as it is
             if (($given[$name] ?? '') !== '') $kept[$name] = sanitize_text_field($given[$name]);
         }
+        delete_option(REFUSED);
         return $kept;
     }));
 });
@@ -288,5 +312,6 @@ register_uninstall_hook(__FILE__, __NAMESPACE__ . '\uninstall');
 
 function uninstall() {
     delete_option(OPTION);
+    delete_option(REFUSED);
     wp_clear_scheduled_hook(AGAIN);
 }

@@ -17,7 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from akismet_clients import SPAM  # noqa: E402
 from blog import Blog, HERE, becomes, inputs  # noqa: E402
 from front import Front  # noqa: E402
-from house import DIRECT, ROOT, House, check  # noqa: E402
+from house import DIRECT, ROOT, House, check, until  # noqa: E402
 from sites import DOUBTFUL, post  # noqa: E402
 
 
@@ -190,8 +190,34 @@ def own_plugin(house, blog):
           state == "0" and blog.state(lost) == "1" and kept["revision"] == 1, state, blog.state(lost), kept["revision"])
     check("what was kept for that is gone", blog.sql("select count(*) from wp_commentmeta where meta_key='doorward_sent'") == "0")
 
+    own_plugin_waits(house, blog, name)
     blog.php(f"wp_delete_comment({away}, true);")
     check("what is deleted in WordPress is erased in Doorward", not [one for one in house.comments(name) if "ice rink" in one["body"]])
+
+
+def own_plugin_waits(house, blog, name):
+    """What Doorward refuses keeps nothing else waiting."""
+    blog.php("$id = get_comments(array('meta_key' => 'doorward_id', 'number' => 1))[0]->comment_ID; $known = get_comment_meta($id, 'doorward_id', true);"
+             "for ($i = 0; $i < 50; $i++) { $new = wp_insert_comment(array('comment_post_ID' => 1, 'comment_author' => 'stuck', 'comment_content' => \"stuck $i\", 'comment_approved' => 0));"
+             "foreach (array('doorward_id' => $known, 'doorward_due' => 'nonsense', 'doorward_tried' => 1) as $key => $value) add_comment_meta($new, $key, $value); }")
+    house.stop()
+    away, state = blog.comment("The lamps on the quay are lit again.")
+    house.start()
+    def looked():
+        blog.php("do_action('doorward_again');")
+        return blog.state(away) == "1"
+    until("fifty that Doorward refuses each time do not keep the next one waiting", looked)
+    check("fifty that Doorward refuses each time do not keep the next one waiting", state == "0")
+    blog.php("foreach (get_comments(array('meta_key' => 'doorward_due', 'meta_value' => 'nonsense')) as $one) { delete_comment_meta($one->comment_ID, 'doorward_id'); wp_delete_comment($one->comment_ID, true); }")
+
+    blog.php("update_option('doorward', array('token' => 'of nobody') + get_option('doorward'));")
+    blog.click("spamcomment", away)
+    due = blog.sql(f"select count(*) from wp_commentmeta where comment_id={away} and meta_key='doorward_due'")
+    check("a decision under a token that is not valid is told to the administrator, and not tried for ever",
+          due == "0" and "Doorward refused a decision" in blog.admin("index.php"), due)
+    page = blog.admin("options-general.php?page=doorward")
+    blog.admin("options.php", inputs(re.search(r"<form.*?</form>", page, re.S).group(0)) | {"doorward[token]": house.token})
+    check("until there is another token", "Doorward refused a decision" not in blog.admin("index.php"))
 
 
 def main(script, folder):
