@@ -92,10 +92,10 @@ add_filter('pre_comment_approved', function ($approved, $comment) {
     return verdict($told, $approved);
 }, 20, 2);
 
-/** What becomes of a comment in WordPress by what Doorward told. */
+/** What becomes of a comment in WordPress by what Doorward told. What WordPress' own rules hold (words, links, a first comment, all) stays pending. */
 function verdict($told, $approved) {
     switch ($told['status'] ?? '') {
-        case 'approved': return get_option('comment_moderation') ? $approved : 1;
+        case 'approved': return $approved;
         case 'rejected': return 'spam';
         default: return 0;
     }
@@ -166,16 +166,27 @@ function check($comment_id, $what, $apply = true) {
     }
 }
 
-/** Gives a comment the status that Doorward told, unless something later was told before. */
+/** Whether WordPress' own rules, which the owner set under Settings, Discussion, would publish a comment. */
+function passes($comment_id) {
+    $comment = get_comment($comment_id);
+    $post = get_post((int) $comment->comment_post_ID);
+    if ($post && $comment->user_id && (int) $comment->user_id === (int) $post->post_author) return true;
+    return check_comment($comment->comment_author, $comment->comment_author_email, $comment->comment_author_url, $comment->comment_content,
+        $comment->comment_author_IP, $comment->comment_agent, $comment->comment_type);
+}
+
+/** Gives a comment the status that Doorward told, unless something later was told before. Over WordPress' own rules only a person publishes. */
 function apply($comment_id, array $told) {
     global $doorward_applying;
     if ((int) get_comment_meta($comment_id, VERSION, true) >= (int) $told['version']) return;
     remember($comment_id, $told);
     $doorward_applying = true;
     $now = wp_get_comment_status($comment_id);
-    if ($told['status'] === 'approved' && $now !== 'approved') wp_set_comment_status($comment_id, 'approve');
-    if ($told['status'] === 'held' && $now !== 'unapproved') wp_set_comment_status($comment_id, 'hold');
-    if ($told['status'] === 'rejected' && $now !== 'spam' && $now !== 'trash') wp_spam_comment($comment_id);
+    $status = $told['status'];
+    if ($status === 'approved' && $now !== 'approved' && ($told['decided_by'] ?? '') !== 'person' && !passes($comment_id)) $status = 'held';
+    if ($status === 'approved' && $now !== 'approved') wp_set_comment_status($comment_id, 'approve');
+    if ($status === 'held' && $now !== 'unapproved') wp_set_comment_status($comment_id, 'hold');
+    if ($status === 'rejected' && $now !== 'spam' && $now !== 'trash') wp_spam_comment($comment_id);
     $doorward_applying = false;
 }
 

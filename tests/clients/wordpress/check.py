@@ -191,6 +191,7 @@ def own_plugin(house, blog):
     check("what was kept for that is gone", blog.sql("select count(*) from wp_commentmeta where meta_key='doorward_sent'") == "0")
 
     own_plugin_waits(house, blog, name)
+    own_plugin_obeys(house, blog, name)
     blog.php(f"wp_delete_comment({away}, true);")
     check("what is deleted in WordPress is erased in Doorward", not [one for one in house.comments(name) if "ice rink" in one["body"]])
 
@@ -218,6 +219,25 @@ def own_plugin_waits(house, blog, name):
     page = blog.admin("options-general.php?page=doorward")
     blog.admin("options.php", inputs(re.search(r"<form.*?</form>", page, re.S).group(0)) | {"doorward[token]": house.token})
     check("until there is another token", "Doorward refused a decision" not in blog.admin("index.php"))
+
+
+def own_plugin_obeys(house, blog, name):
+    """The owner's own rules stand over what policy approves, and not over people."""
+    blog.php("update_option('moderation_keys', 'thunder');")
+    word, state = blog.comment("There was thunder over the harbour.")
+    check("a word of Comment Moderation holds what Doorward approved", state == "0" and made_of(house, name, "over the harbour")[0] == "approved", state)
+    house.stop()
+    later, state = blog.comment("There was thunder over the lighthouse.")
+    house.start()
+    blog.php("do_action('doorward_again');")
+    check("and on the next look, too", state == "0" and blog.state(later) == "0" and made_of(house, name, "over the lighthouse")[0] == "approved", blog.state(later))
+    blog.click("approvecomment", word, "edit-comments.php?comment_status=moderated")
+    check("the administrator approves: published", blog.state(word) == "1" and blog.shows("over the harbour"), blog.state(word))
+    unsure, state = blog.comment("It is whispered that the thunder was a cannon.")
+    house.decide(house.waiting(name, "was a cannon"), "approve")
+    becomes(blog, unsure, "1")
+    check("so does a moderator in Doorward", state == "0")
+    blog.php("update_option('moderation_keys', '');")
 
 
 def main(script, folder):
