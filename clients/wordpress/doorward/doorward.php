@@ -16,8 +16,12 @@ defined('ABSPATH') || exit;
 
 const OPTION = 'doorward';
 const AGAIN = 'doorward_again';
-/** Comment meta: our id, Doorward's uid, the last version heard of, and what Doorward was not yet told ('check' or an action). */
-const ID = 'doorward_id', UID = 'doorward_uid', VERSION = 'doorward_version', DUE = 'doorward_due';
+/** The status with which Doorward refused a decision that was made here. */
+const REFUSED = 'doorward_refused';
+/** Comment meta: our id, Doorward's uid, the last version heard of, what Doorward was not yet told ('check', 'edit' or an action), and what it was sent first. */
+const ID = 'doorward_id', UID = 'doorward_uid', VERSION = 'doorward_version', DUE = 'doorward_due', SENT = 'doorward_sent';
+/** And when it was last tried to tell it. */
+const TRIED = 'doorward_tried';
 
 /** A setting: DOORWARD_URL, DOORWARD_KEY, DOORWARD_WEBHOOK_SECRET and DOORWARD_TOKEN in wp-config.php stand over the page. */
 function setting($name) {
@@ -69,7 +73,7 @@ function row($comment_id) {
 /* A visitor's comment, before it is stored. */
 
 add_filter('pre_comment_approved', function ($approved, $comment) {
-    global $doorward_asked; // [our id, the answer, or null where there was none, and about which comment]
+    global $doorward_asked; // [our id, the answer, or null where there was none, about which comment, and what was sent]
     $comment = wp_unslash($comment);
     // What WordPress itself refuses, what is only edited (edit_comment sees to that), and moderators' own words.
     if (is_wp_error($approved) || $approved === 'spam' || $approved === 'trash' || !empty($comment['comment_ID'])) return $approved;
@@ -84,14 +88,14 @@ add_filter('pre_comment_approved', function ($approved, $comment) {
         'referrer' => esc_url_raw(wp_unslash($_SERVER['HTTP_REFERER'] ?? ''))));
     list($status, $told) = call('POST', '/v1/comments', $body);
     $told = in_array($status, array(200, 201), true) ? $told : null;
-    $doorward_asked = array($id, $told, $which);
+    $doorward_asked = array($id, $told, $which, $body);
     return verdict($told, $approved);
 }, 20, 2);
 
-/** What becomes of a comment in WordPress by what Doorward told. */
+/** What becomes of a comment in WordPress by what Doorward told. What WordPress' own rules hold (words, links, a first comment, all) stays pending. */
 function verdict($told, $approved) {
     switch ($told['status'] ?? '') {
-        case 'approved': return get_option('comment_moderation') ? $approved : 1;
+        case 'approved': return $approved;
         case 'rejected': return 'spam';
         default: return 0;
     }
@@ -100,62 +104,89 @@ function verdict($told, $approved) {
 add_action('comment_post', function ($comment_id) {
     global $doorward_asked;
     if (!$doorward_asked) return;
-    list($id, $told) = $doorward_asked;
+    list($id, $told, , $sent) = $doorward_asked;
     $doorward_asked = null;
     add_comment_meta($comment_id, ID, $id, true);
-    if ($told) remember($comment_id, $told); else due($comment_id, 'check');
+    if ($told) return remember($comment_id, $told);
+    add_comment_meta($comment_id, SENT, wp_slash($sent), true);
+    due($comment_id, 'check');
 }, 1);
 
 function remember($comment_id, array $told) {
     update_comment_meta($comment_id, UID, $told['uid']);
     update_comment_meta($comment_id, VERSION, (int) $told['version']);
+    settled($comment_id);
+}
+
+/** Doorward was told everything, or will not be. */
+function settled($comment_id) {
     delete_comment_meta($comment_id, DUE);
+    delete_comment_meta($comment_id, SENT);
+    delete_comment_meta($comment_id, TRIED);
 }
 
 function due($comment_id, $what) {
     update_comment_meta($comment_id, DUE, $what);
+    update_comment_meta($comment_id, TRIED, time());
     if (!wp_next_scheduled(AGAIN)) wp_schedule_single_event(time() + 60, AGAIN);
 }
 
 /* What Doorward was not told because it did not answer. */
 
 add_action(AGAIN, function () {
-    $all = get_comments(array('meta_key' => DUE, 'status' => array('approve', 'hold', 'spam', 'trash'), 'number' => 50, 'orderby' => 'comment_ID', 'order' => 'ASC'));
+    // What was tried longest ago comes first: what is refused time and again does not keep the rest waiting.
+    $all = get_comments(array('meta_query' => array('due' => array('key' => DUE, 'compare' => 'EXISTS'), 'tried' => array('key' => TRIED, 'type' => 'NUMERIC', 'compare' => 'EXISTS')),
+        'status' => array('approve', 'hold', 'spam', 'trash'), 'number' => 50, 'orderby' => array('tried' => 'ASC', 'comment_ID' => 'ASC')));
     foreach ($all as $comment) {
+        update_comment_meta($comment->comment_ID, TRIED, time());
         $what = get_comment_meta($comment->comment_ID, DUE, true);
-        $what === 'check' ? check((int) $comment->comment_ID) : decide((int) $comment->comment_ID, $what);
+        in_array($what, array('check', 'edit'), true) ? check((int) $comment->comment_ID, $what) : decide((int) $comment->comment_ID, $what);
     }
     $left = get_comments(array('meta_key' => DUE, 'status' => array('approve', 'hold', 'spam', 'trash'), 'count' => true));
     if ($left && !wp_next_scheduled(AGAIN)) wp_schedule_single_event(time() + 300, AGAIN);
 });
 
-/** Asks about a stored comment, new to Doorward or changed, and does what it answers. */
-function check($comment_id, $apply = true) {
+/** Asks about a stored comment, new to Doorward ('check') or changed ('edit'), and does what it answers. */
+function check($comment_id, $what, $apply = true) {
     $id = get_comment_meta($comment_id, ID, true);
-    $is_new = !get_comment_meta($comment_id, UID, true);
-    $body = described($id, row($comment_id));
-    list($status, $told) = $is_new ? call('POST', '/v1/comments', $body) : array(409, null);
-    // It was taken although no answer came, or is known: then this is how it reads now.
-    if ($status === 409) list($status, $told) = call('PUT', '/v1/comments/' . rawurlencode($id), $body);
+    list($status, $told) = array(409, null);
+    // The same once more, byte for byte: with what only the visitor's request told, and so that Doorward knows it if it had taken it without answering.
+    if (!get_comment_meta($comment_id, UID, true)) {
+        list($status, $told) = call('POST', '/v1/comments', get_comment_meta($comment_id, SENT, true) ?: described($id, row($comment_id)));
+    }
+    $is_taken = in_array($status, array(200, 201, 409), true);
+    if ($status === 409 || ($is_taken && $what === 'edit')) list($status, $told) = call('PUT', '/v1/comments/' . rawurlencode($id), described($id, row($comment_id)));
     if ($status === 200 || $status === 201) {
         if ($apply) apply($comment_id, $told); else remember($comment_id, $told);
+        settled($comment_id);
     } elseif (in_array($status, array(409, 413, 422), true)) {
-        delete_comment_meta($comment_id, DUE); // it will not be taken another time either: it stays where it is, for a person
+        settled($comment_id); // it will not be taken another time either: it stays where it is, for a person
     } else {
-        due($comment_id, 'check');
+        due($comment_id, $what);
     }
 }
 
-/** Gives a comment the status that Doorward told, unless something later was told before. */
+/** Whether WordPress' own rules, which the owner set under Settings, Discussion, would publish a comment. */
+function passes($comment_id) {
+    $comment = get_comment($comment_id);
+    $post = get_post((int) $comment->comment_post_ID);
+    if ($post && $comment->user_id && (int) $comment->user_id === (int) $post->post_author) return true;
+    return check_comment($comment->comment_author, $comment->comment_author_email, $comment->comment_author_url, $comment->comment_content,
+        $comment->comment_author_IP, $comment->comment_agent, $comment->comment_type);
+}
+
+/** Gives a comment the status that Doorward told, unless something later was told before. Over WordPress' own rules only a person publishes. */
 function apply($comment_id, array $told) {
     global $doorward_applying;
     if ((int) get_comment_meta($comment_id, VERSION, true) >= (int) $told['version']) return;
     remember($comment_id, $told);
     $doorward_applying = true;
     $now = wp_get_comment_status($comment_id);
-    if ($told['status'] === 'approved' && $now !== 'approved') wp_set_comment_status($comment_id, 'approve');
-    if ($told['status'] === 'held' && $now !== 'unapproved') wp_set_comment_status($comment_id, 'hold');
-    if ($told['status'] === 'rejected' && $now !== 'spam' && $now !== 'trash') wp_spam_comment($comment_id);
+    $status = $told['status'];
+    if ($status === 'approved' && $now !== 'approved' && ($told['decided_by'] ?? '') !== 'person' && !passes($comment_id)) $status = 'held';
+    if ($status === 'approved' && $now !== 'approved') wp_set_comment_status($comment_id, 'approve');
+    if ($status === 'held' && $now !== 'unapproved') wp_set_comment_status($comment_id, 'hold');
+    if ($status === 'rejected' && $now !== 'spam' && $now !== 'trash') wp_spam_comment($comment_id);
     $doorward_applying = false;
 }
 
@@ -207,17 +238,24 @@ add_action('transition_comment_status', function ($new, $old, $comment) {
 function decide($comment_id, $what) {
     list($action, $category) = array_pad(explode(':', $what), 2, null);
     list($status, $now) = call('GET', '/v1/comments/' . rawurlencode(get_comment_meta($comment_id, ID, true)));
-    if ($status === 404) return delete_comment_meta($comment_id, DUE);
+    if ($status === 404) return settled($comment_id);
     if ($status === 200) {
         $item = array('uid' => $now['uid'], 'seen_version' => $now['version']);
         list($status) = call('POST', '/v1/decisions', array('items' => array($item), 'action' => $action, 'category' => $category), 'token');
-        if ($status === 200) return delete_comment_meta($comment_id, DUE);
+        if ($status === 200) {
+            delete_option(REFUSED);
+            return settled($comment_id);
+        }
+    }
+    if ($status === 401 || $status === 403) { // nor will it be taken another time, until somebody looks at the token
+        update_option(REFUSED, $status, false);
+        return settled($comment_id);
     }
     due($comment_id, $what);
 }
 
 add_action('edit_comment', function ($comment_id) {
-    if (get_comment_meta($comment_id, ID, true)) check($comment_id, !current_user_can('moderate_comments'));
+    if (get_comment_meta($comment_id, ID, true)) check($comment_id, 'edit', !current_user_can('moderate_comments'));
 });
 
 add_action('delete_comment', function ($comment_id) {
@@ -234,6 +272,13 @@ add_action('comment_form', function () {
         'f&&f.addEventListener("submit",function(){f.elements.doorward_ms.value=Date.now()-t})})()</script>';
 });
 
+add_action('admin_notices', function () {
+    $status = (int) get_option(REFUSED);
+    if (!$status || !current_user_can('moderate_comments')) return;
+    printf('<div class="notice notice-error"><p>%s</p></div>', esc_html(sprintf(
+        __('Doorward refused a decision that was made here (%d), and does not know of it: look at the key and the token under Settings, Doorward, and decide in Doorward.', 'doorward'), $status)));
+});
+
 /* Settings. */
 
 add_action('admin_init', function () {
@@ -244,6 +289,7 @@ add_action('admin_init', function () {
         foreach (array('key', 'webhook_secret', 'token') as $name) { // what is secret is never shown: an empty field leaves it as it is
             if (($given[$name] ?? '') !== '') $kept[$name] = sanitize_text_field($given[$name]);
         }
+        delete_option(REFUSED);
         return $kept;
     }));
 });
@@ -277,5 +323,6 @@ register_uninstall_hook(__FILE__, __NAMESPACE__ . '\uninstall');
 
 function uninstall() {
     delete_option(OPTION);
+    delete_option(REFUSED);
     wp_clear_scheduled_hook(AGAIN);
 }

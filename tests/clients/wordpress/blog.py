@@ -55,8 +55,10 @@ class Blog:
         plugins = self.docroot / "wp-content/mu-plugins"
         (plugins / "wptest.php").write_text((HERE / "mu.php").read_text(encoding="utf-8"), encoding="utf-8")
         (plugins / "doorward-akismet.php").write_text((ROOT / "clients/wordpress/doorward-akismet.php").read_text(encoding="utf-8"), encoding="utf-8")
+        self.leads_to = self.run / "doorward-url"
+        self.lead_to(doorward)
         settings = self.docroot / "wp-config.php"
-        settings.write_text(settings.read_text().replace("<?php\n", f"<?php\ndefine('DOORWARD_URL', '{doorward}');\n", 1))
+        settings.write_text(settings.read_text().replace("<?php\n", f"<?php\nif (is_file('{self.leads_to}')) define('DOORWARD_URL', file_get_contents('{self.leads_to}'));\n", 1))
         self.versions = (self.run / "versions").read_text().strip()
         self.log_in()
 
@@ -68,6 +70,13 @@ class Blog:
                     os.killpg(int(pid), signal.SIGTERM)
                 except ProcessLookupError:
                     pass
+
+    def lead_to(self, doorward):
+        """DOORWARD_URL of wp-config.php, read from a file: PHP keeps its own files for seconds. None defines nothing."""
+        if doorward is None:
+            self.leads_to.unlink()
+        else:
+            self.leads_to.write_text(doorward)
 
     # Visitors.
 

@@ -16,7 +16,8 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from akismet_clients import SPAM  # noqa: E402
 from blog import Blog, HERE, becomes, inputs  # noqa: E402
-from house import DIRECT, ROOT, House, check  # noqa: E402
+from front import Front  # noqa: E402
+from house import DIRECT, ROOT, House, check, until  # noqa: E402
 from sites import DOUBTFUL, post  # noqa: E402
 
 
@@ -74,6 +75,36 @@ def akismet_plugin(house, blog, key):
     becomes(blog, waiting, "1")
     check("what waited before the stop is decided after it, and published", state == "0" and blog.shows("new engine"))
 
+    with Front(502) as front:
+        blog.lead_to(front.url)
+        refused, state = blog.comment("The swans are back on the mill pond.")
+        asked = [path for path in front.seen if path.endswith("/comment-check")]
+    blog.lead_to(house.url)
+    check("a proxy in front answers 502: the comment is held, not published", asked and state == "0" and not blog.shows("mill pond"), asked, state)
+    with Front(504, behind=house.url) as front:
+        blog.lead_to(front.url)
+        lost, state = blog.comment("It is whispered that the mill pond is drained.")
+    blog.lead_to(house.url)
+    check("a proxy in front loses the answer to a doubtful one: held", state == "0", state)
+    house.stop()
+    unsure, first = blog.comment("It is whispered that the chapel is for sale.")
+    rude, second = blog.comment("It is whispered that the chaplain drinks.")
+    plain, third = blog.comment("The chapel has a new organ.")
+    check("Doorward is away: all are held", (first, second, third) == ("0", "0", "0"), first, second, third)
+    house.start()
+    blog.php("Akismet::cron_recheck();")
+    check("the plugin's next look publishes what is approved", (blog.state(refused), blog.state(plain)) == ("1", "1"), blog.state(refused), blog.state(plain))
+    check("and what is doubtful stays pending", [blog.state(one) for one in (lost, unsure, rude)] == ["0", "0", "0"] and not blog.shows("for sale"))
+    blog.php("Akismet::cron_recheck();")
+    check("however often it looks", [blog.state(one) for one in (lost, unsure, rude)] == ["0", "0", "0"])
+    for text in ("pond is drained", "chapel is for sale"):
+        house.decide(house.waiting("blog", text), "approve")
+    house.decide(house.waiting("blog", "chaplain drinks"), "reject", "abuse")
+    becomes(blog, lost, "1")
+    becomes(blog, unsure, "1")
+    becomes(blog, rude, "spam")
+    check("a moderator decides about them: published, and spam", blog.shows("pond is drained") and blog.shows("for sale"))
+
     form = json.loads((HERE.parent / "requests/wpdiscuz.json").read_text(encoding="utf-8"))["form"]
     discuz, state = blog.wpdiscuz(form, "It is whispered, in wpDiscuz' form, that the clock is late.")
     check("by wpDiscuz' request, a doubtful comment is held", state == "0", state)
@@ -87,8 +118,7 @@ def own_plugin(house, blog):
     made = house.run("site", "create", name, "--url", blog.url, "--webhook", blog.url + "/index.php?rest_route=/doorward/v1/webhook")
     key = house.run("site", "key", name, "--scopes", "post,read,erase")["key"]
     (blog.docroot / "wp-content/mu-plugins/doorward-akismet.php").unlink()
-    settings = blog.docroot / "wp-config.php"
-    settings.write_text(re.sub(r"define\('DOORWARD_URL'.*\n", "", settings.read_text()))
+    blog.lead_to(None)
     shutil.copytree(ROOT / "clients/wordpress/doorward", blog.docroot / "wp-content/plugins/doorward", dirs_exist_ok=True)
     said = blog.php("deactivate_plugins('akismet/akismet.php'); $r = activate_plugin('doorward/doorward.php'); echo is_wp_error($r) ? $r->get_error_message() : 'active';")
     check("our plugin is activated", said == "active", said)
@@ -143,8 +173,71 @@ def own_plugin(house, blog):
     check("asked again when it is there: published, and one comment in Doorward",
           blog.state(away) == "1" and made_of(house, name, "ice rink")[0] == "approved", blog.state(away))
     check("and the administrator's decision of meanwhile is told", made_of(house, name, "tower gets a lift") == ("rejected", "person"), made_of(house, name, "tower gets a lift"))
+
+    house.stop()
+    trap, state = blog.comment("A kind word about the orchard and its old gate.", doorward_trap="filled in by a program")
+    house.start()
+    blog.php("do_action('doorward_again');")
+    check("Doorward was away: what fills in the hidden field is not published by the next look either",
+          state == "0" and blog.state(trap) in ("0", "spam") and made_of(house, name, "orchard")[0] != "approved", blog.state(trap), made_of(house, name, "orchard"))
+    with Front(504, behind=house.url) as front:
+        blog.php(f"update_option('doorward', array('url' => '{front.url}') + get_option('doorward'));")
+        lost, state = blog.comment("The <em>fair</em> has a wheel, hasn't it?")
+    blog.php(f"update_option('doorward', array('url' => '{house.url}') + get_option('doorward'));")
+    blog.php("do_action('doorward_again');")
+    kept = house.comment(name, "has a wheel")
+    check("a proxy in front loses the answer: pending, published by the next look, and no second text of it in Doorward",
+          state == "0" and blog.state(lost) == "1" and kept["revision"] == 1, state, blog.state(lost), kept["revision"])
+    check("what was kept for that is gone", blog.sql("select count(*) from wp_commentmeta where meta_key='doorward_sent'") == "0")
+
+    own_plugin_waits(house, blog, name)
+    own_plugin_obeys(house, blog, name)
     blog.php(f"wp_delete_comment({away}, true);")
     check("what is deleted in WordPress is erased in Doorward", not [one for one in house.comments(name) if "ice rink" in one["body"]])
+
+
+def own_plugin_waits(house, blog, name):
+    """What Doorward refuses keeps nothing else waiting."""
+    blog.php("$id = get_comments(array('meta_key' => 'doorward_id', 'number' => 1))[0]->comment_ID; $known = get_comment_meta($id, 'doorward_id', true);"
+             "for ($i = 0; $i < 50; $i++) { $new = wp_insert_comment(array('comment_post_ID' => 1, 'comment_author' => 'stuck', 'comment_content' => \"stuck $i\", 'comment_approved' => 0));"
+             "foreach (array('doorward_id' => $known, 'doorward_due' => 'nonsense', 'doorward_tried' => 1) as $key => $value) add_comment_meta($new, $key, $value); }")
+    house.stop()
+    away, state = blog.comment("The lamps on the quay are lit again.")
+    house.start()
+    def looked():
+        blog.php("do_action('doorward_again');")
+        return blog.state(away) == "1"
+    until("fifty that Doorward refuses each time do not keep the next one waiting", looked)
+    check("fifty that Doorward refuses each time do not keep the next one waiting", state == "0")
+    blog.php("foreach (get_comments(array('meta_key' => 'doorward_due', 'meta_value' => 'nonsense')) as $one) { delete_comment_meta($one->comment_ID, 'doorward_id'); wp_delete_comment($one->comment_ID, true); }")
+
+    blog.php("update_option('doorward', array('token' => 'of nobody') + get_option('doorward'));")
+    blog.click("spamcomment", away)
+    due = blog.sql(f"select count(*) from wp_commentmeta where comment_id={away} and meta_key='doorward_due'")
+    check("a decision under a token that is not valid is told to the administrator, and not tried for ever",
+          due == "0" and "Doorward refused a decision" in blog.admin("index.php"), due)
+    page = blog.admin("options-general.php?page=doorward")
+    blog.admin("options.php", inputs(re.search(r"<form.*?</form>", page, re.S).group(0)) | {"doorward[token]": house.token})
+    check("until there is another token", "Doorward refused a decision" not in blog.admin("index.php"))
+
+
+def own_plugin_obeys(house, blog, name):
+    """The owner's own rules stand over what policy approves, and not over people."""
+    blog.php("update_option('moderation_keys', 'thunder');")
+    word, state = blog.comment("There was thunder over the harbour.")
+    check("a word of Comment Moderation holds what Doorward approved", state == "0" and made_of(house, name, "over the harbour")[0] == "approved", state)
+    house.stop()
+    later, state = blog.comment("There was thunder over the lighthouse.")
+    house.start()
+    blog.php("do_action('doorward_again');")
+    check("and on the next look, too", state == "0" and blog.state(later) == "0" and made_of(house, name, "over the lighthouse")[0] == "approved", blog.state(later))
+    blog.click("approvecomment", word, "edit-comments.php?comment_status=moderated")
+    check("the administrator approves: published", blog.state(word) == "1" and blog.shows("over the harbour"), blog.state(word))
+    unsure, state = blog.comment("It is whispered that the thunder was a cannon.")
+    house.decide(house.waiting(name, "was a cannon"), "approve")
+    becomes(blog, unsure, "1")
+    check("so does a moderator in Doorward", state == "0")
+    blog.php("update_option('moderation_keys', '');")
 
 
 def main(script, folder):
