@@ -125,7 +125,7 @@ mod tests {
         let entry =
             Erasure { number: 7, kind: ErasedKind::Reader, site: "news".to_owned(), hash: vec![0, 0xab, 255], at };
         let line = serde_json::to_string(&entry).unwrap();
-        assert_eq!(line, r#"{"kind":"reader","site":"news","hash":"00abff","at":"2026-11-24T10:00:00.000Z"}"#);
+        assert_eq!(line, r#"{"kind":"reader","site":"news","hash":"00abff","at":"2026-11-24T10:00:00Z"}"#);
         assert_eq!(serde_json::from_str::<Erasure>(&line).unwrap(), Erasure { number: 0, ..entry });
         for wrong in [line.replace("00abff", "0ab"), line.replace("00abff", "zz"), line.replace("reader", "author")] {
             assert!(serde_json::from_str::<Erasure>(&wrong).is_err(), "{wrong}");

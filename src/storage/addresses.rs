@@ -186,7 +186,7 @@ mod tests {
         for sentence in [
             "12 comments by this author within ten minutes.",
             "links to 3 hosts, allowed 2",
-            "posted at 10:05:30, version 1.2.3, 4 of 10; see :: and a::b?",
+            "posted at 10:05:30, version 1.2.3, 4 of 10; see :: and std::mem?",
             "@ann wrote to @ben",
             "https://ann@mail.example/path",
             "",

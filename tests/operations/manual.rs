@@ -7,7 +7,7 @@ use super::world::Host;
 /// The commands within a command, by the names of their pages.
 fn pages(command: &clap::Command, name: &str, all: &mut BTreeSet<String>) {
     all.insert(format!("{name}.1"));
-    for inner in command.get_subcommands() {
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
         pages(inner, &format!("{name}-{}", inner.get_name()), all);
     }
 }
