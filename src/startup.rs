@@ -52,9 +52,10 @@ use crate::domain::shared::Shared;
 use crate::domain::signal::{Resources, Signals};
 use crate::domain::store::Store;
 use crate::domain::time::Timestamp;
+use crate::net::post::HttpPost;
 use crate::storage;
 use crate::storage::memory::history::MemoryHistory;
-use crate::storage::redis::Redis;
+use crate::storage::redis::{End, Redis};
 use crate::storage::sqlite::SqliteStore;
 use crate::telemetry;
 use crate::{app, http};
@@ -132,14 +133,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let engine = Engine::open(config, &clock).await?;
     engine.check_key(&sealer).await?;
     let Engine { store, among, turns } = engine;
-    let shared = match config.shared.url.expose() {
-        Some(_) => Some(Redis::open(&config.shared).await?),
-        None => None,
-    };
-    let order = match &shared {
-        Some(shared) => shared.end().await, // before the store is read: what happens meanwhile is in one of both
-        None => None,
-    };
+    let (shared, order) = neighbours(config).await?; // before the store is read: what happens meanwhile is in one of both
     let campaigns = config.campaigns.clone();
     let history = MemoryHistory::rebuild_with(config.history.clone(), campaigns, Arc::clone(&store), clock.now())
         .await
@@ -168,10 +162,10 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let its_store = || Arc::clone(&store);
     let webhooks = lives.webhooks.clone();
     let sanctions = Sanctions::new(its_store(), listeners.clone(), webhooks.clone(), lives.sanctions.clone());
-    let sanctions = Arc::new(match config.database.scratch {
-        Some(_) => sanctions.unshared(),
-        None if among.is_some() => sanctions.hearing_of_changes(),
-        None => sanctions,
+    let sanctions = Arc::new(match (&config.database.scratch, &among) {
+        (Some(_), _) => sanctions.unshared(),
+        (None, Some(_)) => sanctions.hearing_of_changes(),
+        (None, None) => sanctions,
     });
     let readers = Readers::new(its_store(), listeners.clone(), Arc::clone(&limits), lives.reports.clone());
     let limited = Arc::clone(&limits);
@@ -198,9 +192,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let review = Arc::new(review);
     let akismet = akismet(&intake, &review, &settings, &store, lives);
     let post = Arc::new(lives.post.clone());
-    let (levels, notify) = (lives.levels.clone(), lives.notify.clone());
-    let ways = (Arc::new(lives.mail.clone()) as Arc<dyn Mail>, Arc::clone(&post) as Arc<dyn Post>);
-    let notifier = Arc::new(Notifier::new(its_store(), levels, notify, ways, &config.server.public_url));
+    let notifier = notifier(config, lives, &store, &post);
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
@@ -249,6 +241,23 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         follower: None,
         trials,
     })
+}
+
+/// What nodes share, and where it stood.
+async fn neighbours(config: &Config) -> anyhow::Result<(Option<Arc<Redis>>, Option<End>)> {
+    if config.shared.url.expose().is_none() {
+        return Ok((None, None));
+    }
+    let shared = Redis::open(&config.shared).await?;
+    let order = shared.end().await;
+    Ok((Some(shared), order))
+}
+
+/// Who tells operators, by the ways that are set up.
+fn notifier(config: &Config, lives: &Lives, store: &Arc<dyn Store>, post: &Arc<Live<HttpPost>>) -> Arc<Notifier> {
+    let (levels, notify) = (lives.levels.clone(), lives.notify.clone());
+    let ways = (Arc::new(lives.mail.clone()) as Arc<dyn Mail>, Arc::clone(post) as Arc<dyn Post>);
+    Arc::new(Notifier::new(Arc::clone(store), levels, notify, ways, &config.server.public_url))
 }
 
 /// Who tries other settings, which are in force, and the trials that people start.

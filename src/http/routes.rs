@@ -53,6 +53,7 @@ pub struct Entry {
 
 /// The table.
 #[must_use]
+#[expect(clippy::too_many_lines, reason = "a table is read whole, and each line of it is a route")]
 pub fn table() -> Vec<Entry> {
     use Duty::{Decide, Operate, Oversee, Read};
     use Who::{AkismetKey, Anyone, Browser, Metrics, Page, Person, Session, Signed, Site, SiteOrPerson};

@@ -784,7 +784,7 @@ async fn tune_has_a_signal_weigh_less_that_people_overturn_and_says_when_there_i
         for (rejects, action) in [(true, "reject"), (false, "approve")] {
             let is_meant = |one: &&Value| {
                 let number: usize = one["id"].as_str().unwrap().trim_start_matches("c-").parse().unwrap();
-                (number % 4 == 0) == rejects
+                number.is_multiple_of(4) == rejects
             };
             let items: Vec<Value> = made
                 .iter()

@@ -258,14 +258,13 @@ pub(crate) fn about(id: &str, word: &str) -> Value {
         state ^= state << 17;
         WORDS[usize::try_from(state % WORDS.len() as u64).expect("small")]
     };
-    let [a, b, c, d] = std::array::from_fn(|_| next());
-    let [e, f, g, h] = std::array::from_fn(|_| next());
+    let [first, second, third, fourth, mine, lost, here, there] = std::array::from_fn(|_| next());
     json!({
         "id": id,
         "article": {"id": "lanes", "title": "Council approves cycle lanes", "section": "city", "lang": "en",
             "text": "The lanes along the river connect the station with the harbour. The council voted on Tuesday."},
         "author": {"id": format!("u-{id}"), "name": "Anna"},
-        "body": format!("I think the {a} matters more than the {b}, {c} or {d}. My {e} once lost a {f} between {g} and {h}, and the {word} was there."),
+        "body": format!("I think the {first} matters more than the {second}, {third} or {fourth}. My {mine} once lost a {lost} between {here} and {there}, and the {word} was there."),
     })
 }
 

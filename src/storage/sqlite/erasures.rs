@@ -60,13 +60,12 @@ fn unknown(connection: &Connection, list: &[Erasure]) -> Result<Vec<(SiteId, Era
     let mut ids: HashMap<&str, Option<u32>> = HashMap::new();
     let mut found = Vec::new();
     for entry in list {
-        let site = match ids.get(entry.site.as_str()) {
-            Some(site) => *site,
-            None => {
-                let site = sites.query_row([&entry.site], |row| row.get(0)).optional()?;
-                ids.insert(&entry.site, site);
-                site
-            }
+        let site = if let Some(site) = ids.get(entry.site.as_str()) {
+            *site
+        } else {
+            let site = sites.query_row([&entry.site], |row| row.get(0)).optional()?;
+            ids.insert(&entry.site, site);
+            site
         };
         let Some(site) = site else { continue };
         let at: Option<i64> =
