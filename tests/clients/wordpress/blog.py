@@ -59,6 +59,7 @@ class Blog:
         self.lead_to(doorward)
         settings = self.docroot / "wp-config.php"
         settings.write_text(settings.read_text().replace("<?php\n", f"<?php\nif (is_file('{self.leads_to}')) define('DOORWARD_URL', file_get_contents('{self.leads_to}'));\n", 1))
+        until("the web server runs the files as they are now, and not as PHP kept them", lambda: DIRECT.open(self.url, timeout=60).headers.get("X-Leads-To") == doorward)
         self.versions = (self.run / "versions").read_text().strip()
         self.log_in()
 

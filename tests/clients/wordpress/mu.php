@@ -1,4 +1,5 @@
 <?php // The test's own part of WordPress: nothing goes outside, mail goes nowhere, and wpDiscuz' request ends where wpDiscuz ends it.
+if (defined('DOORWARD_URL') && !headers_sent()) header('X-Leads-To: ' . DOORWARD_URL);
 add_filter('pre_http_request', function ($answer, $request, $url) {
     if ($answer !== false || wp_parse_url($url, PHP_URL_HOST) === '127.0.0.1') return $answer;
     return new WP_Error('outside', "refused: $url");
