@@ -481,7 +481,7 @@ impl Context {
             texts.push(Body::read(&entry.text, format).plain.into_text());
         }
         texts.retain(|text| !text.trim().is_empty());
-        let article = (!texts.is_empty()).then(|| texts.join("\n\n"));
+        let article = (!texts.is_empty()).then(|| texts.join("\n\n").trim_end().to_owned());
         Ok(Self { article, coral })
     }
 }
