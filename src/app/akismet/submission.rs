@@ -161,11 +161,15 @@ impl Submission {
     pub fn callback_for(&self, pinned: Option<&str>) -> Option<String> {
         let url = crate::app::outbox::address::parse(self.callback.trim()).ok()?;
         let blog = Url::parse(pinned.unwrap_or(&self.blog).trim()).ok()?;
-        let same_host =
-            url.host_str().is_some_and(|host| blog.host_str().is_some_and(|blog| host.eq_ignore_ascii_case(blog)));
-        let same_port = url.port() == blog.port();
-        (same_host && same_port).then(|| url.to_string())
+        let is_blogs = host_of(&url).is_some() && host_of(&url) == host_of(&blog) && url.port() == blog.port();
+        is_blogs.then(|| url.to_string())
     }
+}
+
+/// The host, with or without `www.`: blogs call themselves by either.
+fn host_of(url: &Url) -> Option<String> {
+    let host = url.host_str()?.to_ascii_lowercase();
+    Some(host.strip_prefix("www.").unwrap_or(&host).trim_end_matches('.').to_owned())
 }
 
 /// Whether a blog is the one that the operator pinned a site to: the same host, with or without `www.`, and below the same path.
@@ -173,9 +177,7 @@ impl Submission {
 pub fn is_blog(pinned: &str, blog: &str) -> bool {
     let read = |text: &str| {
         let url = Url::parse(text.trim()).ok()?;
-        let host = url.host_str()?.to_ascii_lowercase();
-        let host = host.strip_prefix("www.").unwrap_or(&host).trim_end_matches('.').to_owned();
-        Some(((host, url.port()), url.path().trim_end_matches('/').to_owned()))
+        Some(((host_of(&url)?, url.port()), url.path().trim_end_matches('/').to_owned()))
     };
     let (Some((pinned, below)), Some((blog, path))) = (read(pinned), read(blog)) else { return false };
     pinned == blog && (path == below || path.strip_prefix(below.as_str()).is_some_and(|rest| rest.starts_with('/')))
@@ -238,6 +240,9 @@ mod tests {
         assert!(!of("https://other.example", hook, None), "another host");
         assert!(!of("https://blog.example", hook, Some("https://pinned.example")), "not the one that is pinned");
         assert!(of("https://elsewhere.example", hook, Some("https://blog.example")));
+        assert!(of("https://www.blog.example", hook, Some("https://www.blog.example")), "as blogs are compared");
+        assert!(of("https://blog.example", "https://www.blog.example/hook", Some("https://blog.example/news")));
+        assert!(!of("https://www.www.blog.example", hook, None), "one www. alone");
         for bad in [
             "",
             "ftp://blog.example/",
@@ -286,11 +291,6 @@ mod tests {
     }
 
     #[test]
-    fn test_values_are_known_wherever_they_stand() {
-        let of = |name: &str, body: &str, email: &str| {
-            let sent = |text: &str| text.to_owned();
-            Submission { name: sent(name), body: sent(body), email: sent(email), ..Submission::default() }
-    #[test]
     fn a_text_of_openings_alone_is_read_in_one_pass() {
         for (body, format) in [
             ("a <b>tag</b>", Format::Html),
@@ -308,6 +308,11 @@ mod tests {
         assert_eq!(format_of(&"<a".repeat(4_000_000)), Format::Text);
     }
 
+    #[test]
+    fn test_values_are_known_wherever_they_stand() {
+        let of = |name: &str, body: &str, email: &str| {
+            let sent = |text: &str| text.to_owned();
+            Submission { name: sent(name), body: sent(body), email: sent(email), ..Submission::default() }
                 .is_test_spam()
         };
         assert!(of("viagra-test-123", "", "") && of("", "akismet-guaranteed-spam", ""));
