@@ -111,6 +111,15 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
 }
 
+/// A new Akismet key. Shown once.
+#[derive(Serialize)]
+pub struct NewAkismetKey {
+    /// The site's name.
+    pub site: String,
+    /// The key: 12 hexadecimal digits.
+    pub akismet_key: String,
+}
+
 /// A new webhook secret. Shown once.
 #[derive(Serialize)]
 pub struct NewSecret {
@@ -226,6 +235,18 @@ impl Admin {
         }
         let found = self.store.site_webhook_set(site, url, now).await?;
         found.then_some(()).ok_or_else(|| AdminError::NoSite(site.to_owned()))
+    }
+
+    /// Makes an Akismet key for a site in the place of its own: that opens nothing any more, and callbacks that are still to go carry the new one.
+    ///
+    /// # Errors
+    /// `NoSite`, `Secret`, `Store`.
+    pub async fn site_akismet_key(&self, site: &str, now: Timestamp) -> Result<NewAkismetKey, AdminError> {
+        let key = akismet_key()?;
+        let sealed = self.sealer.seal(site, "akismet", &key)?;
+        let found = self.store.akismet_key_set(site, &keys::hash(&key), sealed, now).await?;
+        let made = || NewAkismetKey { site: site.to_owned(), akismet_key: key };
+        found.then(made).ok_or_else(|| AdminError::NoSite(site.to_owned()))
     }
 
     /// Pins a site to the blog that its Akismet key is for; `None` to any.

@@ -38,6 +38,17 @@ pub(super) enum Command {
     Key(KeyArguments),
     /// Make a new key and end all others at once
     Rotate(KeyArguments),
+    /// Replace a site's Akismet key: the one before opens nothing any more; shows the new one once
+    AkismetKey {
+        /// The site
+        name: String,
+        /// Really replace it
+        #[arg(long, required = true)]
+        rotate: bool,
+        /// Answer in JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Set where a site's webhooks go; without an address, show it
     Webhook {
         /// The site
@@ -201,6 +212,16 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         Command::Rotate(arguments) => {
             let made = desk.admin.site_rotate(&arguments.name, &arguments.scopes(), desk.now).await;
             show_key(&desk.close(made).await?, arguments.json)
+        }
+        Command::AkismetKey { name, json, .. } => {
+            let made = desk.admin.site_akismet_key(&name, desk.now).await;
+            let made = desk.close(made).await?;
+            if json {
+                return say_json(&made);
+            }
+            say(format_args!("site        {}", made.site))?;
+            say(format_args!("akismet key {}", made.akismet_key))?;
+            say("Give it to the client now: the key before opens nothing any more, and this one is not shown again.")
         }
         Command::Webhook { name, url, none, json } => webhook(desk, &name, url.as_deref(), none, json).await,
         Command::Pin { name, url, none, json } => pin(desk, &name, url.as_deref(), none, json).await,

@@ -40,6 +40,8 @@ impl CheckCounts {
 pub trait Akismet: Send + Sync {
     /// The site that an Akismet key opens.
     async fn akismet_site(&self, key: &KeyHash) -> Result<Option<Site>>;
+    /// Puts another Akismet key, by its hash and sealed, in the place of a site's own, which opens nothing any more. `false` when there is no such site.
+    async fn akismet_key_set(&self, site: &str, hash: &KeyHash, sealed: Vec<u8>, at: Timestamp) -> Result<bool>;
     /// Sets or takes away the address of a site's blog. `false` when there is no such site.
     async fn site_url_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool>;
     /// What came of a site's comments received at or after `from` and before `until`; comments that were erased count no more.

@@ -80,6 +80,28 @@ async fn a_persons_verdict_goes_back_when_its_grace_is_over() {
 }
 
 #[tokio::test]
+async fn a_key_is_replaced_at_once_and_callbacks_that_are_still_to_go_carry_the_new_one() {
+    let receiver = Receiver::start(|_, _| Reply::Status(200)).await;
+    let client = spawn().await;
+    let (blog, callback) = (receiver.url("/"), receiver.url("/hook"));
+    let (guid, comment) = commented(&client, &blog, &callback, "A story about trams.").await;
+    client.decide(&comment, "approve").await;
+    let made = client.app.admin().site_akismet_key("blog", client.app.now()).await.unwrap();
+    assert_ne!(made.akismet_key, client.key);
+    client.app.clock.advance_ms(10_000);
+    let came = receiver.wait(1).await;
+    assert_eq!(came[0].json(), told(&made.akismet_key, &guid, "false"));
+    let verify = async |key: &str| {
+        send(&client.app, "/1.1/verify-key", "", form(&[("key", key), ("blog", &blog)]).as_bytes()).await
+    };
+    verify(&client.key).await.assert_invalid();
+    assert_eq!(verify(&made.akismet_key).await.body, "valid");
+    assert!(client.app.admin().site_akismet_key("none", client.app.now()).await.is_err());
+    let noted = client.app.audit().await.into_iter().find(|line| line.action == "site.akismet_key").unwrap();
+    assert!(!noted.detail.contains(&made.akismet_key), "{noted:?}");
+}
+
+#[tokio::test]
 async fn what_is_taken_back_in_time_is_never_told_and_what_is_not_is_told_anew() {
     let receiver = Receiver::start(|_, _| Reply::Status(200)).await;
     let client = spawn().await;

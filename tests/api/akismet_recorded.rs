@@ -16,6 +16,22 @@ const NOBODY: &str = "Basic eDp1bmRlZmluZWQ=";
 /// Keys in the recordings.
 const KEYS: [&str; 2] = ["testkey123", "123456789abc"];
 
+/// The texts that were recorded, and what the rules that come with the program say of each.
+const CHECKS: [(&str, &str); 12] = [
+    ("hello", "false"),
+    ("x", "false"),
+    ("discard", "false"),
+    ("debug", "false"),
+    ("alert", "false"),
+    ("http500", "false"),
+    ("http429", "false"),
+    ("http201", "false"),
+    ("trailingnl", "false"),
+    ("buy cheap pills", "false"),
+    ("buy cheap pills http://x.test", "false"),
+    ("buy [b]pills[/b] & more = 100% Ünïcode", "held"), // doubtful, and sent by a WordPress that publishes on false
+];
+
 fn recordings() -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.ancestors().map(|folder| folder.join("shared/recordings")).find(|folder| folder.is_dir())
@@ -25,8 +41,8 @@ fn with_key(text: &str, key: &str) -> String {
     KEYS.iter().fold(text.to_owned(), |text, recorded| text.replace(recorded, key))
 }
 
-/// What the server must say to a recorded request: the words of which one is right.
-fn expected(line: &Value, has_key: bool) -> &'static [&'static str] {
+/// What the server must say to a recorded request.
+fn expected(line: &Value, has_key: bool) -> &'static str {
     let path = line["path"].as_str().unwrap();
     let form = |name: &str| {
         let fields = line["form"].as_array().into_iter().flatten();
@@ -34,11 +50,11 @@ fn expected(line: &Value, has_key: bool) -> &'static [&'static str] {
     };
     let is_test = ["viagra-test-123", "akismet-guaranteed-spam"].contains(&form("comment_author"));
     match path.rsplit('/').next().unwrap() {
-        _ if !has_key => &["invalid"],
-        "verify-key" => &["valid"],
-        "comment-check" if is_test => &["true"],
-        "comment-check" => &["true", "false"],
-        "submit-spam" | "submit-ham" => &["Thanks for making the web a better place."],
+        _ if !has_key => "invalid",
+        "verify-key" => "valid",
+        "comment-check" if is_test => "true",
+        "comment-check" => CHECKS.iter().find(|(text, _)| *text == form("comment_content")).expect("a known text").1,
+        "submit-spam" | "submit-ham" => "Thanks for making the web a better place.",
         other => panic!("{other}: an unknown call was recorded"),
     }
 }
@@ -82,7 +98,7 @@ async fn replay(client: &Client, file: &Path) -> usize {
             "key-sites" | "usage-limit" => assert_eq!(heard.body, "invalid", "{name}: there is no key in it"),
             _ => {
                 let expected = expected(&line, has_key);
-                assert!(expected.contains(&heard.body.as_str()), "{name}: {heard:?} is none of {expected:?}");
+                assert_eq!(heard.body, expected, "{name}: {}", line["form"]);
             }
         }
         if call == "comment-check" && has_key {

@@ -5,6 +5,7 @@
 mod access;
 mod akismet;
 mod akismet_callbacks;
+mod akismet_doubtful;
 mod akismet_forms;
 mod akismet_recorded;
 mod appeals;

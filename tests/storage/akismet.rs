@@ -145,6 +145,12 @@ pub(crate) async fn akismet_keys_open_their_site_and_a_blog_is_pinned(engine: &d
     let key = secrets("news").akismet_hash;
     assert_eq!(store.akismet_site(&key).await.unwrap().as_ref(), Some(&*news));
     assert_eq!(store.akismet_site(&[9; 32]).await.unwrap(), None);
+    let before = key;
+    let key = [7; 32];
+    assert!(store.akismet_key_set("news", &key, b"sealed anew".to_vec(), at(1)).await.unwrap());
+    assert_eq!(store.akismet_site(&before).await.unwrap(), None, "the key before opens nothing");
+    assert_eq!(store.site_secrets("news").await.unwrap().unwrap().akismet, b"sealed anew");
+    assert!(!store.akismet_key_set("none", &[8; 32], Vec::new(), at(1)).await.unwrap());
     assert!(store.site_url_set("news", Some("https://news.example/"), at(1)).await.unwrap());
     assert_eq!(store.akismet_site(&key).await.unwrap().unwrap().url.as_deref(), Some("https://news.example/"));
     assert!(store.site_url_set("news", None, at(2)).await.unwrap());

@@ -27,6 +27,17 @@ use crate::domain::site::Site;
 use crate::domain::store::{AuditEntry, HappeningKind, RulingCategory, Seen, Store, StoreError};
 use crate::domain::time::Timestamp;
 
+/// What clients hear of a doubtful comment of which it is not known that they hold it in another way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubtful {
+    /// `false` and `X-akismet-recheck-after`, as the protocol says: one that does not read that publishes.
+    #[default]
+    Recheck,
+    /// `true`, never with `discard`: one that shows its spam to nobody loses it from sight.
+    Spam,
+}
+
 /// `[akismet]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -35,6 +46,8 @@ pub struct Config {
     pub host_suffixes: Vec<String>,
     /// Seconds that clients are told to wait for a person, with what is doubtful. WordPress publishes after twice as long.
     pub recheck_after_s: u32,
+    /// What other clients hear of what is doubtful.
+    pub doubtful: Doubtful,
     /// Score for spam from which a client may throw a comment away unseen; above 1.0 for never.
     pub discard_score: f64,
     /// Seconds within which the same comment is the same request once more.
@@ -48,6 +61,7 @@ impl Default for Config {
         Self {
             host_suffixes: vec!["rest.akismet.com".to_owned()],
             recheck_after_s: 604_800,
+            doubtful: Doubtful::Recheck,
             discard_score: 0.999,
             retry_window_s: 120,
             trust_roles_of: Vec::new(),

@@ -161,11 +161,15 @@ impl Submission {
     pub fn callback_for(&self, pinned: Option<&str>) -> Option<String> {
         let url = crate::app::outbox::address::parse(self.callback.trim()).ok()?;
         let blog = Url::parse(pinned.unwrap_or(&self.blog).trim()).ok()?;
-        let same_host =
-            url.host_str().is_some_and(|host| blog.host_str().is_some_and(|blog| host.eq_ignore_ascii_case(blog)));
-        let same_port = url.port() == blog.port();
-        (same_host && same_port).then(|| url.to_string())
+        let is_blogs = host_of(&url).is_some() && host_of(&url) == host_of(&blog) && url.port() == blog.port();
+        is_blogs.then(|| url.to_string())
     }
+}
+
+/// The host, with or without `www.`: blogs call themselves by either.
+fn host_of(url: &Url) -> Option<String> {
+    let host = url.host_str()?.to_ascii_lowercase();
+    Some(host.strip_prefix("www.").unwrap_or(&host).trim_end_matches('.').to_owned())
 }
 
 /// Whether a blog is the one that the operator pinned a site to: the same host, with or without `www.`, and below the same path.
@@ -173,9 +177,7 @@ impl Submission {
 pub fn is_blog(pinned: &str, blog: &str) -> bool {
     let read = |text: &str| {
         let url = Url::parse(text.trim()).ok()?;
-        let host = url.host_str()?.to_ascii_lowercase();
-        let host = host.strip_prefix("www.").unwrap_or(&host).trim_end_matches('.').to_owned();
-        Some(((host, url.port()), url.path().trim_end_matches('/').to_owned()))
+        Some(((host_of(&url)?, url.port()), url.path().trim_end_matches('/').to_owned()))
     };
     let (Some((pinned, below)), Some((blog, path))) = (read(pinned), read(blog)) else { return false };
     pinned == blog && (path == below || path.strip_prefix(below.as_str()).is_some_and(|rest| rest.starts_with('/')))
@@ -196,7 +198,8 @@ fn cut(text: &str, most_chars: usize, most_bytes: usize) -> String {
 fn format_of(body: &str) -> Format {
     let bytes = body.as_bytes();
     let opens = |at: usize| bytes.get(at + 1).is_some_and(|next| next.is_ascii_alphabetic() || *next == b'/');
-    let tag = body.match_indices('<').any(|(at, _)| opens(at) && body[at..].contains('>'));
+    let closed = body.rfind('>').unwrap_or(0); // looked for once: there may be as many openings as bytes
+    let tag = body[..closed].match_indices('<').any(|(at, _)| opens(at));
     if tag { Format::Html } else { Format::Text }
 }
 
@@ -237,6 +240,9 @@ mod tests {
         assert!(!of("https://other.example", hook, None), "another host");
         assert!(!of("https://blog.example", hook, Some("https://pinned.example")), "not the one that is pinned");
         assert!(of("https://elsewhere.example", hook, Some("https://blog.example")));
+        assert!(of("https://www.blog.example", hook, Some("https://www.blog.example")), "as blogs are compared");
+        assert!(of("https://blog.example", "https://www.blog.example/hook", Some("https://blog.example/news")));
+        assert!(!of("https://www.www.blog.example", hook, None), "one www. alone");
         for bad in [
             "",
             "ftp://blog.example/",
@@ -282,6 +288,24 @@ mod tests {
             Ok("Ann\nhttp://a.example/".to_owned())
         );
         assert!(Submission::default().comment("c-1".to_owned(), None, &bounds).is_err());
+    }
+
+    #[test]
+    fn a_text_of_openings_alone_is_read_in_one_pass() {
+        for (body, format) in [
+            ("a <b>tag</b>", Format::Html),
+            ("closed </p>", Format::Html),
+            ("3 < 5 > 4", Format::Text),
+            ("5 > 4 <b", Format::Text),
+            ("<b", Format::Text),
+            (">", Format::Text),
+            ("é<é>", Format::Text),
+            ("", Format::Text),
+        ] {
+            assert_eq!(format_of(body), format, "{body}");
+        }
+        // Looking for an end from each of these takes minutes.
+        assert_eq!(format_of(&"<a".repeat(4_000_000)), Format::Text);
     }
 
     #[test]

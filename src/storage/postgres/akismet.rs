@@ -34,6 +34,17 @@ impl Akismet for PostgresStore {
         found.as_ref().map(accounts::read_site).transpose()
     }
 
+    async fn akismet_key_set(&self, site: &str, hash: &KeyHash, sealed: Vec<u8>, at: Timestamp) -> Result<bool> {
+        transact!(self, work => {
+            let write = "UPDATE site SET akismet_hash = $2, akismet_key = $3 WHERE name = $1";
+            let found = work.execute(write, &[&site, &&hash[..], &sealed]).await;
+            if found.as_ref().is_ok_and(|found| *found > 0) {
+                work.audit(&Actor::Console, "site.akismet_key", site, "", at);
+            }
+            found.map(|found| found > 0)
+        })
+    }
+
     async fn site_url_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool> {
         transact!(self, work => {
             let found = work.execute("UPDATE site SET url = $2 WHERE name = $1", &[&site, &url]).await;

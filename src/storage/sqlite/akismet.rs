@@ -46,11 +46,25 @@ fn counts(connection: &Connection, site: SiteId, from: Timestamp, until: Timesta
     Ok(CheckCounts { checks, spam, ham: checks - spam, missed_spam, false_positives })
 }
 
+fn key_set(connection: &Connection, site: &str, hash: &KeyHash, sealed: &[u8], at: Timestamp) -> Result<bool> {
+    let write = "UPDATE site SET akismet_hash = ?2, akismet_key = ?3 WHERE name = ?1";
+    let found = connection.prepare_cached(write)?.execute(params![site, hash, sealed])? > 0;
+    if found {
+        audit::add(connection, &Actor::Console, "site.akismet_key", site, "", at)?;
+    }
+    Ok(found)
+}
+
 #[async_trait]
 impl Akismet for SqliteStore {
     async fn akismet_site(&self, key: &KeyHash) -> Result<Option<Site>> {
         let key = *key;
         self.readers.ask_shortly(move |connection| site(connection, &key)).await
+    }
+
+    async fn akismet_key_set(&self, site: &str, hash: &KeyHash, sealed: Vec<u8>, at: Timestamp) -> Result<bool> {
+        let (site, hash) = (site.to_owned(), *hash);
+        self.writer.run(move |work| key_set(work.connection, &site, &hash, &sealed, at)).await
     }
 
     async fn site_url_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool> {

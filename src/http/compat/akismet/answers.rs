@@ -9,6 +9,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER};
 use uuid::Uuid;
 
+use super::asker::{Asker, Held};
 use super::form::BadForm;
 use crate::app::akismet::{AkismetError, Answer, Checked};
 use crate::domain::store::StoreError;
@@ -31,20 +32,24 @@ pub(super) fn word(body: &'static str) -> HttpResponse {
     text(StatusCode::OK, body)
 }
 
-/// A check's answer.
-pub(super) fn checked(checked: &Checked) -> HttpResponse {
-    let body = match checked.answer {
-        Answer::Spam { .. } => "true",
-        Answer::Ham | Answer::Doubtful { .. } => "false",
+/// What a comment is called that is neither `true` nor `false` yet.
+const HELD: &str = "held";
+
+/// A check's answer, to a client that is told in this way of what a person has yet to see.
+pub(super) fn checked(checked: &Checked, held: Held) -> HttpResponse {
+    let body = match (checked.answer, held) {
+        (Answer::Ham, _) | (Answer::Doubtful { .. }, Held::Recheck) => "false",
+        (Answer::Spam { .. }, _) | (Answer::Doubtful { .. }, Held::Spam) => "true",
+        (Answer::Doubtful { .. }, Held::Word) => HELD,
     };
     let mut answer = word(body);
     name(&mut answer, checked.guid);
     match checked.answer {
         Answer::Spam { discard: true } => put(&mut answer, "x-akismet-pro-tip", "discard"),
-        Answer::Doubtful { recheck_after_s } => {
+        Answer::Doubtful { recheck_after_s } if held == Held::Recheck => {
             put(&mut answer, "x-akismet-recheck-after", &recheck_after_s.to_string());
         }
-        Answer::Ham | Answer::Spam { .. } => {}
+        Answer::Ham | Answer::Doubtful { .. } | Answer::Spam { .. } => {}
     }
     answer
 }
@@ -119,10 +124,11 @@ impl Refusal {
         answer
     }
 
-    /// The answer to a check from a client that says it is `agent`.
-    pub(super) fn of_check(&self, agent: &str) -> HttpResponse {
-        let passes = matches!(self, Self::Akismet(AkismetError::RateLimited(_) | AkismetError::Store(_)));
-        let mut answer = if passes && holds_spam_alone(agent) {
+    /// The answer to a check that `asker` sent.
+    pub(super) fn of_check(&self, asker: &Asker) -> HttpResponse {
+        // What will pass, and what cannot be judged at all; a key for nothing or for another blog is for its operator to mend.
+        let is_unjudged = matches!(self, Self::Form(_) | Self::TooLarge | Self::Akismet(_));
+        let mut answer = if is_unjudged && asker.holds_spam_alone() {
             tracing::warn!(why = self.name(), "a check is answered as spam, to a client that holds nothing else");
             word("true")
         } else {
@@ -131,12 +137,6 @@ impl Refusal {
         name(&mut answer, Uuid::new_v4());
         answer
     }
-}
-
-/// Clients that hold a comment when the answer is `true`, and with no other: Rakismet takes everything else for "publish it", whatever its status;
-/// Flarum refuses the post. All others hold it, or say that the check failed.
-fn holds_spam_alone(agent: &str) -> bool {
-    ["Rakismet/", "Flarum/"].iter().any(|client| agent.contains(client))
 }
 
 fn name(answer: &mut HttpResponse, guid: Uuid) {

@@ -2,6 +2,7 @@
 
 pub mod account;
 mod answers;
+mod asker;
 pub mod feedback;
 mod fields;
 mod form;
@@ -10,12 +11,13 @@ mod keys;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, USER_AGENT};
+use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use self::answers::{Refusal, text, word};
+use self::asker::Asker;
 use self::form::Form;
 use super::super::{State, body};
 use crate::app::akismet::Answer;
@@ -114,10 +116,6 @@ fn check_blog(site: &Site, blog: &str, required: bool) -> Result<(), Refusal> {
     }
 }
 
-fn agent(request: &HttpRequest) -> &str {
-    request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
 /// Whether a key is one, and for that blog: `valid` or `invalid`.
 #[utoipa::path(post, path = "/1.1/verify-key", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = CheckForm, content_type = "application/x-www-form-urlencoded", description = "`key` or `api_key`, and `blog`"),
@@ -142,16 +140,19 @@ pub async fn verify_key(state: web::Data<State>, request: HttpRequest, payload: 
 
 /// Whether a comment is spam: `true` or `false`, without a line's end. `X-akismet-guid` names it; `X-akismet-pro-tip: discard` says with `true` that
 /// nobody needs to see it; `X-akismet-recheck-after` says with `false` that a person looks at it, and that the client may hold it so many seconds.
+/// Clients that are known to publish on that are told otherwise: WordPress' job that asks again hears `held`, those that hold spam alone hear `true`.
 #[utoipa::path(post, path = "/1.1/comment-check", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = CheckForm, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 200, body = String, content_type = "text/plain", description = "`true`, `false`, or `invalid` with `X-akismet-debug-help`",
+    responses((status = 200, body = String, content_type = "text/plain", description = "`true`, `false`, `held` (WordPress), or `invalid` with `X-akismet-debug-help`",
             headers(("X-akismet-guid" = String, description = "32 hexadecimal digits, always"), ("X-akismet-pro-tip" = String, description = "`discard`, with `true`"),
                 ("X-akismet-recheck-after" = String, description = "Seconds, with `false`"))),
         (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"),
         (status = 503, body = String, content_type = "text/plain")))]
 pub async fn comment_check(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let mut asker = Asker::of(&request);
     let checked = async {
         let Open { site, form } = open(&state, &request, payload).await?;
+        asker.read(&form);
         let sent = fields::submission(&form);
         check_blog(&site, &sent.blog, true)?;
         let checked = state.akismet.check(&site, &sent, state.clock.now()).await?;
@@ -165,11 +166,11 @@ pub async fn comment_check(state: web::Data<State>, request: HttpRequest, payloa
                 Answer::Spam { .. } => "spam",
             };
             told(Call("comment-check"), outcome);
-            answers::checked(&checked)
+            answers::checked(&checked, asker.holds_by(state.akismet.config().doubtful))
         }
         Err(refusal) => {
             told(Call("comment-check"), refusal.name());
-            refusal.of_check(agent(&request))
+            refusal.of_check(&asker)
         }
     }
 }
