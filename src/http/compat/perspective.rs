@@ -478,10 +478,10 @@ impl Context {
                 continue; // data about the comment, and no article
             }
             let format = format("context.entries.type", entry.kind.as_deref())?;
-            texts.push(Body::read(&entry.text, format).plain.into_text());
+            texts.push(Body::read(&entry.text, format).plain.text().trim().to_owned()); // a paragraph of HTML ends a line
         }
-        texts.retain(|text| !text.trim().is_empty());
-        let article = (!texts.is_empty()).then(|| texts.join("\n\n").trim_end().to_owned());
+        texts.retain(|text| !text.is_empty());
+        let article = (!texts.is_empty()).then(|| texts.join("\n\n"));
         Ok(Self { article, coral })
     }
 }

@@ -43,8 +43,10 @@ impl Asker {
 
     /// How it holds what is doubtful; `others` for clients of which nothing is known.
     pub(super) fn holds_by(&self, others: Doubtful) -> Held {
-        // Its cron job publishes on `false`, whatever stands beside it; plugins that know no other way always did.
-        if self.wordpress().is_some_and(|plugin| self.retries || (!self.has_callback && plugin < RECHECKS_SINCE)) {
+        // Its cron job publishes on `false`, whatever stands beside it; so do plugins that are too old for the header, which is what the protocol says
+        // all the same unless the operator wants otherwise.
+        let old = |plugin| !self.has_callback && plugin < RECHECKS_SINCE && others == Doubtful::Spam;
+        if self.wordpress().is_some_and(|plugin| self.retries || old(plugin)) {
             return Held::Word;
         }
         if self.has_callback || self.wordpress().is_some() {
@@ -79,7 +81,7 @@ mod tests {
             ("WordPress/7.1.4 | Akismet/5.7.2", false, false, Held::Recheck),
             ("WordPress/7.1.4 | Akismet/5.7.2", false, true, Held::Word),
             ("WordPress/7.1.4 | Akismet/10.0", false, false, Held::Recheck),
-            ("WordPress/6.9.1 | Akismet/5.4.0a5", false, false, Held::Word),
+            ("WordPress/6.9.1 | Akismet/5.4.0a5", false, false, Held::Recheck),
             ("WordPress/6.9.1 | Akismet/5.4.0a5", true, false, Held::Recheck),
             ("WordPress/6.1.9 | Akismet/5.0.2", false, true, Held::Word),
             ("WordPress/6.1.9", false, false, Held::Recheck),
@@ -91,10 +93,11 @@ mod tests {
         ] {
             let asker = Asker { agent: agent.to_owned(), has_callback, retries };
             assert_eq!(asker.holds_by(Doubtful::Recheck), held, "{agent} {has_callback} {retries}");
-            let others = if held == Held::Recheck && !has_callback && !agent.starts_with("WordPress/") {
-                Held::Spam
-            } else {
-                held
+            let others = match agent {
+                _ if held != Held::Recheck || has_callback => held,
+                "WordPress/6.9.1 | Akismet/5.4.0a5" => Held::Word,
+                agent if agent.starts_with("WordPress/") => held,
+                _ => Held::Spam,
             };
             assert_eq!(asker.holds_by(Doubtful::Spam), others, "{agent} {has_callback} {retries}");
         }
