@@ -43,8 +43,19 @@ impl Config {
     /// # Errors
     /// `level` is no filter.
     pub fn filter(&self) -> anyhow::Result<EnvFilter> {
-        EnvFilter::try_new(&self.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", self.level))
+        filter(&self.level).map_err(|error| anyhow::anyhow!("log.level: `{}`: {error}", self.level))
     }
+}
+
+/// Whoever's work says at `debug` what was asked of a database, with the texts and addresses in it: at `info`, whatever is asked for.
+const DISCREET: [&str; 2] = ["tokio_postgres=info", "tokio_postgres_rustls=info"];
+
+fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
+    let filter = EnvFilter::try_new(level)?;
+    if filter.max_level_hint().is_some_and(|most| most <= tracing::level_filters::LevelFilter::INFO) {
+        return Ok(filter);
+    }
+    DISCREET.iter().try_fold(filter, |filter, directive| Ok(filter.add_directive(directive.parse()?)))
 }
 
 /// Starts logging to standard error. A second call changes nothing.
@@ -73,7 +84,7 @@ static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 /// # Errors
 /// `level` is no filter; nothing changed.
 pub fn set_level(level: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(level).map_err(|error| format!("`{level}`: {error}"))?;
+    let filter = filter(level).map_err(|error| format!("`{level}`: {error}"))?;
     if let Some(handle) = FILTER.get() {
         handle.reload(filter).map_err(|error| error.to_string())?;
     }
@@ -83,7 +94,7 @@ pub fn set_level(level: &str) -> Result<(), String> {
 /// Buckets of the time that webhooks take, in seconds: from at once to three days.
 const LAG_S: &[f64] = &[0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 3_600.0, 21_600.0, 86_400.0, 259_200.0];
 
-/// Starts counting; answers what `/metrics` reads. In a process where somebody else counts already, ours stays empty.
+/// Starts counting; answers what `/metrics` reads. In a process where somebody else counts already, it stays empty; several services of one process are counted together.
 #[must_use]
 pub fn start_metrics() -> PrometheusHandle {
     let lag = Matcher::Full("doorward_outbox_lag_seconds".to_owned());
@@ -92,9 +103,14 @@ pub fn start_metrics() -> PrometheusHandle {
     let builder = builder.set_buckets_for_metric(lag, LAG_S).unwrap_or_else(|_| PrometheusBuilder::new());
     let recorder = builder.build_recorder();
     let handle = recorder.handle();
-    let _ = metrics::set_global_recorder(recorder);
-    handle
+    match metrics::set_global_recorder(recorder) {
+        Ok(()) => COUNTS.get_or_init(|| handle).clone(),
+        Err(_) => COUNTS.get().cloned().unwrap_or(handle),
+    }
 }
+
+/// What this process counts: one for all services in it.
+static COUNTS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Between two upkeeps, when nobody reads the metrics.
 pub const UPKEEP: Duration = Duration::from_secs(5);
@@ -112,6 +128,16 @@ pub async fn keep_up(metrics: PrometheusHandle, period: Duration) -> Infallible 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_of_a_database_is_in_no_log() {
+        for level in ["debug", "trace", "warn,doorward=debug"] {
+            let filter = filter(level).expect("a level").to_string();
+            assert!(filter.contains("tokio_postgres=info"), "{level}: {filter}");
+        }
+        assert_eq!(filter("info").expect("a level").to_string(), "info");
+        assert!(filter("doorward=loud").is_err());
+    }
 
     #[tokio::test]
     async fn durations_are_summed_up_although_nobody_reads_them() {

@@ -276,7 +276,10 @@ fn put(
     let copied = places.iter().try_for_each(|place| {
         let copy = ready(place);
         make_folder(manifest::folder_of(&place.to))?; // lists may lie in one of their own
-        let _ = std::fs::remove_file(&copy); // of a restore that was killed: nobody else has such a name
+        // Of a restore that was killed: nobody else has such names. What it had begun to write to the copy is no part of the next one.
+        for of in ["", "-wal", "-shm", "-journal", ".lock"] {
+            let _ = std::fs::remove_file(beside(&copy, of));
+        }
         manifest::copy_new(&from.join(&place.name), &copy, place.mode)?;
         own(&copy, manifest::folder_of(&place.to));
         let (_, sum) = manifest::sum(&copy)?;

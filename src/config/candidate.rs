@@ -38,6 +38,7 @@ impl Source {
         config.secrets = running.secrets.clone();
         config.sources = running.sources.clone();
         config.metrics = running.metrics.clone();
+        config.notify = running.notify.clone();
         config.check_places(text, NAME)?;
         config.check().map_err(placed)?;
         if !config.model.file.as_os_str().is_empty() && config.model.file != running.model.file {

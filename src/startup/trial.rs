@@ -143,7 +143,7 @@ impl Ready for Candidacy {
         let mut candidate = self.config;
         // Nothing of these has a part in verdicts, and secrets do not travel.
         (candidate.database, candidate.shared, candidate.sources) = Default::default();
-        (candidate.metrics, candidate.secrets) = Default::default();
+        (candidate.metrics, candidate.secrets, candidate.notify) = Default::default();
         let settings = self.running.backtest.clone();
         let order = Order {
             database: self.running.database.clone(),

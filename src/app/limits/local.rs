@@ -206,35 +206,59 @@ fn make_room(entries: &mut HashMap<u64, Nanos>, now: Nanos) {
 }
 
 /// A clock that is set to the moment that a caller names, and never runs backwards: what was taken an hour ahead would shut the door for an hour
-/// when the machine's clock is set back. It goes on from where it was, as fast as the machine's.
+/// when the machine's clock is set back. It stands still first, and then goes on from where it was, as fast as the machine's.
 #[derive(Debug, Clone, Default)]
-struct SetClock(Arc<AtomicU64>, Arc<AtomicU64>);
+struct SetClock(Arc<Times>);
 
-/// Callers look at the clock before they wait for the lock: that much earlier than the one before is no clock that was set back.
+#[derive(Debug, Default)]
+struct Times {
+    /// What it shows.
+    moment: AtomicU64,
+    /// By how much that is ahead of the machine's.
+    ahead: AtomicU64,
+    /// Callers one after the other who named something much earlier, and by how much the least late of them was behind.
+    late: AtomicU64,
+    behind: AtomicU64,
+}
+
+/// Callers look at the clock before they wait for the store: that much earlier than another one is no clock that was set back.
 const LATE_NS: u64 = 1_000_000_000;
+/// Nor are some who waited longer, with others between them: so many in a row are.
+const LATE_ONES: u64 = 64;
 
 impl SetClock {
     /// Under the lock of whoever owns it.
     fn set(&self, now: Timestamp) {
-        let Self(moment, ahead) = self;
+        let Times { moment, ahead, late, behind } = &*self.0;
         let ms = u64::try_from(now.as_millis()).unwrap_or(0);
         let named = ms.saturating_mul(1_000_000).saturating_add(ahead.load(Ordering::Relaxed));
-        let back = moment.load(Ordering::Relaxed).saturating_sub(named);
-        if back > LATE_NS {
-            ahead.fetch_add(back, Ordering::Relaxed);
+        let back = moment.fetch_max(named, Ordering::Relaxed).saturating_sub(named);
+        if back <= LATE_NS {
+            late.store(0, Ordering::Relaxed);
+            return;
         }
-        moment.fetch_max(named, Ordering::Relaxed);
+        let before = late.fetch_add(1, Ordering::Relaxed);
+        let least = if before == 0 { back } else { back.min(behind.load(Ordering::Relaxed)) };
+        behind.store(least, Ordering::Relaxed);
+        if before + 1 >= LATE_ONES {
+            ahead.fetch_add(least, Ordering::Relaxed);
+            late.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Goes on from where another is.
     fn follow(&self, other: &Self) {
-        self.0.store(other.0.load(Ordering::Relaxed), Ordering::Relaxed);
-        self.1.store(other.1.load(Ordering::Relaxed), Ordering::Relaxed);
+        let (to, from) = (&*self.0, &*other.0);
+        for (to, from) in
+            [(&to.moment, &from.moment), (&to.ahead, &from.ahead), (&to.late, &from.late), (&to.behind, &from.behind)]
+        {
+            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 
     /// Time since the clock's zero, which is also the limiter's: both start in 1970.
     fn elapsed(&self) -> Nanos {
-        Nanos::new(self.0.load(Ordering::Relaxed))
+        Nanos::new(self.0.moment.load(Ordering::Relaxed))
     }
 }
 
@@ -299,19 +323,34 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_shuts_no_door_and_opens_none() {
-        let limits = limiter(vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)]);
+        let of = || vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)];
+        let limits = limiter(of());
         for _ in 0..5 {
             assert_eq!(take(&limits, &by("anna", None), 3_600_000), Ok(Allowance::Within));
         }
         assert_eq!(take(&limits, &by("bert", None), 0), Ok(Allowance::Within), "an hour earlier");
-        let over = take(&limits, &by("anna", None), 0).expect_err("over, as before");
-        assert_eq!(over.retry_after_ms, 2_000);
+        for _ in 0..LATE_ONES {
+            let over = take(&limits, &by("anna", None), 0).expect_err("over, as before");
+            assert_eq!(over.retry_after_ms, 2_000);
+        }
+        assert!(take(&limits, &by("anna", None), 1_999).is_err());
         assert_eq!(take(&limits, &by("anna", None), 2_000), Ok(Allowance::Within), "time goes on from there");
-        let config =
-            Config { enabled: true, max_keys: 1_000, policies: vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)] };
+        let config = Config { enabled: true, max_keys: 1_000, policies: of() };
         let changed = limits.changed(&config, Timestamp::from_millis(1_795_000_002_000)).expect("valid");
         assert!(take(&changed, &by("anna", None), 2_000).is_err());
         assert_eq!(take(&changed, &by("anna", None), 4_000), Ok(Allowance::Within));
+    }
+
+    #[test]
+    fn callers_who_waited_for_the_store_do_not_hurry_the_clock() {
+        let limits = limiter(vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)]);
+        let mut within = 0;
+        for at in 0..2_000 {
+            for moment in [5_000 + at, at] {
+                within += usize::from(take(&limits, &by("anna", None), moment).is_ok()); // one of now, one of five seconds ago
+            }
+        }
+        assert_eq!(within, 5, "the sixth is due after two seconds");
     }
 
     #[test]

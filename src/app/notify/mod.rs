@@ -305,14 +305,22 @@ impl Notifier {
         let mut past = self.past.lock().await;
         let (settings, levels) = (self.settings.get(), self.levels.get());
         let queues = match levels.queues().is_empty() {
-            true => None, // nobody asks for it
-            false => Some(self.queues(&levels, now).await?),
+            true => Ok(None), // nobody asks for it
+            false => self.queues(&levels, now).await.map(Some),
         };
-        self.look_for_late(&settings, &levels, queues.as_ref(), now).await?;
-        self.look_for_waves(&settings, &levels, now, &mut past.waves).await?;
-        self.make_digest(&settings, &levels, queues, now, &mut past.digested).await?;
-        self.show_alerts().await?;
-        self.send_due(&settings, now).await?;
+        // One that fails keeps no other from its work: what stands is told although the digest cannot be made.
+        let mut done = vec![match &queues {
+            Ok(queues) => self.look_for_late(&settings, &levels, queues.as_ref(), now).await,
+            Err(_) => Ok(()), // said below
+        }];
+        done.push(self.look_for_waves(&settings, &levels, now, &mut past.waves).await);
+        done.push(match queues {
+            Ok(queues) => self.make_digest(&settings, &levels, queues, now, &mut past.digested).await,
+            Err(error) => Err(error),
+        });
+        done.push(self.show_alerts().await);
+        done.push(self.send_due(&settings, now).await);
+        done.into_iter().collect::<Result<()>>()?;
         if past.pruned_at.is_none_or(|at| now < at || now.millis_since(at) >= PRUNED_EVERY_MS) {
             self.store.notices_prune(now.plus_millis(-i64::from(settings.keep_days) * 86_400_000)).await?;
             past.pruned_at = Some(now);
