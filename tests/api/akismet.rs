@@ -574,7 +574,7 @@ async fn over_a_limit_each_client_holds_the_comment() {
 
 #[tokio::test]
 async fn while_the_store_is_away_nobody_hears_false() {
-    let client = Client::with(|config| config.database.busy_timeout_ms = 1).await;
+    let client = Client::with(|config| config.database.busy_timeout_ms = 100).await;
     assert_eq!(client.check(&[("comment_content", "The first one about trams.")]).await.status, 200);
     let other = client.app.database();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

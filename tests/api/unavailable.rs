@@ -13,7 +13,7 @@ fn locked(app: &TestApp) -> rusqlite::Connection {
 }
 
 async fn impatient() -> TestApp {
-    TestApp::spawn_with(|config| config.database.busy_timeout_ms = 1).await
+    TestApp::spawn_with(|config| config.database.busy_timeout_ms = 100).await
 }
 
 async fn assert_unavailable(answer: Response) {
