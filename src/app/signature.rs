@@ -42,6 +42,21 @@ pub fn sign(secrets: &[String], id: &str, at: Timestamp, body: &str) -> Result<S
     Ok(signatures?.join(" "))
 }
 
+/// The headers of a message that is signed now: receivers refuse old signatures.
+///
+/// # Errors
+/// As for [`sign`].
+pub fn headers(
+    secrets: &[String],
+    id: String,
+    now: Timestamp,
+    body: &str,
+) -> Result<Vec<(&'static str, String)>, BadSignature> {
+    let signature = sign(secrets, &id, now, body)?;
+    let timestamp = now.as_millis().div_euclid(1_000).to_string();
+    Ok(vec![("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)])
+}
+
 /// Whether one of `secrets` signed this message, and not long ago.
 ///
 /// # Errors

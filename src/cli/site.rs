@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Desk, Usage, say, say_json};
 use crate::app::admin::{AdminError, FIRST_SCOPES, NewKey};
 use crate::config::Config;
-use crate::domain::site::Scope;
+use crate::domain::site::{Scope, Site};
 use crate::domain::store::SecretKind;
 
 #[derive(Debug, Subcommand)]
@@ -260,8 +260,7 @@ async fn webhook(desk: Desk, name: &str, url: Option<&str>, none: bool, json: bo
         if url.is_some() || none {
             desk.admin.site_webhook(name, url, now).await?;
         }
-        let site = desk.admin.sites().await?.into_iter().find(|site| *site.name == *name);
-        site.ok_or_else(|| AdminError::NoSite(name.to_owned()))
+        named(&desk, name).await
     };
     let site = set().await;
     let site = desk.close(site).await?;
@@ -271,14 +270,18 @@ async fn webhook(desk: Desk, name: &str, url: Option<&str>, none: bool, json: bo
     say(site.webhook.as_deref().unwrap_or("none"))
 }
 
+async fn named(desk: &Desk, name: &str) -> Result<Site, AdminError> {
+    let site = desk.admin.sites().await?.into_iter().find(|site| *site.name == *name);
+    site.ok_or_else(|| AdminError::NoSite(name.to_owned()))
+}
+
 async fn pin(desk: Desk, name: &str, url: Option<&str>, none: bool, json: bool) -> anyhow::Result<()> {
     let now = desk.now;
     let set = async || {
         if url.is_some() || none {
             desk.admin.site_pin(name, url, now).await?;
         }
-        let site = desk.admin.sites().await?.into_iter().find(|site| *site.name == *name);
-        site.ok_or_else(|| AdminError::NoSite(name.to_owned()))
+        named(&desk, name).await
     };
     let site = set().await;
     let site = desk.close(site).await?;

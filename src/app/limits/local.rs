@@ -30,8 +30,16 @@ pub struct LocalLimiter {
 }
 
 struct State {
+    onward: Onward,
     clock: SetClock,
     limiters: Vec<(Governed, Entries)>,
+}
+
+impl State {
+    fn set(&mut self, now: Timestamp) {
+        self.onward.reach(now);
+        self.clock.0.store(self.onward.moment, Ordering::Relaxed);
+    }
 }
 
 /// Theoretical arrival times by key. Shared with the limiter's store; both live under one lock.
@@ -55,7 +63,7 @@ impl LocalLimiter {
             (RateLimiter::new(quota.allow_burst(policy.quota), keys, clock.clone()), entries)
         };
         let limiters = policies.iter().map(of).collect();
-        Ok(Self { policies, seed, state: Mutex::new(State { clock, limiters }) })
+        Ok(Self { policies, seed, state: Mutex::new(State { onward: Onward::default(), clock, limiters }) })
     }
 
     /// Other limits. What was taken stays taken, under each policy that has the same name and counts the same thing: whoever took three of ten
@@ -65,10 +73,10 @@ impl LocalLimiter {
     /// [`BadLimits`], as for new ones.
     pub fn changed(&self, config: &Config, now: Timestamp) -> Result<Self, BadLimits> {
         let other = Self::new(config, self.seed)?;
-        let (from, to) = (self.state.lock().unwrap_or_else(PoisonError::into_inner), &other.state);
-        let to = to.lock().unwrap_or_else(PoisonError::into_inner);
-        from.clock.set(now);
-        to.clock.follow(&from.clock);
+        let (mut from, to) = (self.state.lock().unwrap_or_else(PoisonError::into_inner), &other.state);
+        let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+        from.set(now);
+        to.onward = from.onward;
         let moment = from.clock.elapsed().as_u64();
         for (after, (_, to)) in other.policies.iter().zip(&to.limiters) {
             let mut earlier = self.policies.iter().zip(&from.limiters);
@@ -98,8 +106,8 @@ impl LocalLimiter {
         if !self.policies.enabled() {
             return Ok(Allowance::Off);
         }
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.clock.set(now);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.set(now);
         let due = self.policies.due(subject);
         let keys: Vec<(&Governed, u64)> = due
             .iter()
@@ -130,8 +138,8 @@ impl Limiter for LocalLimiter {
         if !self.policies.enabled() {
             return Vec::new();
         }
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.clock.set(now);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.set(now);
         let of = |(policy, (limiter, entries)): (&PolicyConfig, &(Governed, Entries))| {
             let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
             let moment = state.clock.elapsed();
@@ -205,60 +213,51 @@ fn make_room(entries: &mut HashMap<u64, Nanos>, now: Nanos) {
     });
 }
 
-/// A clock that is set to the moment that a caller names, and never runs backwards: what was taken an hour ahead would shut the door for an hour
-/// when the machine's clock is set back. It stands still first, and then goes on from where it was, as fast as the machine's.
-#[derive(Debug, Clone, Default)]
-struct SetClock(Arc<Times>);
-
-#[derive(Debug, Default)]
-struct Times {
-    /// What it shows.
-    moment: AtomicU64,
+/// Makes of the moments that callers name a time that never runs backwards: what was taken an hour ahead would shut the door for an hour when
+/// the machine's clock is set back. It stands still first, and then goes on from where it was, as fast as the machine's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Onward {
+    /// The time, in nanoseconds since 1970.
+    moment: u64,
     /// By how much that is ahead of the machine's.
-    ahead: AtomicU64,
+    ahead: u64,
     /// Callers one after the other who named something much earlier, and by how much the least late of them was behind.
-    late: AtomicU64,
-    behind: AtomicU64,
+    late: u32,
+    behind: u64,
 }
 
 /// Callers look at the clock before they wait for the store: that much earlier than another one is no clock that was set back.
 const LATE_NS: u64 = 1_000_000_000;
 /// Nor are some who waited longer, with others between them: so many in a row are.
-const LATE_ONES: u64 = 64;
+const LATE_ONES: u32 = 64;
 
-impl SetClock {
-    /// Under the lock of whoever owns it.
-    fn set(&self, now: Timestamp) {
-        let Times { moment, ahead, late, behind } = &*self.0;
+impl Onward {
+    fn reach(&mut self, now: Timestamp) {
         let ms = u64::try_from(now.as_millis()).unwrap_or(0);
-        let named = ms.saturating_mul(1_000_000).saturating_add(ahead.load(Ordering::Relaxed));
-        let back = moment.fetch_max(named, Ordering::Relaxed).saturating_sub(named);
+        let named = ms.saturating_mul(1_000_000).saturating_add(self.ahead);
+        let back = self.moment.saturating_sub(named);
+        self.moment = self.moment.max(named);
         if back <= LATE_NS {
-            late.store(0, Ordering::Relaxed);
+            self.late = 0;
             return;
         }
-        let before = late.fetch_add(1, Ordering::Relaxed);
-        let least = if before == 0 { back } else { back.min(behind.load(Ordering::Relaxed)) };
-        behind.store(least, Ordering::Relaxed);
-        if before + 1 >= LATE_ONES {
-            ahead.fetch_add(least, Ordering::Relaxed);
-            late.store(0, Ordering::Relaxed);
+        self.behind = if self.late == 0 { back } else { back.min(self.behind) };
+        self.late += 1;
+        if self.late == LATE_ONES {
+            self.ahead += self.behind;
+            self.late = 0;
         }
     }
+}
 
-    /// Goes on from where another is.
-    fn follow(&self, other: &Self) {
-        let (to, from) = (&*self.0, &*other.0);
-        for (to, from) in
-            [(&to.moment, &from.moment), (&to.ahead, &from.ahead), (&to.late, &from.late), (&to.behind, &from.behind)]
-        {
-            to.store(from.load(Ordering::Relaxed), Ordering::Relaxed);
-        }
-    }
+/// A clock that shows what it was set to.
+#[derive(Debug, Clone, Default)]
+struct SetClock(Arc<AtomicU64>);
 
+impl SetClock {
     /// Time since the clock's zero, which is also the limiter's: both start in 1970.
     fn elapsed(&self) -> Nanos {
-        Nanos::new(self.0.moment.load(Ordering::Relaxed))
+        Nanos::new(self.0.load(Ordering::Relaxed))
     }
 }
 

@@ -65,15 +65,9 @@ pub async fn send(
                 settings.webhook.secret.expose().ok_or_else(|| for_good("notify.webhook is not set up any more"))?;
             let url = Url::parse(&settings.webhook.url).map_err(|_| for_good("notify.webhook.url is no address"))?;
             let body = body(message).map_err(|_| for_good("the message is no JSON"))?;
-            let signature = signature::sign(&[secret.to_owned()], &id, now, &body)
+            let headers = signature::headers(&[secret.to_owned()], id, now, &body)
                 .map_err(|_| for_good("notify.webhook.secret is not `whsec_` and base64"))?;
-            let timestamp = now.as_millis().div_euclid(1_000);
             let not_now = |problem: String| NotSent { problem, for_good: false };
-            let headers = vec![
-                ("webhook-id", id),
-                ("webhook-timestamp", timestamp.to_string()),
-                ("webhook-signature", signature),
-            ];
             let answer = post.post(Signed { url, headers, body }).await;
             match answer.map_err(|error| not_now(error.to_string()))?.status {
                 200..=299 => Ok(()),

@@ -247,10 +247,8 @@ impl Deliverer {
         let secrets = self.secrets(receiver)?;
         let body = body(due, notice, &receiver.name, self.say).to_string();
         let (id, now) = (due.message.to_string(), self.clock.now());
-        let signature = signature::sign(&secrets, &id, now, &body)
+        let headers = signature::headers(&secrets, id, now, &body)
             .map_err(|error| PostError::Failed(format!("the message could not be signed: {error}")))?;
-        let timestamp = now.as_millis().div_euclid(1_000).to_string();
-        let headers = vec![("webhook-id", id), ("webhook-timestamp", timestamp), ("webhook-signature", signature)];
         Ok(Message { url, headers, body })
     }
 
