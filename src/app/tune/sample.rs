@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::domain::category::Category;
 use crate::domain::decision::{Action, Adjustment, Verdict};
 use crate::domain::policy;
+use crate::domain::rules::is_label;
 use crate::domain::scores::LogOdds;
 use crate::domain::store::RulingCategory;
 use crate::domain::time::Timestamp;
@@ -91,7 +92,8 @@ impl Samples {
             Some(RulingCategory::Other) => None,
             None => verdict.category, // what it was held for, and nobody said otherwise
         });
-        let fixed = (!verdict.causes.is_empty()).then_some(verdict.action);
+        let is_set = verdict.causes.iter().any(|cause| !is_label(cause)); // a tag sets nothing
+        let fixed = is_set.then_some(verdict.action);
         let (hits, person) = (hits.into(), person.map(|ruled| ruled.action));
         self.list.push(Sample { at, sums, added, hits, fixed, person, rejected_for });
     }

@@ -306,4 +306,7 @@ fn what_a_mode_or_a_limit_decided_stays_so() {
     let cause = Cause { id: "mode:pre".to_owned(), text: String::new() };
     samples.push(at(0), &Verdict { causes: vec![cause], ..verdict(&policy(0.5), &[], 0.0) }, None, &|_| false);
     assert_eq!(samples.list[0].fixed, Some(Action::Approve));
+    let tag = Cause { id: "tag:sport".to_owned(), text: String::new() };
+    samples.push(at(1), &Verdict { causes: vec![tag], ..verdict(&policy(0.5), &[], 0.0) }, None, &|_| false);
+    assert_eq!(samples.list[1].fixed, None, "a tag decides nothing");
 }
