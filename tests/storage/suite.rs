@@ -63,7 +63,7 @@ macro_rules! run_on_each {
             search_finds_words_wherever_the_index_has_got,
             search_stays_within_reach_and_conditions,
             search_pages_without_gap_or_repeat,
-            every_filter_counts_what_a_simple_model_counts,
+            every_filter_counts_what_a_simple_model_counts, every_filter_counts_what_a_simple_model_counts_in_a_wave,
             queue_sorts_and_pages_without_gap_or_repeat,
             queue_shows_the_article_as_known_now,
             queue_refuses_foreign_cursors,
@@ -290,9 +290,9 @@ pub(crate) use crate::rechecks::*;
 pub(crate) use crate::recordings::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
 pub(crate) use crate::search::{
-    every_filter_counts_what_a_simple_model_counts, queue_finds_what_is_named_wherever_it_stands,
-    search_finds_words_wherever_the_index_has_got, search_pages_without_gap_or_repeat,
-    search_stays_within_reach_and_conditions,
+    every_filter_counts_what_a_simple_model_counts, every_filter_counts_what_a_simple_model_counts_in_a_wave,
+    queue_finds_what_is_named_wherever_it_stands, search_finds_words_wherever_the_index_has_got,
+    search_pages_without_gap_or_repeat, search_stays_within_reach_and_conditions,
 };
 pub(crate) use crate::sessions::*;
 pub(crate) use crate::verdicts::*;

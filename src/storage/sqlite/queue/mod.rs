@@ -5,7 +5,10 @@
 
 mod kept;
 mod named;
+mod orders;
 mod page;
+mod sieve;
+mod tally;
 mod words;
 
 use std::collections::HashSet;
