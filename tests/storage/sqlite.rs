@@ -254,6 +254,27 @@ async fn the_queue_follows_what_another_process_writes() {
 }
 
 #[tokio::test]
+async fn the_queue_of_one_who_sees_some_sites_outlives_a_deleted_site() {
+    let folder = Folder::new();
+    let (news, blog) = {
+        let store = folder.serve();
+        let (news, blog) = (site(&store, "news").await, site(&store, "blog").await);
+        Made::new(&news, "c-1").held(None, &[], 0.5).store(&store).await;
+        Made::new(&blog, "c-1").held(None, &[], 0.5).store(&store).await;
+        (news.name.to_string(), blog.name.to_string())
+    };
+    let store = folder.serve();
+    let nobody = QueueFilter { author: Some("nobody".to_owned()), ..QueueFilter::default() };
+    let page = store.queue(&nobody, QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
+    assert_eq!(page.held, 0, "the queue is read, and no site was named");
+    store.site_delete(&news, moderator(), at(9)).await.unwrap();
+    let reach = Reach { sites: Some(vec![blog.clone()]), ..Reach::ALL };
+    let bounded = QueueFilter { reach, ..QueueFilter::default() };
+    let page = store.queue(&bounded, QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
+    assert_eq!(page.by_site.into_iter().collect::<Vec<_>>(), [(blog, 1)]);
+}
+
+#[tokio::test]
 async fn locked_database_acknowledges_nothing_and_recovers() {
     let folder = Folder::new();
     let store = SqliteStore::open_serving(&folder.impatient()).unwrap();
