@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use uuid::Uuid;
 
 use super::super::rows;
@@ -17,6 +17,7 @@ use super::orders::{Alike, Place, Rows, place};
 use super::sieve::Sieve;
 use super::tally::Tally;
 use crate::domain::comment::{Article, ExternalId};
+use crate::domain::readers::ReaderView;
 use crate::domain::search::Question;
 use crate::domain::service::queues::Queues;
 use crate::domain::site::SiteId;
@@ -24,6 +25,7 @@ use crate::domain::store::{
     Claim, ListError, PageRequest, QueueFilter, QueueItem, QueuePage, QueueSort, Result, StoreError,
 };
 use crate::domain::time::Timestamp;
+use crate::storage::codec;
 use crate::storage::waiting::kind_of;
 
 /// Readers' reports that an item shows.
@@ -42,8 +44,8 @@ pub(in super::super) fn page(
     let Found { shown, more, page } = count(connection, shared, filter, sort, after, lists::limit(page), now)?;
     let last = shown.last().filter(|_| more);
     let next_cursor = last.map(|shown| cursor_of_place(shared, sort, place(&shown.entry, sort)));
-    let mut met = Met::default();
-    let items = shown.into_iter().map(|shown| item(connection, shared, shown, &mut met)).collect::<Result<Vec<_>>>()?;
+    let mut items = Items::new(connection, shared)?;
+    let items = shown.into_iter().map(|shown| items.item(shown)).collect::<Result<Vec<_>>>()?;
     let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
     Ok(QueuePage { items, rechecks, next_cursor, ..page })
 }
@@ -202,48 +204,66 @@ impl<'a> Choice<'a> {
     }
 }
 
-/// What items of a page have in common.
-#[derive(Default)]
-struct Met {
+/// Makes the items of a page, one statement for each, and what they have in common once.
+struct Items<'a> {
+    connection: &'a Connection,
+    shared: &'a Shared,
+    read: CachedStatement<'a>,
     campaigns: HashMap<i64, Option<Uuid>>,
     articles: HashMap<(SiteId, ExternalId), Option<Article>>,
 }
 
-/// An item of the page.
-fn item(connection: &Connection, shared: &Shared, shown: Shown, met: &mut Met) -> Result<QueueItem> {
-    let Shown { entry, claim, campaign, queue } = shown;
-    let id = entry.id;
-    let gone = || StoreError::Corrupt(format!("comment row {id} is in the queue, and missing"));
-    let row = rows::row(connection, id)?.ok_or_else(gone)?;
-    let content = rows::content(connection, id)?;
-    let record = rows::record_named(shared, shared.site_name(connection, row.site)?, &row, content, true)?;
-    let sent = &record.comment.article;
-    let known = match met.articles.entry((row.site, sent.id.clone())) {
-        Occupied(known) => known.into_mut(),
-        Vacant(new) => new.insert(articles::find(connection, row.site, &sent.id)?),
-    };
-    let article = known.clone().unwrap_or_else(|| sent.clone());
-    let readers = reports::view(connection, id)?;
-    let reports = if readers.reports > 0 { reports::open(connection, id, REPORTS_SHOWN)? } else { Vec::new() };
-    let campaign = match campaign {
-        None => None,
-        Some(number) => match met.campaigns.entry(number) {
-            Occupied(known) => *known.get(),
-            Vacant(new) => *new.insert(campaigns::uid_of(connection, number)?),
-        },
-    };
-    Ok(QueueItem {
-        article,
-        record,
-        held_at: Timestamp::from_millis(entry.held_at),
-        priority: entry.priority,
-        author_kind: kind_of(entry.author_known),
-        claim,
-        campaign,
-        queue,
-        readers,
-        reports,
-    })
+impl<'a> Items<'a> {
+    fn new(connection: &'a Connection, shared: &'a Shared) -> Result<Self> {
+        let read = connection.prepare_cached(&format!(
+            "SELECT {}, (SELECT b FROM content WHERE content.id = c.id), \
+             EXISTS (SELECT 1 FROM report WHERE report.comment = c.id) OR EXISTS (SELECT 1 FROM vote WHERE vote.comment = c.id) \
+             FROM comment c WHERE c.id = ?1",
+            rows::COLUMNS
+        ))?;
+        Ok(Self { connection, shared, read, campaigns: HashMap::new(), articles: HashMap::new() })
+    }
+
+    fn item(&mut self, shown: Shown) -> Result<QueueItem> {
+        let Shown { entry, claim, campaign, queue } = shown;
+        let (connection, id) = (self.connection, entry.id);
+        let missing = || StoreError::Corrupt(format!("comment row {id} is in the queue, and missing"));
+        let mut found = self.read.query([id])?;
+        let found = found.next()?.ok_or_else(missing)?;
+        let row = rows::Row::read(found)?;
+        let content = found.get_ref(rows::COLUMN_COUNT)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let content = codec::decode_content("a comment", content.ok_or_else(missing)?)?;
+        let read_by_people: bool = found.get(rows::COLUMN_COUNT + 1)?;
+        let record =
+            rows::record_named(self.shared, self.shared.site_name(connection, row.site)?, &row, content, true)?;
+        let sent = &record.comment.article;
+        let known = match self.articles.entry((row.site, sent.id.clone())) {
+            Occupied(known) => known.into_mut(),
+            Vacant(new) => new.insert(articles::find(connection, row.site, &sent.id)?),
+        };
+        let article = known.clone().unwrap_or_else(|| sent.clone());
+        let readers = if read_by_people { reports::view(connection, id)? } else { ReaderView::default() };
+        let reports = if readers.reports > 0 { reports::open(connection, id, REPORTS_SHOWN)? } else { Vec::new() };
+        let campaign = match campaign {
+            None => None,
+            Some(number) => match self.campaigns.entry(number) {
+                Occupied(known) => *known.get(),
+                Vacant(new) => *new.insert(campaigns::uid_of(connection, number)?),
+            },
+        };
+        Ok(QueueItem {
+            article,
+            record,
+            held_at: Timestamp::from_millis(entry.held_at),
+            priority: entry.priority,
+            author_kind: kind_of(entry.author_known),
+            claim,
+            campaign,
+            queue,
+            readers,
+            reports,
+        })
+    }
 }
 
 const fn letter(sort: QueueSort) -> char {
