@@ -5,6 +5,7 @@
 //! the last word. What clients send once more finds what is recorded ([`ids`]).
 
 mod ids;
+pub mod lookup;
 pub mod months;
 pub mod submission;
 
