@@ -132,6 +132,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let engine = Engine::open(config, &clock).await?;
     engine.check_key(&sealer).await?;
+    let lookup = engine.akismet_lookup(&sealer, clock.now()).await?;
     let Engine { store, among, turns } = engine;
     let (shared, order) = neighbours(config).await?; // before the store is read: what happens meanwhile is in one of both
     let campaigns = config.campaigns.clone();
@@ -212,7 +213,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         events,
         letters: Arc::new(Letters::new(Arc::clone(&store))),
         outbox: deliverer.health(),
-        access: Arc::new(Access::new(Arc::clone(&store))),
+        access: Arc::new(Access::new(Arc::clone(&store), lookup)),
         sign_in: Arc::new(sign_in),
         addresses: http::client::Addresses::default(),
         store: Arc::clone(&store),

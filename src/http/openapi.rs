@@ -35,7 +35,7 @@ use super::problem::Problem;
         backtests::start, backtests::list, backtests::find, backtests::end, backtests::diff,
         akismet::verify_key, akismet::comment_check, feedback::submit_spam, feedback::submit_ham, account::get_stats, account::get_subscription,
         account::deactivate, account::token, account::verify_wpcom_key, account::key_sites, account::usage_limit, akismet::test,
-        account::compatible_plugins,
+        account::key_sites_posted, account::usage_limit_posted, account::compatible_plugins,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, document,
         perspective::analyze, perspective::suggest, coral::phase,
     ),

@@ -125,6 +125,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/1.1/verify-wpcom-key", AkismetKey, web::post().to(akismet::account::verify_wpcom_key)),
         entry(Method::GET, "/1.2/key-sites", AkismetKey, web::get().to(akismet::account::key_sites)),
         entry(Method::GET, "/1.2/usage-limit", AkismetKey, web::get().to(akismet::account::usage_limit)),
+        entry(Method::POST, "/1.2/key-sites", AkismetKey, web::post().to(akismet::account::key_sites_posted)),
+        entry(Method::POST, "/1.2/usage-limit", AkismetKey, web::post().to(akismet::account::usage_limit_posted)),
         entry(Method::GET, "/1.1/test", Anyone, web::get().to(akismet::test)),
         entry(Method::GET, "/1.2/compatible-plugins", Anyone, web::get().to(akismet::account::compatible_plugins)),
         entry(Method::POST, "/v1alpha1/comments:analyze", Site(Scope::Post), web::post().to(perspective::analyze)),

@@ -502,6 +502,8 @@ fn rows() -> Vec<Row> {
         row("POST", "/1.1/verify-wpcom-key", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.2/key-sites", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.2/usage-limit", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.2/key-sites", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.2/usage-limit", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.1/test", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.2/compatible-plugins", Nothing, here, none, 200, Same, Same),
         row(

@@ -7,6 +7,7 @@ mod akismet;
 mod akismet_callbacks;
 mod akismet_doubtful;
 mod akismet_forms;
+mod akismet_limits;
 mod akismet_recorded;
 mod appeals;
 mod audit;

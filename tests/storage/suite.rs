@@ -239,6 +239,7 @@ macro_rules! run_on_each {
             a_webhook_that_is_gone_takes_no_callback_along,
             a_ruling_that_is_taken_back_in_time_calls_nobody,
             an_erased_comment_calls_nobody,
+            akismet_keys_are_rehashed_where_they_are_what_they_were,
             callbacks_are_there_after_a_crash,
             akismet_keys_open_their_site_and_a_blog_is_pinned,
             checks_are_counted_by_what_they_were_at_first,

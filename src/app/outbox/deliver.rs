@@ -15,7 +15,7 @@ use tokio::task::{Id, JoinSet};
 
 use super::attempt;
 use super::lanes::{End, Landed, Lanes};
-use super::post::{Message, Post, PostError};
+use super::post::{Answer, Message, Post, PostError};
 use super::{Config, address};
 use crate::app::clock::Clock;
 use crate::app::live::Live;
@@ -202,13 +202,12 @@ impl Deliverer {
         let Some(url) = due.callback.as_ref().or(receiver.url.as_ref()) else {
             return (Settled::Dead { problem: "the site has no webhook any more".to_owned() }, NOT_ASKED);
         };
-        let message = match self.to {
-            Channel::Webhook => self.message(due, notice, receiver, url),
-            Channel::Callback => self.callback(notice, receiver, url).await,
-        };
-        let answer = match message {
-            Ok(message) => self.post.post(message).await,
-            Err(error) => Err(error),
+        let answer = match self.to {
+            Channel::Webhook => match self.message(due, notice, receiver, url) {
+                Ok(message) => self.post.post(message).await,
+                Err(error) => Err(error),
+            },
+            Channel::Callback => self.call_back(notice, receiver, url).await,
         };
         let mut bytes = [0; 4];
         // Without random bytes everybody waits the longest: late, but never all at once and at once.
@@ -224,13 +223,33 @@ impl Deliverer {
         (settled, landed)
     }
 
-    /// A verdict for a client of Akismet's protocol. Its key is proof of who sends it, and in no log.
-    async fn callback(&self, notice: &Notice, receiver: &Receiver, url: &str) -> Signed<Message> {
-        let url =
-            address::parse(url).map_err(|problem| PostError::Forbidden(format!("the callback's address {problem}")))?;
+    /// Calls back with a verdict. WordPress takes a first "no spam" after "spam" for "let a person look", and publishes with the second: so what was
+    /// ever rejected, and is not any more, is told twice. Told twice, others do nothing the second time.
+    async fn call_back(&self, notice: &Notice, receiver: &Receiver, url: &str) -> Signed<Answer> {
         let Notice::Status { record, .. } = notice else {
             return Err(PostError::Forbidden("there is no verdict to tell".to_owned()));
         };
+        let message = self.callback(record, receiver, url).await?;
+        let is_over = record.status != Status::Rejected && self.was_rejected(record).await?;
+        if is_over {
+            let first = self.post.post(message.clone()).await?;
+            if !(200..300).contains(&first.status) {
+                return Ok(first);
+            }
+        }
+        self.post.post(message).await
+    }
+
+    async fn was_rejected(&self, record: &Record) -> Signed<bool> {
+        let history = self.store.comment_history(record.uid).await;
+        let history = history.map_err(|error| PostError::Failed(error.to_string()))?;
+        Ok(history.iter().any(|one| one.status == Status::Rejected))
+    }
+
+    /// A verdict for a client of Akismet's protocol. Its key is proof of who sends it, and in no log.
+    async fn callback(&self, record: &Record, receiver: &Receiver, url: &str) -> Signed<Message> {
+        let url =
+            address::parse(url).map_err(|problem| PostError::Forbidden(format!("the callback's address {problem}")))?;
         let secrets =
             self.store.site_secrets(&receiver.name).await.map_err(|error| PostError::Failed(error.to_string()))?;
         let secrets = secrets.ok_or_else(|| PostError::Failed("the site is deleted".to_owned()))?;

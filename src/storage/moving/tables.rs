@@ -411,7 +411,7 @@ pub(super) static TABLES: &[Table] = &[
 ];
 
 /// Secrets and marks in `meta` that the destination needs as they are. The database's own secret is written before anything else.
-pub(super) const MARKS: [&str; 3] = ["audit_head", "audit_from", "address_key"];
+pub(super) const MARKS: [&str; 4] = ["audit_head", "audit_from", "address_key", "akismet_lookup"];
 
 /// A row as it is at the destination; `None` for one that is left behind.
 pub(super) fn finish(derived: &Derived, table: &Table, mut cells: Vec<Cell>) -> Result<Option<Vec<Cell>>> {
