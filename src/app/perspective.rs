@@ -9,7 +9,6 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 
 use crate::app::house::Settings;
 use crate::app::in_flight::to_its_end;
@@ -26,7 +25,7 @@ use crate::domain::search::{Question, SearchFilter};
 use crate::domain::signal::{Field, Mode, Outcome};
 use crate::domain::site::Site;
 use crate::domain::store::{
-    CommentFilter, Happening, HappeningKind, ListError, PageRequest, Ruling, RulingCategory, Seen, Store, StoreError,
+    CommentFilter, Happening, ListError, PageRequest, Ruling, RulingCategory, Seen, Store, StoreError,
 };
 use crate::domain::time::Timestamp;
 
@@ -335,7 +334,7 @@ impl Perspective {
             let by = Actor::Site(site.name.to_string());
             let history = self.store.comment_history(record.uid).await?;
             if record.decided_by == DecidedBy::Person {
-                match in_force(&history) {
+                match Happening::in_force(&history) {
                     Some(last) if last.by == by => {
                         if (last.status, last.category) == (action.status(), category) {
                             return Ok(Suggested::Known);
@@ -415,13 +414,6 @@ fn are_one_persons(records: &[Record]) -> bool {
             || (record.comment.author.id.is_some() && record.comment.author.id == first.comment.author.id)
     };
     others.iter().all(is_same)
-}
-
-/// The last decision that nobody took back.
-fn in_force(history: &[Happening]) -> Option<&Happening> {
-    let undone: Vec<Option<Uuid>> =
-        history.iter().filter(|one| one.kind == HappeningKind::Undone).map(|one| one.decision).collect();
-    history.iter().rfind(|one| one.kind == HappeningKind::Decided && !undone.contains(&one.decision))
 }
 
 /// A name for what has none: the same for the same text.

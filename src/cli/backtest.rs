@@ -268,6 +268,7 @@ fn flip(flip: &Flip) -> String {
         });
     let (before, after) = (before.name(), after.name());
     let place = link.clone().unwrap_or_else(|| uid.to_string());
+    let why: Vec<String> = why.iter().map(ToString::to_string).collect();
     format!("{at} {site} {id}{edit}: {before} to {after}, {person}; {}\n  {place}", why.join(", "))
 }
 

@@ -272,6 +272,16 @@ pub struct Happening {
     pub at: Timestamp,
 }
 
+impl Happening {
+    /// The last decision that nobody took back.
+    #[must_use]
+    pub fn in_force(history: &[Self]) -> Option<&Self> {
+        let of = |kind| history.iter().filter(move |one| one.kind == kind);
+        let is_undone = |decided: &&Self| of(HappeningKind::Undone).any(|undone| undone.decision == decided.decision);
+        of(HappeningKind::Decided).rfind(|decided| !is_undone(decided))
+    }
+}
+
 /// What may happen to a comment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -56,6 +56,7 @@ mod sign_in;
 #[path = "../support/smtp.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod smtp;
+mod tune;
 mod unavailable;
 mod webhooks_in;
 mod webhooks_out;

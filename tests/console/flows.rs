@@ -9,6 +9,7 @@ use totp_rs::{Builder, Secret};
 
 use crate::browser::{Browser, Driver, PATIENCE};
 use crate::desk::Desk;
+use crate::helpers::doubtful;
 
 fn code(desk: &Desk, seed: &str) -> String {
     let totp =
@@ -116,5 +117,69 @@ async fn an_appeal_is_answered() {
     browser.find(".toast").await;
     let comment = desk.app.request(Method::GET, "/v1/comments/appealed", &desk.app.key).send().await.unwrap();
     assert_eq!(comment.json::<Value>().await.unwrap()["status"], "approved");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn whoever_answers_an_appeal_second_is_told_what_stands_and_goes_on() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_a_morning().await;
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    desk.sign_in_as_colleague(&browser).await;
+    browser.goto("/appeals").await;
+    browser.find("[data-appeal]").await;
+    browser.until("scripts are there", "document.documentElement.dataset.ready").await;
+    let appeals = desk.app.review(Method::GET, "/v1/appeals?state=open", None).await;
+    let path = format!("/v1/appeals/{}/answer", appeals["items"][0]["id"].as_str().unwrap());
+    desk.app.review(Method::POST, &path, Some(&json!({"overturn": false, "answer": "It sells pills."}))).await;
+    browser.click("[data-appeal] [data-answer]").await;
+    browser.press("You are right, thank you.").await;
+    browser.click("[data-appeal] [data-action=overturn]").await;
+    browser.until_text("#toasts", "Somebody else let the rejection stand first. Your answer was not sent.").await;
+    browser.until("the list goes on", "!document.querySelector('[data-appeal]')").await;
+    let comment = desk.app.request(Method::GET, "/v1/comments/appealed", &desk.app.key).send().await.unwrap();
+    assert_eq!(comment.json::<Value>().await.unwrap()["status"], "rejected", "the first answer stands");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn whoever_decides_second_about_what_readers_reported_is_told_who_did_and_sees_what_changed() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_a_morning().await;
+    let report = json!({"reader_id": "r-2", "category": "abuse", "text": "Rude, too."});
+    for id in ["talk-3", "talk-4"] {
+        for reader in ["r-1", "r-2", "r-3", "r-4", "r-5", "r-6"] {
+            let mut report = report.clone();
+            report["reader_id"] = json!(reader);
+            desk.app.post(&format!("/v1/comments/{id}/reports"), &report).await;
+        }
+    }
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    desk.sign_in_as_colleague(&browser).await;
+    browser.goto("/appeals?tab=reports").await;
+    browser.until("both are there", "document.querySelectorAll('[data-report]').length >= 2").await;
+    browser.until("scripts are there", "document.documentElement.dataset.ready").await;
+    let now = async |id: &str| {
+        let answer = desk.app.request(Method::GET, &format!("/v1/comments/{id}"), &desk.app.key).send().await.unwrap();
+        answer.json::<Value>().await.unwrap()
+    };
+    // A colleague approves the one, and the author edits the other, which waits all the same.
+    let (one, other) = (now("talk-3").await, now("talk-4").await);
+    let item = json!({"uid": one["uid"], "seen_version": one["version"]});
+    desk.app.review(Method::POST, "/v1/decisions", Some(&json!({"items": [item], "action": "approve"}))).await;
+    let edited = doubtful("talk-4");
+    let answer =
+        desk.app.request(Method::PUT, "/v1/comments/talk-4", &desk.app.key).json(&edited).send().await.unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap()["status"], "held");
+    let card = |of: &Value| format!("[data-report='{}']", of["uid"].as_str().unwrap());
+    browser.click(&format!("{} [data-action=spam]", card(&one))).await;
+    browser.until_text("#toasts", "Approved by a colleague. Your verdict was not applied.").await;
+    let gone = format!("!document.querySelector(\"{}\")", card(&one));
+    browser.until("the card is gone", &gone).await;
+    assert_eq!(now("talk-3").await["status"], "approved", "the first decision stands");
+    browser.click(&format!("{} [data-action=approve]", card(&other))).await;
+    browser.until_text("#toasts", "It changed since you saw it: look again.").await;
+    browser.until_text(&card(&other), "viagra").await;
+    assert_eq!(now("talk-4").await["status"], "held", "nobody decided about what nobody saw");
     browser.close().await;
 }

@@ -126,3 +126,24 @@ async fn search_finds_words_and_filters_are_links() {
     assert!(browser.path().await.contains("q=zeppelin"));
     browser.close().await;
 }
+
+#[tokio::test]
+async fn a_page_that_nobody_loads_again_keeps_no_more_of_what_arrives_than_somebody_could_look_at() {
+    let Some(driver) = Driver::start() else { return };
+    let desk = Desk::with_held(2).await;
+    let browser = Browser::open(&driver, &desk.app.address).await;
+    desk.sign_in(&browser).await;
+    browser.goto("/queue").await;
+    browser.find("article.card.is-current").await;
+    browser.until("the page listens", "document.querySelector('#live')?.dataset.state === 'on'").await;
+    desk.hold(190).await;
+    browser.until_text("#new-items", "1").await;
+    assert!(!browser.text("#new-items").await.contains("missed"), "all of these are kept");
+    desk.hold(20).await;
+    browser.until_text("#new-items", "something was missed").await;
+    desk.hold(10).await;
+    browser.click("#new-items").await;
+    browser.until("it is the queue as it is now", "document.querySelectorAll('article.card').length > 2").await;
+    browser.until("nothing was missed", "document.querySelector('#new-items').hidden").await;
+    browser.close().await;
+}

@@ -7,6 +7,7 @@
 mod due;
 mod report;
 mod run;
+mod why;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use utoipa::ToSchema;
 
 pub use self::report::{Bounds, Flip, Flips, LeftOut, Measures, Report};
 pub use self::run::replay;
+pub use self::why::{Term, Why};
 use crate::app::campaigns::Campaigns;
 use crate::app::intake::{Intake, IntakeError};
 use crate::app::review::Review;

@@ -6,18 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{Ask, Fate};
-use crate::domain::category::Category;
+use super::{Ask, Fate, Why};
 use crate::domain::decision::{Action, Verdict};
 use crate::domain::model::ModelOutput;
 use crate::domain::reads::Share;
-use crate::domain::signal::{Mode, Outcome};
 use crate::domain::time::Timestamp;
-
-/// Terms named of a flip at most.
-const TERMS: usize = 4;
-/// Log-odds by which a term must differ to be named.
-const DIFFERS: f64 = 0.005;
 
 /// What a replay found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -116,7 +109,8 @@ pub struct Flip {
     /// What a person decided.
     pub person: Option<Action>,
     /// What makes the difference, most important first.
-    pub why: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub why: Vec<Why>,
 }
 
 /// What a candidate must keep to.
@@ -271,8 +265,8 @@ impl Tally {
                 after,
                 person: twice.person,
                 why: match twice.after {
-                    Ok(after) => why(twice.before, after),
-                    Err(limit) => vec![format!("refused by the limit {limit}")],
+                    Ok(after) => Why::of(twice.before, after),
+                    Err(limit) => vec![Why::Refused(limit.to_string())],
                 },
             });
         }
@@ -304,54 +298,6 @@ impl Tally {
             left_out,
         }
     }
-}
-
-/// Scores, terms and causes by which two verdicts on the same text differ.
-fn why(before: &Verdict, after: &Verdict) -> Vec<String> {
-    let mut why = Vec::new();
-    for category in Category::ALL {
-        let (from, to) = (before.scores[category].get(), after.scores[category].get());
-        if (from - to).abs() >= 0.000_5 {
-            why.push(format!("{} {from:.3} to {to:.3}", category.name()));
-        }
-    }
-    let (mut from, to) = (terms(before), terms(after));
-    let mut changed: Vec<(String, f64, f64)> = Vec::new();
-    for (name, new) in to {
-        let old = from.remove(&name).unwrap_or_default();
-        changed.push((name, old, new));
-    }
-    changed.extend(from.into_iter().map(|(name, old)| (name, old, 0.0)));
-    changed.retain(|(_, old, new)| (old - new).abs() >= DIFFERS);
-    changed.sort_by(|(_, a, b), (_, c, d)| (c - d).abs().total_cmp(&(a - b).abs()));
-    why.extend(changed.into_iter().take(TERMS).map(|(name, old, new)| format!("{name} {old:+.2} to {new:+.2}")));
-    let has = |verdict: &Verdict, id: &str| verdict.causes.iter().any(|cause| cause.id == id);
-    let gone = before.causes.iter().filter(|cause| !has(after, &cause.id));
-    let new = after.causes.iter().filter(|cause| !has(before, &cause.id));
-    why.extend(gone.map(|cause| format!("no longer {}", cause.id)));
-    why.extend(new.map(|cause| format!("now {}", cause.id)));
-    if why.is_empty() {
-        why.push("other thresholds".to_owned());
-    }
-    why
-}
-
-/// What a verdict adds up, by name.
-fn terms(verdict: &Verdict) -> BTreeMap<String, f64> {
-    let mut terms = BTreeMap::new();
-    for signal in verdict.signals.iter().filter(|signal| signal.mode == Mode::Live) {
-        if let Outcome::Hit { weight, .. } = &signal.outcome {
-            terms.insert(signal.id.to_string(), weight.get());
-        }
-    }
-    for category in Category::ALL {
-        terms.insert(format!("model ({})", category.name()), verdict.model.log_odds(category).get());
-        terms.insert(format!("prior ({})", category.name()), verdict.prior[category].get());
-    }
-    for adjustment in &verdict.adjustments {
-        *terms.entry(adjustment.id.clone()).or_default() += adjustment.log_odds.get();
-    }
-    terms
 }
 
 #[cfg(test)]
@@ -450,9 +396,9 @@ mod tests {
 
     #[test]
     fn what_differs_is_named() {
-        let found = why(&verdict(Action::Hold, &["mode:pre"]), &verdict(Action::Approve, &["limit:per-ip"]));
-        assert_eq!(found, ["no longer mode:pre", "now limit:per-ip"]);
+        let found = Why::of(&verdict(Action::Hold, &["mode:pre"]), &verdict(Action::Approve, &["limit:per-ip"]));
+        assert_eq!(found, [Why::Gone("mode:pre".to_owned()), Why::New("limit:per-ip".to_owned())]);
         let same = verdict(Action::Hold, &[]);
-        assert_eq!(why(&same, &verdict(Action::Approve, &[])), ["other thresholds"]);
+        assert_eq!(Why::of(&same, &verdict(Action::Approve, &[])), [Why::Thresholds]);
     }
 }

@@ -1,39 +1,40 @@
 //! Weights and thresholds for a stated aim, from what people decided.
 //!
-//! Signals' weights are fitted around those in force ([`weights`]); then frozen scores, summed up anew where weights differ, are swept for thresholds:
-//! what a threshold makes of a score is a comparison. The last part of the time is kept out of both, and says what is proposed is worth on comments
-//! that it was not made from.
+//! Signals' weights are fitted around those in force ([`weights`]); then frozen scores, summed up anew where weights differ, are swept for thresholds
+//! ([`search`]). The last part of the time is kept out of both, and says what is proposed is worth on comments that it was not made from: neither
+//! they nor anything that people decided since the first of them has a part in it. A frozen verdict knows of the past what was known when the
+//! comment came, and model and learner are those of that moment.
 
+mod outcome;
 mod sample;
+mod search;
 mod settings;
 mod weights;
 
 use serde::Serialize;
 
+pub use self::outcome::{Answer, Ground, Judged, Outcome};
+use self::outcome::{Bounds, Scored, everywhere, is_reached, judged};
+pub use self::sample::Samples;
 use self::sample::{Caps, Sample};
-pub use self::sample::{Ruled, Samples};
 pub use self::settings::{Change, is_weight, written};
 pub use self::weights::{Checked, Reweighed, Weights};
 use crate::domain::category::{Category, PerCategory};
-use crate::domain::decision::Action;
-use crate::domain::policy;
 use crate::domain::reads::Share;
-use crate::domain::scores::LogOdds;
 use crate::domain::time::Timestamp;
 
-/// Values of a threshold that are tried at most, in each category and way of spreading them.
-const TRIED: usize = 60;
-/// Rounds through the categories at most: it is over when a round changes nothing.
-const ROUNDS: usize = 8;
 /// Thresholds are proposed in steps of so much, for people to read.
 const STEPS: f64 = 1_000.0;
+/// What may be missed of a category must be known that well at least, unless more than that is allowed: with no miss seen, Wilson's interval at
+/// 95 % ends there. It takes 73 rejections.
+const CERTAIN: f64 = 0.05;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Aim {
     /// Held at most, of all.
     pub max_hold_rate: f64,
-    /// Approved at most, of what people rejected.
+    /// Approved at most, of what people rejected: of all, and of each category.
     pub max_miss_rate: f64,
 }
 
@@ -46,48 +47,6 @@ pub struct Thresholds {
     pub reject: f64,
 }
 
-/// What a comment comes to under some weights.
-struct Scored {
-    scores: [f64; 3],
-    /// What became of it whatever the scores were: a mode, a limit or a sanction decided.
-    fixed: Option<Action>,
-    person: Option<Action>,
-}
-
-impl Scored {
-    fn of(sample: &Sample, caps: &Caps, factors: &[f64]) -> Self {
-        let scores = sample.reweighed(caps, factors).map(|sum| LogOdds::of(sum).probability().get());
-        Self { scores, fixed: sample.fixed, person: sample.person }
-    }
-
-    fn fate(&self, thresholds: &[Thresholds; 3]) -> Action {
-        if let Some(action) = self.fixed {
-            return action;
-        }
-        let asked = self.scores.iter().zip(thresholds).map(|(score, at)| {
-            if *score >= at.reject && at.reject < 1.0 {
-                Action::Reject
-            } else if *score >= at.hold {
-                Action::Hold
-            } else {
-                Action::Approve
-            }
-        });
-        asked.max().unwrap_or(Action::Approve)
-    }
-}
-
-/// What thresholds make of comments.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Outcome {
-    /// Held, of all.
-    pub held: Share,
-    /// Approved, of what people rejected.
-    pub missed: Share,
-    /// Not approved, of what people approved.
-    pub false_positives: Share,
-}
-
 /// What is proposed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Proposal {
@@ -97,16 +56,44 @@ pub struct Proposal {
     pub after: PerCategory<Thresholds>,
     /// Signals' weights; none where they were not to be touched.
     pub weights: Option<Weights>,
+    /// Categories that are left as they are, and why.
+    pub left_alone: Vec<LeftAlone>,
     /// The first comment of the part that was kept out.
     pub kept_out_since: Option<Timestamp>,
+    /// Decisions about comments that came earlier, made since: left out.
+    pub decided_later: usize,
     /// On what was searched: as in force, and as proposed.
     pub searched: [Outcome; 2],
     /// On what was kept out: as in force, and as proposed.
     pub kept_out: [Outcome; 2],
+    /// Whether the proposal is what is wanted, part by part, on what was kept out.
+    pub judged: Vec<Judged>,
     /// Whether the proposal reaches the aim on what was searched.
     pub reaches: bool,
-    /// Whether it does on what was kept out.
+    /// Whether it does on what was kept out, as counted.
     pub holds_up: bool,
+    /// Sites that have thresholds of their own: the aim is not about them.
+    pub apart: Vec<Apart>,
+}
+
+/// A category that is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftAlone {
+    /// Which.
+    pub category: Category,
+    /// For people.
+    pub why: String,
+}
+
+/// A site with thresholds of its own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Apart {
+    /// Which.
+    pub site: String,
+    /// The categories whose threshold to hold is its own.
+    pub own: Vec<Category>,
+    /// On all of its comments: as in force, and with what it inherits as proposed.
+    pub outcome: [Outcome; 2],
 }
 
 /// What is asked for.
@@ -115,143 +102,123 @@ pub struct Wanted<'a> {
     pub aim: Aim,
     /// The part of the comments, the latest, that the proposal is measured on.
     pub kept_out: f64,
-    /// The policy in force.
-    pub policy: &'a policy::Config,
+    /// What comments are weighed by: first the one that the proposal is about, then those of sites that inherit from it. None is no proposal.
+    pub grounds: &'a [Ground],
     /// Which signals have weights that may change; none where all stay.
     pub may_change: Option<&'a dyn Fn(&str) -> bool>,
 }
 
 /// Proposes weights and thresholds.
+///
+/// # Panics
+/// There is no ground, or a sample stands on one that there is not.
 #[must_use]
 pub fn propose(mut samples: Samples, wanted: &Wanted<'_>) -> Proposal {
+    let (aim, grounds) = (wanted.aim, wanted.grounds);
     samples.list.sort_by_key(|sample| sample.at);
+    let is_meant = |sample: &&Sample| !grounds[usize::from(sample.ground)].is_apart();
+    let kept_out_since = kept_out_since(samples.list.iter().filter(is_meant).map(|sample| sample.at), wanted.kept_out);
+    let split = kept_out_since.map_or(samples.len(), |since| samples.list.partition_point(|sample| sample.at < since));
+    let decided_later = kept_out_since.map_or(0, |since| forget_later(&mut samples.list[..split], since));
+
+    let too_few = {
+        let made_from = || samples.list[..split].iter().filter(is_meant);
+        PerCategory::from_fn(|of| too_few(made_from().filter(|sample| sample.rejected_for == Some(of)).count(), aim))
+    };
+    let found = wanted.may_change.map(|may| weights::fit(&samples, split, may, &too_few));
+    let (weights, factors) = found.map_or((None, Vec::new()), |(weights, factors)| (Some(weights), factors));
+
+    let names = samples.names();
+    let caps: Vec<Caps> = grounds.iter().map(|ground| Caps::of(&ground.policy, &names)).collect();
+    let scored = |samples: &[Sample]| -> [Vec<Scored>; 2] {
+        [&[][..], &factors]
+            .map(|factors| samples.iter().filter(is_meant).map(|sample| Scored::of(sample, &caps, factors)).collect())
+    };
+    let (made_from, kept_out) = samples.list.split_at(split);
+    let (made_from, kept_out) = (scored(made_from), scored(kept_out));
+
+    let old = grounds[0].thresholds();
+    let before = everywhere(grounds, &old);
+    let free: Vec<Category> = Category::ALL.into_iter().filter(|category| too_few[*category].is_none()).collect();
+    let now = Outcome::of(&made_from[0], &before);
+    // Of what too little is known of, no more is to be missed than is now: other categories' thresholds hold some of it.
+    let missed_of = Category::ALL.map(|category| match now.missed_of[category].rate {
+        Some(rate) if !free.contains(&category) => rate.max(aim.max_miss_rate),
+        _ => aim.max_miss_rate,
+    });
+    let bounds = Bounds { held: aim.max_hold_rate, missed: aim.max_miss_rate, missed_of };
+    let new = search::search(&made_from[1], grounds, old, &bounds, &free);
+    let after = everywhere(grounds, &new);
+
+    let searched = [now, Outcome::of(&made_from[1], &after)];
+    let kept_out = [Outcome::of(&kept_out[0], &before), Outcome::of(&kept_out[1], &after)];
+    let reached = judged(&searched[1], aim, free.iter().copied());
+    let judged = judged(&kept_out[1], aim, free.iter().copied());
+    let apart = |(number, ground): (u16, &Ground)| {
+        let own = || samples.list.iter().filter(move |sample| sample.ground == number);
+        own().next()?;
+        let outcome = |factors: &[f64], everywhere: &[[Thresholds; 3]]| {
+            let scored: Vec<Scored> = own().map(|sample| Scored::of(sample, &caps, factors)).collect();
+            Outcome::of(&scored, everywhere)
+        };
+        Some(Apart {
+            site: ground.site.clone().filter(|_| ground.is_apart())?,
+            own: Category::ALL.into_iter().filter(|category| ground.own[*category]).collect(),
+            outcome: [outcome(&[], &before), outcome(&factors, &after)],
+        })
+    };
+    let left_alone = |category| Some(LeftAlone { category, why: too_few[category].clone()? });
+    Proposal {
+        before: PerCategory::from_fn(|category| old[category as usize]),
+        after: PerCategory::from_fn(|category| new[category as usize]),
+        weights,
+        left_alone: Category::ALL.into_iter().filter_map(left_alone).collect(),
+        kept_out_since,
+        decided_later,
+        searched,
+        kept_out,
+        reaches: is_reached(&reached),
+        holds_up: is_reached(&judged),
+        judged,
+        apart: (0..).zip(grounds).filter_map(apart).collect(),
+    }
+}
+
+/// The first of the latest `part` of these moments, which are in order.
+fn kept_out_since(all: impl Iterator<Item = Timestamp>, part: f64) -> Option<Timestamp> {
+    let all: Vec<Timestamp> = all.collect();
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a part of a count of comments"
     )]
-    let split = ((samples.len() as f64) * (1.0 - wanted.kept_out.clamp(0.0, 1.0))).round() as usize;
-    let split = split.min(samples.len());
-    let found = wanted.may_change.map(|may| weights::fit(&samples, split, may));
-    let caps = Caps::of(wanted.policy, &samples.names());
-    let (weights, factors) = found.map_or((None, Vec::new()), |(weights, factors)| (Some(weights), factors));
-    let scored = |factors: &[f64]| -> Vec<Scored> {
-        samples.list.iter().map(|sample| Scored::of(sample, &caps, factors)).collect()
-    };
-    let (as_it_is, as_proposed) = (scored(&[]), scored(&factors));
-    let before = PerCategory::from_fn(|category| {
-        let of = wanted.policy.category(category);
-        Thresholds { hold: of.hold.get(), reject: of.reject.get() }
-    });
-    let (old, aim) = (Category::ALL.map(|category| before[category]), wanted.aim);
-    let new = search(&as_proposed[..split], old, aim);
-    let both =
-        |range: std::ops::Range<usize>| [outcome(&as_it_is[range.clone()], &old), outcome(&as_proposed[range], &new)];
-    let (searched, kept_out) = (both(0..split), both(split..samples.len()));
-    let [spam, off_topic, abuse] = new;
-    Proposal {
-        before,
-        after: PerCategory { spam, off_topic, abuse },
-        weights,
-        kept_out_since: samples.list.get(split).map(|sample| sample.at),
-        searched,
-        kept_out,
-        reaches: is_reached(&searched[1], aim),
-        holds_up: is_reached(&kept_out[1], aim),
-    }
+    let at = ((all.len() as f64) * (1.0 - part.clamp(0.0, 1.0))).round() as usize;
+    all.get(at).copied()
 }
 
-/// What was not measured is not reached.
-fn is_reached(outcome: &Outcome, aim: Aim) -> bool {
-    outcome.held.rate.is_some_and(|rate| rate <= aim.max_hold_rate)
-        && outcome.missed.rate.is_some_and(|rate| rate <= aim.max_miss_rate)
+/// Forgets what people decided since then, and says how often: whoever had proposed something at that moment would not have known it.
+fn forget_later(samples: &mut [Sample], since: Timestamp) -> usize {
+    let mut count = 0;
+    for sample in samples.iter_mut().filter(|sample| sample.decided_at.is_some_and(|at| at >= since)) {
+        sample.forget_decision();
+        count += 1;
+    }
+    count
 }
 
-/// One category after the other, as long as that helps: each is tried at every value that makes a difference, the others as they are.
-fn search(samples: &[Scored], start: [Thresholds; 3], aim: Aim) -> [Thresholds; 3] {
-    let mut best = start;
-    let mut cost = Cost::of(samples, &best, aim);
-    for _ in 0..ROUNDS {
-        let before = best;
-        for category in 0..3 {
-            for hold in values(samples, category, start[category].reject) {
-                let mut tried = best;
-                tried[category].hold = hold;
-                let tried_cost = Cost::of(samples, &tried, aim);
-                if tried_cost.is_less(&cost) {
-                    (best, cost) = (tried, tried_cost);
-                }
-            }
-        }
-        if best == before {
-            break;
-        }
-    }
-    best
-}
-
-/// Values worth trying: between the scores of all comments, and between those that people decided about.
-fn values(samples: &[Scored], category: usize, reject: f64) -> Vec<f64> {
-    let mut all: Vec<f64> = samples.iter().map(|sample| sample.scores[category]).collect();
-    let decided = samples.iter().filter(|sample| sample.person.is_some());
-    let mut decided: Vec<f64> = decided.map(|sample| sample.scores[category]).collect();
-    let mut values = vec![reject];
-    for scores in [&mut all, &mut decided] {
-        scores.sort_by(f64::total_cmp);
-        let step = (scores.len() / TRIED).max(1);
-        values.extend(scores.iter().rev().step_by(step).take(TRIED));
-        // Few are held: where the highest lie, every one makes a difference.
-        values.extend(scores.iter().rev().take(TRIED));
-    }
-    for value in &mut values {
-        *value = ((*value * STEPS).ceil() / STEPS).clamp(1.0 / STEPS, reject);
-    }
-    values.sort_by(f64::total_cmp);
-    values.dedup();
-    values
-}
-
-/// What is wrong with thresholds: how far they miss the aim, then how many comments are stopped that people welcomed, then how many wait.
-struct Cost(f64, u32, u32);
-
-impl Cost {
-    fn of(samples: &[Scored], thresholds: &[Thresholds; 3], aim: Aim) -> Self {
-        let outcome = outcome(samples, thresholds);
-        let beyond = |share: Share, most: f64| (share.rate.unwrap_or_default() - most).max(0.0) / most.max(1e-6);
-        let miss = beyond(outcome.held, aim.max_hold_rate) + beyond(outcome.missed, aim.max_miss_rate);
-        Self(miss, outcome.false_positives.n, outcome.held.n)
-    }
-
-    fn is_less(&self, other: &Self) -> bool {
-        self.0.total_cmp(&other.0).then(self.1.cmp(&other.1)).then(self.2.cmp(&other.2)).is_lt()
-    }
-}
-
-fn outcome(samples: &[Scored], thresholds: &[Thresholds; 3]) -> Outcome {
-    let (mut all, mut held) = (0, 0);
-    let (mut welcome, mut unwelcome, mut stopped, mut missed) = (0, 0, 0, 0);
-    for sample in samples {
-        let fate = sample.fate(thresholds);
-        all += 1;
-        held += u32::from(fate == Action::Hold);
-        match sample.person {
-            Some(Action::Approve) => {
-                welcome += 1;
-                stopped += u32::from(fate != Action::Approve);
-            }
-            Some(Action::Reject) => {
-                unwelcome += 1;
-                missed += u32::from(fate == Action::Approve);
-            }
-            Some(Action::Hold) | None => {}
-        }
-    }
-    Outcome {
-        held: Share::new(held, all),
-        missed: Share::new(missed, unwelcome),
-        false_positives: Share::new(stopped, welcome),
-    }
+/// Why nothing is to be changed in a category that people rejected so many comments for; none when these are enough.
+fn too_few(rejected: usize, aim: Aim) -> Option<String> {
+    let at_worst = |rejected: usize| Share::new(0, u32::try_from(rejected).unwrap_or(u32::MAX)).interval[1];
+    let (most, worst) = (aim.max_miss_rate.max(CERTAIN), at_worst(rejected));
+    (worst > most).then(|| {
+        let enough = (rejected..).find(|count| at_worst(*count) <= most).unwrap_or(usize::MAX);
+        format!(
+            "too few decisions to say what is missed: people rejected {rejected} comments for it; were none of them approved, up to {:.0} % might be. \
+            It takes {enough}",
+            worst * 100.0
+        )
+    })
 }
 
 #[cfg(test)]

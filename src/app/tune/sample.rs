@@ -3,20 +3,23 @@
 use std::collections::HashMap;
 
 use crate::domain::category::Category;
-use crate::domain::decision::{Action, Adjustment, Verdict};
+use crate::domain::decision::{Action, Adjustment, Status, Verdict};
 use crate::domain::policy;
+use crate::domain::recordings::{Recorded, Revision};
 use crate::domain::rules::is_label;
 use crate::domain::scores::LogOdds;
-use crate::domain::store::RulingCategory;
+use crate::domain::store::{Happening, RulingCategory};
 use crate::domain::time::Timestamp;
 
 /// What a person decided, if that stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ruled {
+pub(super) struct Ruled {
     /// To approve, or to reject.
     pub action: Action,
     /// For what.
     pub category: Option<RulingCategory>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// What a signal added.
@@ -36,6 +39,8 @@ pub(super) struct Hit {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sample {
     pub at: Timestamp,
+    /// Which of the [`Ground`](super::Ground)s it stands on.
+    pub ground: u16,
     /// Log-odds by category, everything summed up.
     sums: [f64; 3],
     /// What combinations of signals added.
@@ -46,6 +51,8 @@ pub(super) struct Sample {
     pub person: Option<Action>,
     /// What it was rejected for; none when it was not, or when nobody can tell.
     pub rejected_for: Option<Category>,
+    /// When a person decided.
+    pub decided_at: Option<Timestamp>,
 }
 
 /// Comments, oldest first once they are sorted.
@@ -55,9 +62,39 @@ pub struct Samples {
     pub(super) list: Vec<Sample>,
 }
 
+/// What a person decided about a comment, if that stands.
+fn ruled(recorded: &Recorded) -> Option<Ruled> {
+    let action = match (recorded.standing.by_person, recorded.standing.status) {
+        (true, Status::Approved) => Action::Approve,
+        (true, Status::Rejected) => Action::Reject,
+        _ => return None,
+    };
+    let decision = Happening::in_force(&recorded.happenings).filter(|one| one.status == recorded.standing.status)?;
+    Some(Ruled { action, category: decision.category, at: decision.at })
+}
+
 impl Samples {
-    /// Adds a frozen verdict, and what a person decided. `own` says of which signals the comment's site has settings of its own.
-    pub fn push(&mut self, at: Timestamp, verdict: &Verdict, person: Option<Ruled>, own: &dyn Fn(&str) -> bool) {
+    /// Adds a comment as it was recorded. `ground` is the number of that which its site stands on, and `own` says of which signals the site has
+    /// settings of its own that are to stay.
+    pub fn add(&mut self, recorded: &Recorded, ground: u16, own: &dyn Fn(&str) -> bool) {
+        let ruled = ruled(recorded);
+        // What sites learn from a decision speaks in every later revision of the comment: what counts is what was said before it.
+        let was_said_before = |revision: &&Revision| ruled.is_none_or(|ruled| revision.at <= ruled.at);
+        let Some(revision) = recorded.revisions.iter().rfind(was_said_before) else { return };
+        if !revision.verdict.is_imported() {
+            self.push(revision.at, &revision.verdict, ruled, ground, own);
+        }
+    }
+
+    /// Adds a frozen verdict, and what a person decided.
+    pub(super) fn push(
+        &mut self,
+        at: Timestamp,
+        verdict: &Verdict,
+        person: Option<Ruled>,
+        ground: u16,
+        own: &dyn Fn(&str) -> bool,
+    ) {
         let exempt = |id: &str| verdict.adjustments.iter().any(|one| one.id.strip_prefix("exempt:") == Some(id));
         let live = verdict.signals.iter().filter(|signal| signal.counted() != LogOdds::ZERO && !exempt(&signal.id));
         let mut hits = Vec::new();
@@ -94,8 +131,9 @@ impl Samples {
         });
         let is_set = verdict.causes.iter().any(|cause| !is_label(cause)); // a tag sets nothing
         let fixed = is_set.then_some(verdict.action);
-        let (hits, person) = (hits.into(), person.map(|ruled| ruled.action));
-        self.list.push(Sample { at, sums, added, hits, fixed, person, rejected_for });
+        let (person, decided_at) = (person.map(|ruled| ruled.action), person.map(|ruled| ruled.at));
+        let hits = hits.into();
+        self.list.push(Sample { at, ground, sums, added, hits, fixed, person, rejected_for, decided_at });
     }
 
     /// How many there are.
@@ -164,6 +202,11 @@ impl Caps {
 }
 
 impl Sample {
+    /// As if nobody had decided.
+    pub(super) fn forget_decision(&mut self) {
+        (self.person, self.rejected_for, self.decided_at) = (None, None, None);
+    }
+
     /// Its log-odds when signals weigh `factors` times as much: as recorded, where each is one.
     pub(super) fn reweighed(&self, caps: &Caps, factors: &[f64]) -> [f64; 3] {
         let factor = |hit: &Hit| match factors.get(usize::from(hit.signal)) {

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::sample::{Hit, Sample, Samples};
-use crate::domain::category::Category;
+use crate::domain::category::{Category, PerCategory};
 use crate::domain::decision::Action;
 
 /// Decisions that it takes at least, and of each kind: fewer say nothing about two dozen weights.
@@ -97,8 +97,13 @@ struct Column {
 }
 
 /// Proposes factors for signals by their numbers, from the first `split` samples, and checks them on the others. `may` says which signals have
-/// weights to change.
-pub(super) fn fit(samples: &Samples, split: usize, may: &dyn Fn(&str) -> bool) -> (Weights, Vec<f64>) {
+/// weights to change, and `too_few` why those of a category stay as they are.
+pub(super) fn fit(
+    samples: &Samples,
+    split: usize,
+    may: &dyn Fn(&str) -> bool,
+    too_few: &PerCategory<Option<String>>,
+) -> (Weights, Vec<f64>) {
     let names = samples.names();
     let (made_from, kept_out) = samples.list.split_at(split.min(samples.list.len()));
     let decided = made_from.iter().filter(|sample| sample.person.is_some()).count();
@@ -106,6 +111,10 @@ pub(super) fn fit(samples: &Samples, split: usize, may: &dyn Fn(&str) -> bool) -
     let mut factors = vec![1.0; names.len()];
     let mut problems = Vec::new();
     for category in Category::ALL {
+        if let Some(why) = &too_few[category] {
+            problems.push(format!("{}: {why}", category.name()));
+            continue;
+        }
         let columns = columns(made_from, category, &|hit| may(names[usize::from(hit.signal)]));
         let rows = rows(made_from, category, &columns);
         match fit_one(&rows, &columns) {

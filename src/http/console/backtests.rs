@@ -16,10 +16,13 @@ use super::comment::revealed;
 use super::comment_page::Line;
 use super::health_page::ShareView;
 use super::links::link;
+use super::queue::signal_title;
+use super::rules_page::title_of;
 use super::texts::Texts;
 use super::{Frame, page};
-use crate::app::backtest::{Fate, Flip, Measures, Report};
+use crate::app::backtest::{Fate, Flip, Measures, Report, Term, Why};
 use crate::app::backtests::{Run, State as RunState};
+use crate::domain::category::Category;
 use crate::domain::decision::Action;
 use crate::domain::people::Duty;
 use crate::domain::reads::{Glimpse, Share};
@@ -356,9 +359,33 @@ async fn flip_row(flip: &Flip, state: &State, t: &'static Texts) -> Result<FlipR
         revision: flip.revision,
         uid: flip.uid,
         at: flip.at,
-        why: flip.why.iter().map(|why| revealed(why)).collect(),
+        why: flip.why.iter().map(|why| revealed(&reason(why, t))).collect(),
         line: record.map(|record| Line::of(&Glimpse::of(&record), t)),
     })
+}
+
+/// Why a verdict differs, in the page's language.
+fn reason(why: &Why, t: &'static Texts) -> String {
+    let category = |category: &Category| t.say(&format!("category.{}", category.name())).to_owned();
+    let change = |name: String, [from, to]: [String; 2]| {
+        t.with2("backtest.why-change", ("name", &name), ("from", &from)).replace("{to}", &to)
+    };
+    match why {
+        Why::Score(of, both) => change(category(of), both.map(|score| t.decimal(score, 3))),
+        Why::Term(term, both) => {
+            let name = match term {
+                Term::Model(of) => t.with("backtest.why-model", "category", category(of)),
+                Term::Prior(of) => t.with("backtest.why-prior", "category", category(of)),
+                Term::Id(id) => signal_title(id, t),
+            };
+            change(name, both.map(|value| t.signed(value)))
+        }
+        Why::Gone(cause) => t.with("backtest.why-gone", "cause", title_of(cause, t)),
+        Why::New(cause) => t.with("backtest.why-new", "cause", title_of(cause, t)),
+        Why::Refused(limit) => t.with("backtest.why-refused", "limit", limit),
+        Why::Thresholds => t.say("backtest.why-thresholds").to_owned(),
+        Why::Said(text) => text.clone(),
+    }
 }
 
 async fn found_view(
@@ -482,5 +509,22 @@ mod tests {
         let fits = |kind, people| Chosen { path: String::new(), kind, people }.fits(&to_hold);
         assert!(fits("", "") && fits("approve-hold", "") && fits("approve-hold", "better"));
         assert!(!fits("hold-approve", "") && !fits("", "worse"));
+    }
+
+    #[test]
+    fn why_a_verdict_differs_is_said_in_the_language_of_the_page() {
+        let read = |text: &str| Why::from(text.to_owned());
+        let [en, de] = Texts::all() else { panic!("two languages") };
+        for (told, english, german) in [
+            ("spam 0.131 to 0.442", "spam 0.131 to 0.442", "Spam 0,131 → 0,442"),
+            ("link-count +1.11 to +3.00", "Too many links +1.11 to +3.00", "Zu viele Links +1,11 → +3,00"),
+            ("model (abuse) +0.50 to +0.00", "model (abuse) +0.50 to +0.00", "Modell (beleidigend) +0,50 → +0,00"),
+            ("no longer mode:pre", "no longer: mode:pre", "nicht mehr: mode:pre"),
+            ("now limit:per-ip", "now: Limit per-ip", "jetzt: Grenze per-ip"),
+            ("refused by the limit per-ip", "refused by the limit per-ip", "von der Grenze per-ip abgewiesen"),
+            ("other thresholds", "other thresholds", "andere Schwellen"),
+        ] {
+            assert_eq!((reason(&read(told), en).as_str(), reason(&read(told), de).as_str()), (english, german));
+        }
     }
 }

@@ -261,7 +261,7 @@ fn entry(truth: &Truth, kept: &Kept, t: &'static Texts) -> Entry {
 }
 
 /// What something is called.
-fn title_of(id: &str, t: &'static Texts) -> String {
+pub(super) fn title_of(id: &str, t: &'static Texts) -> String {
     match id.split_once(':') {
         Some(("rule", name)) => revealed(name),
         Some(("limit", name)) => t.with("rules.limit", "name", revealed(name)),

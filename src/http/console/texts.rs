@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
+use crate::domain::signal::LIST;
 use crate::domain::time::Timestamp;
 
 /// A number of things: templates hand fields over by reference.
@@ -71,9 +72,12 @@ pub struct Texts {
     entries: BTreeMap<String, String>,
 }
 
+/// The language of this program's own files.
+const DEFAULT: &str = "en";
+
 static ALL: LazyLock<[Texts; 2]> = LazyLock::new(|| {
     [
-        Texts::read("en", "English", ",", ".", include_str!("texts/en.toml")),
+        Texts::read(DEFAULT, "English", ",", ".", include_str!("texts/en.toml")),
         Texts::read("de", "Deutsch", ".", ",", include_str!("texts/de.toml")),
     ]
 });
@@ -88,6 +92,10 @@ impl Texts {
     ) -> Self {
         let table: toml::Table = toml::from_str(source).expect("a test reads the catalogues");
         let mut entries = BTreeMap::new();
+        // What checks find is told in their own files, in the language of these; others say it in theirs.
+        if lang == DEFAULT {
+            entries.extend(LIST.iter().map(|signal| (format!("signal.{}", signal.id), signal.title())));
+        }
         flatten("", &table, &mut entries);
         Self { lang, name, thousands, point, entries }
     }
@@ -240,6 +248,19 @@ mod tests {
             assert!(differ.is_empty(), "{} and {} differ in {differ:?}", first.lang, other.lang);
             for (key, text) in &first.entries {
                 assert_eq!(holes(text), holes(&other.entries[key]), "placeholders of {key} in {}", other.lang);
+            }
+        }
+    }
+
+    #[test]
+    fn every_check_has_a_title_in_every_language_and_none_is_left_in_another() {
+        let [first, others @ ..] = Texts::all() else { panic!("there is a language") };
+        for signal in LIST {
+            let key = format!("signal.{}", signal.id);
+            assert_eq!(first.say(&key), signal.title());
+            for other in others {
+                assert!(other.knows(&key), "{} lacks {key} = \"{}\"", other.lang, signal.title());
+                assert_ne!(other.say(&key), signal.title(), "{} in {}", signal.id, other.lang);
             }
         }
     }

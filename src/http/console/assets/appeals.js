@@ -1,7 +1,11 @@
 // Appeals answered, and what readers reported decided about.
-import { ask, leave, news, undo } from "./cases.js";
+import { problem } from "./api.js";
+import { ask, choose, leave, news, renew, undo } from "./cases.js";
 import { say } from "./say.js";
 import { toast } from "./toast.js";
+
+/** What somebody else did first, and what is not there any more: said here, and the next card is looked at. */
+const LATE = [404, 409];
 
 async function answer(card, overturn) {
   const field = card.querySelector("[data-answer]");
@@ -13,7 +17,14 @@ async function answer(card, overturn) {
     field.focus();
     return;
   }
-  const { ok, data } = await ask("POST", `/v1/appeals/${card.dataset.appeal}/answer`, { overturn, answer: text || null });
+  const path = `/v1/appeals/${card.dataset.appeal}/answer`;
+  const { ok, status, data } = await ask("POST", path, { overturn, answer: text || null }, LATE);
+  if (LATE.includes(status)) {
+    // Texts for each way in which it can be over: answered either way, or closed because the comment was decided about or edited.
+    const said = { overturned: say("appeals.late-overturned"), upheld: say("appeals.late-upheld"), closed: say("appeals.late-closed") };
+    toast(status === 404 ? say("appeals.gone") : (said[data.appeal?.state] ?? problem({ data })));
+    return leave(card);
+  }
   if (!ok) return;
   toast(say(overturn ? "appeals.overturned" : "appeals.upheld"), data.decision ? () => undo(data.decision) : undefined);
   leave(card);
@@ -21,9 +32,27 @@ async function answer(card, overturn) {
 
 async function decide(card, action, category) {
   const items = [{ uid: card.dataset.report, seen_version: Number(card.dataset.version) }];
-  const { ok, status, data } = await ask("POST", "/v1/decisions", { items, action, category });
+  const { ok, status, data } = await ask("POST", "/v1/decisions", { items, action, category }, LATE);
   if (ok) toast(say(action === "approve" ? "appeals.approved" : "appeals.rejected"), () => undo(data.decision));
-  if (ok || status === 409 || status === 404) leave(card);
+  else if (status === 404) toast(say("appeals.gone"));
+  else if (status === 409 && data.current?.status === "held") return changed(card);
+  else if (status === 409) toast(first(data));
+  if (ok || LATE.includes(status)) leave(card);
+}
+
+/** Somebody was faster: what they decided, and that it stands. */
+function first({ current, ...data }) {
+  if (!current) return problem({ data });
+  const by = say(current.decided_by === "person" ? "queue.colleague" : "queue.policy");
+  return `${say(current.status === "approved" ? "queue.approved-by" : "queue.rejected-by", { by })}. ${say("queue.not-yours")}`;
+}
+
+/** It waits, and is not what was looked at: as it is now, where it stood. */
+async function changed(card) {
+  toast(say("queue.changed"));
+  await renew();
+  const fresh = document.querySelector(`[data-report="${CSS.escape(card.dataset.report)}"]`);
+  if (fresh) choose(fresh);
 }
 
 const ACTIONS = {

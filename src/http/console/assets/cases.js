@@ -19,11 +19,11 @@ export async function renew() {
   return fresh;
 }
 
-/** Calls, and says what went wrong; what one does oneself is no news. */
-export async function ask(method, path, body) {
+/** Calls, and says what went wrong, but for the statuses `told` that the caller speaks about; what one does oneself is no news. */
+export async function ask(method, path, body, told = []) {
   quiet = Date.now() + 4000;
   const answer = await call(method, path, body);
-  if (!answer.ok) toast(problem(answer));
+  if (!answer.ok && !told.includes(answer.status)) toast(problem(answer));
   return answer;
 }
 

@@ -85,9 +85,17 @@ list.addEventListener("doorward:tab", async ({ target }) => {
 
 // What arrives waits until it is asked for: nothing moves under somebody's eyes.
 const fresh = new Map();
+/** So many are kept. What comes after that is in the queue as it is shown when somebody asks for it. */
+const KEPT = 200;
 const button = document.getElementById("new-items");
 let unknown = new Set();
 let looking;
+function miss() {
+  button.dataset.missed = "yes";
+  fresh.clear();
+  unknown.clear();
+  offer();
+}
 function offer() {
   button.hidden = fresh.size === 0 && !button.dataset.missed;
   const key = document.createElement("kbd");
@@ -102,6 +110,7 @@ async function look() {
   parts.delete("cursor");
   for (const uid of uids) parts.append("uid", uid);
   for (const card of await fragment(`/queue/cards?${parts}`)) {
+    if (button.dataset.missed) break;
     if (card.dataset.uid && !byUid(card.dataset.uid)) fresh.set(card.dataset.uid, card);
   }
   offer();
@@ -126,6 +135,8 @@ heard("held", ({ uid }) => {
   const card = byUid(uid);
   if (card && !isOpen(card)) return void renew([uid]);
   if (card) return; // it is on the screen as it was: a decision about it will say that it changed
+  if (button.dataset.missed) return;
+  if (fresh.size + unknown.size >= KEPT) return miss();
   unknown.add(uid);
   looking ??= setTimeout(look, 700);
 });
@@ -148,10 +159,7 @@ heard("erased", ({ uid }) => {
 });
 heard("claimed", ({ uid, by }) => claimed(uid, by));
 heard("released", ({ uid }) => claimed(uid));
-heard("reset", () => {
-  button.dataset.missed = "yes";
-  offer();
-});
+heard("reset", miss);
 
 // Where you were, when you come back; else the first.
 const at = sessionStorage.getItem("doorward.at");

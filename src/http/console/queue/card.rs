@@ -1,9 +1,6 @@
 //! One card: everything that a moderator needs to decide about a comment, as texts and marks. What the template shows is made here, so that it
 //! only has to lay it out.
 
-use std::collections::HashMap;
-use std::sync::LazyLock;
-
 use url::form_urlencoded;
 use uuid::Uuid;
 
@@ -20,7 +17,7 @@ use crate::domain::reads::AuthorNumbers;
 use crate::domain::rules::{QUEUE, RULE, TAG};
 use crate::domain::scores::LogOdds;
 use crate::domain::service::Levels;
-use crate::domain::signal::{Field, LIST, Mode, Outcome, Span};
+use crate::domain::signal::{Field, Mode, Outcome, Span};
 use crate::domain::store::{AuthorKind, QueueItem};
 use crate::domain::time::Timestamp;
 
@@ -304,15 +301,13 @@ pub(in super::super) fn segment(text: &str) -> String {
 
 /// A signal's name for people, or that of a rule, a tag or a queue.
 pub(in super::super) fn signal_title(id: &str, t: &'static Texts) -> String {
-    static TITLES: LazyLock<HashMap<&'static str, String>> =
-        LazyLock::new(|| LIST.iter().map(|signal| (signal.id, signal.title())).collect());
     for (prefix, key) in [(RULE, "queue.rule"), (TAG, "queue.tag"), (QUEUE, "queue.routed")] {
         if let Some(name) = id.strip_prefix(prefix) {
             return t.with(key, "name", name);
         }
     }
     let key = format!("signal.{id}");
-    if t.knows(&key) { t.say(&key).to_owned() } else { TITLES.get(id).map_or(id, String::as_str).to_owned() }
+    if t.knows(&key) { t.say(&key).to_owned() } else { id.to_owned() }
 }
 
 fn spans(reasons: &[Reason], field: Field) -> Vec<(std::ops::Range<usize>, usize)> {
