@@ -22,6 +22,7 @@ use crate::app::limits::{InForce, Limiter, Unlimited};
 use crate::app::live::Live;
 use crate::app::log_level::LogLevel;
 use crate::app::notify::Notifier;
+use crate::app::notify::board::Board;
 use crate::app::notify::letter::Mail;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
@@ -211,6 +212,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,
         letters: Arc::new(Letters::new(Arc::clone(&store))),
+        board: Arc::new(Board::new(Arc::clone(&store), lives.levels.clone())),
         outbox: deliverer.health(),
         access: Arc::new(Access::new(Arc::clone(&store))),
         sign_in: Arc::new(sign_in),

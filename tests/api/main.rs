@@ -8,6 +8,7 @@ mod akismet_callbacks;
 mod akismet_doubtful;
 mod akismet_forms;
 mod akismet_recorded;
+mod alerts;
 mod appeals;
 mod audit;
 mod author_page;

@@ -5,6 +5,7 @@
 //! that ends between a server's answer and the commit that keeps it sends that one message a second time, with the same id. Messages name queues, sites
 //! and comments' uids, and repeat nothing that a commenter wrote.
 
+pub mod board;
 pub mod letter;
 pub mod send;
 pub mod words;
