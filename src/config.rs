@@ -348,6 +348,9 @@ impl Config {
         if let Some(path) = self.database.url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             self.database.url = format!("sqlite:{}", folder.join(path).display());
         }
+        if !self.notify.mail.ca_file.as_os_str().is_empty() {
+            self.notify.mail.ca_file = folder.join(&self.notify.mail.ca_file);
+        }
         if !self.backup.folder.as_os_str().is_empty() {
             self.backup.folder = folder.join(&self.backup.folder);
         }

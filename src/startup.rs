@@ -22,6 +22,7 @@ use crate::app::limits::{InForce, Limiter, Unlimited};
 use crate::app::live::Live;
 use crate::app::log_level::LogLevel;
 use crate::app::notify::Notifier;
+use crate::app::notify::board::Board;
 use crate::app::notify::letter::Mail;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
@@ -193,7 +194,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let review = Arc::new(review);
     let akismet = akismet(&intake, &review, &settings, &store, lives);
     let post = Arc::new(lives.post.clone());
-    let notifier = notifier(config, lives, &store, &post);
+    let notifier = notifier(config, lives, &store, &settings, &post);
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
@@ -212,6 +213,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,
         letters: Arc::new(Letters::new(Arc::clone(&store))),
+        board: Arc::new(Board::new(Arc::clone(&store), lives.levels.clone())),
         outbox: deliverer.health(),
         access: Arc::new(Access::new(Arc::clone(&store), lookup)),
         sign_in: Arc::new(sign_in),
@@ -255,10 +257,16 @@ async fn neighbours(config: &Config) -> anyhow::Result<(Option<Arc<Redis>>, Opti
 }
 
 /// Who tells operators, by the ways that are set up.
-fn notifier(config: &Config, lives: &Lives, store: &Arc<dyn Store>, post: &Arc<Live<HttpPost>>) -> Arc<Notifier> {
+fn notifier(
+    config: &Config,
+    lives: &Lives,
+    store: &Arc<dyn Store>,
+    house: &Arc<Settings>,
+    post: &Arc<Live<HttpPost>>,
+) -> Arc<Notifier> {
     let (levels, notify) = (lives.levels.clone(), lives.notify.clone());
     let ways = (Arc::new(lives.mail.clone()) as Arc<dyn Mail>, Arc::clone(post) as Arc<dyn Post>);
-    Arc::new(Notifier::new(Arc::clone(store), levels, notify, ways, &config.server.public_url))
+    Arc::new(Notifier::new(Arc::clone(store), Arc::clone(house), levels, notify, ways, &config.server.public_url))
 }
 
 /// Who tries other settings, which are in force, and the trials that people start.

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, log_level,
-    operations, outbox, oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
+    alerts, appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning,
+    log_level, operations, outbox, oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
 };
 use super::compat::akismet::{self, account, feedback};
 use super::compat::{coral, perspective};
@@ -24,7 +24,7 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation, search::comments,
-        reads::context, reads::article, reads::author, reads::note, reads::note_remove, reads::figures, rules::truth, rules::comments,
+        reads::context, reads::article, reads::author, reads::note, reads::note_remove, reads::figures, rules::truth, rules::comments, alerts::list,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, audit_export::export, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, sanctions::resume, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,

@@ -418,6 +418,7 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
+        Row { part: Some(Status(403)), ..row("GET", "/v1/alerts", Nothing, here, none, 200, Same, Same) },
         Row { part: Some(Status(403)), ..row("GET", "/v1/outbox", Nothing, here, none, 200, Same, Same) },
         Row {
             part: Some(Status(403)),
@@ -665,6 +666,7 @@ fn rows() -> Vec<Row> {
         ),
         row("GET", "/search", Held, |_| "/search?q=viagra".to_owned(), none, 200, Sees::Nothing(200), Same),
         Row { part: Some(Status(403)), ..row("GET", "/health", Comment, here, none, 200, Sees::Nothing(200), Same) },
+        Row { part: Some(Status(403)), ..row("GET", "/alerts", Nothing, here, none, 200, Same, Same) },
         Row { part: Some(Status(403)), ..row("GET", "/rules", Comment, here, none, 200, Sees::Nothing(200), Same) },
         Row {
             part: Some(Status(403)),

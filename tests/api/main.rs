@@ -9,6 +9,7 @@ mod akismet_doubtful;
 mod akismet_forms;
 mod akismet_limits;
 mod akismet_recorded;
+mod alerts;
 mod appeals;
 mod audit;
 mod author_page;

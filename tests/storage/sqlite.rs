@@ -85,6 +85,32 @@ async fn what_was_on_its_way_in_a_crash_is_taken_again_without_waiting_for_its_l
     assert_eq!((again[0].message, again[0].attempts), (taken[0].message, 2));
 }
 
+/// Rows are kept in runs, by which the past is looked through: the bound falls where it falls, within one, at its edge, and in what is in none yet.
+#[tokio::test]
+async fn the_latest_of_many_comments_are_counted_wherever_the_bound_falls() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let news = site(&*store, "news").await;
+    Made::new(&news, "c-1").held(None, &[], 0.5).at(1).store(&*store).await;
+    let first = at(0).as_millis();
+    raw(&folder.path())
+        .execute_batch(&format!(
+            "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+             INSERT INTO comment SELECT n.i, c.site, c.status, c.decided_by, c.revision, c.version, {first} + n.i * 1000, c.updated_at, \
+             0, 0, 0, c.keys, c.trace FROM n, comment c WHERE c.id = 1; \
+             INSERT INTO key_run VALUES (0, {first} + 4096000, x''), (1, {first} + 8192000, x'')"
+        ))
+        .unwrap();
+    for (most, beyond) in [(100, 9_900), (1_807, 8_193), (1_808, 8_192), (5_904, 4_096), (5_905, 4_095), (9_999, 1)] {
+        let found = store.pressure(at(0), at(20_000), most).await.unwrap();
+        assert_eq!((found.since, found.sites["news"].total()), (at(beyond).plus_millis(1), u64::from(most)), "{most}");
+    }
+    let all = store.pressure(at(0), at(20_000), 10_000).await.unwrap();
+    assert_eq!((all.since, all.sites["news"].total()), (at(0), 10_000));
+    let part = store.pressure(at(4_097), at(9_001), 4_904).await.unwrap();
+    assert_eq!((part.since, part.sites["news"].total()), (at(4_097), 4_904), "just so many, in some runs");
+}
+
 fn failure(config: &Config) -> OpenError {
     match SqliteStore::open_serving(config) {
         Ok(_) => panic!("it opened"),

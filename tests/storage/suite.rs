@@ -102,6 +102,7 @@ macro_rules! run_on_each {
             what_became_of_a_message_is_there_after_a_crash,
             decided_since_counts_what_stands_and_what_the_machine_had_said,
             pressure_counts_by_site_and_hour_what_was_not_simply_approved,
+            of_more_than_can_be_counted_it_is_said_from_when_on_they_were,
             sessions_end_by_age_and_by_idleness,
             sessions_are_listed_and_ended_by_whose_they_are,
             sessions_end_with_what_opened_them,

@@ -240,7 +240,8 @@ pub(super) static TABLES: &[Table] = &[
         &["x.id"],
         columns![id Big "x.id", name Text "x.name", channel Text "x.channel", event Text "x.event", subject Text "x.subject",
             text Text "x.text", data Text "x.data", made_at Big "x.made_at", attempts Int "x.attempts", next_at Big "x.next_at",
-            sent_at Big "x.sent_at", given_up_at Big "x.given_up_at", problem Text "x.problem"],
+            sent_at Big "x.sent_at", given_up_at Big "x.given_up_at", problem Text "x.problem",
+            recipient Text "x.recipient"],
     )
     .counts(),
     table(
