@@ -37,7 +37,7 @@ impl Form {
         let labelled = lower.split_once("charset=").map_or("", |(_, label)| label);
         let labelled = labelled.split(';').next().unwrap_or_default().trim().trim_matches('"').to_owned();
         match boundary(content_type) {
-            Some(boundary) => Self::decoded(parts(body, boundary)?, &labelled),
+            Some(boundary) => Ok(Self::decoded(parts(body, boundary)?, &labelled)),
             None => Self::urlencoded(body, &labelled),
         }
     }
@@ -67,15 +67,15 @@ impl Form {
             };
             raw.push((text(&unescaped(name), UTF_8), unescaped(value)));
         }
-        Self::decoded(raw, labelled)
+        Ok(Self::decoded(raw, labelled))
     }
 
-    fn decoded(raw: Vec<(String, Vec<u8>)>, labelled: &str) -> Result<Self, BadForm> {
+    fn decoded(raw: Vec<(String, Vec<u8>)>, labelled: &str) -> Self {
         let blog = raw.iter().find(|(name, _)| name == "blog_charset").map(|(_, value)| value.as_slice());
         let labels = [labelled.as_bytes(), blog.unwrap_or_default()];
         let encoding = labels.into_iter().filter_map(Encoding::for_label).find(|encoding| *encoding != UTF_8);
         let encoding = encoding.unwrap_or(UTF_8);
-        Ok(Self(raw.into_iter().map(|(name, value)| (name, text(&value, encoding))).collect()))
+        Self(raw.into_iter().map(|(name, value)| (name, text(&value, encoding))).collect())
     }
 
     fn json(body: &[u8]) -> Result<Self, BadForm> {
