@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site, worker};
+use crate::outbox::{Harm, all_dead_letters_are_sent_again_however_many, what_is_damaged_is_given_up_by_itself};
 use crate::suite::Engine;
 
 /// Runs a test on a folder of its own.
@@ -83,6 +84,36 @@ async fn what_was_on_its_way_in_a_crash_is_taken_again_without_waiting_for_its_l
     let after = folder.crashed().await.open().await;
     let again = after.outbox_take(news.id, 9, at(3), at(63)).await.unwrap();
     assert_eq!((again[0].message, again[0].attempts), (taken[0].message, 2));
+}
+
+#[tokio::test]
+async fn a_damaged_notice_stops_no_other() {
+    let folder = Folder::new();
+    let harm = async |harm: Harm| {
+        let harm = match harm {
+            Harm::Notice => "UPDATE outbox SET b = x'07' WHERE id = (SELECT min(id) FROM outbox)",
+            Harm::Comment => {
+                "UPDATE content SET b = x'07' WHERE id = (SELECT comment FROM outbox ORDER BY id LIMIT 1 OFFSET 1)"
+            }
+        };
+        raw(&folder.path()).execute_batch(harm).unwrap();
+    };
+    what_is_damaged_is_given_up_by_itself(&*folder.open().await, harm).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_sent_again_in_parts_and_none_is_left() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let more = async |count: u32| {
+        let copies = format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             INSERT INTO outbox (uid, site, comment, not_before, next_at, attempts, dead_at, problem, b) \
+             SELECT randomblob(16), site, comment, not_before, next_at, attempts, dead_at, problem, b FROM outbox, n"
+        );
+        raw(&folder.path()).execute_batch(&copies).unwrap();
+    };
+    all_dead_letters_are_sent_again_however_many(&*store, more).await;
 }
 
 fn failure(config: &Config) -> OpenError {
