@@ -19,6 +19,7 @@ use crate::made::{Made, at, first_page, id, moderator, ruling, site};
 use crate::outbox::{Harm, all_dead_letters_are_sent_again_however_many, what_is_damaged_is_given_up_by_itself};
 use crate::postgres::{Schema, skipped};
 use crate::sanctions_reports_appeals::{ban, banned};
+use crate::search::an_unreadable_comment_keeps_nothing_else_from_being_found;
 use crate::suite::Engine as _;
 
 /// One value.
@@ -226,6 +227,16 @@ async fn a_site_whose_dead_letters_are_sent_again_keeps_nobody_waiting() {
     let (sent, ()) = tokio::join!(resend, meanwhile);
     assert_eq!(sent.unwrap(), 701);
     assert_eq!(store.outbox_take(news, 9, at(9), at(69)).await.unwrap().len(), 1, "one of the comment at a time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_comment_stops_neither_search_nor_queue() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let harm = async |number: u32| {
+        let nth = format!("SELECT uid FROM comment ORDER BY uid LIMIT 1 OFFSET {}", number - 1);
+        schema.run(&format!("UPDATE comment SET b = '\\x07' WHERE uid = ({nth})")).await;
+    };
+    an_unreadable_comment_keeps_nothing_else_from_being_found(&*schema.open().await, harm).await;
 }
 
 /// Places in the queue of comments that are not there.

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site, worker};
 use crate::outbox::{Harm, all_dead_letters_are_sent_again_however_many, what_is_damaged_is_given_up_by_itself};
+use crate::search::an_unreadable_comment_keeps_nothing_else_from_being_found;
 use crate::suite::Engine;
 
 /// Runs a test on a folder of its own.
@@ -114,6 +115,29 @@ async fn dead_letters_are_sent_again_in_parts_and_none_is_left() {
         raw(&folder.path()).execute_batch(&copies).unwrap();
     };
     all_dead_letters_are_sent_again_however_many(&*store, more).await;
+}
+
+#[tokio::test]
+async fn an_unreadable_comment_stops_neither_search_nor_queue() {
+    let folder = Folder::new();
+    let harm = async |number: u32| {
+        let harm = format!("UPDATE content SET b = x'07' WHERE id = {number}");
+        raw(&folder.path()).execute_batch(&harm).unwrap();
+    };
+    an_unreadable_comment_keeps_nothing_else_from_being_found(&*folder.open().await, harm).await;
+}
+
+/// The table of them would grow for as long as words cannot be entered.
+#[tokio::test]
+async fn changes_to_the_queue_are_forgotten_also_while_no_words_can_be_entered() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100002) \
+                INSERT INTO queue_change (id) SELECT 1 FROM n; ALTER TABLE search_due RENAME TO away";
+    raw(&folder.path()).execute_batch(many).unwrap();
+    store.search_index(100).await.unwrap_err();
+    let left: i64 = raw(&folder.path()).query_row("SELECT count(*) FROM queue_change", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 95_002);
 }
 
 fn failure(config: &Config) -> OpenError {

@@ -21,6 +21,7 @@ use crate::domain::store::{
     StoreError,
 };
 use crate::domain::time::Timestamp;
+use crate::storage::damage::left_out;
 use crate::storage::waiting::{article_key, author_key, category_code, category_name, kind_of};
 
 /// Readers' reports that an item shows.
@@ -46,8 +47,11 @@ pub(in super::super) fn page(
     let last = shown.last().filter(|_| more);
     let next_cursor = last.map(|shown| cursor_of_place(shared, sort, place(&shown.entry, sort)));
     let mut names = HashMap::new();
-    let items =
-        shown.into_iter().map(|shown| item(connection, shared, shown, &mut names)).collect::<Result<Vec<_>>>()?;
+    let readable = shown.into_iter().filter_map(|shown| {
+        let id = shown.entry.id;
+        left_out("the queue", &id, item(connection, shared, shown, &mut names)).transpose()
+    });
+    let items = readable.collect::<Result<Vec<_>>>()?;
     let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
     Ok(QueuePage { items, rechecks, next_cursor, ..page })
 }
