@@ -70,7 +70,7 @@ pub mod trial;
 
 pub use self::backtest::{ask, backtest};
 use self::engine::{Among, Engine};
-pub use self::engine::{open_store, open_store_to_fill};
+pub use self::engine::{open_store, open_store_alone, open_store_to_fill};
 use self::reload::{Follower, Limits, Lives, Running};
 
 /// The machine's clock.

@@ -17,11 +17,11 @@ use async_trait::async_trait;
 use doorward::app::clock::Clock as _;
 use doorward::domain::decision::Action;
 use doorward::domain::news::{Bulletin as _, News};
-use doorward::domain::nodes::Nodes as _;
+use doorward::domain::nodes::{Node, Nodes as _};
 use doorward::domain::people::Reach;
 use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
 use doorward::domain::store::{QueueFilter, QueueSort, Store, UndoError};
-use doorward::startup::SystemClock;
+use doorward::startup::{SystemClock, open_store_alone};
 use doorward::storage::Config;
 use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};
 use tokio_postgres::{Client, NoTls};
@@ -154,6 +154,28 @@ async fn an_older_program_is_refused_by_a_schema_that_needs_a_newer_one() {
     let refused = PostgresStore::open(&schema.config()).await.err().expect("it opened");
     assert!(matches!(refused, OpenError::Newer { needed, known } if needed == known + 1), "{refused}");
     assert!(refused.to_string().contains("newer version of Doorward"));
+}
+
+/// What is erased behind a node's back stays in its memory: fingerprints, links, the author's past.
+#[tokio::test]
+async fn nothing_is_erased_again_under_those_who_serve() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let config = doorward::config::Config { database: schema.config(), ..Default::default() };
+    let serving = PostgresStore::open(&schema.config()).await.unwrap();
+    let now = SystemClock.now();
+    let node = Node {
+        name: "node-a".to_owned(),
+        version: "1".to_owned(),
+        schema: serving.schema(),
+        started_at: now,
+        seen_at: now,
+        config: "c".to_owned(),
+    };
+    serving.node_seen(&node, at(0)).await.unwrap();
+    let refused = open_store_alone(&config).await.err().expect("it opened");
+    assert!(refused.to_string().starts_with("the node node-a serves the database"), "{refused}");
+    serving.node_gone("node-a").await.unwrap();
+    open_store_alone(&config).await.unwrap().close().await;
 }
 
 /// What this node hears next, of the kinds that `wanted` names.
