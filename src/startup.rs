@@ -71,7 +71,7 @@ pub mod trial;
 
 pub use self::backtest::{ask, backtest};
 use self::engine::{Among, Engine};
-pub use self::engine::{open_store, open_store_to_fill};
+pub use self::engine::{open_store, open_store_alone, open_store_to_fill};
 use self::reload::{Follower, Limits, Lives, Running};
 
 /// The machine's clock.
@@ -141,13 +141,13 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         .await
         .context("the history could not be read")?;
     let seed = random()?;
-    let limits = Limits::new(&config.limits, seed, shared.as_deref())?;
+    let limits = Limits::new(&config.limits, seed, shared.as_deref(), &clock)?;
     house.limits = limits.counting();
     let (trials, reload, backtests) = trying(config, &store, &clock);
     let running = Box::new(Running::under(config, limits, lives, &trials));
     let lives = &running.lives;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), lives.console.clone(), seed)?;
-    let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref())?.counting());
+    let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref(), &clock)?.counting());
     let settings = Arc::new(Settings::new(house));
     let limits: Arc<dyn Limiter> = Arc::new(InForce(Arc::clone(&settings)));
     let history: Arc<dyn History> = match &shared {

@@ -44,6 +44,22 @@ pub async fn open_store_to_fill(config: &Config) -> anyhow::Result<Arc<dyn Store
     Ok(Arc::new(SqliteStore::open_serving(&config.database)?))
 }
 
+/// The database for what nobody may serve meanwhile: nodes keep in memory what it takes away.
+///
+/// # Errors
+/// The database cannot be used, or somebody serves it.
+pub async fn open_store_alone(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    if !config.database.is_postgres() {
+        return open_store_to_fill(config).await;
+    }
+    let store = PostgresStore::open(&config.database).await?;
+    if let Some(node) = store.served_by().await? {
+        store.close().await;
+        anyhow::bail!("the node {node} serves the database (of one that was killed this is said for a minute)");
+    }
+    Ok(Arc::new(store))
+}
+
 /// The database of a service.
 pub(super) struct Engine {
     pub store: Arc<dyn Store>,

@@ -39,6 +39,53 @@ async fn queued(store: &dyn Store, question: &str) -> Vec<String> {
     page.items.iter().map(|item| item.record.comment.id.to_string()).collect()
 }
 
+/// A news desk changes a headline while comments under it wait.
+pub(crate) async fn what_waits_is_found_by_the_title_that_its_article_has_now(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let store = &*store;
+    let news = site(store, "news").await;
+    let titled = |title: &str| Article { title: Some(title.to_owned()), ..Article::named(id("a-9")) };
+    let made = Made::new(&news, "c-1").held(None, &[], 0.5).with_article(titled("Bees of the city"));
+    made.body("How nice").at(1).store(store).await;
+    index(store).await;
+    assert_eq!((queued(store, "bees").await, queued(store, "wasps").await), (vec!["c-1".to_owned()], vec![]));
+    store.article_put(news.id, titled("Wasps of the city"), at(2)).await.unwrap();
+    for step in ["directly", "by the index"] {
+        assert_eq!(
+            (queued(store, "wasps").await, queued(store, "bees").await),
+            (vec!["c-1".to_owned()], vec![]),
+            "{step}"
+        );
+        assert_eq!(found(store, &asked("wasps")).await, ["c-1"], "{step}");
+        assert!(found(store, &asked("bees")).await.is_empty(), "{step}");
+        index(store).await;
+    }
+}
+
+/// `harm` damages what is stored of the comment with that number in order of arrival, behind the store's back.
+pub(crate) async fn an_unreadable_comment_keeps_nothing_else_from_being_found(
+    store: &dyn Store,
+    harm: impl AsyncFn(u32),
+) {
+    let news = site(store, "news").await;
+    for (number, name) in (1..).zip(["c-1", "c-2", "c-3"]) {
+        Made::new(&news, name).held(None, &[], 0.5).body("Another bridge").at(number).store(store).await;
+    }
+    harm(2).await;
+    let page = store.queue(&QueueFilter::default(), QueueSort::Newest, &first_page(9), at(900)).await.unwrap();
+    let shown: Vec<_> = page.items.iter().map(|item| item.record.comment.id.as_str()).collect();
+    assert_eq!((shown, page.held), (vec!["c-3", "c-1"], 3), "it is counted, and not shown");
+    for step in ["directly", "by the index"] {
+        assert_eq!(found(store, &asked("bridge")).await, ["c-3", "c-1"], "{step}");
+        assert_eq!(queued(store, "bridge").await, ["c-3", "c-1"], "{step}");
+        index(store).await;
+    }
+    Made::new(&news, "c-4").held(None, &[], 0.5).body("Another bridge").at(4).store(store).await;
+    assert_eq!(store.search_index(100).await.unwrap().entered, 1, "the index goes on after it");
+    assert_eq!(queued(store, "bridge").await, ["c-4", "c-3", "c-1"]);
+    assert_eq!(found(store, &asked("bridge")).await, ["c-4", "c-3", "c-1"]);
+}
+
 /// Nothing is missed before the index has got there, nor after an edit; and nothing is found by words that are gone.
 pub(crate) async fn search_finds_words_wherever_the_index_has_got(engine: &dyn Engine) {
     let store = engine.open().await;

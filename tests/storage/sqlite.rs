@@ -16,6 +16,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site, worker};
+use crate::outbox::{Harm, all_dead_letters_are_sent_again_however_many, what_is_damaged_is_given_up_by_itself};
+use crate::search::an_unreadable_comment_keeps_nothing_else_from_being_found;
 use crate::suite::Engine;
 
 /// Runs a test on a folder of its own.
@@ -109,6 +111,59 @@ async fn the_latest_of_many_comments_are_counted_wherever_the_bound_falls() {
     assert_eq!((all.since, all.sites["news"].total()), (at(0), 10_000));
     let part = store.pressure(at(4_097), at(9_001), 4_904).await.unwrap();
     assert_eq!((part.since, part.sites["news"].total()), (at(4_097), 4_904), "just so many, in some runs");
+}
+
+#[tokio::test]
+async fn a_damaged_notice_stops_no_other() {
+    let folder = Folder::new();
+    let harm = async |harm: Harm| {
+        let harm = match harm {
+            Harm::Notice => "UPDATE outbox SET b = x'07' WHERE id = (SELECT min(id) FROM outbox)",
+            Harm::Comment => {
+                "UPDATE content SET b = x'07' WHERE id = (SELECT comment FROM outbox ORDER BY id LIMIT 1 OFFSET 1)"
+            }
+        };
+        raw(&folder.path()).execute_batch(harm).unwrap();
+    };
+    what_is_damaged_is_given_up_by_itself(&*folder.open().await, harm).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_sent_again_in_parts_and_none_is_left() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let more = async |count: u32| {
+        let copies = format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             INSERT INTO outbox (uid, site, comment, not_before, next_at, attempts, dead_at, problem, b) \
+             SELECT randomblob(16), site, comment, not_before, next_at, attempts, dead_at, problem, b FROM outbox, n"
+        );
+        raw(&folder.path()).execute_batch(&copies).unwrap();
+    };
+    all_dead_letters_are_sent_again_however_many(&*store, more).await;
+}
+
+#[tokio::test]
+async fn an_unreadable_comment_stops_neither_search_nor_queue() {
+    let folder = Folder::new();
+    let harm = async |number: u32| {
+        let harm = format!("UPDATE content SET b = x'07' WHERE id = {number}");
+        raw(&folder.path()).execute_batch(&harm).unwrap();
+    };
+    an_unreadable_comment_keeps_nothing_else_from_being_found(&*folder.open().await, harm).await;
+}
+
+/// The table of them would grow for as long as words cannot be entered.
+#[tokio::test]
+async fn changes_to_the_queue_are_forgotten_also_while_no_words_can_be_entered() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100002) \
+                INSERT INTO queue_change (id) SELECT 1 FROM n; ALTER TABLE search_due RENAME TO away";
+    raw(&folder.path()).execute_batch(many).unwrap();
+    store.search_index(100).await.unwrap_err();
+    let left: i64 = raw(&folder.path()).query_row("SELECT count(*) FROM queue_change", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 95_002);
 }
 
 fn failure(config: &Config) -> OpenError {

@@ -62,6 +62,7 @@ macro_rules! run_on_each {
             queue_counts_under_every_filter,
             search_finds_words_wherever_the_index_has_got,
             search_stays_within_reach_and_conditions,
+            what_waits_is_found_by_the_title_that_its_article_has_now,
             search_pages_without_gap_or_repeat,
             every_filter_counts_what_a_simple_model_counts, every_filter_counts_what_a_simple_model_counts_in_a_wave,
             queue_sorts_and_pages_without_gap_or_repeat,
@@ -295,6 +296,7 @@ pub(crate) use crate::search::{
     every_filter_counts_what_a_simple_model_counts, every_filter_counts_what_a_simple_model_counts_in_a_wave,
     queue_finds_what_is_named_wherever_it_stands, search_finds_words_wherever_the_index_has_got,
     search_pages_without_gap_or_repeat, search_stays_within_reach_and_conditions,
+    what_waits_is_found_by_the_title_that_its_article_has_now,
 };
 pub(crate) use crate::sessions::*;
 pub(crate) use crate::verdicts::*;

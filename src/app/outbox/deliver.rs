@@ -3,7 +3,7 @@
 //! At least once: a notice goes only when the receiver has said 2xx, and what was on its way when the process died is taken again when its
 //! lease has run out. In order for each comment: the store gives out one notice of a comment at a time. Each site has a lane of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +35,8 @@ pub type Say = fn(&Notice, &str) -> Value;
 const LEASE_SLACK_MS: i64 = 30_000;
 /// How long what is on its way may take when the service stops; the rest is sent again after the next start.
 const STOP: Duration = Duration::from_secs(5);
+/// How long a site is left alone of which nothing could be taken, in milliseconds: it costs the others little then.
+const TROUBLE_MS: i64 = 5_000;
 /// Between two looks at how it stands, in milliseconds; and at most, where looking takes long.
 const STATE_MS: i64 = 5_000;
 const STATE_MAX_MS: i64 = 300_000;
@@ -49,7 +51,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether the outbox could not be worked on the last time. Receivers that fail are not meant.
+    /// Whether nobody's outbox could be worked on the last time. Receivers that fail are not meant, and no single site with which something is wrong.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
@@ -108,13 +110,13 @@ impl Deliverer {
         let mut stop = pin!(stop);
         let config = self.config.get();
         let mut lanes = Lanes::new(config.per_site, config.in_flight);
-        let mut flights = Flights::default();
+        let (mut flights, mut troubled) = (Flights::default(), HashSet::new());
         let mut counted_at = None;
         loop {
             let config = self.config.get();
             let pause = Duration::from_millis(u64::from(config.poll_ms));
             lanes.resize(config.per_site, config.in_flight);
-            let done = self.round(&mut lanes, &mut flights).await;
+            let done = self.round(&mut lanes, &mut flights, &mut troubled).await;
             if done.is_ok() && self.to == Channel::Webhook {
                 self.count(&mut counted_at).await;
             }
@@ -142,27 +144,68 @@ impl Deliverer {
         let _ = tokio::time::timeout(STOP, finish).await; // what is left is leased, and taken again later
     }
 
-    /// Sends off whatever may be sent now.
-    async fn round(self: &Arc<Self>, lanes: &mut Lanes, flights: &mut Flights) -> Result<()> {
+    /// Sends off whatever may be sent now. What goes wrong with one site keeps no other from its turn; `troubled` are those with which something did.
+    ///
+    /// # Errors
+    /// Nobody knows who has something to be told.
+    async fn round(
+        self: &Arc<Self>,
+        lanes: &mut Lanes,
+        flights: &mut Flights,
+        troubled: &mut HashSet<SiteId>,
+    ) -> Result<()> {
         let now = self.clock.now();
         let sites = match self.to {
             Channel::Webhook => self.store.outbox_sites(now).await?,
             Channel::Callback => self.store.callback_sites(now).await?,
         };
         for (site, most) in lanes.shares(&sites, now) {
-            let Some(receiver) = self.store.outbox_receiver(site, now).await? else { continue };
-            let receiver = Arc::new(receiver);
-            let lease = i64::from(self.config.get().timeout_ms) + LEASE_SLACK_MS;
-            let until = now.plus_millis(lease);
-            let taken = match self.to {
-                Channel::Webhook => self.store.outbox_take(site, most, now, until).await?,
-                Channel::Callback => self.store.callback_take(site, most, now, until).await?,
-            };
-            for due in taken {
-                if lanes.leave(site, due.number) {
-                    let (number, failures) = (due.number, lanes.failures(site));
-                    flights.leave(site, number, Arc::clone(self).deliver(due, Arc::clone(&receiver), failures));
+            match self.send_off(site, most, lanes, flights).await {
+                Ok(()) if troubled.remove(&site) => tracing::info!(site = site.0, "the site's webhooks go on"),
+                Ok(()) => {}
+                Err(error) => {
+                    metrics::counter!("doorward_outbox_failed_total").increment(1);
+                    lanes.rest(site, self.clock.now().plus_millis(TROUBLE_MS));
+                    if troubled.insert(site) {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            site = site.0,
+                            "this site's webhooks wait: none could be taken; those of the others go on"
+                        );
+                    }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends off at most `most` notices of a site.
+    async fn send_off(
+        self: &Arc<Self>,
+        site: SiteId,
+        most: usize,
+        lanes: &mut Lanes,
+        flights: &mut Flights,
+    ) -> Result<()> {
+        let Some(receiver) = self.store.outbox_receiver(site, self.clock.now()).await? else { return Ok(()) };
+        let receiver = Arc::new(receiver);
+        let attempt_ms = i64::from(self.config.get().timeout_ms);
+        let now = self.clock.now(); // read again: everything before may have taken long, and the lease counts from here
+        let until = now.plus_millis(attempt_ms + LEASE_SLACK_MS);
+        let taken = match self.to {
+            Channel::Webhook => self.store.outbox_take(site, most, now, until).await?,
+            Channel::Callback => self.store.callback_take(site, most, now, until).await?,
+        };
+        let ended = self.clock.now().plus_millis(attempt_ms);
+        for due in taken {
+            if due.until < ended {
+                // Taking it took so long that somebody else may have it before an attempt has ended: it is taken again when its lease is over.
+                tracing::debug!(site = receiver.name, id = %due.message, "taken too slowly to be sent now");
+                continue;
+            }
+            if lanes.leave(site, due.number) {
+                let (number, failures) = (due.number, lanes.failures(site));
+                flights.leave(site, number, Arc::clone(self).deliver(due, Arc::clone(&receiver), failures));
             }
         }
         Ok(())
@@ -198,6 +241,9 @@ impl Deliverer {
     }
 
     async fn attempt(&self, due: &Due, receiver: &Receiver, failures: u32) -> (Settled, Landed) {
+        if let Some(damage) = &due.damage {
+            return (Settled::Dead { problem: format!("what is stored of it cannot be read: {damage}") }, NOT_ASKED);
+        }
         let Some(notice) = &due.notice else { return (Settled::Delivered, NOT_ASKED) }; // the comment is gone: nothing to say
         let Some(url) = due.callback.as_ref().or(receiver.url.as_ref()) else {
             return (Settled::Dead { problem: "the site has no webhook any more".to_owned() }, NOT_ASKED);

@@ -26,6 +26,7 @@ use crate::domain::store::{
 };
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
+use crate::storage::damage::left_out;
 use crate::storage::waiting::kind_of;
 
 /// Readers' reports that an item shows.
@@ -45,7 +46,11 @@ pub(in super::super) fn page(
     let last = shown.last().filter(|_| more);
     let next_cursor = last.map(|shown| cursor_of_place(shared, sort, place(&shown.entry, sort)));
     let mut items = Items::new(connection, shared)?;
-    let items = shown.into_iter().map(|shown| items.item(shown)).collect::<Result<Vec<_>>>()?;
+    let readable = shown.into_iter().filter_map(|shown| {
+        let id = shown.entry.id;
+        left_out("the queue", &id, items.item(shown)).transpose()
+    });
+    let items = readable.collect::<Result<Vec<_>>>()?;
     let rechecks = campaigns::rechecks(connection, shared, &filter.reach)?;
     Ok(QueuePage { items, rechecks, next_cursor, ..page })
 }
