@@ -143,7 +143,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let seed = random()?;
     let limits = Limits::new(&config.limits, seed, shared.as_deref(), &clock)?;
     house.limits = limits.counting();
-    let (trials, reload, backtests) = trying(config, &store, &clock);
+    let (trials, reload, backtests) = trying(config, &store, &clock, among.as_ref()).await;
     let running = Box::new(Running::under(config, limits, lives, &trials));
     let lives = &running.lives;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), lives.console.clone(), seed)?;
@@ -269,16 +269,24 @@ fn notifier(
     Arc::new(Notifier::new(Arc::clone(store), Arc::clone(house), levels, notify, ways, &config.server.public_url))
 }
 
-/// Who tries other settings, which are in force, and the trials that people start.
-fn trying(
+/// Who tries other settings, which are in force, and the trials that people start, with those that a service before this one did not see to their end.
+async fn trying(
     config: &Config,
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
+    among: Option<&Among>,
 ) -> (Arc<trial::Processes>, Arc<app::reload::Reload>, Arc<Backtests>) {
     let trials = Arc::new(trial::Processes::new(config.clone().into()));
     let reload = Arc::new(app::reload::Reload::default());
     let its_trials = Arc::new(trial::ProcessesOf(Arc::clone(&trials)));
-    let backtests = Backtests::new(its_trials, Arc::clone(store), Arc::clone(&reload), Arc::clone(clock));
+    let node = among.map(|among| among.node.name.clone());
+    let backtests = Backtests::new(its_trials, Arc::clone(store), Arc::clone(&reload), Arc::clone(clock), node);
+    if config.database.scratch.is_none() {
+        scratch::clear(config.backtest.within());
+        if let Err(error) = backtests.recall().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "backtests that were interrupted are not known");
+        }
+    }
     (trials, reload, Arc::new(backtests))
 }
 
