@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::{Id, JoinSet};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::attempt;
 use super::lanes::{End, Landed, Lanes};
@@ -21,6 +23,7 @@ use crate::app::clock::Clock;
 use crate::app::live::Live;
 use crate::app::secrets::Sealer;
 use crate::app::signature;
+use crate::app::way::{self, begin};
 use crate::domain::appeal::AppealState;
 use crate::domain::decision::{Record, Status};
 use crate::domain::outbox::{Channel, Due, Notice, OutboxState, Receiver, Settled};
@@ -213,8 +216,14 @@ impl Deliverer {
 
     /// One notice's way, once.
     async fn deliver(self: Arc<Self>, due: Due, receiver: Arc<Receiver>, failures: u32) -> Landed {
-        let (settled, landed) = self.attempt(&due, &receiver, failures).await;
+        let way = self.way_of(&due, &receiver);
+        let (settled, landed) = self.attempt(&due, &receiver, failures).instrument(way.clone()).await;
         let outcome = attempt::outcome(&settled);
+        way.record("doorward.outcome", outcome);
+        if !matches!(settled, Settled::Delivered) {
+            way.record("otel.status_code", "ERROR");
+        }
+        drop(way);
         metrics::counter!("doorward_outbox_attempts_total", "outcome" => outcome).increment(1);
         let now = self.clock.now();
         match &settled {
@@ -255,6 +264,9 @@ impl Deliverer {
             },
             Channel::Callback => self.call_back(notice, receiver, url).await,
         };
+        if let Ok(answer) = &answer {
+            Span::current().record("http.response.status_code", i64::from(answer.status));
+        }
         let mut bytes = [0; 4];
         // Without random bytes everybody waits the longest: late, but never all at once and at once.
         let chance =
@@ -267,6 +279,42 @@ impl Deliverer {
             settled => settled,
         };
         (settled, landed)
+    }
+
+    /// The span of one attempt: in the comment's own trace while that is remembered, or in that of the decision, or in one of its own. Where it goes to
+    /// is not said: addresses may hold secrets.
+    fn way_of(&self, due: &Due, receiver: &Receiver) -> Span {
+        if !way::is_collected() {
+            return Span::none();
+        }
+        let (comment, uid) = match &due.notice {
+            Some(Notice::Status { record, .. } | Notice::Appeal { record, .. }) => {
+                (way::Name::of_comment(&receiver.name, record.comment.id.as_str()), record.uid)
+            }
+            Some(Notice::Erased { id, uid }) => (way::Name::of_comment(&receiver.name, id), *uid),
+            None => return Span::none(), // nothing is sent
+        };
+        let decision = way::Name::of_decision(uid);
+        let begun = way::known(comment);
+        let follows = begun.is_some();
+        let span = begin!(
+            begun.or_else(|| way::known(decision)),
+            "webhook",
+            otel.kind = "client",
+            otel.name = if self.to == Channel::Webhook { "webhook" } else { "callback" },
+            otel.status_code = Empty,
+            http.request.method = "POST",
+            http.request.resend_count = i64::from(due.attempts.saturating_sub(1)),
+            http.response.status_code = Empty,
+            doorward.site = &*receiver.name,
+            doorward.uid = %uid,
+            doorward.message = %due.message,
+            doorward.outcome = Empty
+        );
+        if follows {
+            way::link(&span, decision);
+        }
+        span
     }
 
     /// Calls back with a verdict. WordPress takes a first "no spam" after "spam" for "let a person look", and publishes with the second: so what was
@@ -312,8 +360,9 @@ impl Deliverer {
         let secrets = self.secrets(receiver)?;
         let body = body(due, notice, &receiver.name, self.say).to_string();
         let (id, now) = (due.message.to_string(), self.clock.now());
-        let headers = signature::headers(&secrets, id, now, &body)
+        let mut headers = signature::headers(&secrets, id, now, &body)
             .map_err(|error| PostError::Failed(format!("the message could not be signed: {error}")))?;
+        headers.extend(way::traceparent().map(|traceparent| ("traceparent", traceparent)));
         Ok(Message { url, headers, body })
     }
 
