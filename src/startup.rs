@@ -40,6 +40,7 @@ use crate::app::threads::Threads;
 use crate::app::turns::Turns;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::classifier::Classifier;
+use crate::config::aside::Places;
 use crate::config::{Config, ConfigError};
 use crate::domain::embedding::Embedding;
 use crate::domain::fit::Weights;
@@ -108,6 +109,8 @@ pub struct App {
     shared: Option<Arc<Redis>>,
     /// What can change, until somebody follows the settings file.
     running: Option<Box<Running>>,
+    /// Where a restore may have moved something aside.
+    places: Live<Places>,
     follower: Option<Box<Follower>>,
     /// Who tries other settings.
     trials: Arc<trial::Processes>,
@@ -171,6 +174,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), lives.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), sealer.clone(), lives.privacy.clone());
+    let places = lives.places.clone();
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
     let review = Review::new(its_store(), listeners, webhooks.clone()).with_levels(lives.levels.clone());
@@ -238,6 +242,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         among,
         shared,
         running: Some(running),
+        places,
         follower: None,
         trials,
     })
