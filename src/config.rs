@@ -62,6 +62,8 @@ pub struct Config {
     pub webhooks: app::outbox::Config,
     /// `[privacy]`.
     pub privacy: app::authors::Config,
+    /// `[retention]`.
+    pub retention: app::retention::Config,
     /// `[events]`.
     pub events: app::events::Config,
     /// `[console]`.
@@ -401,6 +403,7 @@ impl Config {
         self.log.filter().map_err(|error| value(&error))?;
         self.reload.check().map_err(|error| value(&error))?;
         self.privacy.check().map_err(|error| value(&error))?;
+        self.retention.check().map_err(|error| value(&error))?;
         self.check_erased()?;
         self.campaigns.check(self.history.window_days).map_err(|error| value(&error))?;
         self.learning.check().map_err(|error| value(&error))?;
@@ -805,6 +808,7 @@ mod tests {
         assert!(refused("[notify.mail]\nserver = \"mail.example\"\nfrom = \"x\"\n").contains("notify.mail.from"));
         assert!(refused("[notify]\ndigest_hour = 24\n").contains("notify.digest_hour"));
         assert!(refused("[working_hours]\ntime_zone = \"Mars\"\n").contains("working_hours.time_zone: `Mars`"));
+        assert!(refused("[retention]\nrejected_days = 40000\n").contains("retention.rejected_days"));
         assert!(refused("[[policy.exemptions]]\nroles = [\"staff\"]\nsignals = [\"no-such\"]\n").contains("`no-such`"));
     }
 

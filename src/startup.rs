@@ -30,6 +30,7 @@ use crate::app::oversight::Oversight;
 use crate::app::perspective::Perspective;
 use crate::app::readers::Readers;
 use crate::app::reads::Desk;
+use crate::app::retention::Retention;
 use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
@@ -174,6 +175,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), lives.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), sealer.clone(), lives.privacy.clone());
+    let retention = Arc::new(Retention::new(its_store(), listeners.clone(), lives.retention.clone()));
     let places = lives.places.clone();
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
@@ -212,6 +214,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         desk: Arc::new(desk),
         learning,
         authors: Arc::new(authors),
+        retention,
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,
         letters: Arc::new(Letters::new(Arc::clone(&store))),

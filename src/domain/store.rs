@@ -28,6 +28,7 @@ pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, Que
 use super::readers::{ReaderView, Readers};
 use super::reads::Reads;
 use super::recordings::Recordings;
+use super::retention::{Expired, Expiry};
 use super::sanction::{Effect, Sanction, Sanctions};
 use super::search::Search;
 use super::session::Sessions;
@@ -664,6 +665,17 @@ pub trait Store:
     /// takes addresses out of what was written about these comments, and about sanctions of that time; looks at most at `most` comments, oldest first,
     /// and goes on there the next time. Later edits of these comments lose their addresses as they come, without a hash.
     async fn addresses_hash(&self, before: Timestamp, most: usize, key: [u8; 32]) -> Result<Hashed>;
+
+    /// Deletes comments that are too old for what became of them, with everything that is kept of them, as [`Store::comment_erase`] does; nobody is told,
+    /// and they are not on the list of the erased. Looks at most at `most` after `after`, where an earlier call ended, and says where the next goes on; what
+    /// nobody has decided, and what somebody still has to do with, stays. One line in the record of who did what says how many.
+    async fn comments_expire(
+        &self,
+        expiry: Expiry,
+        after: Option<String>,
+        most: usize,
+        at: Timestamp,
+    ) -> Result<Expired>;
 
     // Webhooks in.
 

@@ -18,6 +18,7 @@ use crate::app::searching;
 use crate::app::threads::Threads;
 use crate::config::aside::Places;
 use crate::domain::nodes::Node;
+use crate::domain::retention::Class;
 use crate::domain::store::{Result, Store};
 use crate::domain::time::Timestamp;
 use crate::http;
@@ -104,7 +105,7 @@ fn elsewhere(app: &App) -> Elsewhere {
     }
 }
 
-/// Replaces addresses that are old enough, now and from time to time.
+/// Replaces addresses that are old enough, and deletes comments that are, now and from time to time.
 async fn keep_private(state: &http::State) -> Infallible {
     let mut ticks = tokio::time::interval(Duration::from_secs(60 * PRIVACY_EVERY_MIN));
     loop {
@@ -121,6 +122,21 @@ async fn keep_private(state: &http::State) -> Infallible {
                 error = &error as &dyn std::error::Error,
                 "old entries of the list of the erased could not be forgotten"
             );
+        }
+        match state.retention.expire(state.clock.now()).await {
+            Ok(gone) if gone.is_empty() => {}
+            Ok(gone) => {
+                let of = |class| gone.get(&class).copied().unwrap_or(0);
+                tracing::info!(
+                    approved = of(Class::Approved),
+                    rejected = of(Class::Rejected),
+                    decided = of(Class::Decided),
+                    "comments that were kept for long enough were deleted"
+                );
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "old comments could not be deleted");
+            }
         }
     }
 }

@@ -44,6 +44,7 @@ pub(super) struct Lives {
     pub reports: Live<readers::Config>,
     pub appeals: Live<app::appeals::Config>,
     pub privacy: Live<app::authors::Config>,
+    pub retention: Live<app::retention::Config>,
     pub places: Live<Places>,
     pub events: Live<app::events::Config>,
     pub console: Live<sign_in::Config>,
@@ -68,6 +69,7 @@ impl Lives {
             reports: config.reports.into(),
             appeals: config.appeals.clone().into(),
             privacy: config.privacy.clone().into(),
+            retention: config.retention.clone().into(),
             places: config.places().into(),
             events: config.events.clone().into(),
             console: config.console.clone().into(),
@@ -312,6 +314,7 @@ impl Follower {
         lives.reports.set(config.reports);
         lives.appeals.set(config.appeals.clone());
         lives.privacy.set(config.privacy.clone());
+        lives.retention.set(config.retention.clone());
         lives.places.set(config.places());
         lives.events.set(config.events.clone());
         lives.console.set(config.console.clone());

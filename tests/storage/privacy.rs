@@ -3,14 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use doorward::domain::appeal::{AppealAnswer, Opened};
 use doorward::domain::decision::{Action, Cause};
+use doorward::domain::learning::Lot;
+use doorward::domain::outbox::{LetterFilter, Settled};
 use doorward::domain::people::Reach;
 use doorward::domain::privacy::{AddressesLeft, ErasedAgain, ErasedKind, Erasure};
 use doorward::domain::readers::{Config as Reports, NewReport};
+use doorward::domain::retention::{Class, Expiry};
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
 use doorward::domain::signal::Outcome;
 use doorward::domain::site::SiteId;
-use doorward::domain::store::{AuditCheck, CommentFilter, KeptBesides, Ruling, Store};
+use doorward::domain::store::{AuditCheck, AuditFilter, CommentFilter, KeptBesides, Ruling, RulingCategory, Store};
 use doorward::domain::trace;
 use doorward::storage::Config;
 use doorward::storage::postgres::PostgresStore;
@@ -109,6 +113,135 @@ pub(crate) async fn addresses_go_from_what_was_written_of_a_comment_when_they_go
     let banned = store.sanctions_active(at(3)).await.unwrap();
     assert_eq!(banned[0].cause, "wrote from [address]");
     assert_eq!(hash(&*store, 11 * DAY, KEY).await, 0, "again changes nothing");
+    store.close().await;
+}
+
+/// Everything that is too old, in steps of two; by name, with what became of it.
+async fn expire(store: &dyn Store, expiry: Expiry, now: i64) -> Vec<(&'static str, Class)> {
+    let (mut gone, mut after) = (Vec::new(), None);
+    for _ in 0..100 {
+        let some = store.comments_expire(expiry, after, 2, at(now)).await.unwrap();
+        assert!(some.looked_at <= 2, "{some:?}");
+        for (class, comment) in some.gone {
+            assert!(store.comment_by_uid(comment.uid).await.unwrap().is_none());
+            assert_eq!(&*comment.place.site, "news");
+            let name = NAMES.into_iter().find(|name| **name == *comment.trace.comment_id);
+            gone.push((name.unwrap(), class));
+        }
+        after = some.next;
+        if after.is_none() {
+            gone.sort_unstable();
+            return gone;
+        }
+    }
+    panic!("it comes to no end");
+}
+
+const NAMES: [&str; 9] =
+    ["approved", "decided", "decided-lately", "drawn", "edited", "held", "rejected", "untold", "young"];
+
+pub(crate) async fn comments_go_by_what_became_of_them_when_they_are_old(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let old = |name: &str| Made::new(&news, name).author("ann").at(-100 * DAY);
+    old("approved").store(&*store).await;
+    old("rejected").rejected().store(&*store).await;
+    old("edited").rejected().store(&*store).await;
+    old("edited").body("another").rejected().at(-20 * DAY).revise(&*store).await.unwrap();
+    old("held").held(None, &[], 0.5).store(&*store).await;
+    for (name, day) in [("decided", -90), ("decided-lately", -50)] {
+        let record = old(name).held(None, &[], 0.5).store(&*store).await;
+        store.rule(ruling(Action::Reject, &[&record], day * DAY)).await.unwrap();
+    }
+    old("young").rejected().at(-10 * DAY).store(&*store).await;
+    assert_eq!(expire(&*store, Expiry::default(), 0).await, [], "never is the default");
+    let rejected = Expiry { rejected: Some(at(-30 * DAY)), decided: Some(at(-60 * DAY)), ..Expiry::default() };
+    assert_eq!(expire(&*store, rejected, 0).await, [("decided", Class::Decided), ("rejected", Class::Rejected)]);
+    assert_eq!(expire(&*store, rejected, 0).await, [], "again finds nothing");
+    let all = Expiry { approved: Some(at(-30 * DAY)), decided: Some(at(-30 * DAY)), ..rejected };
+    let crashed = engine.crashed().await;
+    let again = crashed.open().await;
+    assert_eq!(expire(&*again, all, 0).await, [("approved", Class::Approved), ("decided-lately", Class::Decided)]);
+    let left = again.comment_list(news.id, &CommentFilter::default(), &first_page(50)).await.unwrap().items;
+    let left: Vec<&str> = left.iter().map(|record| record.comment.id.as_str()).collect();
+    assert_eq!(left, ["young", "held", "edited"], "what happened to it since counts, and what waits stays");
+    assert_eq!(again.author_export(news.id, &id("ann"), &first_page(50)).await.unwrap().items.len(), 3);
+    // Who did what is whole, and says what went; nobody is on the list of the erased, and the name is free.
+    assert!(matches!(again.audit_verify(None).await.unwrap(), AuditCheck::Whole { .. }));
+    let filter = AuditFilter { action: Some("comments.expire".to_owned()), ..AuditFilter::default() };
+    let lines = again.audit_list(&filter, &first_page(50)).await.unwrap().items;
+    let told: Vec<&str> = lines.iter().map(|line| line.entry.detail.as_str()).collect();
+    assert!(
+        told.contains(&"0 approved, 1 rejected, 0 decided") || told.contains(&"0 approved, 1 rejected, 1 decided"),
+        "{told:?}"
+    );
+    assert_eq!(again.erasures(0, 9).await.unwrap(), []);
+    old("rejected").store(&*again).await;
+    again.close().await;
+    store.close().await;
+}
+
+pub(crate) async fn comment_that_somebody_has_to_do_with_is_kept_however_old_it_is(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    assert!(store.site_webhook_set("news", Some("https://news.example/hook"), at(0)).await.unwrap());
+    let old = |name: &str| Made::new(&news, name).at(-100 * DAY);
+    // Its author waits for an answer.
+    old("rejected").rejected().store(&*store).await;
+    let opened = store.appeal_open(news.id, &id("rejected"), None, at(-99 * DAY)).await.unwrap();
+    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    // It stands approved, and somebody is to look at it all the same.
+    let mut drawn = old("drawn");
+    drawn.0.lot = Some(Lot { rate: 2.0, max_per_day: 10 });
+    drawn.store(&*store).await;
+    // The site has not heard of it yet.
+    let untold = old("untold").held(None, &[], 0.5).store(&*store).await;
+    store.rule(ruling(Action::Reject, &[&untold], -99 * DAY)).await.unwrap();
+    let all = Expiry { approved: Some(at(-1)), rejected: Some(at(-1)), decided: Some(at(-1)) };
+    assert_eq!(expire(&*store, all, 0).await, []);
+    let answer = AppealAnswer {
+        uid: appeal.uid,
+        overturn: false,
+        answer: None,
+        by: moderator(),
+        reach: Reach::ALL,
+        at: at(-98 * DAY),
+        tell_at: at(-98 * DAY),
+    };
+    store.appeal_answer(answer).await.unwrap();
+    let drawn = store.comment_find(news.id, &id("drawn")).await.unwrap().unwrap().0;
+    store.rule(ruling(Action::Approve, &[&drawn], -98 * DAY)).await.unwrap();
+    loop {
+        let due = store.outbox_take(news.id, 9, at(0), at(60)).await.unwrap();
+        if due.is_empty() {
+            break;
+        }
+        let settled = due.iter().map(|due| (due.attempt(), Settled::Delivered)).collect();
+        store.outbox_settle(news.id, settled, at(1)).await.unwrap();
+    }
+    let gone = [("drawn", Class::Decided), ("rejected", Class::Rejected), ("untold", Class::Decided)];
+    assert_eq!(expire(&*store, all, 0).await, gone);
+    let told = store.outbox_list(&LetterFilter::default(), &first_page(9)).await.unwrap().items;
+    assert!(told.is_empty(), "no site takes its comments down because of it: {told:?}");
+    store.close().await;
+}
+
+pub(crate) async fn comment_that_grew_too_old_takes_its_labels_along_and_leaves_a_count(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let mut drawn = Made::new(&news, "drawn").at(-100 * DAY);
+    drawn.0.lot = Some(Lot { rate: 2.0, max_per_day: 10 });
+    let drawn = drawn.store(&*store).await;
+    let spam = Ruling { category: Some(RulingCategory::Spam), ..ruling(Action::Reject, &[&drawn], -99 * DAY) };
+    store.rule(spam).await.unwrap();
+    assert_eq!(store.label_ids(news.id).await.unwrap().len(), 1);
+    let changes = store.labels_due().await.unwrap()[0].changes;
+    let decided = Expiry { decided: Some(at(-1)), ..Expiry::default() };
+    assert_eq!(expire(&*store, decided, 0).await, [("drawn", Class::Decided)]);
+    assert!(store.label_ids(news.id).await.unwrap().is_empty());
+    assert!(store.labels_due().await.unwrap()[0].changes > changes, "the site learns anew without it");
+    let agreed = store.agreements().await.unwrap();
+    assert_eq!((agreed[0].waiting, agreed[0].decided), (0, 1), "that people looked once stays");
     store.close().await;
 }
 

@@ -54,7 +54,7 @@ async fn comments_of(
 }
 
 /// Comments of a site, newest first; locked in the order of uids when `lock` says `FOR UPDATE`.
-async fn rows_of(db: &Db, site: SiteId, uids: &[Uuid], lock: &str) -> Result<Vec<Row>> {
+pub(super) async fn rows_of(db: &Db, site: SiteId, uids: &[Uuid], lock: &str) -> Result<Vec<Row>> {
     let order = if lock.is_empty() { "DESC" } else { "" };
     let read = format!(
         "SELECT {} FROM comment c WHERE c.site = $1 AND c.uid = ANY ($2) ORDER BY c.uid {order} {lock}",

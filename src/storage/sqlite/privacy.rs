@@ -215,6 +215,11 @@ pub(super) fn note_imported(connection: &Connection, last: u32) -> Result<()> {
     meta_set(connection, IMPORTED_TO, &to.to_le_bytes())
 }
 
+/// The last row that was brought in; up to it rows are in no order of their moments.
+pub(super) fn imported_to(connection: &Connection) -> Result<u32> {
+    row_in_meta(connection, IMPORTED_TO)
+}
+
 /// A row that `meta` names; none is 0.
 fn row_in_meta(connection: &Connection, name: &str) -> Result<u32> {
     let known = meta(connection, name)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
