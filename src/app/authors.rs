@@ -152,6 +152,7 @@ impl Authors {
             let some = self.store.addresses_hash(before, BATCH, key).await?;
             all.looked_at += some.looked_at;
             all.replaced += some.replaced;
+            all.cleaned += some.cleaned;
             metrics::counter!("doorward_addresses_replaced_total").increment(some.replaced);
             if some.looked_at == 0 {
                 break;

@@ -111,8 +111,12 @@ async fn keep_private(state: &http::State) -> Infallible {
     loop {
         ticks.tick().await;
         match state.authors.hash_addresses(state.clock.now()).await {
-            Ok(hashed) if hashed.replaced > 0 => {
-                tracing::info!(comments = hashed.replaced, "addresses replaced by hashes");
+            Ok(hashed) if hashed.replaced + hashed.cleaned > 0 => {
+                tracing::info!(
+                    comments = hashed.replaced,
+                    words = hashed.cleaned,
+                    "addresses replaced by hashes, and taken out of what people wrote"
+                );
             }
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),

@@ -116,6 +116,168 @@ pub(crate) async fn addresses_go_from_what_was_written_of_a_comment_when_they_go
     store.close().await;
 }
 
+/// An address for each place where people write, and the evidence that an appeal keeps.
+const LATE: [&str; 6] =
+    ["203.0.113.71", "ann2@mail.example", "2001:db8::73", "203.0.113.74", "203.0.113.75", "203.0.113.76"];
+
+/// Comments that have lost their addresses, and what people write of them afterwards.
+async fn written_late(store: &dyn Store) {
+    let news = site(store, "news").await;
+    let text = format!("Sanction: spam from IP:{}.", LATE[5]);
+    let mut first = Made::new(&news, "c-1").author("ann").rejected();
+    first.0.verdict.causes.push(Cause { id: "sanction:x".to_owned(), text });
+    first.store(store).await;
+    // The appeal keeps the verdict as it was before.
+    let appealed = store.appeal_open(news.id, &id("c-1"), Some("please".to_owned()), at(DAY)).await.unwrap();
+    let Opened::New(appeal) = appealed else { panic!("{appealed:?}") };
+    assert_eq!(hash(store, 11 * DAY, KEY).await, 1);
+    let answer = AppealAnswer {
+        uid: appeal.uid,
+        overturn: false,
+        answer: Some(format!("You wrote from {}", LATE[3])),
+        by: moderator(),
+        reach: Reach::ALL,
+        at: at(20 * DAY),
+        tell_at: at(20 * DAY),
+    };
+    store.appeal_answer(answer).await.unwrap();
+    let record = store.comment_find(news.id, &id("c-1")).await.unwrap().unwrap().0;
+    let said = Ruling {
+        reason: Some(format!("IP:{} again.", LATE[0])),
+        note: Some(format!("as <{}> was told, at {}:443", LATE[1], LATE[2])),
+        ..ruling(Action::Approve, &[&record], 21 * DAY)
+    };
+    store.rule(said).await.unwrap();
+    let sanction = ban(store, news.id, "ann", &format!("writes from {}", LATE[4]));
+    store.sanction_add(NewSanction { at: at(22 * DAY), ..sanction }).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_address_is_left_in_a_file_of_what_was_written_after_the_comment_lost_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open_serving(&Config::sqlite(&folder.path().join("doorward.db"))).unwrap();
+    written_late(&store).await;
+    let left = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        let is_left = |word: &&&str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+        LATE.iter().filter(is_left).copied().collect::<Vec<_>>()
+    };
+    assert_eq!(left(), LATE[..5], "what is looked for can be found; the verdict's went with the comment's");
+    hash(&store, 30 * DAY, KEY).await;
+    let clean = async {
+        while !left().is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await; // between two looks at the condition
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_mins(1), clean).await;
+    assert!(waited.is_ok(), "{:?}", left());
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_address_is_left_in_a_database_of_what_was_written_after_the_comment_lost_its_own() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    written_late(&store).await;
+    let client = schema.stranger().await;
+    let tables =
+        "SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'";
+    let left = async || {
+        let mut all = String::new();
+        for table in client.query(tables, &[]).await.unwrap() {
+            let table: String = table.get(0);
+            for row in client.query(&format!("SELECT t::text FROM {table} t"), &[]).await.unwrap() {
+                all += row.get(0);
+            }
+        }
+        let hex = |word: &str| word.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+        LATE.into_iter().filter(|word| all.contains(word) || all.contains(&hex(word))).collect::<Vec<_>>()
+    };
+    assert_eq!(left().await, LATE[..5], "what is looked for can be found; the verdict's went with the comment's");
+    hash(&store, 30 * DAY, KEY).await;
+    assert_eq!(left().await, Vec::<&str>::new());
+    store.close().await;
+}
+
+/// A comment with evidence that names an address.
+async fn quoting(store: &dyn Store) {
+    let news = site(store, "news").await;
+    let mut made = Made::new(&news, "c-1").rejected();
+    let text = "Sanction: spam from 203.0.113.7.".to_owned();
+    made.0.verdict.causes.push(Cause { id: "sanction:x".to_owned(), text });
+    made.store(store).await;
+}
+
+async fn quoted(store: &dyn Store) -> String {
+    let news = store.sites().await.unwrap().remove(0).id;
+    let record = store.comment_find(news, &id("c-1")).await.unwrap().unwrap().0;
+    record.verdict.causes[0].text.clone()
+}
+
+/// What was there before the migration.
+const UNMADE: &str = "DROP INDEX ruling_unclean; DROP INDEX appeal_unclean; DROP INDEX sanction_unclean; \
+                      ALTER TABLE ruling DROP COLUMN clean; ALTER TABLE appeal DROP COLUMN clean; ALTER TABLE sanction DROP COLUMN clean;";
+
+/// Versions before schema 15 looked at what was sent, and not at evidence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_that_earlier_versions_left_behind_loses_its_addresses_after_the_upgrade_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let open = || SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    let run = |sql: &str| rusqlite::Connection::open(&file).unwrap().execute_batch(sql).unwrap();
+    let store = open();
+    quoting(&store).await;
+    store.close().await;
+    drop(store);
+    run("INSERT INTO meta (name, value) VALUES ('addresses_hashed_to', x'01000000')");
+    let store = open();
+    assert_eq!(hash(&store, DAY, KEY).await, 0, "it was passed");
+    store.close().await;
+    drop(store);
+    run(&format!("{UNMADE} {}", include_str!("../../migrations/sqlite/V19__clean_words.sql")));
+    let store = open();
+    assert_eq!(hash(&store, DAY, KEY).await, 1);
+    assert_eq!(quoted(&store).await, "Sanction: spam from [address].");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn evidence_that_earlier_versions_left_behind_loses_its_addresses_after_the_upgrade_of_a_database() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    quoting(&store).await;
+    schema.run("UPDATE site SET hashed_to = 'ffffffff-ffff-ffff-ffff-ffffffffffff'").await;
+    assert_eq!(hash(&store, DAY, KEY).await, 0, "it was passed");
+    store.close().await;
+    schema.run(&format!("{UNMADE} {}", include_str!("../../migrations/postgres/V19__clean_words.sql"))).await;
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    assert_eq!(hash(&store, DAY, KEY).await, 1);
+    assert_eq!(quoted(&store).await, "Sanction: spam from [address].");
+    store.close().await;
+}
+
+pub(crate) async fn what_people_write_is_looked_through_once_and_in_bounded_steps(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let record = Made::new(&news, "c-1").at(100 * DAY).store(&*store).await;
+    store.rule(ruling(Action::Reject, &[&record], 1)).await.unwrap();
+    for n in 0..5 {
+        let sanction = ban(&*store, news.id, "ann", &format!("number {n}, from 203.0.113.7"));
+        store.sanction_add(NewSanction { at: at(n), ..sanction }).await.unwrap();
+    }
+    let step = async |before| {
+        let some = store.addresses_hash(at(before), 2, KEY).await.unwrap();
+        (some.looked_at, some.cleaned, some.replaced)
+    };
+    assert_eq!([step(4).await, step(4).await, step(4).await], [(2, 1, 0), (2, 2, 0), (1, 1, 0)]);
+    assert_eq!(step(4).await, (0, 0, 0), "none twice");
+    assert_eq!([step(10).await, step(10).await], [(1, 1, 0), (0, 0, 0)], "and what has grown old since");
+    let causes = store.sanctions_active(at(9)).await.unwrap();
+    assert!(causes.iter().all(|sanction| sanction.cause.ends_with("from [address]")), "{causes:?}");
+    store.close().await;
+}
+
 /// Everything that is too old, in steps of two; by name, with what became of it.
 async fn expire(store: &dyn Store, expiry: Expiry, now: i64) -> Vec<(&'static str, Class)> {
     let (mut gone, mut after) = (Vec::new(), None);
@@ -302,6 +464,10 @@ pub(crate) async fn of_two_who_replace_the_key_of_addresses_one_is_first(engine:
     let crashed = engine.crashed().await.open().await;
     assert_eq!(crashed.address_key().await.unwrap(), Some(vec![4]));
     crashed.close().await;
+    assert!(!store.address_key_forget(vec![1, 2, 3]).await.unwrap(), "another one is there by now");
+    assert!(store.address_key_forget(vec![4]).await.unwrap() && !store.address_key_forget(vec![4]).await.unwrap());
+    assert_eq!(store.address_key().await.unwrap(), None);
+    assert!(store.address_key_set(None, vec![5]).await.unwrap(), "it may be needed again");
     store.close().await;
 }
 
@@ -315,6 +481,7 @@ async fn people_erased_since(folder: &Path) -> (PathBuf, Vec<Erasure>) {
     Made::new(&news, "h-2").author("ann").store(&*store).await;
     Made::new(&news, "h-2").author("ann").body("an edit").at(1).revise(&*store).await.unwrap();
     Made::new(&news, "b-1").author("ben").store(&*store).await;
+    Made::new(&news, "b-2").author("ben").store(&*store).await;
     Made::new(&blog, "h-1").author("ann").store(&*store).await;
     Made::new(&news, "alone").store(&*store).await;
     let report = NewReport { reader: id("ann"), category: None, text: Some("rude".to_owned()) };
@@ -347,6 +514,12 @@ async fn are_erased_again(back: &dyn Store, list: &[Erasure]) {
     assert!(there(news, "alone").await && there(news, "h-1").await, "they are back");
     let elsewhere = Erasure { site: "nowhere".to_owned(), ..list[0].clone() };
     let all: Vec<Erasure> = list.iter().cloned().chain([elsewhere]).collect();
+    // It was served for a while before anybody had the list: what came of them then, after they had been erased, is none of it.
+    let report = |text: &str| NewReport { reader: id("ann"), category: None, text: Some(text.to_owned()) };
+    back.report(news, &id("b-2"), report("came back"), Reports::default(), true, at(15)).await.unwrap();
+    back.vote(news, &id("b-2"), &id("ann"), 1, at(15)).await.unwrap();
+    back.author_note_add(news, &id("ann"), "came back", "mod@example.org", at(15)).await.unwrap();
+    back.sanction_add(NewSanction { at: at(15), ..ban(back, news, "ann", "came back") }).await.unwrap();
     let again = back.erase_again(all.clone(), at(20)).await.unwrap();
     assert_eq!((again.unknown, again.comments, again.others), (5, 3, 4), "a report, a vote, a sanction, a note");
     assert!(back.author_export(news, &id("ann"), &first_page(50)).await.unwrap().items.is_empty());
