@@ -144,6 +144,7 @@ impl Authors {
         let mut all = Hashed::default();
         let config = self.config.get();
         if config.hash_addresses_after_days == 0 {
+            address_key::forget(&*self.store).await?; // nothing is hashed under it any more
             return Ok(all);
         }
         let before = days_before(now, config.hash_addresses_after_days);

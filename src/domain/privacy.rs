@@ -83,6 +83,8 @@ pub trait Privacy: Send + Sync {
     async fn address_key(&self) -> Result<Option<Vec<u8>>>;
     /// Puts `to` in the place of `from`, of which nothing is left; `false` when something else is there by now.
     async fn address_key_set(&self, from: Option<Vec<u8>>, to: Vec<u8>) -> Result<bool>;
+    /// Forgets that key; `false` when something else is there by now, or nothing.
+    async fn address_key_forget(&self, key: Vec<u8>) -> Result<bool>;
     /// How far addresses have been replaced. Cheap.
     async fn addresses_left(&self) -> Result<AddressesLeft>;
     /// What was erased, by number, after that one; at most `most`.

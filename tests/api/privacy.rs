@@ -74,6 +74,26 @@ async fn a_key_that_an_earlier_version_left_bare_is_sealed_and_stays_in_use() {
 }
 
 #[tokio::test]
+async fn of_the_key_of_hashes_nothing_is_left_once_hashing_is_turned_off() {
+    let app = TestApp::spawn_following("").await;
+    app.comment(&by("c-1", "ann", "203.0.113.7")).await;
+    app.clock.advance_ms(40 * DAY_MS);
+    assert_eq!(app.state.authors.hash_addresses(app.now()).await.unwrap().replaced, 1);
+    let key = stored(&app);
+    let is_left = || app.database_bytes().windows(key.len()).any(|window| window == key);
+    assert!(is_left());
+    app.write_settings("[privacy]\nhash_addresses_after_days = 0\n");
+    app.until_kept(2).await;
+    assert_eq!(app.state.authors.hash_addresses(app.now()).await.unwrap().replaced, 0);
+    assert_eq!(app.store.address_key().await.unwrap(), None);
+    app.until("nothing is left of it in any file", |_| !is_left()).await;
+    app.write_settings("[privacy]\nhash_addresses_after_days = 30\n");
+    app.until_kept(3).await;
+    app.state.authors.hash_addresses(app.now()).await.unwrap();
+    assert_ne!(stored(&app), key, "turned on again, it begins with another one");
+}
+
+#[tokio::test]
 async fn comments_that_are_too_old_go_from_everything_that_is_shown_and_known() {
     let app = TestApp::spawn_with(|config| {
         config.retention.approved_days = 30;

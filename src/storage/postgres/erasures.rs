@@ -110,6 +110,11 @@ impl Privacy for PostgresStore {
         Ok(written > 0)
     }
 
+    async fn address_key_forget(&self, key: Vec<u8>) -> Result<bool> {
+        let delete = "DELETE FROM meta WHERE name = $1 AND value = $2";
+        Ok(self.db().await?.execute(delete, &[&KEY, &key]).await? > 0)
+    }
+
     async fn addresses_left(&self) -> Result<AddressesLeft> {
         let db = self.db().await?;
         privacy::addresses_left(&db).await

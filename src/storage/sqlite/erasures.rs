@@ -147,6 +147,18 @@ impl Privacy for SqliteStore {
         self.writer.run(set).await
     }
 
+    async fn address_key_forget(&self, key: Vec<u8>) -> Result<bool> {
+        let forget = move |work: &mut Work<'_>| {
+            let delete = "DELETE FROM meta WHERE name = ?1 AND value = ?2";
+            let gone = work.connection.prepare_cached(delete)?.execute(params![KEY, key])? > 0;
+            if gone {
+                work.note_erasure();
+            }
+            Ok(gone)
+        };
+        self.writer.run(forget).await
+    }
+
     async fn addresses_left(&self) -> Result<AddressesLeft> {
         self.readers.ask(privacy::addresses_left).await
     }
