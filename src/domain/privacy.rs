@@ -90,7 +90,7 @@ pub trait Privacy: Send + Sync {
     /// What was erased, by number, after that one; at most `most`.
     async fn erasures(&self, after: i64, most: usize) -> Result<Vec<Erasure>>;
     /// Erases what the list names and this database has again, because it was restored to what it was before; entries that it knows already, of that
-    /// moment or a later one, are left alone. Sites are not told: they have been. In transactions of some thousand comments; again is harmless. Nobody
+    /// moment or a later one, are left alone, and so is what came of somebody after they were erased. Sites are not told: they have been. In transactions of some thousand comments; again is harmless. Nobody
     /// may take comments meanwhile who remembers what is erased.
     async fn erase_again(&self, list: Vec<Erasure>, at: Timestamp) -> Result<ErasedAgain>;
     /// Forgets entries from before that moment, and says how many.

@@ -523,15 +523,18 @@ async fn are_erased_again(back: &dyn Store, list: &[Erasure]) {
     let again = back.erase_again(all.clone(), at(20)).await.unwrap();
     assert_eq!((again.unknown, again.comments, again.others), (5, 3, 4), "a report, a vote, a sanction, a note");
     assert!(back.author_export(news, &id("ann"), &first_page(50)).await.unwrap().items.is_empty());
-    assert_eq!(back.author_besides(news, &id("ann")).await.unwrap(), KeptBesides::default());
+    let KeptBesides { reports, votes, sanctions, notes } = back.author_besides(news, &id("ann")).await.unwrap();
+    assert_eq!((reports.len(), votes.len()), (1, 1), "the later ones");
+    assert_eq!((reports[0].text.as_deref(), votes[0].at), (Some("came back"), at(15)));
+    assert_eq!((sanctions.len(), sanctions[0].cause.as_str()), (1, "came back"));
+    assert_eq!(notes.iter().map(|note| note.text.as_str()).collect::<Vec<_>>(), ["came back"]);
     assert!(!there(news, "alone").await);
     assert!(there(news, "b-1").await && there(blog, "h-1").await, "nobody else is touched");
     assert!(matches!(back.audit_verify(None).await.unwrap(), AuditCheck::Whole { .. }));
     // What came since is not what was erased: the same again finds nothing, and takes nothing.
-    let report = NewReport { reader: id("ann"), category: None, text: Some("new here".to_owned()) };
-    back.report(news, &id("b-1"), report, Reports::default(), true, at(21)).await.unwrap();
+    back.report(news, &id("b-1"), report("new here"), Reports::default(), true, at(21)).await.unwrap();
     assert_eq!(back.erase_again(all, at(22)).await.unwrap(), ErasedAgain::default());
-    assert_eq!(back.author_besides(news, &id("ann")).await.unwrap().reports.len(), 1);
+    assert_eq!(back.author_besides(news, &id("ann")).await.unwrap().reports.len(), 2);
     // It is in the next list, too; and goes when no backup can be older.
     assert_eq!(back.erasures(0, 100).await.unwrap().len(), 5);
     assert_eq!(back.erasures_forget(at(11)).await.unwrap(), 2, "but not what was erased again just now");

@@ -24,6 +24,8 @@ use crate::storage::addresses::{
 use crate::storage::appealed::Words;
 use crate::storage::codec::{self, Content, RulingText};
 
+/// No moment is later: everything that there is of somebody goes.
+const END: Timestamp = Timestamp::from_millis(i64::MAX);
 const LIST: &str = "author";
 /// Comments read at once.
 const STEP: usize = 500;
@@ -148,18 +150,24 @@ pub(super) async fn erase(
     }
     erased.comments.sort_unstable_by_key(|comment| std::cmp::Reverse(comment.uid)); // newest first
     let hash = work.reader(site, author.as_str());
-    erased.others += work.execute("DELETE FROM author_note WHERE author = $1", &[&&hash[..]]).await?;
-    erased.others += reports::forget_reader(work, site, &hash).await?;
+    erased.others += forget_notes(work, &hash, END).await?;
+    erased.others += reports::forget_reader(work, site, &hash, END).await?;
     erasures::note(work, site, ErasedKind::Reader, &hash, at).await?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
         let target = target.hash(&work.target_key);
-        erased.others += sanctions::forget_author(work, &target).await?;
+        erased.others += sanctions::forget_author(work, &target, END).await?;
         erasures::note(work, site, ErasedKind::Target, &target, at).await?;
     }
     // Neither the author's name nor how many comments there were of whom: that an erasure took place, where, and when.
     let site = work.site_name(work, site).await?;
     work.audit(by, "author.erase", &site, "", at);
     Ok(erased)
+}
+
+/// Forgets what was noted about an author until that moment.
+pub(super) async fn forget_notes(work: &Work, author: &[u8; 16], until: Timestamp) -> Result<u64> {
+    let delete = "DELETE FROM author_note WHERE author = $1 AND at <= $2";
+    work.execute(delete, &[&author.as_slice(), &until.as_millis()]).await
 }
 
 pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, key: &[u8; 32]) -> Result<Hashed> {

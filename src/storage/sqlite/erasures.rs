@@ -114,10 +114,10 @@ fn finish(work: &mut Work<'_>, entries: &[(SiteId, Erasure)], comments: u64, at:
         match entry.kind {
             ErasedKind::Comment => {}
             ErasedKind::Reader => {
-                again.others += reads::notes::forget(work.connection, &hash)?;
-                again.others += reports::forget_reader(work.connection, &hash)?;
+                again.others += reads::notes::forget(work.connection, &hash, entry.at)?;
+                again.others += reports::forget_reader(work.connection, &hash, entry.at)?;
             }
-            ErasedKind::Target => again.others += sanctions::forget_author(work.connection, &hash)?,
+            ErasedKind::Target => again.others += sanctions::forget_author(work.connection, &hash, entry.at)?,
         }
         note(work.connection, *site, entry.kind, &hash, entry.at)?;
     }

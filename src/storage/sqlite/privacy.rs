@@ -24,6 +24,9 @@ use crate::storage::addresses::{
 use crate::storage::appealed::Words;
 use crate::storage::codec::{self, Content, RulingText};
 
+/// No moment is later: everything that there is of somebody goes.
+const END: Timestamp = Timestamp::from_millis(i64::MAX);
+
 /// An author's live comments below row `below`, newest first, until `each` says that it is enough.
 fn comments_of(
     connection: &Connection,
@@ -123,12 +126,12 @@ pub(super) fn erase(
         erased.comments.push(ErasedComment { uid, trace, place, status });
     }
     let reader = work.shared.reader(site, author.as_str());
-    erased.others += reads::notes::forget(work.connection, &reader)?;
-    erased.others += reports::forget_reader(work.connection, &reader)?;
+    erased.others += reads::notes::forget(work.connection, &reader, END)?;
+    erased.others += reports::forget_reader(work.connection, &reader, END)?;
     erasures::note(work.connection, site, ErasedKind::Reader, &reader, at)?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
         let target = target.hash(&work.shared.target_key);
-        erased.others += sanctions::forget_author(work.connection, &target)?;
+        erased.others += sanctions::forget_author(work.connection, &target, END)?;
         erasures::note(work.connection, site, ErasedKind::Target, &target, at)?;
     }
     work.note_erasure();
