@@ -2,6 +2,7 @@
 //!
 //! Every module has its settings beside its code; this is where they come together, and the only place that reads the environment.
 
+pub mod aside;
 mod candidate;
 mod origins;
 mod otel;
@@ -64,6 +65,8 @@ pub struct Config {
     pub webhooks: app::outbox::Config,
     /// `[privacy]`.
     pub privacy: app::authors::Config,
+    /// `[retention]`.
+    pub retention: app::retention::Config,
     /// `[events]`.
     pub events: app::events::Config,
     /// `[console]`.
@@ -184,13 +187,15 @@ pub struct Backup {
     pub folder: PathBuf,
     /// Days after which it removes the ones that it put there; 0 for never.
     pub keep_days: u32,
+    /// Days after which the service removes what `doorward restore --force` moved aside; 0 for never.
+    pub keep_replaced_days: u32,
     /// Hours after which `doorward doctor` finds that the latest one there is old.
     pub max_age_h: u32,
 }
 
 impl Default for Backup {
     fn default() -> Self {
-        Self { folder: PathBuf::new(), keep_days: 14, max_age_h: 26 }
+        Self { folder: PathBuf::new(), keep_days: 14, keep_replaced_days: 14, max_age_h: 26 }
     }
 }
 
@@ -405,6 +410,8 @@ impl Config {
         self.log.filter().map_err(|error| value(&error))?;
         self.reload.check().map_err(|error| value(&error))?;
         self.privacy.check().map_err(|error| value(&error))?;
+        self.retention.check().map_err(|error| value(&error))?;
+        self.check_erased()?;
         self.campaigns.check(self.history.window_days).map_err(|error| value(&error))?;
         self.learning.check().map_err(|error| value(&error))?;
         self.sampling.check().map_err(|error| value(&error))?;
@@ -419,6 +426,30 @@ impl Config {
         self.notify.check().map_err(ConfigError::Value)?;
         net::mail::SmtpMail::new(&self.notify.mail).map_err(|error| value(&error))?;
         self.levels()?.check_rules(&self.rules).map_err(ConfigError::Value)?;
+        Ok(())
+    }
+
+    /// That nobody is forgotten to have been erased while there may still be a copy that has them.
+    fn check_erased(&self) -> Result<(), ConfigError> {
+        let (backup, days) = (&self.backup, self.privacy.erasures_days);
+        let is_kept = |name: &str, kept: &str| {
+            Err(ConfigError::Value(format!(
+                "privacy.erasures_days: {days} days are less than the {kept} of backup.{name}: who was erased would be back with such a copy, and \
+                 nothing would say so; make it longer, or 0 for good"
+            )))
+        };
+        if days == 0 {
+            return Ok(());
+        }
+        if backup.keep_days == 0 && !backup.folder.as_os_str().is_empty() {
+            return is_kept("keep_days", "0 (for good)");
+        }
+        if days < backup.keep_days {
+            return is_kept("keep_days", &backup.keep_days.to_string());
+        }
+        if days < backup.keep_replaced_days {
+            return is_kept("keep_replaced_days", &backup.keep_replaced_days.to_string());
+        }
         Ok(())
     }
 
@@ -790,7 +821,30 @@ mod tests {
         assert!(refused("[notify.mail]\nserver = \"mail.example\"\nfrom = \"x\"\n").contains("notify.mail.from"));
         assert!(refused("[notify]\ndigest_hour = 24\n").contains("notify.digest_hour"));
         assert!(refused("[working_hours]\ntime_zone = \"Mars\"\n").contains("working_hours.time_zone: `Mars`"));
+        assert!(refused("[retention]\nrejected_days = 40000\n").contains("retention.rejected_days"));
         assert!(refused("[[policy.exemptions]]\nroles = [\"staff\"]\nsignals = [\"no-such\"]\n").contains("`no-such`"));
+    }
+
+    #[test]
+    fn who_was_erased_is_known_for_as_long_as_there_may_be_a_copy_with_them() {
+        let check = |text: &str| Config::parse(text, "").expect("readable").check().map_err(|error| error.to_string());
+        for (text, name, days) in [
+            ("[privacy]\nerasures_days = 13\n", "backup.keep_days", "13 days are less than the 14 of"),
+            ("[backup]\nkeep_days = 401\n", "backup.keep_days", "400 days are less than the 401 of"),
+            ("[backup]\nfolder = \"b\"\nkeep_days = 0\n", "backup.keep_days", "less than the 0 (for good) of"),
+            ("[backup]\nkeep_replaced_days = 500\n", "backup.keep_replaced_days", "less than the 500 of"),
+        ] {
+            let refused = check(text).expect_err(text);
+            assert!(refused.starts_with("privacy.erasures_days: "), "{refused}");
+            assert!(refused.contains(name) && refused.contains(days), "{refused}");
+        }
+        for text in [
+            "[privacy]\nerasures_days = 14\n",
+            "[privacy]\nerasures_days = 0\n[backup]\nfolder = \"b\"\nkeep_days = 0\nkeep_replaced_days = 0\n",
+            "[backup]\nkeep_days = 0\n",
+        ] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::app::oversight::Oversight;
 use crate::app::perspective::Perspective;
 use crate::app::readers::Readers;
 use crate::app::reads::Desk;
+use crate::app::retention::Retention;
 use crate::app::review::Review;
 use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
@@ -41,6 +42,7 @@ use crate::app::threads::Threads;
 use crate::app::turns::Turns;
 use crate::app::webhooks_in::WebhooksIn;
 use crate::classifier::Classifier;
+use crate::config::aside::Places;
 use crate::config::{Config, ConfigError};
 use crate::domain::embedding::Embedding;
 use crate::domain::fit::Weights;
@@ -109,6 +111,8 @@ pub struct App {
     shared: Option<Arc<Redis>>,
     /// What can change, until somebody follows the settings file.
     running: Option<Box<Running>>,
+    /// Where a restore may have moved something aside.
+    places: Live<Places>,
     follower: Option<Box<Follower>>,
     /// Who tries other settings.
     trials: Arc<trial::Processes>,
@@ -173,6 +177,8 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let limited = Arc::clone(&limits);
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), lives.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), sealer.clone(), lives.privacy.clone());
+    let retention = Arc::new(Retention::new(its_store(), listeners.clone(), lives.retention.clone()));
+    let places = lives.places.clone();
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
     let review = Review::new(its_store(), listeners, webhooks.clone()).with_levels(lives.levels.clone());
@@ -210,6 +216,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         desk: Arc::new(desk),
         learning,
         authors: Arc::new(authors),
+        retention,
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,
         letters: Arc::new(Letters::new(Arc::clone(&store))),
@@ -241,6 +248,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         among,
         shared,
         running: Some(running),
+        places,
         follower: None,
         trials,
     })

@@ -1,6 +1,6 @@
 //! The key of addresses' hashes: one for each period, sealed under `secrets.key_file`, and gone with its period.
 //!
-//! With it, equal addresses have equal hashes. Once it is gone nobody can compare with them any more, nor try addresses against them: not with
+//! With it, equal addresses have equal hashes. When hashing is turned off it goes before its period ends. Once it is gone nobody can compare with them any more, nor try addresses against them: not with
 //! the whole database, not with the key file.
 
 use base64::Engine as _;
@@ -44,6 +44,20 @@ pub(super) async fn current(store: &dyn Store, sealer: &Sealer, days: u32, now: 
         }
     }
     Err(StoreError::Unavailable("other nodes replace the key of addresses' hashes all the time".into()))
+}
+
+/// Nothing is hashed any more: the key goes at once, whatever its period, so that nobody can try addresses against what was hashed under it. Again is
+/// harmless.
+///
+/// # Errors
+/// The store failed.
+pub(super) async fn forget(store: &dyn Store) -> Result<()> {
+    if let Some(stored) = store.address_key().await?
+        && store.address_key_forget(stored).await?
+    {
+        tracing::info!("addresses are hashed no more: the key of their hashes is gone");
+    }
+    Ok(())
 }
 
 /// Seals it with the key that the file names now, where it is sealed with the one before; whether it was.

@@ -144,6 +144,7 @@ impl Authors {
         let mut all = Hashed::default();
         let config = self.config.get();
         if config.hash_addresses_after_days == 0 {
+            address_key::forget(&*self.store).await?; // nothing is hashed under it any more
             return Ok(all);
         }
         let before = days_before(now, config.hash_addresses_after_days);
@@ -152,6 +153,7 @@ impl Authors {
             let some = self.store.addresses_hash(before, BATCH, key).await?;
             all.looked_at += some.looked_at;
             all.replaced += some.replaced;
+            all.cleaned += some.cleaned;
             metrics::counter!("doorward_addresses_replaced_total").increment(some.replaced);
             if some.looked_at == 0 {
                 break;

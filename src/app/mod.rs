@@ -32,6 +32,7 @@ pub mod perspective;
 pub mod readers;
 pub mod reads;
 pub mod reload;
+pub mod retention;
 pub mod review;
 pub mod rotation;
 pub mod sampling;

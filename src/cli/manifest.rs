@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
+pub(super) use crate::config::aside::BESIDE_MODEL;
 use crate::domain::rules::check_list_name;
 use crate::domain::time::Timestamp;
 
@@ -22,8 +23,6 @@ pub(super) const SETTINGS: &str = "config.toml";
 pub(super) const KEY: &str = "doorward.key";
 /// The operator's own model.
 pub(super) const MODEL: &str = "model.dwm";
-/// What lies beside it, where it does.
-pub(super) const BESIDE_MODEL: [&str; 3] = ["background.bin", "words.bin", "relevance.json"];
 
 /// What the names of lists begin with; the list's own follows.
 const LIST: &str = "list-";

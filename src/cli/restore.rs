@@ -13,6 +13,7 @@ use super::manifest::{self, Manifest};
 use super::{Usage, backup, block_on, say, say_json};
 use crate::app::clock::Clock as _;
 use crate::app::secrets::Sealer;
+use crate::config::aside::BEFORE;
 use crate::config::{self, Config};
 use crate::domain::privacy::{ErasedAgain, Privacy as _};
 use crate::domain::store::Store as _;
@@ -50,6 +51,10 @@ struct Report<'a> {
     moved_aside: &'a [PathBuf],
     /// Who had been erased since, and is gone from it again.
     erased_again: ErasedAgain,
+    /// Where the lists of the erased are from that were read.
+    erasures_from: &'a [String],
+    /// What of such lists could not be read: whom they alone name is in it again.
+    erasures_unread: &'a [String],
 }
 
 /// One file, and where it goes.
@@ -74,6 +79,8 @@ pub(super) fn run(arguments: &Arguments, settings: Option<&Path>) -> anyhow::Res
                 restored: Vec::new(),
                 moved_aside: &[],
                 erased_again: ErasedAgain::default(),
+                erasures_from: &[],
+                erasures_unread: &[],
             });
         }
         return say(format_args!("{} is whole: {} comments, of {}", from.display(), looked.comments, manifest.made_at));
@@ -106,7 +113,14 @@ pub(super) fn run(arguments: &Arguments, settings: Option<&Path>) -> anyhow::Res
     let (aside, again) = put(from, &manifest, &config, &places, &occupied, lists)?;
     let restored: Vec<&Path> = places.iter().map(|place| place.to.as_path()).collect();
     if arguments.json {
-        return say_json(&Report { manifest: &manifest, restored, moved_aside: &aside, erased_again: again });
+        return say_json(&Report {
+            manifest: &manifest,
+            restored,
+            moved_aside: &aside,
+            erased_again: again,
+            erasures_from: &found,
+            erasures_unread: &unread,
+        });
     }
     tell(&manifest, &config, settings, brings_settings, &restored, &aside)?;
     if found.is_empty() {
@@ -317,7 +331,7 @@ fn put(
         }
     };
     let mut aside = Vec::new();
-    let end = format!(".before-{}", manifest::stamp(SystemClock.now()));
+    let end = format!("{BEFORE}{}", manifest::stamp(SystemClock.now()));
     for path in occupied {
         // Of `doorward.db` and `doorward.db-wal`: `doorward.db.before-…` and `doorward.db.before-…-wal`, which is how the one finds the other.
         let name = path.to_string_lossy().into_owned();
@@ -368,6 +382,13 @@ fn tell(
     say(format_args!("{} comments as they were at {}", manifest.comments, manifest.made_at))?;
     restored.iter().try_for_each(|path| say(format_args!("  {}", path.display())))?;
     aside.iter().try_for_each(|path| say(format_args!("what was there before: {}", path.display())))?;
+    match config.backup.keep_replaced_days {
+        _ if aside.is_empty() => {}
+        0 => say("It keeps whoever is erased from now on: delete it when nothing of it is needed.")?,
+        days => say(format_args!(
+            "It keeps whoever is erased from now on: delete it when nothing of it is needed; the service does after {days} days (backup.keep_replaced_days)."
+        ))?,
+    }
     if !brings_settings && manifest.has(manifest::SETTINGS) {
         say(format_args!(
             "Your settings in {} stay as they are; the backup has its own, to compare.",

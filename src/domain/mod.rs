@@ -39,6 +39,7 @@ pub mod readers;
 pub mod reads;
 pub mod recordings;
 pub mod relevance;
+pub mod retention;
 pub mod rules;
 pub mod sanction;
 pub mod scores;

@@ -83,12 +83,14 @@ pub trait Privacy: Send + Sync {
     async fn address_key(&self) -> Result<Option<Vec<u8>>>;
     /// Puts `to` in the place of `from`, of which nothing is left; `false` when something else is there by now.
     async fn address_key_set(&self, from: Option<Vec<u8>>, to: Vec<u8>) -> Result<bool>;
+    /// Forgets that key; `false` when something else is there by now, or nothing.
+    async fn address_key_forget(&self, key: Vec<u8>) -> Result<bool>;
     /// How far addresses have been replaced. Cheap.
     async fn addresses_left(&self) -> Result<AddressesLeft>;
     /// What was erased, by number, after that one; at most `most`.
     async fn erasures(&self, after: i64, most: usize) -> Result<Vec<Erasure>>;
     /// Erases what the list names and this database has again, because it was restored to what it was before; entries that it knows already, of that
-    /// moment or a later one, are left alone. Sites are not told: they have been. In transactions of some thousand comments; again is harmless. Nobody
+    /// moment or a later one, are left alone, and so is what came of somebody after they were erased. Sites are not told: they have been. In transactions of some thousand comments; again is harmless. Nobody
     /// may take comments meanwhile who remembers what is erased.
     async fn erase_again(&self, list: Vec<Erasure>, at: Timestamp) -> Result<ErasedAgain>;
     /// Forgets entries from before that moment, and says how many.

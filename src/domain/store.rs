@@ -28,6 +28,7 @@ pub use super::queue::{AuthorKind, Claim, QueueFilter, QueueItem, QueuePage, Que
 use super::readers::{ReaderView, Readers};
 use super::reads::Reads;
 use super::recordings::Recordings;
+use super::retention::{Expired, Expiry};
 use super::sanction::{Effect, Sanction, Sanctions};
 use super::search::Search;
 use super::session::Sessions;
@@ -463,10 +464,12 @@ pub struct ErasedComment {
 /// How far addresses have been replaced by hashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Hashed {
-    /// Comments that were looked at; none when nothing is due.
+    /// Comments, decisions, answers to appeals and sanctions that were looked at; none when nothing is due.
     pub looked_at: u64,
     /// Comments of which something was replaced.
     pub replaced: u64,
+    /// Decisions, answers and sanctions out of whose words addresses were taken.
+    pub cleaned: u64,
 }
 
 /// A personal token, as far as it is known: the token itself is not stored.
@@ -671,9 +674,21 @@ pub trait Store:
     /// Erases an author: comments with their history, reports and votes, sanctions, and words written about the comments. Again is harmless.
     async fn author_erase(&self, site: SiteId, author: &ExternalId, by: Actor, at: Timestamp) -> Result<ErasedAuthor>;
     /// Replaces network and e-mail addresses of comments received before `before` by hashes under `key`, forgets what the browser said of itself, and
-    /// takes addresses out of what was written about these comments, and about sanctions of that time; looks at most at `most` comments, oldest first,
-    /// and goes on there the next time. Later edits of these comments lose their addresses as they come, without a hash.
+    /// takes addresses out of what was written about these comments; looks at most at `most` comments, oldest first, and goes on there the next time.
+    /// Later edits of these comments lose their addresses as they come, without a hash. When no comment is due, it takes addresses out of decisions,
+    /// answers to appeals and causes of sanctions from before that moment, whatever comments they are about; at most of `most`, each once.
     async fn addresses_hash(&self, before: Timestamp, most: usize, key: [u8; 32]) -> Result<Hashed>;
+
+    /// Deletes comments that are too old for what became of them, with everything that is kept of them, as [`Store::comment_erase`] does; nobody is told,
+    /// and they are not on the list of the erased. Looks at most at `most` after `after`, where an earlier call ended, and says where the next goes on; what
+    /// nobody has decided, and what somebody still has to do with, stays. One line in the record of who did what says how many.
+    async fn comments_expire(
+        &self,
+        expiry: Expiry,
+        after: Option<String>,
+        most: usize,
+        at: Timestamp,
+    ) -> Result<Expired>;
 
     // Webhooks in.
 

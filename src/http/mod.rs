@@ -48,6 +48,7 @@ use crate::app::perspective::Perspective;
 use crate::app::readers::Readers;
 use crate::app::reads::Desk;
 use crate::app::reload::Reload;
+use crate::app::retention::Retention;
 use crate::app::review::Review;
 use crate::app::sanctions::Sanctions;
 use crate::app::sign_in::SignIn;
@@ -155,6 +156,8 @@ pub struct State {
     pub learning: Arc<Learning>,
     /// A person's data.
     pub authors: Arc<Authors>,
+    /// Comments that are kept for a time.
+    pub retention: Arc<Retention>,
     /// Who works here, and who did what.
     pub oversight: Arc<Oversight>,
     /// What happens in the queue, as it happens.

@@ -13,9 +13,12 @@ use super::engine::Among;
 use crate::app::clock::Clock;
 use crate::app::elsewhere::Elsewhere;
 use crate::app::house::Settings;
+use crate::app::live::Live;
 use crate::app::searching;
 use crate::app::threads::Threads;
+use crate::config::aside::Places;
 use crate::domain::nodes::Node;
+use crate::domain::retention::Class;
 use crate::domain::store::{Result, Store};
 use crate::domain::time::Timestamp;
 use crate::http;
@@ -25,6 +28,8 @@ use crate::storage::redis::Redis;
 const PRIVACY_EVERY_MIN: u64 = 10;
 /// Minutes between two looks at the months.
 const ROOM_EVERY_MIN: u64 = 60;
+/// Minutes between two looks for what a restore moved aside.
+const TIDY_EVERY_MIN: u64 = 60;
 /// Between two signs of life of a node.
 const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// Without one for so long a node counts as gone, in milliseconds.
@@ -64,6 +69,7 @@ pub(super) fn start(app: &mut App) -> JoinSet<Infallible> {
         chores.spawn(follower.keep_following());
     }
     chores.spawn(searching::keep_indexing(Arc::clone(&app.store)));
+    chores.spawn(keep_tidy(app.places.clone(), Arc::clone(&app.state.clock)));
     let (log, clock) = (Arc::clone(&app.state.log_level), Arc::clone(&app.state.clock));
     chores.spawn(async move { log.keep(&*clock).await });
     if let Some(Among { bulletin, node }) = &app.among {
@@ -99,14 +105,18 @@ fn elsewhere(app: &App) -> Elsewhere {
     }
 }
 
-/// Replaces addresses that are old enough, now and from time to time.
+/// Replaces addresses that are old enough, and deletes comments that are, now and from time to time.
 async fn keep_private(state: &http::State) -> Infallible {
     let mut ticks = tokio::time::interval(Duration::from_secs(60 * PRIVACY_EVERY_MIN));
     loop {
         ticks.tick().await;
         match state.authors.hash_addresses(state.clock.now()).await {
-            Ok(hashed) if hashed.replaced > 0 => {
-                tracing::info!(comments = hashed.replaced, "addresses replaced by hashes");
+            Ok(hashed) if hashed.replaced + hashed.cleaned > 0 => {
+                tracing::info!(
+                    comments = hashed.replaced,
+                    words = hashed.cleaned,
+                    "addresses replaced by hashes, and taken out of what people wrote"
+                );
             }
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),
@@ -116,6 +126,38 @@ async fn keep_private(state: &http::State) -> Infallible {
                 error = &error as &dyn std::error::Error,
                 "old entries of the list of the erased could not be forgotten"
             );
+        }
+        match state.retention.expire(state.clock.now()).await {
+            Ok(gone) if gone.is_empty() => {}
+            Ok(gone) => {
+                let of = |class| gone.get(&class).copied().unwrap_or(0);
+                tracing::info!(
+                    approved = of(Class::Approved),
+                    rejected = of(Class::Rejected),
+                    decided = of(Class::Decided),
+                    "comments that were kept for long enough were deleted"
+                );
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "old comments could not be deleted");
+            }
+        }
+    }
+}
+
+/// Removes what a restore moved aside, in its time, now and from time to time: each node beside its own files.
+async fn keep_tidy(places: Live<Places>, clock: Arc<dyn Clock>) -> Infallible {
+    let mut ticks = tokio::time::interval(Duration::from_secs(60 * TIDY_EVERY_MIN));
+    loop {
+        ticks.tick().await;
+        let (places, now) = (places.get(), clock.now());
+        let removed = tokio::task::spawn_blocking(move || places.remove_old(now)).await.unwrap_or_default();
+        for (path, removed) in removed {
+            let path = path.display();
+            match removed {
+                Ok(()) => tracing::info!(%path, "removed what a restore had moved aside"),
+                Err(error) => tracing::error!(%path, %error, "what a restore had moved aside could not be removed"),
+            }
         }
     }
 }

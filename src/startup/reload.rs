@@ -21,6 +21,7 @@ use crate::app::live::Live;
 use crate::app::reload::{Refused, Standing};
 use crate::app::webhooks_in::source::Source as Sender;
 use crate::app::{self, outbox, sampling, sanctions, sign_in};
+use crate::config::aside::Places;
 use crate::config::{Config, Print, Read, Source, different};
 use crate::domain::readers;
 use crate::domain::service::Levels;
@@ -44,6 +45,8 @@ pub(super) struct Lives {
     pub reports: Live<readers::Config>,
     pub appeals: Live<app::appeals::Config>,
     pub privacy: Live<app::authors::Config>,
+    pub retention: Live<app::retention::Config>,
+    pub places: Live<Places>,
     pub events: Live<app::events::Config>,
     pub console: Live<sign_in::Config>,
     pub learning: Live<app::learning::Config>,
@@ -67,6 +70,8 @@ impl Lives {
             reports: config.reports.into(),
             appeals: config.appeals.clone().into(),
             privacy: config.privacy.clone().into(),
+            retention: config.retention.clone().into(),
+            places: config.places().into(),
             events: config.events.clone().into(),
             console: config.console.clone().into(),
             learning: config.learning.clone().into(),
@@ -316,6 +321,8 @@ impl Follower {
         lives.reports.set(config.reports);
         lives.appeals.set(config.appeals.clone());
         lives.privacy.set(config.privacy.clone());
+        lives.retention.set(config.retention.clone());
+        lives.places.set(config.places());
         lives.events.set(config.events.clone());
         lives.console.set(config.console.clone());
         lives.learning.set(config.learning.clone());

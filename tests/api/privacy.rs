@@ -1,5 +1,6 @@
 //! Addresses that grow old: the key of their hashes, and what goes on without them.
 
+use doorward::domain::retention::Class;
 use doorward::domain::site::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -70,6 +71,55 @@ async fn a_key_that_an_earlier_version_left_bare_is_sealed_and_stays_in_use() {
         mac.chain_update("ip").chain_update([0]).chain_update("203.0.113.7").finalize().into_bytes()[..16].to_vec()
     };
     assert_eq!(hash, expected);
+}
+
+#[tokio::test]
+async fn of_the_key_of_hashes_nothing_is_left_once_hashing_is_turned_off() {
+    let app = TestApp::spawn_following("").await;
+    app.comment(&by("c-1", "ann", "203.0.113.7")).await;
+    app.clock.advance_ms(40 * DAY_MS);
+    assert_eq!(app.state.authors.hash_addresses(app.now()).await.unwrap().replaced, 1);
+    let key = stored(&app);
+    let is_left = || app.database_bytes().windows(key.len()).any(|window| window == key);
+    assert!(is_left());
+    app.write_settings("[privacy]\nhash_addresses_after_days = 0\n");
+    app.until_kept(2).await;
+    assert_eq!(app.state.authors.hash_addresses(app.now()).await.unwrap().replaced, 0);
+    assert_eq!(app.store.address_key().await.unwrap(), None);
+    app.until("nothing is left of it in any file", |_| !is_left()).await;
+    app.write_settings("[privacy]\nhash_addresses_after_days = 30\n");
+    app.until_kept(3).await;
+    app.state.authors.hash_addresses(app.now()).await.unwrap();
+    assert_ne!(stored(&app), key, "turned on again, it begins with another one");
+}
+
+#[tokio::test]
+async fn comments_that_are_too_old_go_from_everything_that_is_shown_and_known() {
+    let app = TestApp::spawn_with(|config| {
+        config.retention.approved_days = 30;
+        config.retention.rejected_days = 10;
+    })
+    .await;
+    let old = app.comment(&by("c-1", "ann", "203.0.113.7")).await;
+    app.clock.advance_ms(20 * DAY_MS);
+    assert!(app.state.retention.expire(app.now()).await.unwrap().is_empty());
+    let young = app.comment(&by("c-2", "ann", "203.0.113.7")).await;
+    app.clock.advance_ms(20 * DAY_MS);
+    let gone = app.state.retention.expire(app.now()).await.unwrap();
+    assert_eq!(gone.into_iter().collect::<Vec<_>>(), [(Class::Approved, 1)]);
+    let all = app.another_key(&Scope::ALL).await;
+    let get = async |id: &str| {
+        app.request(Method::GET, &format!("/v1/comments/{id}"), &all).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((get("c-1").await, get("c-2").await), (404, 200));
+    let export = read(app.request(Method::GET, "/v1/authors/ann/export", &all).send().await.unwrap(), &[200]).await;
+    let text = export.to_string();
+    assert!(!text.contains(old["uid"].as_str().unwrap()) && text.contains(young["uid"].as_str().unwrap()), "{text}");
+    assert!(
+        app.audit().await.iter().any(|line| line.action == "comments.expire" && line.detail.starts_with("1 approved"))
+    );
+    let metrics = app.state.metrics.render();
+    assert!(metrics.contains("doorward_comments_expired_total{class=\"approved\"}"), "{metrics}");
 }
 
 #[tokio::test]

@@ -253,6 +253,77 @@ async fn a_restore_does_not_touch_what_is_served_and_keeps_what_it_replaces() {
     assert_eq!(comments, 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_restore_moved_aside_is_named_by_the_doctor_and_goes_in_its_time() {
+    let (host, key) = host();
+    let backup = host.path("backup");
+    host.done(&["backup", text(&backup)]);
+    let mut service = host.start().await;
+    let taken = host.client.post(service.at("/v1/comments")).bearer_auth(&key).json(&comment("late")).send().await;
+    assert_eq!(taken.expect("the service answers").status(), 201);
+    service.stop();
+    let told = host.done(&["restore", "--force", text(&backup)]);
+    assert!(told.contains("backup.keep_replaced_days"), "{told}");
+    let replaced = || {
+        let output = host.run(&["doctor", "--json"]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let findings = report["findings"].as_array().expect("a list").clone();
+        findings.into_iter().filter(|finding| finding["check"] == "replaced").collect::<Vec<_>>()
+    };
+    let found = replaced();
+    assert_eq!(found.len(), 1, "the database, and not its log: {found:?}");
+    let said = |part: &str| found[0][part].as_str().expect("text").to_owned();
+    assert_eq!(said("level"), "warning");
+    assert!(said("found").contains("doorward.db.before-") && said("found").contains(" holds 1 comments"), "{found:?}");
+    assert!(said("todo").contains("`rm ") && said("todo").contains("the service does at 20"), "{found:?}");
+    // A day later nothing has happened; after two weeks the service removes it, log and all.
+    let aside = || {
+        let entries = std::fs::read_dir(host.path("kept")).expect("readable").flatten();
+        let names = entries.map(|entry| entry.file_name().into_string().expect("a name"));
+        names.filter(|name| name.contains(".before-")).collect::<Vec<_>>()
+    };
+    let names = aside();
+    assert!(names.iter().any(|name| name.ends_with("-wal")), "{names:?}");
+    for name in &names {
+        let stamp = name.split_once(".before-").expect("a moment").1.split('-').next().expect("a moment").to_owned();
+        let to = host.path("kept").join(name.replace(&stamp, "20260101T000000Z"));
+        std::fs::rename(host.path("kept").join(name), to).expect("renamed");
+    }
+    assert!(replaced()[0]["todo"].as_str().expect("text").contains("a running service does"), "{:?}", replaced());
+    std::fs::write(host.path("kept/doorward.db.before-mine"), "of somebody else").expect("writable");
+    let _service = host.start().await;
+    let gone = async {
+        while aside() != ["doorward.db.before-mine"] {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await; // between two looks at the condition
+        }
+    };
+    assert!(tokio::time::timeout(std::time::Duration::from_mins(1), gone).await.is_ok(), "{:?}", aside());
+    assert_eq!(tokio::task::block_in_place(replaced), Vec::<Value>::new());
+}
+
+#[test]
+fn a_restore_in_json_says_which_lists_of_the_erased_it_read_and_which_it_could_not() {
+    let host = Host::with(&format!("{SETTINGS}[backup]\nfolder = \"backups\"\n"));
+    std::fs::create_dir(host.path("kept")).expect("a folder");
+    std::fs::create_dir(host.path("backups")).expect("a folder");
+    host.site("news");
+    let damaged = host.json(&["backup", "--json"])["backup"].as_str().expect("a path").to_owned();
+    // Its manifest says what it is, and its database is none.
+    std::fs::write(Path::new(&damaged).join("doorward.db"), "lost").expect("writable");
+    let elsewhere = host.path("elsewhere");
+    host.done(&["backup", text(&elsewhere)]);
+    let list = host.path("list.ndjson");
+    let entry = json!({"kind": "comment", "site": "news", "hash": "00ff", "at": "2026-11-24T10:00:00Z"});
+    std::fs::write(&list, format!("{entry}\n")).expect("writable");
+    let restored = host.json(&["restore", "--force", "--json", "--erasures", text(&list), text(&elsewhere)]);
+    assert_eq!(restored["erasures_from"], json!([text(&list)]));
+    let unread = restored["erasures_unread"].as_array().expect("a list");
+    assert!(unread.len() == 1 && unread[0].as_str().expect("text").contains(&damaged), "{unread:?}");
+    assert_eq!(restored["erased_again"]["unknown"], 1);
+    let checked = host.json(&["restore", "--check", "--json", text(&elsewhere)]);
+    assert_eq!((&checked["erasures_from"], &checked["erasures_unread"]), (&json!([]), &json!([])));
+}
+
 #[test]
 fn backups_in_their_folder_grow_old_and_the_latest_stays() {
     let host = Host::with(&format!("{SETTINGS}[backup]\nfolder = \"backups\"\nkeep_days = 14\n"));

@@ -247,6 +247,10 @@ macro_rules! run_on_each {
             checks_are_counted_by_what_they_were_at_first,
             // privacy.rs
             addresses_go_from_what_was_written_of_a_comment_when_they_go,
+            what_people_write_is_looked_through_once_and_in_bounded_steps,
+            comments_go_by_what_became_of_them_when_they_are_old,
+            comment_that_somebody_has_to_do_with_is_kept_however_old_it_is,
+            comment_that_grew_too_old_takes_its_labels_along_and_leaves_a_count,
             equal_addresses_are_told_to_be_equal_under_one_key_only,
             hashing_goes_on_after_a_crash_and_tells_how_far_it_is,
             of_two_who_replace_the_key_of_addresses_one_is_first,

@@ -2,6 +2,7 @@
 //! as it should be what to do.
 
 mod around;
+mod aside;
 mod database;
 mod files;
 
@@ -160,6 +161,7 @@ async fn look(arguments: &Arguments, settings: Option<&Path>) -> Findings {
     around::proxy(&config, &mut findings);
     around::service(&config, &mut findings).await;
     around::backups(&config, now, &mut findings);
+    aside::look(&config, now, &mut findings);
     findings
 }
 

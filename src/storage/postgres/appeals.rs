@@ -260,7 +260,7 @@ pub(super) async fn forget(work: &Work, site: SiteId, comment: Uuid) -> Result<(
 }
 
 async fn write_state(work: &Work, found: &Found) -> Result<()> {
-    let write = "UPDATE appeal SET state = $3, answered_at = $4, b = $5, version = $6 WHERE site = $1 AND id = $2";
+    let write = "UPDATE appeal SET state = $3, answered_at = $4, b = $5, version = $6, clean = false WHERE site = $1 AND id = $2";
     let answered_at = found.answered_at.map(Timestamp::as_millis);
     let (state, bytes, version) = (code(found.state), found.words.encode()?, signed(found.version));
     work.execute(write, &[&number(found.site), &found.id, &state, &answered_at, &bytes, &version]).await?;

@@ -75,10 +75,10 @@ async fn finish(work: &Work, entries: &[(SiteId, Erasure)], comments: u64, at: T
         match entry.kind {
             ErasedKind::Comment => {}
             ErasedKind::Reader => {
-                again.others += work.execute("DELETE FROM author_note WHERE author = $1", &[&hash.as_slice()]).await?;
-                again.others += reports::forget_reader(work, *site, &hash).await?;
+                again.others += privacy::forget_notes(work, &hash, entry.at).await?;
+                again.others += reports::forget_reader(work, *site, &hash, entry.at).await?;
             }
-            ErasedKind::Target => again.others += sanctions::forget_author(work, &hash).await?,
+            ErasedKind::Target => again.others += sanctions::forget_author(work, &hash, entry.at).await?,
         }
         note(work, *site, entry.kind, &hash, entry.at).await?;
     }
@@ -108,6 +108,11 @@ impl Privacy for PostgresStore {
             db.execute(write, &[&KEY, &to]).await?
         };
         Ok(written > 0)
+    }
+
+    async fn address_key_forget(&self, key: Vec<u8>) -> Result<bool> {
+        let delete = "DELETE FROM meta WHERE name = $1 AND value = $2";
+        Ok(self.db().await?.execute(delete, &[&KEY, &key]).await? > 0)
     }
 
     async fn addresses_left(&self) -> Result<AddressesLeft> {

@@ -334,8 +334,13 @@ const ITS_ROWS: [&str; 9] = [
 
 /// Wipes everything of a comment whose row is locked; a site that did not ask for it itself is told.
 pub(super) async fn wipe(work: &Work, row: &Row, id: &ExternalId, by: &Actor, at: Timestamp) -> Result<Trace> {
-    let trace = row.trace()?;
     erasures::note(work, row.site, ErasedKind::Comment, &work.erased(row.uid), at).await?;
+    wipe_unlisted(work, row, id, by, at).await
+}
+
+/// As [`wipe`], of what is not to be erased again in a backup from before.
+pub(super) async fn wipe_unlisted(work: &Work, row: &Row, id: &ExternalId, by: &Actor, at: Timestamp) -> Result<Trace> {
+    let trace = row.trace()?;
     forget_rulings(work, row).await?;
     outbox::forget(work, row.site, row.uid).await?;
     reports::forget(work, row.site, row.uid).await?;

@@ -18,6 +18,7 @@ mod db;
 mod deliveries;
 mod erasures;
 pub(in crate::storage) mod error;
+mod expiry;
 mod imports;
 mod intake;
 mod learning;
@@ -69,6 +70,7 @@ use crate::domain::comment::{Article, ExternalId};
 use crate::domain::decision::{Actor, Record};
 use crate::domain::history::AuthorPast;
 use crate::domain::people::{Person, Reach, Role};
+use crate::domain::retention::{Expired, Expiry};
 use crate::domain::site::{Scope, Site, SiteId};
 use crate::domain::store::{
     AuditCheck, AuditEntry, AuditFilter, AuditLine, CommentFilter, ContentHash, CreateError, Delivery, ErasedAuthor,
@@ -214,6 +216,19 @@ impl Store for PostgresStore {
 
     async fn addresses_hash(&self, before: Timestamp, most: usize, key: [u8; 32]) -> Result<Hashed> {
         transact!(self, work => privacy::hash_addresses(&work, before, most, &key).await)
+    }
+
+    async fn comments_expire(
+        &self,
+        expiry: Expiry,
+        after: Option<String>,
+        most: usize,
+        at: Timestamp,
+    ) -> Result<Expired> {
+        // One machine whose clock is ahead must not delete what the others still show.
+        let ahead = (at.as_millis() - self.clock().await?.as_millis()).max(0);
+        let expiry = expiry.behind_ms(ahead);
+        transact!(self, work => expiry::expire(&work, &expiry, after.as_deref(), most, at).await)
     }
 
     async fn delivery_note(&self, site: SiteId, id: &str, body: [u8; 32], at: Timestamp) -> Result<Delivery> {

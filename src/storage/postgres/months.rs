@@ -125,7 +125,7 @@ impl PostgresStore {
     }
 
     /// What time it is where the database is.
-    async fn clock(&self) -> Result<Timestamp> {
+    pub(super) async fn clock(&self) -> Result<Timestamp> {
         let read = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8";
         Ok(Timestamp::from_millis(self.db().await?.query_one(read, &[]).await?.cell(0)?))
     }

@@ -18,10 +18,14 @@ use crate::domain::store::{
 };
 use crate::domain::time::Timestamp;
 use crate::storage::addresses::{
-    Pseudonym, has_addresses, nobodys_key, ruling_without_addresses, stranger, without_addresses,
+    Pseudonym, appeal_without_addresses, has_addresses, nobodys_key, ruling_without_addresses, stranger,
+    without_address, without_addresses,
 };
+use crate::storage::appealed::Words;
 use crate::storage::codec::{self, Content, RulingText};
 
+/// No moment is later: everything that there is of somebody goes.
+const END: Timestamp = Timestamp::from_millis(i64::MAX);
 const LIST: &str = "author";
 /// Comments read at once.
 const STEP: usize = 500;
@@ -54,7 +58,7 @@ async fn comments_of(
 }
 
 /// Comments of a site, newest first; locked in the order of uids when `lock` says `FOR UPDATE`.
-async fn rows_of(db: &Db, site: SiteId, uids: &[Uuid], lock: &str) -> Result<Vec<Row>> {
+pub(super) async fn rows_of(db: &Db, site: SiteId, uids: &[Uuid], lock: &str) -> Result<Vec<Row>> {
     let order = if lock.is_empty() { "DESC" } else { "" };
     let read = format!(
         "SELECT {} FROM comment c WHERE c.site = $1 AND c.uid = ANY ($2) ORDER BY c.uid {order} {lock}",
@@ -146,12 +150,12 @@ pub(super) async fn erase(
     }
     erased.comments.sort_unstable_by_key(|comment| std::cmp::Reverse(comment.uid)); // newest first
     let hash = work.reader(site, author.as_str());
-    erased.others += work.execute("DELETE FROM author_note WHERE author = $1", &[&&hash[..]]).await?;
-    erased.others += reports::forget_reader(work, site, &hash).await?;
+    erased.others += forget_notes(work, &hash, END).await?;
+    erased.others += reports::forget_reader(work, site, &hash, END).await?;
     erasures::note(work, site, ErasedKind::Reader, &hash, at).await?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
         let target = target.hash(&work.target_key);
-        erased.others += sanctions::forget_author(work, &target).await?;
+        erased.others += sanctions::forget_author(work, &target, END).await?;
         erasures::note(work, site, ErasedKind::Target, &target, at).await?;
     }
     // Neither the author's name nor how many comments there were of whom: that an erasure took place, where, and when.
@@ -160,9 +164,15 @@ pub(super) async fn erase(
     Ok(erased)
 }
 
+/// Forgets what was noted about an author until that moment.
+pub(super) async fn forget_notes(work: &Work, author: &[u8; 16], until: Timestamp) -> Result<u64> {
+    let delete = "DELETE FROM author_note WHERE author = $1 AND at <= $2";
+    work.execute(delete, &[&author.as_slice(), &until.as_millis()]).await
+}
+
 pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, key: &[u8; 32]) -> Result<Hashed> {
     work.execute("SELECT pg_advisory_xact_lock($1)", &[&work.locks.hashing]).await?;
-    let mut hashed = Hashed { looked_at: 0, replaced: 0 };
+    let mut hashed = Hashed::default();
     // Site by site, each on from where it has got to: there is no order of all comments but that of their sites.
     let sites = work.query("SELECT id, coalesce(hashed_to, $1) FROM site ORDER BY id", &[&Uuid::nil()]).await?;
     for site in &sites {
@@ -182,8 +192,47 @@ pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, 
         hashed.replaced += replaced.into_iter().filter(|replaced| *replaced).count() as u64;
         work.execute("UPDATE site SET hashed_to = $2 WHERE id = $1", &[&number(site), last]).await?;
     }
-    sanctions::forget_addresses(work, before).await?;
+    if hashed.looked_at == 0 {
+        hashed = clean_words(work, before, i64::try_from(most).unwrap_or(i64::MAX)).await?;
+    }
     Ok(hashed)
+}
+
+/// Takes addresses out of what people wrote before that moment and nobody has looked through, at most so much of it. It may be about comments that have
+/// long lost theirs. What somebody else is changing is left for the next time.
+async fn clean_words(work: &Work, before: Timestamp, most: i64) -> Result<Hashed> {
+    let mut hashed = Hashed::default();
+    let left = |hashed: &Hashed| most.saturating_sub_unsigned(hashed.looked_at);
+    let read = "SELECT uid, b FROM ruling WHERE NOT clean AND at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED";
+    for row in work.query(read, &[&before.as_millis(), &left(&hashed)]).await? {
+        let without = ruling_without_addresses(&codec::decode("a ruling", row.cell(1)?)?);
+        let without = without.as_ref().map(codec::encode).transpose()?;
+        count(&mut hashed, without.is_some());
+        let write = "UPDATE ruling SET clean = true, b = coalesce($2, b) WHERE uid = $1";
+        work.execute(write, &[&row.cell::<Uuid>(0)?, &without]).await?;
+    }
+    let read = "SELECT site, id, b FROM appeal WHERE NOT clean AND coalesce(answered_at, at) < $1 ORDER BY coalesce(answered_at, at) \
+                LIMIT $2 FOR UPDATE SKIP LOCKED";
+    for row in work.query(read, &[&before.as_millis(), &left(&hashed)]).await? {
+        let without =
+            appeal_without_addresses(&Words::decode(row.cell(2)?)?).as_ref().map(Words::encode).transpose()?;
+        count(&mut hashed, without.is_some());
+        let write = "UPDATE appeal SET clean = true, b = coalesce($3, b) WHERE site = $1 AND id = $2";
+        work.execute(write, &[&row.cell::<i32>(0)?, &row.cell::<i64>(1)?, &without]).await?;
+    }
+    let read = "SELECT id, cause FROM sanction WHERE NOT clean AND at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED";
+    for row in work.query(read, &[&before.as_millis(), &left(&hashed)]).await? {
+        let without = without_address(row.cell(1)?);
+        count(&mut hashed, without.is_some());
+        let write = "UPDATE sanction SET clean = true, cause = coalesce($2, cause) WHERE id = $1";
+        work.execute(write, &[&row.cell::<i64>(0)?, &without]).await?;
+    }
+    Ok(hashed)
+}
+
+fn count(hashed: &mut Hashed, is_cleaned: bool) {
+    hashed.looked_at += 1;
+    hashed.cleaned += u64::from(is_cleaned);
 }
 
 /// When the oldest comment came that was not looked at.
@@ -247,6 +296,7 @@ async fn hash_row(work: &Work, row: &Row, key: Option<&[u8; 32]>) -> Result<bool
         }
     }
     any |= forget_in_rulings(work, row).await?;
+    any |= forget_in_appeals(work, row).await?;
     if by_address && row.account == 0 {
         let key = key.map_or_else(nobodys_key, |key| Ok(*key))?;
         let mut trace = row.trace()?;
@@ -261,13 +311,29 @@ async fn hash_row(work: &Work, row: &Row, key: Option<&[u8; 32]>) -> Result<bool
 
 /// Takes addresses out of what people wrote when they decided about a comment.
 async fn forget_in_rulings(work: &Work, row: &Row) -> Result<bool> {
-    let read = "SELECT uid, b FROM ruling WHERE uid IN (SELECT ruling FROM ruling_item WHERE site = $1 AND comment = $2) ORDER BY uid";
+    // Locked: others of its comments may be erased meanwhile, and its words with them.
+    let read = "SELECT uid, b FROM ruling WHERE uid IN (SELECT ruling FROM ruling_item WHERE site = $1 AND comment = $2) \
+                ORDER BY uid FOR UPDATE";
     let mut any = false;
     for ruling in work.query(read, &[&number(row.site), &row.uid]).await? {
         let (uid, text): (Uuid, RulingText) = (ruling.cell(0)?, codec::decode("a ruling", ruling.cell(1)?)?);
         if let Some(without) = ruling_without_addresses(&text) {
             let bytes = codec::encode(&without)?;
             work.execute("UPDATE ruling SET b = $2 WHERE uid = $1", &[&uid, &bytes]).await?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// Takes addresses out of what appeals on a comment keep of its verdict, and of the answers to them. Whoever changes them has locked the comment.
+async fn forget_in_appeals(work: &Work, row: &Row) -> Result<bool> {
+    let read = "SELECT id, b FROM appeal WHERE site = $1 AND comment = $2 ORDER BY id";
+    let mut any = false;
+    for appeal in work.query(read, &[&number(row.site), &row.uid]).await? {
+        if let Some(without) = appeal_without_addresses(&Words::decode(appeal.cell(1)?)?) {
+            let write = "UPDATE appeal SET b = $3 WHERE site = $1 AND id = $2";
+            work.execute(write, &[&number(row.site), &appeal.cell::<i64>(0)?, &without.encode()?]).await?;
             any = true;
         }
     }

@@ -179,12 +179,11 @@ pub(super) async fn kept(db: &Db, site: SiteId, reader: &[u8; 16]) -> Result<(Ve
 }
 
 /// Forgets what a reader said.
-pub(super) async fn forget_reader(work: &Work, site: SiteId, reader: &[u8; 16]) -> Result<u64> {
+pub(super) async fn forget_reader(work: &Work, site: SiteId, reader: &[u8; 16], until: Timestamp) -> Result<u64> {
     let mut forgotten = 0;
-    for table in
-        ["DELETE FROM report WHERE site = $1 AND reader = $2", "DELETE FROM vote WHERE site = $1 AND reader = $2"]
-    {
-        forgotten += work.execute(table, &[&number(site), &reader.as_slice()]).await?;
+    for table in ["report", "vote"] {
+        let delete = format!("DELETE FROM {table} WHERE site = $1 AND reader = $2 AND at <= $3");
+        forgotten += work.execute(&delete, &[&number(site), &reader.as_slice(), &until.as_millis()]).await?;
     }
     Ok(forgotten)
 }

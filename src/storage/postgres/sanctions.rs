@@ -17,7 +17,6 @@ use crate::domain::sanction::{
 };
 use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
 use crate::domain::time::Timestamp;
-use crate::storage::addresses::without_address;
 use crate::storage::codec::{self, Happened};
 use crate::storage::sanctioned::{Others, name};
 
@@ -270,24 +269,13 @@ async fn count_effects(db: &Db, numbers: &[i64]) -> Result<Vec<u64>> {
     found.iter().map(|row| row.cell::<i64>(0).map(i64::unsigned_abs)).collect()
 }
 
-/// Ends and forgets what aims at an author: nothing is left that could be recognised.
-pub(super) async fn forget_author(work: &Work, hash: &TargetHash) -> Result<u64> {
-    let hash = hash.as_slice();
-    let effects = "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = $1)";
-    work.execute(effects, &[&hash]).await?;
-    work.execute("DELETE FROM sanction WHERE hash = $1", &[&hash]).await
-}
-
-/// Takes addresses out of the causes of sanctions from before that moment.
-pub(super) async fn forget_addresses(work: &Work, before: Timestamp) -> Result<()> {
-    let read = "SELECT id, cause FROM sanction WHERE at < $1";
-    for row in work.query(read, &[&before.as_millis()]).await? {
-        if let Some(without) = without_address(row.cell(1)?) {
-            let id: i64 = row.cell(0)?;
-            work.execute("UPDATE sanction SET cause = $2 WHERE id = $1", &[&id, &without]).await?;
-        }
-    }
-    Ok(())
+/// Ends and forgets what aims at an author since before `until` or that moment itself: nothing of it is left that could be recognised.
+pub(super) async fn forget_author(work: &Work, hash: &TargetHash, until: Timestamp) -> Result<u64> {
+    let (hash, until) = (hash.as_slice(), until.as_millis());
+    let effects =
+        "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = $1 AND at <= $2)";
+    work.execute(effects, &[&hash, &until]).await?;
+    work.execute("DELETE FROM sanction WHERE hash = $1 AND at <= $2", &[&hash, &until]).await
 }
 
 #[async_trait]

@@ -249,7 +249,7 @@ pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
 }
 
 fn write_state(connection: &Connection, found: &Found) -> Result<()> {
-    let write = "UPDATE appeal SET state = ?2, answered_at = ?3, b = ?4, version = ?5 WHERE id = ?1";
+    let write = "UPDATE appeal SET state = ?2, answered_at = ?3, b = ?4, version = ?5, clean = 0 WHERE id = ?1";
     connection.prepare_cached(write)?.execute(params![
         found.id,
         appealed::state_code(found.state),

@@ -153,6 +153,20 @@ pub fn look(path: &Path, depth: Depth) -> Result<Looked, LookError> {
     Ok(Looked { schema, comments, audit_head, sealed })
 }
 
+/// How many comments the file at `path` has. It is only read. Blocks.
+///
+/// # Errors
+/// It cannot be read, or is not ours.
+pub fn comments(path: &Path) -> Result<u64, OpenError> {
+    let failed = |error| OpenError::of(path, error);
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+    connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
+    open::check_ours(path, &connection)?;
+    let count = "SELECT count(*) FROM comment WHERE status <> 0";
+    connection.query_row(count, [], |row| row.get(0)).map_err(failed)
+}
+
 /// Who was erased, as the file at `path` has it; nothing where it is of a version that kept no list. It is only read. Blocks.
 ///
 /// # Errors

@@ -114,10 +114,10 @@ fn finish(work: &mut Work<'_>, entries: &[(SiteId, Erasure)], comments: u64, at:
         match entry.kind {
             ErasedKind::Comment => {}
             ErasedKind::Reader => {
-                again.others += reads::notes::forget(work.connection, &hash)?;
-                again.others += reports::forget_reader(work.connection, &hash)?;
+                again.others += reads::notes::forget(work.connection, &hash, entry.at)?;
+                again.others += reports::forget_reader(work.connection, &hash, entry.at)?;
             }
-            ErasedKind::Target => again.others += sanctions::forget_author(work.connection, &hash)?,
+            ErasedKind::Target => again.others += sanctions::forget_author(work.connection, &hash, entry.at)?,
         }
         note(work.connection, *site, entry.kind, &hash, entry.at)?;
     }
@@ -145,6 +145,18 @@ impl Privacy for SqliteStore {
             Ok(true)
         };
         self.writer.run(set).await
+    }
+
+    async fn address_key_forget(&self, key: Vec<u8>) -> Result<bool> {
+        let forget = move |work: &mut Work<'_>| {
+            let delete = "DELETE FROM meta WHERE name = ?1 AND value = ?2";
+            let gone = work.connection.prepare_cached(delete)?.execute(params![KEY, key])? > 0;
+            if gone {
+                work.note_erasure();
+            }
+            Ok(gone)
+        };
+        self.writer.run(forget).await
     }
 
     async fn addresses_left(&self) -> Result<AddressesLeft> {

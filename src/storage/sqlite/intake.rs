@@ -163,10 +163,22 @@ pub(super) fn erase(work: &mut Work<'_>, site: SiteId, id: &str, by: &Actor, at:
 
 /// Wipes everything of a live comment; a site that did not ask for it itself is told.
 pub(super) fn wipe(work: &mut Work<'_>, row: &Row, id: &ExternalId, by: &Actor, at: Timestamp) -> Result<Trace> {
+    let erased = work.shared.erased(row.uid(work.shared));
+    erasures::note(work.connection, row.site, ErasedKind::Comment, &erased, at)?;
+    wipe_unlisted(work, row, id, by, at)
+}
+
+/// As [`wipe`], of what is not to be erased again in a backup from before.
+pub(super) fn wipe_unlisted(
+    work: &mut Work<'_>,
+    row: &Row,
+    id: &ExternalId,
+    by: &Actor,
+    at: Timestamp,
+) -> Result<Trace> {
     let trace = row.trace()?;
     let uid = row.uid(work.shared);
     let hash = work.shared.hasher.id(row.site, id.as_str());
-    erasures::note(work.connection, row.site, ErasedKind::Comment, &work.shared.erased(uid), at)?;
     forget_rulings(work.connection, row.id)?;
     outbox::forget(work.connection, row.id)?;
     reports::forget(work.connection, row.id)?;

@@ -20,6 +20,7 @@ pub mod checkup;
 pub mod copy;
 mod erasures;
 mod error;
+mod expiry;
 mod imports;
 mod index;
 mod intake;
@@ -65,6 +66,7 @@ use crate::domain::comment::{Article, ExternalId};
 use crate::domain::decision::{Actor, Record};
 use crate::domain::history::AuthorPast;
 use crate::domain::people::{Person, Reach, Role};
+use crate::domain::retention::{Expired, Expiry};
 use crate::domain::site::{Scope, Site, SiteId};
 use crate::domain::store::{
     AuditCheck, AuditEntry, AuditFilter, AuditLine, CommentFilter, ContentHash, CreateError, Delivery, ErasedAuthor,
@@ -265,6 +267,17 @@ impl Store for SqliteStore {
 
     async fn addresses_hash(&self, before: Timestamp, most: usize, key: [u8; 32]) -> Result<Hashed> {
         self.writer.run(move |work| privacy::hash_addresses(work, before, most, &key)).await
+    }
+
+    async fn comments_expire(
+        &self,
+        expiry: Expiry,
+        after: Option<String>,
+        most: usize,
+        at: Timestamp,
+    ) -> Result<Expired> {
+        self.must_serve()?;
+        self.writer.run(move |work| expiry::expire(work, &expiry, after.as_deref(), most, at)).await
     }
 
     async fn delivery_note(&self, site: SiteId, id: &str, body: [u8; 32], at: Timestamp) -> Result<Delivery> {

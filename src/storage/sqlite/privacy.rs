@@ -18,9 +18,14 @@ use crate::domain::store::{
 };
 use crate::domain::time::Timestamp;
 use crate::storage::addresses::{
-    Pseudonym, has_addresses, nobodys_key, ruling_without_addresses, stranger, without_addresses,
+    Pseudonym, appeal_without_addresses, has_addresses, nobodys_key, ruling_without_addresses, stranger,
+    without_address, without_addresses,
 };
+use crate::storage::appealed::Words;
 use crate::storage::codec::{self, Content, RulingText};
+
+/// No moment is later: everything that there is of somebody goes.
+const END: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// An author's live comments below row `below`, newest first, until `each` says that it is enough.
 fn comments_of(
@@ -121,12 +126,12 @@ pub(super) fn erase(
         erased.comments.push(ErasedComment { uid, trace, place, status });
     }
     let reader = work.shared.reader(site, author.as_str());
-    erased.others += reads::notes::forget(work.connection, &reader)?;
-    erased.others += reports::forget_reader(work.connection, &reader)?;
+    erased.others += reads::notes::forget(work.connection, &reader, END)?;
+    erased.others += reports::forget_reader(work.connection, &reader, END)?;
     erasures::note(work.connection, site, ErasedKind::Reader, &reader, at)?;
     if let Ok(target) = Target::parse(TargetKind::Author, author.as_str(), Some(site)) {
         let target = target.hash(&work.shared.target_key);
-        erased.others += sanctions::forget_author(work.connection, &target)?;
+        erased.others += sanctions::forget_author(work.connection, &target, END)?;
         erasures::note(work.connection, site, ErasedKind::Target, &target, at)?;
     }
     work.note_erasure();
@@ -162,9 +167,12 @@ pub(super) fn hash_addresses(work: &mut Work<'_>, before: Timestamp, most: usize
             due.push(row);
         }
     }
-    let mut hashed = Hashed { looked_at: u64::from(last - from), replaced: 0 };
+    let mut hashed = Hashed { looked_at: u64::from(last - from), ..Hashed::default() };
     if last == from {
         hashed.looked_at = past(work.connection, before, last, most, &mut due)?;
+    }
+    if hashed.looked_at == 0 {
+        hashed = clean_words(work.connection, before, most)?;
     }
     for row in due {
         hashed.replaced += u64::from(hash_row(work, &row, Some(key))?);
@@ -172,8 +180,49 @@ pub(super) fn hash_addresses(work: &mut Work<'_>, before: Timestamp, most: usize
     if last > from {
         meta_set(work.connection, HASHED_TO, &last.to_le_bytes())?;
     }
-    if sanctions::forget_addresses(work.connection, before)? || hashed.replaced > 0 {
+    if hashed.replaced + hashed.cleaned > 0 {
         work.note_erasure();
+    }
+    Ok(hashed)
+}
+
+/// Words that people wrote, each with what makes them the same without addresses.
+type WithoutAddresses = fn(&[u8]) -> Result<Option<Vec<u8>>>;
+const WORDS: [(&str, &str, WithoutAddresses); 3] = [
+    (
+        "SELECT id, b FROM ruling WHERE clean = 0 AND at < ?1 ORDER BY at LIMIT ?2",
+        "UPDATE ruling SET clean = 1, b = coalesce(?2, b) WHERE id = ?1",
+        |bytes| {
+            let without = ruling_without_addresses(&codec::decode("a ruling", bytes)?);
+            without.as_ref().map(codec::encode).transpose()
+        },
+    ),
+    (
+        "SELECT id, b FROM appeal WHERE clean = 0 AND coalesce(answered_at, at) < ?1 ORDER BY coalesce(answered_at, at) LIMIT ?2",
+        "UPDATE appeal SET clean = 1, b = coalesce(?2, b) WHERE id = ?1",
+        |bytes| appeal_without_addresses(&Words::decode(bytes)?).as_ref().map(Words::encode).transpose(),
+    ),
+    (
+        "SELECT id, CAST(cause AS BLOB) FROM sanction WHERE clean = 0 AND at < ?1 ORDER BY at LIMIT ?2",
+        "UPDATE sanction SET clean = 1, cause = coalesce(CAST(?2 AS TEXT), cause) WHERE id = ?1",
+        |bytes| Ok(without_address(&String::from_utf8_lossy(bytes)).map(String::into_bytes)),
+    ),
+];
+
+/// Takes addresses out of what people wrote before that moment and nobody has looked through, at most so much of it. It may be about comments that have
+/// long lost theirs.
+fn clean_words(connection: &Connection, before: Timestamp, most: i64) -> Result<Hashed> {
+    let mut hashed = Hashed::default();
+    for (read, write, without) in WORDS {
+        let left = most.saturating_sub_unsigned(hashed.looked_at);
+        let mut query = connection.prepare_cached(read)?;
+        let words = query.query_map(params![before.as_millis(), left], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (id, bytes) in words.collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()? {
+            let without = without(&bytes)?;
+            hashed.looked_at += 1;
+            hashed.cleaned += u64::from(without.is_some());
+            connection.prepare_cached(write)?.execute(params![id, without])?;
+        }
     }
     Ok(hashed)
 }
@@ -213,6 +262,11 @@ fn past(connection: &Connection, before: Timestamp, after: u32, most: i64, due: 
 pub(super) fn note_imported(connection: &Connection, last: u32) -> Result<()> {
     let to = row_in_meta(connection, IMPORTED_TO)?.max(last);
     meta_set(connection, IMPORTED_TO, &to.to_le_bytes())
+}
+
+/// The last row that was brought in; up to it rows are in no order of their moments.
+pub(super) fn imported_to(connection: &Connection) -> Result<u32> {
+    row_in_meta(connection, IMPORTED_TO)
 }
 
 /// A row that `meta` names; none is 0.
@@ -267,6 +321,7 @@ fn hash_row(work: &Work<'_>, row: &Row, key: Option<&[u8; 32]>) -> Result<bool> 
         }
     }
     any |= forget_in_rulings(work.connection, row.id)?;
+    any |= forget_in_appeals(work.connection, row.id)?;
     let mut trace = row.trace()?;
     if by_address && row.keys.account == 0 {
         let key = key.map_or_else(nobodys_key, |key| Ok(*key))?;
@@ -295,6 +350,21 @@ fn forget_in_rulings(connection: &Connection, comment: u32) -> Result<bool> {
         if let Some(without) = ruling_without_addresses(&text) {
             let write = "UPDATE ruling SET b = ?2 WHERE id = ?1";
             connection.prepare_cached(write)?.execute(params![id, codec::encode(&without)?])?;
+            any = true;
+        }
+    }
+    Ok(any)
+}
+
+/// Takes addresses out of what appeals on a comment keep of its verdict, and of the answers to them.
+fn forget_in_appeals(connection: &Connection, comment: u32) -> Result<bool> {
+    let mut query = connection.prepare_cached("SELECT id, b FROM appeal WHERE comment = ?1")?;
+    let appeals = query.query_map([comment], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
+    let mut any = false;
+    for (id, bytes) in appeals.collect::<rusqlite::Result<Vec<_>>>()? {
+        if let Some(without) = appeal_without_addresses(&Words::decode(&bytes)?) {
+            let write = "UPDATE appeal SET b = ?2 WHERE id = ?1";
+            connection.prepare_cached(write)?.execute(params![id, without.encode()?])?;
             any = true;
         }
     }

@@ -184,11 +184,13 @@ pub(super) fn kept(
     Ok((reports, votes))
 }
 
-/// Forgets what a reader said.
-pub(super) fn forget_reader(connection: &Connection, reader: &[u8; 16]) -> Result<u64> {
+/// Forgets what a reader said until that moment.
+pub(super) fn forget_reader(connection: &Connection, reader: &[u8; 16], until: Timestamp) -> Result<u64> {
     let mut forgotten = 0;
-    for table in ["DELETE FROM report WHERE reader = ?1", "DELETE FROM vote WHERE reader = ?1"] {
-        forgotten += connection.prepare_cached(table)?.execute([reader])?;
+    for table in
+        ["DELETE FROM report WHERE reader = ?1 AND at <= ?2", "DELETE FROM vote WHERE reader = ?1 AND at <= ?2"]
+    {
+        forgotten += connection.prepare_cached(table)?.execute(params![reader, until.as_millis()])?;
     }
     Ok(forgotten as u64)
 }

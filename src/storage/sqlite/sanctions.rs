@@ -19,7 +19,6 @@ use crate::domain::sanction::{
 use crate::domain::site::SiteId;
 use crate::domain::store::{HappeningKind, ListError, Page, PageRequest, Result, Ruled, StoreError};
 use crate::domain::time::Timestamp;
-use crate::storage::addresses::without_address;
 use crate::storage::codec::{self, Happened};
 use crate::storage::sanctioned::{Others, name};
 
@@ -262,26 +261,13 @@ fn count_effects(connection: &Connection, numbers: &[i64]) -> Result<Vec<u64>> {
     numbers.iter().map(|number| Ok(query.query_row([number], |row| row.get(0))?)).collect()
 }
 
-/// Ends and forgets what aims at an author: nothing is left that could be recognised.
-pub(super) fn forget_author(connection: &Connection, hash: &TargetHash) -> Result<u64> {
-    let effects = "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = ?1)";
-    connection.prepare_cached(effects)?.execute([hash])?;
-    Ok(connection.prepare_cached("DELETE FROM sanction WHERE hash = ?1")?.execute([hash])? as u64)
-}
-
-/// Takes addresses out of the causes of sanctions from before that moment; whether there were any.
-pub(super) fn forget_addresses(connection: &Connection, before: Timestamp) -> Result<bool> {
-    let mut query = connection.prepare_cached("SELECT id, cause FROM sanction WHERE at < ?1")?;
-    let causes = query.query_map([before.as_millis()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-    let mut any = false;
-    for (id, cause) in causes.collect::<rusqlite::Result<Vec<_>>>()? {
-        if let Some(without) = without_address(&cause) {
-            let write = "UPDATE sanction SET cause = ?2 WHERE id = ?1";
-            connection.prepare_cached(write)?.execute(params![id, without])?;
-            any = true;
-        }
-    }
-    Ok(any)
+/// Ends and forgets what aims at an author since before `until` or that moment itself: nothing of it is left that could be recognised.
+pub(super) fn forget_author(connection: &Connection, hash: &TargetHash, until: Timestamp) -> Result<u64> {
+    let which = params![hash, until.as_millis()];
+    let effects =
+        "DELETE FROM sanction_effect WHERE sanction IN (SELECT id FROM sanction WHERE hash = ?1 AND at <= ?2)";
+    connection.prepare_cached(effects)?.execute(which)?;
+    Ok(connection.prepare_cached("DELETE FROM sanction WHERE hash = ?1 AND at <= ?2")?.execute(which)? as u64)
 }
 
 #[async_trait]

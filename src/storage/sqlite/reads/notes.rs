@@ -82,6 +82,8 @@ pub(in super::super) fn kept(connection: &Connection, author: &[u8; 16]) -> Resu
     Ok(notes.collect::<rusqlite::Result<_>>()?)
 }
 
-pub(in super::super) fn forget(connection: &Connection, author: &[u8; 16]) -> Result<u64> {
-    Ok(connection.prepare_cached("DELETE FROM author_note WHERE author = ?1")?.execute([author])? as u64)
+/// Forgets those until that moment.
+pub(in super::super) fn forget(connection: &Connection, author: &[u8; 16], until: Timestamp) -> Result<u64> {
+    let delete = "DELETE FROM author_note WHERE author = ?1 AND at <= ?2";
+    Ok(connection.prepare_cached(delete)?.execute(params![author, until.as_millis()])? as u64)
 }
