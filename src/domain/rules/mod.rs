@@ -14,6 +14,7 @@ mod places;
 #[cfg(test)]
 mod tests;
 mod types;
+pub mod was;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -26,6 +27,7 @@ pub use self::facts::{FACTS, Fact, LINK_FACTS, LinkFact, Subject};
 use self::facts::{Facts, Key};
 use self::lists::Lists;
 use self::types::Missing;
+use self::was::TextId;
 use super::category::Category;
 use super::decision::{Action, Cause};
 use super::scores::LogOdds;
@@ -125,6 +127,8 @@ pub struct Told {
     pub expires: Option<Timestamp>,
     /// Whether it counts.
     pub mode: Mode,
+    /// What it says, by name.
+    pub text: TextId,
 }
 
 impl RuleConfig {
@@ -147,16 +151,9 @@ impl RuleConfig {
             sites: self.sites.iter().cloned().collect(),
             expires: self.expires,
             mode: self.mode,
+            text: TextId::of(self),
         }
     }
-}
-
-/// The rules that a settings file says, as far as they can be read: for what was in force once, under whatever version of this program.
-#[must_use]
-pub fn said_in(text: &str) -> Vec<RuleConfig> {
-    let Ok(mut file) = toml::from_str::<toml::Table>(text) else { return Vec::new() };
-    let Some(toml::Value::Array(rules)) = file.remove("rules") else { return Vec::new() };
-    rules.into_iter().filter_map(|rule| rule.try_into().ok()).collect()
 }
 
 /// All rules, checked, with the lists that they name.
