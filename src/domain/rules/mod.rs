@@ -10,6 +10,7 @@ mod eval;
 mod facts;
 pub mod lists;
 mod never;
+mod patterns;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -346,6 +347,14 @@ fn read(configs: &[RuleConfig], lists: &ListNames) -> Result<(Vec<Rule>, Vec<Key
         if steps > ALL_STEPS_MAX {
             let problem = format!(
                 "the rules up to this one cost too much together: up to {steps} steps, {ALL_STEPS_MAX} are allowed"
+            );
+            return Err(bad("when", problem));
+        }
+        if named.patterns.bytes() > patterns::ALL_BYTES_MAX {
+            let problem = format!(
+                "the regular expressions up to this one are too large together: compiled, they may have {} MiB; {}",
+                patterns::ALL_BYTES_MAX >> 20,
+                patterns::SMALLER
             );
             return Err(bad("when", problem));
         }

@@ -63,7 +63,7 @@ impl TextId {
             add(tag);
         }
         let digest = digest.finalize();
-        Self(digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)))
+        Self(digest.iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     }
 }
 
