@@ -3,20 +3,24 @@
 //! Nothing is kept for it and nothing counted while comments come in. The latest verdicts are counted whole; further back than that, those that people
 //! decided about alone, for there are never many of them. What was found says from when on it is of everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::app::house::House;
 use crate::domain::people::Person;
 use crate::domain::reads::Glimpse;
-use crate::domain::rules::{self, Told};
-use crate::domain::signal::Mode;
-use crate::domain::store::{Result, Store};
+use crate::domain::rules::Told;
+use crate::domain::rules::was::{RuleSet, Was};
+use crate::domain::signal::{Evaluated, Mode, Outcome};
+use crate::domain::store::{Result, Store, StoreError};
 use crate::domain::time::Timestamp;
 use crate::domain::truth::hints::{Seen, hints};
-use crate::domain::truth::part::parts;
+use crate::domain::truth::part::{Part, SANCTION, parts};
 use crate::domain::truth::tally::{Counting, Tally};
-use crate::domain::truth::{Account, Judged, JudgedPage, Lens, Thresholds, Wanted};
+use crate::domain::truth::{Account, Judged, JudgedPage, Lens, Measure, Wanted, Wording};
 
 /// Days that are looked at where nothing is said.
 pub const DAYS: i64 = 28;
@@ -24,14 +28,14 @@ pub const DAYS: i64 = 28;
 pub const COUNTED_MAX: usize = 50_000;
 /// Comments that people decided about and that are counted besides.
 pub const DECIDED_MAX: usize = 20_000;
-/// Comments looked at at once.
-const PAGE: usize = 1_000;
+/// Comments looked at at once: others who read wait for no more than that.
+const PAGE: usize = 250;
 /// Rows that are not asked for and passed by at the cost of one verdict that is.
 const PASSED_BY: usize = 16;
 /// Comments that are listed at most.
 pub const LISTED_MAX: usize = 100;
-/// Configurations among which the one is looked for that was in force when the time that is looked at began.
-const VERSIONS: usize = 1_000;
+/// For so long is counted while somebody waits for it; what was not reached by then is told as such.
+pub const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +50,17 @@ pub struct Ask {
     pub counted_max: usize,
     /// Comments that people decided about and that are counted besides, at most.
     pub decided_max: usize,
+    /// For how long is counted; to the end, for `None`.
+    pub patience: Option<Duration>,
 }
 
 impl Ask {
+    /// Whether a rule has anything to do with the sites that are asked about.
+    fn touches(&self, told: &Told) -> bool {
+        let asked = |sites: &Vec<String>| told.sites.is_empty() || sites.iter().any(|site| told.sites.contains(site));
+        self.sites.as_ref().is_none_or(asked)
+    }
+
     fn wanted(&self) -> Wanted {
         let (sites, since, until) = (self.sites.clone(), self.since, self.until);
         Wanted { sites, since, until, before: None, decided_only: false, most: PAGE }
@@ -59,12 +71,58 @@ impl Ask {
 #[must_use]
 pub fn lens(house: &House) -> Lens {
     let of = |(name, site): (&String, &crate::app::house::SiteHouse)| {
-        (Arc::from(name.as_str()), Thresholds::of(site.policy.config()))
+        (Arc::from(name.as_str()), Measure::of(site.policy.config()))
     };
+    let rules: BTreeMap<String, Told> = house.rules.told().map(|(id, told)| (id.to_owned(), told.clone())).collect();
+    let now: RuleSet = rules.iter().map(|(id, told)| (id.clone(), Was::from(told))).collect();
     Lens {
-        general: Thresholds::of(house.policy.config()),
+        general: Measure::of(house.policy.config()),
         sites: house.sites.iter().map(of).collect(),
-        rules: house.rules.told().map(|(id, told)| (id.to_owned(), told.clone())).collect(),
+        rules,
+        under: HashMap::from([(house.hash.clone(), Some(Arc::new(now)))]),
+    }
+}
+
+/// A lens through which verdicts are read, with the sets of rules that were needed so far, each once.
+struct Reading {
+    lens: Lens,
+    sets: HashMap<String, Arc<RuleSet>>,
+}
+
+impl Reading {
+    fn new(lens: Lens) -> Self {
+        Self { lens, sets: HashMap::new() }
+    }
+
+    /// Looks up the rules under which these verdicts were made, as far as they are kept.
+    async fn look_up(&mut self, store: &dyn Store, page: &[Judged]) -> Result<()> {
+        let news =
+            page.iter().map(|judged| &judged.verdict.policy).filter(|policy| !self.lens.under.contains_key(*policy));
+        let news: Vec<String> = news.cloned().collect::<BTreeSet<_>>().into_iter().collect();
+        if news.is_empty() {
+            return Ok(());
+        }
+        let kept = store.rule_sets_of(&news).await?;
+        for policy in news {
+            let rules = match kept.get(&policy) {
+                None => None,
+                Some(set) => match self.sets.get(set) {
+                    Some(rules) => Some(Arc::clone(rules)),
+                    None => self.set(store, set).await?,
+                },
+            };
+            self.lens.under.insert(policy, rules);
+        }
+        Ok(())
+    }
+
+    async fn set(&mut self, store: &dyn Store, name: &str) -> Result<Option<Arc<RuleSet>>> {
+        let Some(rules) = store.rule_set(name).await? else { return Ok(None) };
+        // One that is known already stays the one: sets are told apart by where they lie.
+        let known = self.lens.under.values().flatten().find(|known| ***known == rules);
+        let rules = known.map_or_else(|| Arc::new(rules), Arc::clone);
+        self.sets.insert(name.to_owned(), Arc::clone(&rules));
+        Ok(Some(rules))
     }
 }
 
@@ -81,69 +139,74 @@ pub fn sites_of(by: &Person, site: Option<&str>) -> Option<Option<Vec<String>>> 
 ///
 /// # Errors
 /// The store failed.
-pub async fn account(store: &dyn Store, lens: &Lens, ask: &Ask, now: Timestamp) -> Result<Account> {
-    let mut tally = Tally::default();
+pub async fn account(store: &dyn Store, lens: Lens, ask: &Ask, now: Timestamp) -> Result<Account> {
+    let end = ask.patience.map(|patience| Instant::now() + patience);
+    let mut counter = Counter { reading: Reading::new(lens), tally: Tally::default() };
     let mut wanted = ask.wanted();
-    let mut reached = read(store, &mut wanted, ask.counted_max, |judged| {
-        tally.add(judged, lens, Counting::Everything);
-    })
-    .await?;
+    let mut reached;
+    (counter, reached) = read(store, &mut wanted, ask.counted_max, end, counter, Counting::Everything).await?;
     let counted_since = reached.unwrap_or(ask.since);
     if reached.is_some() {
         wanted.decided_only = true;
-        reached = read(store, &mut wanted, ask.decided_max, |judged| {
-            tally.add(judged, lens, Counting::Decided);
-        })
-        .await?;
+        // However long the first part took, the second has its time: what people decided is what rules are judged by.
+        let end = ask.patience.map(|patience| Instant::now() + patience / 2);
+        (counter, reached) = read(store, &mut wanted, ask.decided_max, end, counter, Counting::Decided).await?;
     }
-    let items = tally.truths(&lens.rules, now);
-    let live_since = live_since(store, &lens.rules, ask.since).await?;
+    let decided_since = reached.unwrap_or(ask.since);
+    let Counter { reading, tally } = counter;
+    let mut rules = reading.lens.rules;
+    rules.retain(|_, told| ask.touches(told));
+    let items = tally.truths(&rules, now);
     let hints = hints(&Seen {
         truths: &items,
-        rules: &lens.rules,
-        live_since: &live_since,
+        rules: &rules,
+        tried: &tally.tried(&rules, ask.until.min(now)),
         together: &tally.together(),
-        counted_since,
-        comments: tally.comments,
         all_sites: ask.sites.is_none(),
         now,
     });
     let (since, until) = (ask.since, ask.until);
     let (comments, decided) = (tally.comments, tally.decided);
-    Ok(Account {
-        since,
-        until,
-        comments,
-        decided,
-        counted_since,
-        decided_since: reached.unwrap_or(since),
-        hints,
-        items,
-    })
+    let weeks_since = tally.weeks_since().map_or(decided_since, |weeks| weeks.max(decided_since));
+    Ok(Account { since, until, comments, decided, counted_since, decided_since, weeks_since, hints, items })
 }
 
-/// Reads pages until all are read, or so many verdicts; answers how far it got, where that is not all. `wanted` goes on from there.
+/// What counts, between two pages.
+struct Counter {
+    reading: Reading,
+    tally: Tally,
+}
+
+/// Reads pages until all are read, or so many verdicts, or for so long; answers how far it got, where that is not all. `wanted` goes on from there.
 async fn read(
     store: &dyn Store,
     wanted: &mut Wanted,
     most: usize,
-    mut each: impl FnMut(&Judged),
-) -> Result<Option<Timestamp>> {
+    end: Option<Instant>,
+    mut counter: Counter,
+    counting: Counting,
+) -> Result<(Counter, Option<Timestamp>)> {
     let mut done = 0;
     let mut earliest = wanted.until;
     loop {
         let JudgedPage { items, looked_at, next } = store.verdicts(wanted).await?;
-        for judged in &items {
-            earliest = earliest.min(judged.at);
-            each(judged);
-        }
+        counter.reading.look_up(store, &items).await?;
+        earliest = items.iter().map(|judged| judged.at).fold(earliest, Timestamp::min);
         done += cost(items.len(), looked_at);
+        // Taking verdicts apart is work, and threads that answer requests have others to serve.
+        let counted = tokio::task::spawn_blocking(move || {
+            for judged in &items {
+                counter.tally.add(judged, &counter.reading.lens, counting);
+            }
+            counter
+        });
+        counter = counted.await.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
         wanted.before = next.or(wanted.before);
         if next.is_none() {
-            return Ok(None);
+            return Ok((counter, None));
         }
-        if done >= most {
-            return Ok(Some(earliest));
+        if done >= most || end.is_some_and(|end| Instant::now() >= end) {
+            return Ok((counter, Some(earliest)));
         }
     }
 }
@@ -151,25 +214,6 @@ async fn read(
 /// What a page costs, in verdicts.
 const fn cost(verdicts: usize, looked_at: u32) -> usize {
     verdicts + (looked_at as usize).saturating_sub(verdicts) / PASSED_BY
-}
-
-/// Since when live rules have been live just so, at least: told by the settings that were in force when the time that is looked at began, or by the
-/// oldest that are kept. One version is read, however many there are.
-async fn live_since(
-    store: &dyn Store,
-    rules: &BTreeMap<String, Told>,
-    since: Timestamp,
-) -> Result<BTreeMap<String, Timestamp>> {
-    if !rules.values().any(|told| told.mode == Mode::Live) {
-        return Ok(BTreeMap::new());
-    }
-    let taken = store.versions_taken(VERSIONS).await?;
-    // Latest first. What was only written back is in force from when a service took it, a moment later.
-    let Some(then) = taken.iter().find(|taken| taken.at <= since).or(taken.last()) else { return Ok(BTreeMap::new()) };
-    let Some(version) = store.version(&then.version).await? else { return Ok(BTreeMap::new()) };
-    let at = then.at.max(since);
-    let were_live = rules::said_in(&version.text).into_iter().map(|rule| (rule.id(), rule.told()));
-    Ok(were_live.filter(|(id, told)| rules.get(id) == Some(told)).map(|(id, _)| (id, at)).collect())
 }
 
 /// Which of the comments that something hit.
@@ -218,6 +262,8 @@ pub struct Hit {
     pub overturned: Option<bool>,
     /// Whether it ran in shadow.
     pub shadow: bool,
+    /// In which text, of a rule that is in the settings.
+    pub wording: Option<Wording>,
 }
 
 /// Comments that something hit.
@@ -235,7 +281,7 @@ pub struct Hits {
 /// The store failed.
 pub async fn hits(
     store: &dyn Store,
-    lens: &Lens,
+    lens: Lens,
     ask: &Ask,
     id: &str,
     which: Which,
@@ -243,11 +289,17 @@ pub async fn hits(
     most: usize,
 ) -> Result<Hits> {
     let mut wanted = Wanted { before, decided_only: which == Which::Overturned, ..ask.wanted() };
+    let end = ask.patience.map(|patience| Instant::now() + patience);
     let (mut found, mut done) = (Hits::default(), 0);
+    let mut reading = Reading::new(lens);
     loop {
         let page = store.verdicts(&wanted).await?;
+        reading.look_up(store, &page.items).await?;
         for judged in &page.items {
-            let all = parts(&judged.verdict, judged.judged_by, &judged.site, lens);
+            if !stands_in(judged, id) {
+                continue; // taking a verdict apart is work
+            }
+            let all = parts(&judged.verdict, judged.judged_by, &judged.site, &reading.lens);
             let Some(part) = all.iter().find(|part| part.id == id) else { continue };
             let action = judged.verdict.action;
             let overturned = judged.person.and_then(|person| part.is_overturned_by(person, action));
@@ -271,13 +323,32 @@ pub async fn hits(
                 decisive: part.is_decisive(),
                 overturned,
                 shadow: part.mode == Mode::Shadow,
+                wording: wording(&reading.lens, ask, part),
             });
         }
         done += cost(page.items.len(), page.looked_at);
         wanted.before = page.next;
-        if page.next.is_none() || done >= ask.counted_max {
+        if page.next.is_none() || done >= ask.counted_max || end.is_some_and(|end| Instant::now() >= end) {
             found.next = page.next;
             return Ok(found);
         }
     }
+}
+
+/// Whether something may be among what hit in a verdict.
+fn stands_in(judged: &Judged, id: &str) -> bool {
+    let hit = |signal: &Evaluated| signal.id == id && matches!(signal.outcome, Outcome::Hit { .. });
+    // Sanctions go under one name, whatever they are called in the verdict.
+    let is_cause = || id == SANCTION || judged.verdict.causes.iter().any(|cause| cause.id == id);
+    judged.verdict.signals.iter().any(hit) || is_cause()
+}
+
+/// In which text a rule hit.
+fn wording(lens: &Lens, ask: &Ask, part: &Part<'_>) -> Option<Wording> {
+    let told = lens.rules.get(part.id).filter(|told| ask.touches(told))?;
+    Some(match part.text {
+        None => Wording::Unknown,
+        Some(text) if text == told.text => Wording::Current,
+        Some(_) => Wording::Earlier,
+    })
 }

@@ -11,7 +11,7 @@ use crate::app::truth::{Ask, account};
 use crate::config::Config;
 use crate::domain::reads::Share;
 use crate::domain::signal::Mode;
-use crate::domain::truth::{Account, Counts, Kind, Lens, Now, Thresholds, Truth};
+use crate::domain::truth::{Account, Counts, Kind, Lens, Measure, Now, Truth, Wording};
 use crate::startup::{self, SystemClock};
 
 #[derive(Debug, Args)]
@@ -57,8 +57,8 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
         }
         let sites = arguments.site.clone().map(|name| vec![name]);
         // Nobody waits for it: everything is counted, however much it is.
-        let ask = Ask { sites, since, until, counted_max: usize::MAX, decided_max: usize::MAX };
-        Ok::<_, anyhow::Error>(account(&*store, &lens, &ask, now).await?)
+        let ask = Ask { sites, since, until, counted_max: usize::MAX, decided_max: usize::MAX, patience: None };
+        Ok::<_, anyhow::Error>(account(&*store, lens, &ask, now).await?)
     };
     let told = told.await;
     store.close().await;
@@ -72,13 +72,14 @@ pub(super) async fn run(arguments: Arguments, config: &Config) -> anyhow::Result
 /// The settings, as verdicts are read by them; no model is read for it.
 fn lens(config: &Config) -> anyhow::Result<Lens> {
     let mut lens = Lens {
-        general: Thresholds::of(&config.policy),
+        general: Measure::of(&config.policy),
         sites: std::collections::BTreeMap::new(),
         rules: config.rules.iter().map(|rule| (rule.id(), rule.told())).collect(),
+        under: std::collections::HashMap::new(),
     };
     for (name, site) in &config.sites {
         let (_, policy) = site.over(&config.signals, &config.policy).map_err(Usage)?;
-        lens.sites.insert(Arc::from(name.as_str()), Thresholds::of(&policy));
+        lens.sites.insert(Arc::from(name.as_str()), Measure::of(&policy));
     }
     Ok(lens)
 }
@@ -86,6 +87,9 @@ fn lens(config: &Config) -> anyhow::Result<Lens> {
 fn lines(told: &Account, arguments: &Arguments) -> Vec<String> {
     let mut lines =
         vec![format!("{} comments since {}; people decided about {}.", told.comments, told.since, told.decided)];
+    if arguments.weeks && told.weeks_since > told.since {
+        lines.push(format!("There are too many weeks to keep apart: they are told of since {}.", told.weeks_since));
+    }
     let shown: Vec<&Truth> = told.items.iter().filter(|one| arguments.all || one.kind == Kind::Rule).collect();
     if shown.is_empty() {
         lines.push("There are no rules in the settings, and none hit.".to_owned());
@@ -93,7 +97,12 @@ fn lines(told: &Account, arguments: &Arguments) -> Vec<String> {
     for truth in shown {
         lines.push(String::new());
         lines.push(format!("{}{}", truth.id, state(truth)));
-        lines.extend(truth.reason.iter().map(|reason| format!("  {reason}")));
+        // What moderators read today is of today's text.
+        let reason = truth.reason.iter().filter(|_| truth.wording == Some(Wording::Current));
+        lines.extend(reason.map(|reason| format!("  {reason}")));
+        lines.extend(truth.asked.map(|asked| {
+            format!("  asked of {} comments, from {} to {}", asked.comments, asked.first_at, asked.last_at)
+        }));
         lines.push(format!("  {}", counts(&truth.counts)));
         if arguments.weeks {
             lines.extend(
@@ -125,9 +134,14 @@ fn state(truth: &Truth) -> String {
         (_, Some(Now::Shadow)) => "what it did when it was live",
         _ => "",
     };
+    let wording = match truth.wording {
+        Some(Wording::Earlier) => "an earlier text of it",
+        Some(Wording::Unknown) => "in a text that is not known: the settings of then are not kept",
+        Some(Wording::Current) | None => "",
+    };
     let ends = truth.expires.filter(|_| truth.now != Some(Now::Expired)).map(|at| format!("until {at}"));
     let parts: Vec<&str> =
-        [now, ends.as_deref().unwrap_or_default(), then].into_iter().filter(|part| !part.is_empty()).collect();
+        [now, ends.as_deref().unwrap_or_default(), then, wording].into_iter().filter(|part| !part.is_empty()).collect();
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join("; ")) }
 }
 

@@ -6,10 +6,12 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::before::{ContentV1, TraceV1};
 use crate::domain::comment::NewComment;
 use crate::domain::decision::{Action, Actor, DecidedBy, Status, Verdict};
+use crate::domain::rules::was::RuleSet;
 use crate::domain::store::{ContentHash, HappeningKind, RulingCategory, StoreError};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
@@ -77,6 +79,13 @@ fn encode_as<T: Serialize>(written: u8, value: &T) -> Result<Vec<u8>, StoreError
         *version = written;
     }
     Ok(bytes)
+}
+
+/// Writes a set of rules, and names it by what it says.
+pub(super) fn encode_rules(rules: &RuleSet) -> Result<(String, Vec<u8>), StoreError> {
+    let bytes = encode(rules)?;
+    let name = Sha256::digest(&bytes).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    Ok((name, bytes))
 }
 
 /// Reads a trace, whichever version wrote it.

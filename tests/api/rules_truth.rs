@@ -171,6 +171,146 @@ async fn what_people_overrule_is_hinted_at_and_what_they_agree_with_may_go_live(
     assert!(signals.contains(&&json!("rule:boats")) && !signals.contains(&&json!("rule:legal")), "{signals:?}");
 }
 
+/// Puts other settings in force, and waits until it is kept what they say.
+async fn taken(app: &TestApp, text: &str) {
+    let before = app.store.versions_taken(1_000).await.unwrap().len();
+    app.write_settings(text);
+    app.until_kept(before + 1).await;
+}
+
+fn hinted(told: &Value, kind: &str) -> Vec<Value> {
+    let hints = told["hints"].as_array().unwrap();
+    hints
+        .iter()
+        .filter(|hint| hint["kind"] == kind)
+        .flat_map(|hint| hint["about"].as_array().unwrap().clone())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_rule_goes_live_on_what_people_said_of_its_own_text() {
+    let (app, auditor) = started().await;
+    for n in 0..25 {
+        say(&app, &format!("z-{n}"), "zeppelin", Some("reject")).await;
+    }
+    let ready = async || hinted(&told(&app, &auditor, "/v1/rules").await, "ready-to-go-live");
+    assert_eq!(ready().await, [json!("rule:zeppelins")]);
+    // Spaced otherwise, and with another reason: the same rule.
+    let spaced = SETTINGS
+        .replace("'comment.folded.contains(\"zeppelin\")'", "'comment.folded .contains( \"zeppelin\" ) // airships'")
+        .replace("Zeppelins, perhaps.", "Zeppelins.");
+    taken(&app, &spaced).await;
+    assert_eq!(ready().await, [json!("rule:zeppelins")]);
+    // It says something else now: nobody has said anything of that.
+    taken(&app, &SETTINGS.replace("contains(\"zeppelin\")", "contains(\"balloon\")")).await;
+    say(&app, "after", "balloon", Some("approve")).await;
+    assert_eq!(ready().await, Vec::<Value>::new());
+    let found = told(&app, &auditor, "/v1/rules").await;
+    let rows = found["items"].as_array().unwrap().iter().filter(|one| one["id"] == "rule:zeppelins");
+    let rows: Vec<_> =
+        rows.map(|one| (&one["wording"], &one["fired"], n_of(&one["precision"]), &one["asked"]["comments"])).collect();
+    assert_eq!(
+        rows,
+        [(&json!("earlier"), &json!(25), (25, 25), &json!(25)), (&json!("current"), &json!(1), (0, 1), &json!(1))],
+        "{found}"
+    );
+    let hits = told(&app, &auditor, "/v1/rules/rule:zeppelins/comments?which=hit&limit=2").await;
+    let wordings: Vec<&Value> = hits["items"].as_array().unwrap().iter().map(|one| &one["wording"]).collect();
+    assert_eq!(wordings, ["current", "earlier"]);
+    let page = app.request(Method::GET, "/rules/rule%3Azeppelins", &auditor).header("accept", "text/html");
+    let page = page.send().await.unwrap().text().await.unwrap();
+    for text in
+        ["<span class=\"chip\">an earlier text</span>", "<span class=\"chip\">this text</span>", "asked of 25 comments"]
+    {
+        assert!(page.contains(text), "{text} is not in {page}");
+    }
+    // Back to what it said: what people said of it is still there.
+    taken(&app, SETTINGS).await;
+    assert_eq!(ready().await, [json!("rule:zeppelins")]);
+}
+
+#[tokio::test]
+async fn time_in_which_a_rule_was_off_does_not_count_against_it() {
+    let (app, auditor) = started().await;
+    let day = 86_400_000;
+    say(&app, "on-1", "ferry", None).await;
+    taken(&app, &SETTINGS.replace("reason = \"Nobody says so.\"", "reason = \"Nobody says so.\"\nmode = \"off\""))
+        .await;
+    for n in 0..2 {
+        app.clock.advance_ms(10 * day);
+        say(&app, &format!("off-{n}"), "ferry", None).await;
+    }
+    taken(&app, SETTINGS).await;
+    say(&app, "on-2", "ferry", None).await;
+    let never = async || hinted(&told(&app, &auditor, "/v1/rules").await, "never-fired");
+    let others = [json!("rule:boats"), json!("rule:legal")];
+    assert_eq!(never().await, others, "live all the while");
+    app.clock.advance_ms(15 * day);
+    say(&app, "on-3", "ferry", None).await;
+    let found = told(&app, &auditor, "/v1/rules").await;
+    assert!(hinted(&found, "never-fired").contains(&json!("rule:silent")), "by now for two weeks: {found}");
+    let hints = found["hints"].as_array().unwrap();
+    let silent = hints.iter().find(|hint| hint["about"] == json!(["rule:silent"])).unwrap();
+    assert!(silent["text"].as_str().unwrap().contains("for 15 days, of 2 comments"), "{silent}");
+}
+
+#[tokio::test]
+async fn whoever_oversees_some_sites_sees_no_rules_of_others() {
+    let of_sites = |name: &str, sites: &str, more: &str| {
+        format!(
+            "[[rules]]\nname = \"{name}\"\nwhen = 'comment.folded.contains(\"{name}\")'\nthen = {{ action = \"hold\" }}\n\
+             reason = \"Because of {name}.\"\nsites = [{sites}]\n{more}\n"
+        )
+    };
+    let settings = format!(
+        "[limits]\nenabled = false\n{}{}{}{}",
+        of_sites("secret-of-news", "\"news\"", ""),
+        of_sites("ended-on-news", "\"news\"", "expires = 2026-01-01T00:00:00Z"),
+        of_sites("of-both", "\"blog\", \"news\"", ""),
+        of_sites("of-all", "", ""),
+    );
+    let app = TestApp::spawn_following(&settings).await;
+    app.another_site("blog").await;
+    let auditor = app.person("aud@example.org", Role::Auditor).await;
+    let blog = Reach { sites: Some(vec!["blog".to_owned()]), ..Reach::ALL };
+    let other = app.person_within("blog@example.org", Role::Auditor, &blog).await;
+    say(&app, "s-1", "secret-of-news", None).await;
+    let ids = |told: &Value| -> Vec<String> {
+        let rules = told["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "rule");
+        let mut ids: Vec<String> = rules.map(|one| one["id"].as_str().unwrap().to_owned()).collect();
+        ids.sort();
+        ids
+    };
+    let all = told(&app, &auditor, "/v1/rules").await;
+    assert_eq!(ids(&all), ["rule:ended-on-news", "rule:of-all", "rule:of-both", "rule:secret-of-news"]);
+    assert_eq!(hinted(&all, "expired"), [json!("rule:ended-on-news")]);
+    let seen = told(&app, &other, "/v1/rules").await;
+    assert_eq!(ids(&seen), ["rule:of-all", "rule:of-both"]);
+    assert_eq!(seen["hints"], json!([]));
+    assert!(!seen.to_string().contains("news"), "{seen}");
+    let on_blog = told(&app, &auditor, "/v1/rules?site=blog").await;
+    assert_eq!(
+        ids(&on_blog),
+        ["rule:of-all", "rule:of-both"],
+        "what has nothing to do with a site is not told of there"
+    );
+    // Nor by name, in the console.
+    for (token, path, is_told) in [
+        (&auditor, "/rules/rule%3Asecret-of-news", true),
+        (&other, "/rules/rule%3Asecret-of-news", false),
+        (&other, "/rules", false),
+    ] {
+        let page = app.request(Method::GET, path, token).header("accept", "text/html").send().await.unwrap();
+        let page = page.text().await.unwrap();
+        assert_eq!(page.contains("Because of secret-of-news."), is_told, "{path}: {page}");
+        assert_eq!(page.contains("comment.folded.contains(&#34;secret-of-news&#34;)"), is_told, "{path}: {page}");
+    }
+    let page = app.request(Method::GET, "/rules", &other).header("accept", "text/html").send().await.unwrap();
+    assert!(!page.text().await.unwrap().contains("secret-of-news"));
+    let page = app.request(Method::GET, "/rules/rule%3Aof-both", &other).header("accept", "text/html").send().await;
+    assert!(page.unwrap().text().await.unwrap().contains("Because of of-both."));
+}
+
 #[tokio::test]
 async fn the_console_leads_from_a_rule_to_the_comments_that_hung_on_it() {
     let (app, auditor) = started().await;
@@ -256,6 +396,8 @@ async fn rules_over_200_000_comments() {
         "INSERT INTO ruling SELECT i, randomblob(16), at + i * 500, NULL, b FROM n, ruling WHERE id = 1 AND i <= 20000",
         "INSERT INTO ruling_item SELECT i, i, version_after, status_before, decided_by_before, held_at_before FROM n, ruling_item \
          WHERE ruling = 1 AND i <= 20000",
+        // Where the store looks for when rows came.
+        "INSERT INTO key_run SELECT i - 2, (SELECT received_at FROM comment WHERE id = (i - 1) * 4096), x'' FROM n WHERE (i - 1) * 4096 <= 200000",
     ] {
         database.execute(&format!("{n} {copy}"), []).unwrap();
     }

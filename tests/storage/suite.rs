@@ -197,6 +197,7 @@ macro_rules! run_on_each {
             // versions.rs
             configurations_are_kept_in_the_order_in_which_they_were_taken,
             configurations_of_long_ago_go_with_their_lists,
+            which_rules_there_were_is_kept_longer_than_their_settings,
             // rechecks.rs
             rechecks_follow_joins_decisions_and_their_undo,
             rechecks_follow_edits_erasing_merging_and_closing,

@@ -17,6 +17,7 @@ use doorward::domain::search::{Question, Search as _, SearchFilter};
 use doorward::domain::short;
 use doorward::domain::store::{AuditFilter, QueueFilter, QueueSort, Store};
 use doorward::domain::trace::Trace;
+use doorward::domain::versions::{How, Taken, Version, Versions as _};
 use doorward::storage::Config;
 use doorward::storage::sqlite::SqliteStore;
 use rusqlite::Connection;
@@ -130,6 +131,36 @@ fn what_is_to_be_looked_at_again_is_found_by_the_upgrade() {
         [(0, 0)],
         "it went with its campaign"
     );
+}
+
+/// Settings as the version before kept them, with a rule.
+const SETTINGS_OF_BEFORE: &str = "
+    INSERT INTO config_version (hash, text, files) VALUES
+        ('v1', '[[rules]]
+name = \"a\"
+when = ''true''
+then = { action = \"hold\" }
+reason = \"r\"
+', '[]'), ('v2', 'no settings at all', '[]');
+    INSERT INTO config_taken (version, policy, how, at, who, waiting) VALUES ('v1', 'p1', 'start', 0, '', '[]'), ('v2', 'p2', 'start', 1, '', '[]');
+";
+
+#[tokio::test]
+async fn rules_of_before_the_upgrade_are_known_once_the_service_began() {
+    let folder = tempfile::tempdir().unwrap();
+    old_database(&file(&folder), 17, SETTINGS_OF_BEFORE);
+    let store = SqliteStore::open_serving(&Config::sqlite(&file(&folder))).unwrap();
+    let policies = ["p1", "p2", "p3"].map(str::to_owned);
+    assert!(store.rule_sets_of(&policies).await.unwrap().is_empty());
+    let version = Version { hash: "v3".to_owned(), ..Version::default() };
+    let (how, by) = (How::Start, String::new());
+    let taken = Taken { version: "v3".to_owned(), policy: "p3".to_owned(), how, at: at(2), by, waiting: Vec::new() };
+    store.version_taken(&version, &taken).await.unwrap();
+    let sets = store.rule_sets_of(&policies).await.unwrap();
+    assert_eq!(sets.len(), 3);
+    let rules = async |policy: &str| store.rule_set(&sets[policy]).await.unwrap().unwrap();
+    assert_eq!(rules("p1").await.keys().collect::<Vec<_>>(), ["rule:a"]);
+    assert!(rules("p2").await.is_empty(), "what cannot be read has no rules that could be taken for others");
 }
 
 #[tokio::test]

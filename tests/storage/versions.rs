@@ -1,5 +1,6 @@
 //! What the port promises of configurations: every one that was taken is there, once, and found by what it is called.
 
+use doorward::domain::rules::was::said_in;
 use doorward::domain::versions::{How, KEPT, Taken, Version};
 
 use crate::made::at;
@@ -46,6 +47,39 @@ pub(crate) async fn configurations_are_kept_in_the_order_in_which_they_were_take
     assert_eq!(like("f0").await, ["aa01", "aa02"], "by what decisions name");
     assert_eq!(like("bb01").await, ["bb01"]);
     assert!(like("%").await.is_empty() && like("01").await.is_empty());
+}
+
+pub(crate) async fn which_rules_there_were_is_kept_longer_than_their_settings(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let rule = |name: &str, mode: &str| {
+        format!(
+            "[[rules]]\nname = \"{name}\"\nwhen = 'comment.words > 3'\nthen = {{ action = \"hold\" }}\nreason = \"r\"\nmode = \"{mode}\"\n"
+        )
+    };
+    let take = async |number: usize, policy: &str, text: String| {
+        let hash = format!("{number:04}");
+        let version = Version { hash: hash.clone(), text, files: Vec::new() };
+        let seconds = i64::try_from(number).unwrap();
+        store.version_taken(&version, &taken(&hash, policy, How::File, seconds)).await.unwrap();
+    };
+    take(0, "p-a", rule("a", "live")).await;
+    take(1, "p-b", rule("a", "shadow")).await;
+    take(2, "p-c", format!("[limits]\nenabled = false\n{}", rule("a", "live"))).await;
+    take(3, "p-none", String::new()).await;
+    for number in 0..KEPT {
+        take(number + 4, "p-none", format!("# {number}")).await;
+    }
+    assert_eq!(store.version("0000").await.unwrap(), None, "the settings themselves are gone");
+    let all = ["p-a", "p-b", "p-c", "p-none", "p-other"].map(str::to_owned);
+    let sets = store.rule_sets_of(&all).await.unwrap();
+    assert_eq!(sets.keys().collect::<Vec<_>>(), ["p-a", "p-b", "p-c", "p-none"], "nothing is made up");
+    assert_eq!(sets["p-a"], sets["p-c"], "the same rules under other settings are one set");
+    let set = async |policy: &str| store.rule_set(&sets[policy]).await.unwrap().unwrap();
+    assert_eq!(set("p-a").await, said_in(&rule("a", "live")));
+    assert_eq!(set("p-b").await, said_in(&rule("a", "shadow")));
+    assert_eq!(set("p-a").await.len(), 1);
+    assert!(set("p-none").await.is_empty());
+    assert_eq!(store.rule_set("none").await.unwrap(), None);
 }
 
 pub(crate) async fn configurations_of_long_ago_go_with_their_lists(engine: &dyn Engine) {

@@ -9,6 +9,8 @@ pub mod rules;
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::app::house::Settings;
 use crate::app::limits::Limiter;
 use crate::domain::history::History;
@@ -40,6 +42,8 @@ pub struct Desk {
     history: Arc<dyn History>,
     settings: Arc<Settings>,
     limits: Arc<dyn Limiter>,
+    /// Whose turn it is to count what rules did: one at a time, or a few people at once would have everybody who reads wait.
+    counting: Arc<Semaphore>,
 }
 
 impl Desk {
@@ -51,7 +55,7 @@ impl Desk {
         settings: Arc<Settings>,
         limits: Arc<dyn Limiter>,
     ) -> Self {
-        Self { store, history, settings, limits }
+        Self { store, history, settings, limits, counting: Arc::new(Semaphore::new(1)) }
     }
 
     /// When a person last decided about something within this person's reach, as far back as is looked; `None` when that cannot be told.

@@ -1,7 +1,7 @@
 //! What rules do and whether people agree, for whoever oversees whole sites.
 
 use super::{Desk, ReadError};
-use crate::app::truth::{self, Ask, COUNTED_MAX, DECIDED_MAX, Hits, Which};
+use crate::app::truth::{self, Ask, COUNTED_MAX, DECIDED_MAX, Hits, PATIENCE, Which};
 use crate::domain::people::Person;
 use crate::domain::rules::Told;
 use crate::domain::time::Timestamp;
@@ -25,8 +25,9 @@ impl Desk {
     /// There is no such site within reach; the store failed.
     pub async fn rules(&self, asked: &RulesAsked, by: &Person, now: Timestamp) -> Result<Account, ReadError> {
         let ask = self.ask(asked, by).await?;
+        let _turn = self.counting.acquire().await; // only fails when it is closed, which nobody does
         let lens = truth::lens(&self.settings.current());
-        Ok(truth::account(&*self.store, &lens, &ask, now).await?)
+        Ok(truth::account(&*self.store, lens, &ask, now).await?)
     }
 
     /// The comments that one of them hit, from before that place.
@@ -42,15 +43,18 @@ impl Desk {
         by: &Person,
     ) -> Result<Hits, ReadError> {
         let ask = self.ask(asked, by).await?;
+        let _turn = self.counting.acquire().await; // only fails when it is closed, which nobody does
         let lens = truth::lens(&self.settings.current());
-        Ok(truth::hits(&*self.store, &lens, &ask, id, which, before, most).await?)
+        Ok(truth::hits(&*self.store, lens, &ask, id, which, before, most).await?)
     }
 
-    /// What a rule in the settings says; `None` for what is no rule, or not there any more.
+    /// What a rule in the settings says; `None` for what is no rule, not there any more, or for none of the sites within reach.
     #[must_use]
-    pub fn rule(&self, id: &str) -> Option<Told> {
+    pub fn rule(&self, id: &str, by: &Person) -> Option<Told> {
         let house = self.settings.current();
-        house.rules.told().find(|(known, _)| *known == id).map(|(_, told)| told.clone())
+        let told = house.rules.told().find(|(known, _)| *known == id).map(|(_, told)| told)?;
+        let is_within = told.sites.is_empty() || told.sites.iter().any(|site| by.reach.covers_site(site));
+        is_within.then(|| told.clone())
     }
 
     async fn ask(&self, asked: &RulesAsked, by: &Person) -> Result<Ask, ReadError> {
@@ -62,6 +66,7 @@ impl Desk {
             return Err(ReadError::NotFound("site"));
         }
         let (since, until) = (asked.since, asked.until);
-        Ok(Ask { sites, since, until, counted_max: COUNTED_MAX, decided_max: DECIDED_MAX })
+        let patience = Some(PATIENCE);
+        Ok(Ask { sites, since, until, counted_max: COUNTED_MAX, decided_max: DECIDED_MAX, patience })
     }
 }

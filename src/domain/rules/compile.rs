@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, SelectExpr, operators};
-use regex::{Regex, RegexBuilder};
 
 use super::eval::{Compare, Const, Each, Node, Part, Run, Sum, Turn};
 use super::facts::{FACTS, Key, LINK_FACTS};
 use super::lists::Kind;
 use super::never;
+use super::patterns::{Pattern, Patterns};
 use super::places::Places;
 use super::types::{Limits, Missing, Type};
 use crate::domain::signal::LIST;
@@ -24,10 +24,6 @@ pub const SOURCE_BYTES_MAX: usize = 4_000;
 pub const STEPS_MAX: u64 = 50_000;
 /// How deep expressions may be nested.
 const DEPTH_MAX: usize = 60;
-/// Bytes that a compiled regular expression may have: some of what `\w+` has, which stands for all letters of all scripts.
-const REGEX_BYTES_MAX: usize = 64 << 10;
-/// Bytes of a compiled regular expression that are looked through at once: a larger one costs as many times as much as it is larger.
-const REGEX_BYTES_SMALL: usize = 8 << 10;
 /// Bytes of a text that one step looks through.
 const SCAN: u64 = 64;
 /// The same for a regular expression.
@@ -59,6 +55,7 @@ pub(super) struct Checked {
 pub(super) struct Named {
     pub keys: Vec<Key>,
     numbers: HashMap<Key, u32>,
+    pub patterns: Patterns,
 }
 
 impl Named {
@@ -582,7 +579,7 @@ impl Compiler<'_, '_> {
                 let text = self.expression(text)?;
                 self.places.take(name);
                 let pattern = self.expression(pattern)?;
-                matches(text, &pattern)
+                self.matches(text, &pattern)
             }
             ("inList", Some(text), [list]) => {
                 let text = self.expression(text)?;
@@ -643,6 +640,17 @@ impl Compiler<'_, '_> {
                 wrong(at, format!("there is no function `{name}`{}", nearest(name, names)))
             }
         }
+    }
+
+    fn matches(&mut self, text: Typed, pattern: &Typed) -> Result<Typed> {
+        expect(&text, Type::Text)?;
+        let Node::Const(Const::Text(written)) = &pattern.node else {
+            return wrong(pattern.at, "`matches` takes a regular expression that stands in the rule");
+        };
+        let Pattern { regex, times } =
+            self.named.patterns.read(written).map_err(|problem| Wrong { at: pattern.at, problem })?;
+        let cost = 4 + (text.bytes() / MATCH).saturating_mul(times);
+        made(text.at, Type::Bool, Limits::None, cost, [text], |[text]| Node::Matches(Box::new(text), regex))
     }
 
     fn in_list(&mut self, text: Typed, list: &Typed) -> Result<Typed> {
@@ -855,42 +863,6 @@ fn size(of: Typed) -> Result<Typed> {
     }
     let cost = if of.ty == Type::Text { of.bytes() / SCAN } else { 0 };
     made(of.at, Type::Int, Limits::Count, 1 + cost, [of], |[of]| Node::Turn(Turn::Size, Box::new(of)))
-}
-
-fn matches(text: Typed, pattern: &Typed) -> Result<Typed> {
-    expect(&text, Type::Text)?;
-    let Node::Const(Const::Text(written)) = &pattern.node else {
-        return wrong(pattern.at, "`matches` takes a regular expression that stands in the rule");
-    };
-    let (regex, times) = regex(written).map_err(|problem| Wrong { at: pattern.at, problem })?;
-    let cost = 4 + (text.bytes() / MATCH).saturating_mul(times);
-    made(text.at, Type::Bool, Limits::None, cost, [text], |[text]| Node::Matches(Box::new(text), regex))
-}
-
-/// Compiles a regular expression whose matching takes time in proportion to the text and to its own size, which is bounded: with how many
-/// times a small one it is.
-fn regex(written: &str) -> std::result::Result<(Regex, u64), String> {
-    let built = |limit: usize| {
-        RegexBuilder::new(written).size_limit(limit).dfa_size_limit(4 * REGEX_BYTES_MAX).nest_limit(50).build()
-    };
-    let mut limit = REGEX_BYTES_SMALL;
-    let built = loop {
-        match built(limit) {
-            Err(regex::Error::CompiledTooBig(_)) if limit < REGEX_BYTES_MAX => limit *= 2,
-            built => break built,
-        }
-    };
-    let times = (limit / REGEX_BYTES_SMALL) as u64;
-    built.map(|regex| (regex, times)).map_err(|error| match error {
-        regex::Error::CompiledTooBig(_) => {
-            format!("the regular expression costs too much: compiled, it has more than {REGEX_BYTES_MAX} bytes")
-        }
-        other => {
-            let text = other.to_string();
-            let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
-            format!("is no regular expression: {last}")
-        }
-    })
 }
 
 /// `1h30m`, `45s`, `250ms` in milliseconds.

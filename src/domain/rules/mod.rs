@@ -10,10 +10,12 @@ mod eval;
 mod facts;
 pub mod lists;
 mod never;
+mod patterns;
 mod places;
 #[cfg(test)]
 mod tests;
 mod types;
+pub mod was;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -26,6 +28,7 @@ pub use self::facts::{FACTS, Fact, LINK_FACTS, LinkFact, Subject};
 use self::facts::{Facts, Key};
 use self::lists::Lists;
 use self::types::Missing;
+use self::was::TextId;
 use super::category::Category;
 use super::decision::{Action, Cause};
 use super::scores::LogOdds;
@@ -125,6 +128,8 @@ pub struct Told {
     pub expires: Option<Timestamp>,
     /// Whether it counts.
     pub mode: Mode,
+    /// What it says, by name.
+    pub text: TextId,
 }
 
 impl RuleConfig {
@@ -147,16 +152,9 @@ impl RuleConfig {
             sites: self.sites.iter().cloned().collect(),
             expires: self.expires,
             mode: self.mode,
+            text: TextId::of(self),
         }
     }
-}
-
-/// The rules that a settings file says, as far as they can be read: for what was in force once, under whatever version of this program.
-#[must_use]
-pub fn said_in(text: &str) -> Vec<RuleConfig> {
-    let Ok(mut file) = toml::from_str::<toml::Table>(text) else { return Vec::new() };
-    let Some(toml::Value::Array(rules)) = file.remove("rules") else { return Vec::new() };
-    rules.into_iter().filter_map(|rule| rule.try_into().ok()).collect()
 }
 
 /// All rules, checked, with the lists that they name.
@@ -349,6 +347,14 @@ fn read(configs: &[RuleConfig], lists: &ListNames) -> Result<(Vec<Rule>, Vec<Key
         if steps > ALL_STEPS_MAX {
             let problem = format!(
                 "the rules up to this one cost too much together: up to {steps} steps, {ALL_STEPS_MAX} are allowed"
+            );
+            return Err(bad("when", problem));
+        }
+        if named.patterns.bytes() > patterns::ALL_BYTES_MAX {
+            let problem = format!(
+                "the regular expressions up to this one are too large together: compiled, they may have {} MiB; {}",
+                patterns::ALL_BYTES_MAX >> 20,
+                patterns::SMALLER
             );
             return Err(bad("when", problem));
         }

@@ -316,6 +316,22 @@ fn a_rule_that_would_be_a_burden_is_refused() {
 }
 
 #[test]
+fn five_hundred_rules_about_words_of_all_scripts_are_taken_and_what_is_too_large_together_is_told() {
+    let rules = |pattern: &str| -> Vec<RuleConfig> {
+        let when = |number: usize| format!(r"author.name.matches('{pattern}x{number}')");
+        (0..500).map(|number| RuleConfig { name: format!("r-{number}"), ..rule(&when(number)) }).collect()
+    };
+    Rules::new(&rules(r"\\w+"), lists()).expect("500 of them");
+    let same: Vec<RuleConfig> = (0..500)
+        .map(|number| RuleConfig { name: format!("r-{number}"), ..rule(r"author.name.matches('\\w+\\s\\w+')") })
+        .collect();
+    Rules::new(&same, lists()).expect("the same one takes its memory once");
+    let bad = Rules::new(&rules(r"\\w+\\s\\w+"), lists()).expect_err("too much memory");
+    assert!(bad.problem.contains("32 MiB") && bad.problem.contains(r"(?-u:\w)"), "{bad}");
+    Rules::new(&rules(r"(?-u:\\w)+\\s(?-u:\\w)+"), lists()).expect("as the refusal says");
+}
+
+#[test]
 fn a_chain_is_refused_before_a_parser_follows_it() {
     let thread = std::thread::Builder::new().stack_size(2 << 20); // as the service's own threads have
     let chains = thread.spawn(|| {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Kind, Now, Truth};
+use super::{Asked, Kind, Now, Truth, Wording};
 use crate::domain::decision::Action;
 use crate::domain::reads::Share;
 use crate::domain::rules::Told;
@@ -26,8 +26,8 @@ const GOOD_ENOUGH: f64 = 0.8;
 const GOOD_ENOUGH_UNSEEN: f64 = 0.95;
 /// Hits from which two rules that always hit together are no coincidence.
 const COINCIDES: u32 = 20;
-/// Days without a hit after which a live rule is worth a look.
-const SILENT_DAYS: i64 = 14;
+/// So long a live rule is asked without a hit before it is worth a look: two weeks.
+const SILENT_MS: u64 = 14 * DAY_MS.unsigned_abs();
 /// Days before its end from which that is told.
 const ENDS_SOON_DAYS: i64 = 3;
 
@@ -46,7 +46,7 @@ pub enum HintKind {
     Expired,
     /// In shadow, and people agree with it often enough.
     ReadyToGoLive,
-    /// Live for weeks, and never hit.
+    /// Asked live for weeks, and never hit.
     NeverFired,
     /// Neither of two rules hits without the other.
     AlwaysTogether,
@@ -82,7 +82,9 @@ pub struct Hint {
     pub share: Option<Share>,
     /// How many hits.
     pub hits: Option<u32>,
-    /// The moment that it is about: when a rule ends or ended, since when it did not hit.
+    /// Of how many comments it was asked.
+    pub comments: Option<u32>,
+    /// The moment that it is about: when a rule ends or ended, when the first comment came that it was asked of and did not hit.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub at: Option<Timestamp>,
 }
@@ -96,6 +98,15 @@ pub struct Together {
     pub hits: u32,
 }
 
+/// How long a rule was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried {
+    /// Milliseconds, as far as every comment was looked at.
+    pub millis: u64,
+    /// Of which comments.
+    pub asked: Asked,
+}
+
 /// What hints are told from.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen<'a> {
@@ -103,14 +114,10 @@ pub struct Seen<'a> {
     pub truths: &'a [Truth],
     /// The rules that are in the settings, by id.
     pub rules: &'a BTreeMap<String, Told>,
-    /// Since when a rule has been live just so, at least; what is not known to have been is not in it.
-    pub live_since: &'a BTreeMap<String, Timestamp>,
+    /// How long rules were asked live, just as they are now; what is not known to have been is not in it.
+    pub tried: &'a BTreeMap<String, Tried>,
     /// Pairs of rules that always hit together.
     pub together: &'a [Together],
-    /// From when on every comment was looked at.
-    pub counted_since: Timestamp,
-    /// How many that were.
-    pub comments: u32,
     /// Whether all sites were looked at: what never hit on one may be for another.
     pub all_sites: bool,
     /// Now.
@@ -141,7 +148,7 @@ pub fn hints(seen: &Seen<'_>) -> Vec<Hint> {
 }
 
 fn hint(kind: HintKind, about: &[String], text: String) -> Hint {
-    Hint { kind, about: about.to_vec(), text, share: None, hits: None, at: None }
+    Hint { kind, about: about.to_vec(), text, share: None, hits: None, comments: None, at: None }
 }
 
 fn percent(share: f64) -> String {
@@ -153,6 +160,9 @@ fn of_decisions(truth: &Truth, rules: &BTreeMap<String, Told>) -> Option<Hint> {
     let id = &truth.id;
     let of = |kind, share: Share, text| Some(Hint { share: Some(share), ..hint(kind, std::slice::from_ref(id), text) });
     let overturned = truth.counts.overturned;
+    if matches!(truth.wording, Some(Wording::Earlier | Wording::Unknown)) {
+        return None; // what people said of another text
+    }
     let in_force = match truth.now {
         None => true,
         Some(Now::Live) => truth.mode == Mode::Live,
@@ -221,19 +231,20 @@ fn of_time(id: &str, told: &Told, now: Timestamp) -> Option<Hint> {
     Some(Hint { at: Some(expires), ..hint(kind, &about, text) })
 }
 
-/// Whether a live rule never hit, though comments came all the while.
+/// Whether a live rule never hit, though it was asked all the while.
 fn of_silence(id: &str, told: &Told, seen: &Seen<'_>) -> Option<Hint> {
     let is_asked = told.mode == Mode::Live && told.expires.is_none_or(|expires| expires > seen.now);
-    let since = *seen.live_since.get(id).filter(|_| is_asked && seen.all_sites && seen.comments > 0)?;
-    let since = since.max(seen.counted_since);
-    let silent_for = seen.now.as_millis() - since.as_millis();
-    let has_hit = seen.truths.iter().any(|truth| truth.id == id && truth.counts.last_at.is_some());
-    if has_hit || silent_for < SILENT_DAYS * DAY_MS {
+    let Tried { millis, asked } = *seen.tried.get(id).filter(|_| is_asked && seen.all_sites)?;
+    // What hit in a text that is not known may have hit in this one.
+    let may_have_hit = |truth: &&Truth| truth.id == id && truth.wording != Some(Wording::Earlier);
+    let has_hit = seen.truths.iter().filter(may_have_hit).any(|truth| truth.counts.last_at.is_some());
+    if has_hit || asked.comments == 0 || millis < SILENT_MS {
         return None;
     }
-    let days = silent_for / DAY_MS;
+    let (days, comments) = (millis / DAY_MS.unsigned_abs(), asked.comments);
     let text = format!(
-        "`{id}` has been live for {days} days or more and never hit: is it still needed, and does it say what it should?"
+        "`{id}` was asked for {days} days, of {comments} comments, and never hit: is it still needed, and does it say what it should?"
     );
-    Some(Hint { at: Some(since), ..hint(HintKind::NeverFired, &[id.to_owned()], text) })
+    let at = Some(asked.first_at);
+    Some(Hint { at, comments: Some(comments), ..hint(HintKind::NeverFired, &[id.to_owned()], text) })
 }

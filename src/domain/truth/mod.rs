@@ -4,13 +4,14 @@
 //! comments come in. [`part`] takes one verdict apart, [`tally`] counts, [`hints`] says what an operator should look at. Whoever reads the verdicts keeps
 //! the bounds, and says how far it got.
 
+mod caps;
 pub mod hints;
 pub mod part;
 pub mod tally;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ use super::decision::{Action, DecidedBy, Verdict};
 use super::policy;
 use super::reads::Share;
 use super::rules::Told;
+use super::rules::was::RuleSet;
 use super::signal::Mode;
 use super::store::Result;
 use super::time::Timestamp;
@@ -83,23 +85,49 @@ impl Thresholds {
     }
 }
 
-/// The settings in force, as far as they help to read verdicts. A verdict says what it was made of, not by which thresholds nor what a rule does besides
-/// adding a weight: today's settings stand in, corrected by what the verdict itself shows ([`part::parts`]).
+/// What decides on a site.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// From when scores hold and reject.
+    pub thresholds: Thresholds,
+    /// The caps under which signals stand.
+    pub policy: Arc<policy::Config>,
+}
+
+impl Measure {
+    /// As policy's settings say.
+    #[must_use]
+    pub fn of(config: &policy::Config) -> Self {
+        Self { thresholds: Thresholds::of(config), policy: Arc::new(config.clone()) }
+    }
+}
+
+/// What helps to read verdicts. A verdict says what it was made of, not by which thresholds, under which caps that were not reached, nor what a rule does besides adding a
+/// weight. What rules did is told by the rules that were in force, where those are kept; today's settings stand in for everything else, corrected by what the verdict
+/// itself shows ([`part::parts`]).
 #[derive(Debug, Clone)]
 pub struct Lens {
-    /// Thresholds of sites that say nothing else.
-    pub general: Thresholds,
+    /// Of sites that have nothing of their own.
+    pub general: Measure,
     /// Of those that do, by name.
-    pub sites: BTreeMap<Arc<str>, Thresholds>,
+    pub sites: BTreeMap<Arc<str>, Measure>,
     /// The rules that are in the settings, by the id under which they stand in verdicts.
     pub rules: BTreeMap<String, Told>,
+    /// The rules that were in force, by the name that verdicts have for the settings; none where it was looked for and is not kept.
+    pub under: HashMap<String, Option<Arc<RuleSet>>>,
 }
 
 impl Lens {
-    /// The thresholds of a site.
+    /// What decides on a site.
     #[must_use]
-    pub fn thresholds(&self, site: &str) -> &Thresholds {
+    pub fn measure(&self, site: &str) -> &Measure {
         self.sites.get(site).unwrap_or(&self.general)
+    }
+
+    /// The rules that were in force when a verdict was made; none where that is not known.
+    #[must_use]
+    pub fn rules_of(&self, verdict: &Verdict) -> Option<&Arc<RuleSet>> {
+        self.under.get(&verdict.policy)?.as_ref()
     }
 }
 
@@ -204,7 +232,20 @@ pub enum Now {
     Gone,
 }
 
-/// One rule, check, limit, or kind of people's word, in one mode.
+/// Which text of a rule something is told of. Rules are texts: what people decided about one says nothing of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = RuleWording)]
+pub enum Wording {
+    /// What the settings say now.
+    Current,
+    /// What a rule of this name said before.
+    Earlier,
+    /// The settings of that time are not kept: it may have been either.
+    Unknown,
+}
+
+/// One rule, check, limit, or kind of people's word, in one mode; of a rule, in one text.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Truth {
     /// As it stands in verdicts: `rule:coin-wave`, `link-count`, `limit:per-ip`, `campaign:rule`, `sanction`.
@@ -215,6 +256,12 @@ pub struct Truth {
     pub mode: Mode,
     /// How a rule stands now; null for everything else.
     pub now: Option<Now>,
+    /// Which text of a rule that is in the settings; null for everything else.
+    pub wording: Option<Wording>,
+    /// Names that text, by what it means: sixteen hexadecimal digits; null where it is not known, and for everything else.
+    pub text: Option<String>,
+    /// Comments of which such a text was asked in that mode, as far as every comment was looked at; null where that is not known.
+    pub asked: Option<Asked>,
     /// What moderators read of a rule that is in the settings.
     pub reason: Option<String>,
     /// Until when such a rule is asked.
@@ -225,6 +272,20 @@ pub struct Truth {
     pub counts: Counts,
     /// By site and week, latest week first.
     pub weeks: Vec<Week>,
+}
+
+/// Comments of which a rule was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RuleAsked)]
+pub struct Asked {
+    /// How many.
+    pub comments: u32,
+    /// When the first of them came.
+    #[schema(value_type = String, format = DateTime)]
+    pub first_at: Timestamp,
+    /// When the last of them came.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_at: Timestamp,
 }
 
 /// What was found.
@@ -247,6 +308,10 @@ pub struct Account {
     /// From when on everything that people decided about was looked at. `overturned` and `precision` are of that time.
     #[schema(value_type = String, format = DateTime)]
     pub decided_since: Timestamp,
+    /// From when on weeks are told of: later than `decided_since` where there are more sites, weeks and rules than are kept apart. What is further back is counted
+    /// in all.
+    #[schema(value_type = String, format = DateTime)]
+    pub weeks_since: Timestamp,
     /// What an operator should look at.
     pub hints: Vec<Hint>,
     /// Rules first, the busiest first; rules in the settings that never hit are among them.

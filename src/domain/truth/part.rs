@@ -1,14 +1,17 @@
 //! What each part of a frozen verdict did: whether the verdict hung on it, and what a person who agrees with it decides. Pure.
 //!
 //! A verdict says every term of its scores, and what else set the action ([`crate::domain::decision::Cause`]); without a part it is summed up again, caps and
-//! composite rules as [`explain::total`] has them. Three things are not in it, and are told from today's settings: thresholds, corrected where the
-//! verdict's own action shows that they were others; what a rule does besides adding a weight; and what a mode would have held that a rule approved, which
-//! stays untold: such a rule may have been decisive more often than it is counted.
+//! composite rules as [`explain::total`] has them. What a rule did besides adding a weight is told by the rules that were in force, and where those are not kept, by
+//! today's. Thresholds are today's, corrected where the verdict's own action shows that they were others, and so are caps for what ran in shadow ([`super::caps`]).
+//! What a mode would have held that a rule approved stays untold: such a rule may have been decisive more often than it is counted.
 
+use super::caps;
 use super::{Kind, Lens, Thresholds};
 use crate::domain::category::{Category, PerCategory};
 use crate::domain::decision::{Action, DecidedBy, Verdict};
 use crate::domain::explain;
+use crate::domain::policy;
+use crate::domain::rules::was::TextId;
 use crate::domain::rules::{QUEUE, RULE, is_label};
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Evaluated, Mode, Outcome};
@@ -25,6 +28,8 @@ pub struct Part<'a> {
     pub kind: Kind,
     /// Whether it counted.
     pub mode: Mode,
+    /// What a rule said then; none where that is not known, and of everything else.
+    pub text: Option<TextId>,
     /// What a person who agrees with it decides; none of what only marks or routes.
     pub says: Option<Action>,
     /// What the verdict would have been without it (in shadow: with it), where that is another.
@@ -51,7 +56,8 @@ impl Part<'_> {
 /// Everything that hit in a verdict, in the order in which it stands there.
 #[must_use]
 pub fn parts<'a>(verdict: &'a Verdict, judged_by: DecidedBy, site: &str, lens: &Lens) -> Vec<Part<'a>> {
-    let frozen = Frozen::of(verdict, judged_by, lens.thresholds(site), lens);
+    let measure = lens.measure(site);
+    let frozen = Frozen::of(verdict, judged_by, &measure.thresholds, &measure.policy, lens);
     let hits = verdict.signals.iter().filter(|signal| matches!(signal.outcome, Outcome::Hit { .. }));
     let mut parts: Vec<Part<'a>> = hits.filter_map(|signal| frozen.signal(signal, lens)).collect();
     for cause in &verdict.causes {
@@ -64,7 +70,7 @@ pub fn parts<'a>(verdict: &'a Verdict, judged_by: DecidedBy, site: &str, lens: &
             None if kind == Kind::Sanction => None,
             Some(_) | None => Some(Action::Reject),
         };
-        parts.push(Part { id, kind, mode: Mode::Live, says, otherwise });
+        parts.push(Part { id, kind, mode: Mode::Live, text: None, says, otherwise });
     }
     parts
 }
@@ -84,6 +90,7 @@ fn kind_of(id: &str) -> Option<Kind> {
 struct Frozen<'a> {
     verdict: &'a Verdict,
     thresholds: Thresholds,
+    policy: &'a policy::Config,
     /// What set the action besides the scores, with the mildest action that it allows.
     floors: Vec<(&'a str, Action)>,
     /// What approved, whatever the scores were.
@@ -93,10 +100,17 @@ struct Frozen<'a> {
 }
 
 impl<'a> Frozen<'a> {
-    fn of(verdict: &'a Verdict, judged_by: DecidedBy, thresholds: &Thresholds, lens: &Lens) -> Self {
+    fn of(
+        verdict: &'a Verdict,
+        judged_by: DecidedBy,
+        thresholds: &Thresholds,
+        policy: &'a policy::Config,
+        lens: &Lens,
+    ) -> Self {
         let mut frozen = Self {
             verdict,
             thresholds: *thresholds,
+            policy,
             floors: Vec::new(),
             approvals: Vec::new(),
             sanctioned: judged_by == DecidedBy::Rule,
@@ -178,18 +192,18 @@ impl<'a> Frozen<'a> {
         }
     }
 
-    fn signal(&self, signal: &'a Evaluated, lens: &Lens) -> Option<Part<'a>> {
+    fn signal<'s>(&self, signal: &'s Evaluated, lens: &Lens) -> Option<Part<'s>> {
         let Outcome::Hit { weight, .. } = &signal.outcome else { return None };
         let id = signal.id.as_ref();
         let is_rule = id.starts_with(RULE);
-        let told = lens.rules.get(id).filter(|_| is_rule);
+        let told = did(id, self.verdict, lens).filter(|_| is_rule);
         let is_cause = || self.verdict.causes.iter().any(|cause| cause.id == id);
         let action = match signal.mode {
-            Mode::Shadow => told.and_then(|told| told.action),
+            Mode::Shadow => told.and_then(|(action, _)| action),
             Mode::Live | Mode::Off if is_rule && is_cause() => action_of(id, self.verdict, lens),
             Mode::Live | Mode::Off => None,
         };
-        let routes = told.map_or_else(|| is_rule && self.is_routed_by(id), |told| told.routes);
+        let routes = told.map_or_else(|| is_rule && self.is_routed_by(id), |(_, routes)| routes);
         let says = match action {
             _ if routes => None,
             Some(Action::Approve) => Some(Action::Approve),
@@ -200,12 +214,13 @@ impl<'a> Frozen<'a> {
         };
         let otherwise = match signal.mode {
             _ if self.sanctioned => None,
-            Mode::Shadow => Some(self.with(signal.category, *weight, action)),
+            Mode::Shadow => Some(self.with(signal, *weight, action)),
             Mode::Live | Mode::Off => Some(self.without(signal, *weight)),
         };
         let otherwise = otherwise.filter(|otherwise| *otherwise != self.verdict.action);
         let kind = if is_rule { Kind::Rule } else { Kind::Signal };
-        Some(Part { id, kind, mode: signal.mode, says, otherwise })
+        let text = lens.rules_of(self.verdict).filter(|_| is_rule).and_then(|rules| rules.get(id)).map(|was| was.text);
+        Some(Part { id, kind, mode: signal.mode, text, says, otherwise })
     }
 
     fn without(&self, signal: &Evaluated, weight: LogOdds) -> Action {
@@ -218,17 +233,11 @@ impl<'a> Frozen<'a> {
     }
 
     /// With something that ran in shadow.
-    fn with(&self, category: Category, weight: LogOdds, action: Option<Action>) -> Action {
+    fn with(&self, signal: &Evaluated, weight: LogOdds, action: Option<Action>) -> Action {
         if action == Some(Action::Approve) {
             return self.action_if_approved();
         }
-        let mut scores = self.scores();
-        // Where everything together is over its cap already, more of it adds nothing.
-        let is_full = self.verdict.adjustments.iter().any(|one| one.category == category && one.id == "cap:signals");
-        if weight < LogOdds::ZERO || (weight > LogOdds::ZERO && !is_full) {
-            let total = explain::total(self.verdict, category, None);
-            scores[category] = LogOdds::of(total.get() + weight.get()).probability().get();
-        }
+        let scores = caps::scores_with(self.verdict, self.policy, signal, weight);
         self.action(&scores, None).max(action.unwrap_or(Action::Approve))
     }
 
@@ -244,12 +253,17 @@ fn above(threshold: f64, score: f64) -> f64 {
     if threshold > score { threshold } else { score.next_up() }
 }
 
-/// What a cause asks for: an action that the verdict has at least, or that approves it. Of a rule that is not in the settings any more it is told by what
+/// What a rule did besides adding a weight, and whether it said no more than where a comment belongs: as it was then, where that is known, or as it is now.
+fn did(id: &str, verdict: &Verdict, lens: &Lens) -> Option<(Option<Action>, bool)> {
+    let then = lens.rules_of(verdict).and_then(|rules| rules.get(id)).map(|was| (was.action, was.routes));
+    then.or_else(|| lens.rules.get(id).map(|told| (told.action, told.routes)))
+}
+
+/// What a cause asks for: an action that the verdict has at least, or that approves it. Of a rule of which nothing is known any more it is told by what
 /// became of the comment.
 fn action_of(id: &str, verdict: &Verdict, lens: &Lens) -> Option<Action> {
     if id.starts_with(RULE) {
-        let told = lens.rules.get(id);
-        return Some(told.and_then(|told| told.action).unwrap_or(verdict.action));
+        return Some(did(id, verdict, lens).and_then(|(action, _)| action).unwrap_or(verdict.action));
     }
     match id {
         "mode:closed" | "campaign:rule" => Some(Action::Reject),

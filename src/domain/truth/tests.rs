@@ -1,8 +1,8 @@
 //! What is told of parts is what policy would have said without them; counts, weeks and hints are of the comments that they say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::hints::{HintKind, Seen, Together, hints};
+use super::hints::{HintKind, Seen, Together, Tried, hints};
 use super::part::{Part, SANCTION, parts};
 use super::tally::{Counting, IsoWeek, Tally};
 use super::*;
@@ -10,8 +10,9 @@ use crate::domain::category::Category;
 use crate::domain::decision::Cause;
 use crate::domain::known::Known;
 use crate::domain::model::ModelOutput;
-use crate::domain::policy::{Circumstances, Config, Moderation, Policy};
+use crate::domain::policy::{Circumstances, Composite, Config, Fact, Group, Moderation, Policy};
 use crate::domain::rules::Marks;
+use crate::domain::rules::was::{TextId, Was};
 use crate::domain::scores::LogOdds;
 use crate::domain::signal::{Allowance, Evaluated, Outcome};
 
@@ -54,12 +55,19 @@ fn rule(then: Option<Action>, weight: Option<f64>, mode: Mode) -> Told {
         sites: BTreeSet::default(),
         expires: None,
         mode,
+        text: TextId::numbered(1),
     }
 }
 
+fn set(rules: &[(&str, Told)]) -> Option<Arc<RuleSet>> {
+    Some(Arc::new(rules.iter().map(|(id, told)| ((*id).to_owned(), Was::from(told))).collect()))
+}
+
+/// Through which verdicts are read that were made under these rules.
 fn lens(rules: &[(&str, Told)]) -> Lens {
+    let under = HashMap::from([("h".to_owned(), set(rules))]);
     let rules = rules.iter().map(|(id, told)| ((*id).to_owned(), told.clone())).collect();
-    Lens { general: Thresholds::of(&config()), sites: BTreeMap::new(), rules }
+    Lens { general: Measure::of(&config()), sites: BTreeMap::new(), rules, under }
 }
 
 fn of<'a>(parts: &'a [Part<'a>], id: &str) -> &'a Part<'a> {
@@ -189,18 +197,106 @@ fn what_ran_in_shadow_is_told_as_if_it_were_live() {
     }
 }
 
+/// What policy says with these signals, under caps: one shared by `one` and `two`, one on everything, and rules of several.
+fn decide_capped(signals: &[Evaluated], role: Option<&str>) -> (Config, Verdict) {
+    let mut config = config();
+    let group = Group { signals: vec!["one".to_owned(), "two".to_owned()], max: LogOdds::of(1.0) };
+    config.spam.groups.insert("kin".to_owned(), group);
+    let composite = |name: &str, any: &[&str], facts: Vec<Fact>, log_odds: f64, max: Option<f64>| Composite {
+        name: name.to_owned(),
+        category: Category::Spam,
+        all: vec!["three".to_owned()],
+        any: any.iter().map(|id| (*id).to_owned()).collect(),
+        facts,
+        log_odds: LogOdds::of(log_odds),
+        max: max.map(LogOdds::of),
+        text: "Together.".to_owned(),
+    };
+    config.composites = vec![
+        composite("more", &["four"], vec![], 1.5, None),
+        composite("linked", &["five"], vec![Fact::HasLink], 3.0, None),
+    ];
+    config.exemptions =
+        vec![crate::domain::policy::Exemption { roles: vec!["editor".to_owned()], signals: vec!["*".to_owned()] }];
+    let policy = Policy::new(config.clone(), &["one", "two", "three", "four", "five"]).expect("valid");
+    let author = Known::NotApplicable;
+    let allowance = &Allowance::Within;
+    let about = Circumstances {
+        moderation: Moderation::Post,
+        role,
+        author: &author,
+        allowance,
+        has_link: false,
+        rules: Marks::NONE,
+        hash: "h",
+    };
+    (config, policy.decide(signals.to_vec(), ModelOutput::Off, &about))
+}
+
+#[test]
+fn what_ran_in_shadow_stands_under_the_caps_that_it_would_have_live() {
+    let cases: &[(&str, &[(&str, f64)], (&str, f64))] = &[
+        ("alone", &[], ("one", 0.9)),
+        ("over the cap of its kin by itself", &[], ("one", 3.0)),
+        ("its kin fills the cap nearly", &[("two", 0.9)], ("one", 3.0)),
+        ("its kin fills the cap", &[("two", 2.5)], ("one", 3.0)),
+        ("its kin is far over it", &[("two", 40.0)], ("one", 3.0)),
+        ("another is no kin", &[("three", 0.9)], ("one", 0.9)),
+        ("takes from its kin", &[("two", 2.5)], ("one", -2.0)),
+        ("all together come to the cap", &[("three", 5.0)], ("four", 3.0)),
+        ("all together are over it", &[("three", 9.0)], ("four", 3.0)),
+        ("completes a rule", &[("three", 0.1)], ("four", 0.1)),
+        ("a rule that asks for a link that is not there", &[("three", 0.1)], ("five", 0.1)),
+        ("takes away", &[("three", 3.0)], ("five", -2.0)),
+        ("takes away from what is over the cap", &[("three", 9.0)], ("five", -2.0)),
+    ];
+    for (name, others, (id, weight)) in cases {
+        let mut signals: Vec<Evaluated> = others.iter().map(|(id, weight)| hit(id, *weight, Mode::Live)).collect();
+        signals.push(hit(id, *weight, Mode::Shadow));
+        let (config, verdict) = decide_capped(&signals, None);
+        signals.last_mut().expect("one").mode = Mode::Live;
+        let (_, live) = decide_capped(&signals, None);
+        let shadow = verdict.signals.last().expect("one");
+        let said = caps::scores_with(&verdict, &config, shadow, LogOdds::of(*weight));
+        let expected = PerCategory::from_fn(|category| live.scores[category].get());
+        let off = (said.spam - expected.spam).abs() + (said.abuse - expected.abuse).abs();
+        assert!(off < 1e-9, "{name}: {said:?}, live {expected:?}");
+        // And the decision that follows.
+        let lens = Lens { general: Measure::of(&config), ..lens(&[]) };
+        let all = parts(&verdict, DecidedBy::Policy, "news", &lens);
+        let part = all.iter().find(|part| part.mode == Mode::Shadow).expect("it hit");
+        assert_eq!(part.otherwise, (live.action != verdict.action).then_some(live.action), "{name}");
+    }
+    // For whom nothing counts, it would not count either: what did not count says so.
+    let signals = [hit("one", 0.5, Mode::Live), hit("three", 3.0, Mode::Shadow)];
+    let (config, verdict) = decide_capped(&signals, Some("editor"));
+    let said = caps::scores_with(&verdict, &config, &verdict.signals[1], LogOdds::of(3.0));
+    assert!((said.spam - verdict.scores.spam.get()).abs() < 1e-9);
+}
+
+#[test]
+fn caps_of_today_are_corrected_by_what_the_verdict_shows() {
+    let signals = [hit("two", 2.5, Mode::Live), hit("one", 3.0, Mode::Shadow)];
+    let (mut config, verdict) = decide_capped(&signals, None);
+    for today in [0.5, 5.0] {
+        config.spam.groups.get_mut("kin").expect("a group").max = LogOdds::of(today);
+        let said = caps::scores_with(&verdict, &config, &verdict.signals[1], LogOdds::of(3.0));
+        assert!((said.spam - verdict.scores.spam.get()).abs() < 1e-9, "{today}: it was reached at 1.0");
+    }
+}
+
 #[test]
 fn thresholds_of_today_are_corrected_by_what_the_verdict_shows() {
     let verdict = decide(&[hit("one", 2.0, Mode::Live)], Marks::NONE, Moderation::Post, &Allowance::Within);
     let mut today = lens(&[]);
     // Higher by now: the comment was held all the same, and by this score.
-    today.general.hold = PerCategory::from_fn(|_| 0.99);
-    today.general.reject = PerCategory::from_fn(|_| 0.995);
+    today.general.thresholds.hold = PerCategory::from_fn(|_| 0.99);
+    today.general.thresholds.reject = PerCategory::from_fn(|_| 0.995);
     assert_eq!(of(&parts(&verdict, DecidedBy::Policy, "news", &today), "one").otherwise, Some(Action::Approve));
     // Lower by now: what is approved was below.
     let passed = decide(&[hit("one", 0.2, Mode::Live)], Marks::NONE, Moderation::Post, &Allowance::Within);
     assert_eq!(passed.action, Action::Approve);
-    today.general.hold = PerCategory::from_fn(|_| 0.01);
+    today.general.thresholds.hold = PerCategory::from_fn(|_| 0.01);
     assert_eq!(of(&parts(&passed, DecidedBy::Policy, "news", &today), "one").otherwise, None);
 }
 
@@ -293,6 +389,109 @@ fn counts_are_by_mode_site_and_week_and_precision_is_of_what_people_decided() {
     assert_eq!((truths[3].kind, truths[3].counts.decisive), (Kind::Signal, 0));
 }
 
+/// The same verdict under other settings.
+fn under(policy: &str, judged: Judged) -> Judged {
+    Judged { verdict: Verdict { policy: policy.to_owned(), ..judged.verdict.clone() }, ..judged }
+}
+
+#[test]
+fn what_people_said_of_an_earlier_text_of_a_rule_stands_apart() {
+    let of = |text, mode, action| Told { text: TextId::numbered(text), ..rule(Some(action), None, mode) };
+    let mut lens = lens(&[("rule:pills", of(2, Mode::Shadow, Action::Hold))]);
+    lens.under.insert("before".to_owned(), set(&[("rule:pills", of(1, Mode::Shadow, Action::Approve))]));
+    lens.under.insert("away".to_owned(), None);
+    let shadow = [hit("rule:pills", 0.0, Mode::Shadow)];
+    let mut tally = Tally::default();
+    for (policy, person) in [
+        ("h", Some(Action::Approve)),
+        ("h", None),
+        ("before", Some(Action::Approve)),
+        ("before", Some(Action::Approve)),
+        ("away", Some(Action::Reject)),
+    ] {
+        tally.add(&under(policy, judged(&shadow, Marks::NONE, "news", 0, person)), &lens, Counting::Everything);
+    }
+    let truths = tally.truths(&lens.rules, Timestamp::from_millis(0));
+    let told: Vec<_> = truths
+        .iter()
+        .map(|truth| {
+            let (right, asked) = (truth.counts.precision, truth.asked.map(|asked| asked.comments));
+            (truth.wording, truth.text.as_deref(), truth.counts.fired, (right.n, right.of), asked)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            // Before, it approved: people agreed with that, and not with what it does now.
+            (Some(Wording::Earlier), Some("0000000000000001"), 2, (2, 2), Some(2)),
+            (Some(Wording::Current), Some("0000000000000002"), 2, (0, 1), Some(2)),
+            (Some(Wording::Unknown), None, 1, (1, 1), None),
+        ]
+    );
+    // Of a rule that is gone there is no text of today.
+    let truths = tally.truths(&BTreeMap::new(), Timestamp::from_millis(0));
+    let [gone] = truths.as_slice() else { panic!("{truths:?}") };
+    assert_eq!((gone.wording, gone.now, gone.counts.fired), (None, Some(Now::Gone), 5));
+    assert_eq!((gone.weeks.len(), gone.weeks[0].counts.fired), (1, 5));
+}
+
+#[test]
+fn only_time_in_which_a_rule_was_asked_just_so_counts_for_its_silence() {
+    let of = |text, mode| Told { text: TextId::numbered(text), ..rule(Some(Action::Hold), None, mode) };
+    let (on, off) = (of(1, Mode::Live), of(1, Mode::Off));
+    let elsewhere = Told { sites: BTreeSet::from(["blog".to_owned()]), ..on.clone() };
+    let mut lens = lens(&[("rule:a", on.clone()), ("rule:elsewhere", elsewhere)]);
+    for (policy, told) in [("off", off), ("shadow", of(1, Mode::Shadow)), ("other", of(2, Mode::Live))] {
+        lens.under.insert(policy.to_owned(), set(&[("rule:a", told)]));
+    }
+    // Settings that differ elsewhere: the rules are the same.
+    lens.under.insert("same".to_owned(), set(&[("rule:a", on)]));
+    lens.under.insert("away".to_owned(), None);
+    let tried = |days: &[(&str, i64)]| {
+        let mut tally = Tally::default();
+        for (policy, day) in days {
+            tally.add(&under(policy, judged(&[], Marks::NONE, "news", *day, None)), &lens, Counting::Everything);
+        }
+        let tried = tally.tried(&lens.rules, judged(&[], Marks::NONE, "news", 0, None).at);
+        assert_eq!(tried.get("rule:elsewhere"), None, "nothing came where it is asked");
+        tried.get("rule:a").map_or((0, 0), |tried| (tried.millis / DAY_MS.unsigned_abs(), tried.asked.comments))
+    };
+    for (days, expected, why) in [
+        (&[("h", -1), ("h", -9), ("h", -20)][..], (20, 3), "on all the while"),
+        (
+            &[("h", -1), ("off", -2), ("off", -19), ("h", -20)],
+            (1, 2),
+            "off from the day after it was made until the day before yesterday",
+        ),
+        (&[("h", -1), ("off", -3), ("same", -5), ("h", -12)], (8, 3), "on for a week, then off, then on"),
+        (&[("h", -1), ("shadow", -3), ("h", -5)], (1, 2), "in shadow between"),
+        (&[("h", -1), ("other", -3)], (1, 1), "it said something else"),
+        (&[("h", -1), ("away", -3), ("h", -5)], (1, 2), "nobody knows what it said"),
+        (&[("off", -1), ("h", -3), ("h", -5)], (2, 2), "off lately"),
+        (&[], (0, 0), "nothing came"),
+    ] {
+        assert_eq!(tried(days), expected, "{why}");
+    }
+}
+
+#[test]
+fn weeks_of_more_sites_than_are_kept_apart_are_counted_in_all_and_that_is_told() {
+    let lens = lens(&[]);
+    let mut tally = Tally::default();
+    let live = [hit("one", 3.0, Mode::Live)];
+    let most = i64::try_from(tally::WEEKS_MAX).expect("small");
+    let one = judged(&live, Marks::NONE, "news", 0, None);
+    for n in 0..=most {
+        let at = one.at.plus_millis(-n / 1_000 * DAY_MS);
+        let judged = Judged { site: format!("site-{n}").into(), at, ..one.clone() };
+        tally.add(&judged, &lens, Counting::Everything);
+    }
+    let truths = tally.truths(&lens.rules, Timestamp::from_millis(0));
+    assert_eq!((truths[0].counts.fired, truths[0].weeks.len()), (u32::try_from(most + 1).unwrap(), tally::WEEKS_MAX));
+    let first = one.at.plus_millis(-most / 1_000 * DAY_MS + 1);
+    assert_eq!(tally.weeks_since(), Some(first));
+}
+
 #[test]
 fn weeks_are_those_of_iso_8601() {
     for (day, week) in [
@@ -308,7 +507,7 @@ fn weeks_are_those_of_iso_8601() {
 
 #[test]
 fn rules_that_always_hit_together_are_found_and_others_not() {
-    let lens = lens(&[]);
+    let lens = lens(&["rule:a", "rule:b", "rule:c"].map(|id| (id, rule(None, Some(0.1), Mode::Live))));
     let mut tally = Tally::default();
     for others in [&["rule:b"][..], &["rule:b", "rule:c"]] {
         let mut signals = vec![hit("rule:a", 0.1, Mode::Live)];
@@ -348,7 +547,11 @@ fn hints_are_for_what_an_operator_should_look_at() {
     ];
     let rules: BTreeMap<String, Told> =
         cases.iter().map(|(name, told, ..)| (format!("rule:{name}"), told.clone())).collect();
-    let live_since = rules.keys().map(|id| (id.clone(), now.plus_millis(-30 * DAY_MS))).collect();
+    let tried = |days: u64, comments| {
+        let asked = Asked { comments, first_at: now.plus_millis(-30 * DAY_MS), last_at: now };
+        let tried = Tried { millis: days * DAY_MS.unsigned_abs(), asked };
+        rules.keys().map(|id| (id.clone(), tried)).collect::<BTreeMap<_, _>>()
+    };
     let truths: Vec<Truth> = cases
         .iter()
         .map(|(name, told, overturned, precision, _)| Truth {
@@ -361,6 +564,9 @@ fn hints_are_for_what_an_operator_should_look_at() {
                 Mode::Shadow => Now::Shadow,
                 Mode::Live => Now::Live,
             }),
+            wording: Some(Wording::Current),
+            text: None,
+            asked: None,
             reason: None,
             expires: told.expires,
             counts: Counts {
@@ -374,16 +580,8 @@ fn hints_are_for_what_an_operator_should_look_at() {
         })
         .collect();
     let together = [Together { rules: ["rule:fine".to_owned(), "rule:wrong".to_owned()], hits: 20 }];
-    let seen = Seen {
-        truths: &truths,
-        rules: &rules,
-        live_since: &live_since,
-        together: &together,
-        counted_since: now.plus_millis(-28 * DAY_MS),
-        comments: 1_000,
-        all_sites: true,
-        now,
-    };
+    let seen =
+        Seen { truths: &truths, rules: &rules, tried: &tried(28, 1_000), together: &together, all_sites: true, now };
     let found = hints(&seen);
     for (name, .., expected) in cases {
         let about = found.iter().find(|hint| hint.about == [format!("rule:{name}")]);
@@ -395,10 +593,23 @@ fn hints_are_for_what_an_operator_should_look_at() {
     // On some sites alone, in a time too short, or where nothing came, silence says nothing.
     for seen in [
         Seen { all_sites: false, ..seen },
-        Seen { comments: 0, ..seen },
-        Seen { counted_since: now.plus_millis(-3 * DAY_MS), ..seen },
-        Seen { live_since: &BTreeMap::new(), ..seen },
+        Seen { tried: &tried(28, 0), ..seen },
+        Seen { tried: &tried(3, 1_000), ..seen },
+        Seen { tried: &BTreeMap::new(), ..seen },
     ] {
         assert!(hints(&seen).iter().all(|hint| hint.kind != HintKind::NeverFired));
+    }
+    // What people said of an earlier text says nothing of this one, and neither does what may have been said of one.
+    for wording in [Wording::Earlier, Wording::Unknown] {
+        let truths: Vec<Truth> = truths.iter().map(|truth| Truth { wording: Some(wording), ..truth.clone() }).collect();
+        let found = hints(&Seen { truths: &truths, ..seen });
+        let by_decisions = |hint: &&hints::Hint| {
+            matches!(hint.kind, HintKind::MostlyOverturned | HintKind::WouldBeOverturned | HintKind::ReadyToGoLive)
+        };
+        assert_eq!(found.iter().find(by_decisions), None, "{wording:?}");
+        let never: Vec<&String> =
+            found.iter().filter(|hint| hint.kind == HintKind::NeverFired).flat_map(|hint| &hint.about).collect();
+        let expected: usize = if wording == Wording::Earlier { 7 } else { 1 };
+        assert_eq!(never.len(), expected, "{wording:?}: {never:?}"); // live, unended, and asked all the while
     }
 }

@@ -12,7 +12,7 @@ use crate::app::truth::{DAYS, Hit, LISTED_MAX, Which};
 use crate::domain::people::Duty;
 use crate::domain::reads::Glimpse;
 use crate::domain::time::Timestamp;
-use crate::domain::truth::Account;
+use crate::domain::truth::{Account, Wording};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -91,6 +91,8 @@ pub struct HitOut {
     pub overturned: Option<bool>,
     /// Whether it ran in shadow.
     pub shadow: bool,
+    /// In which text, of a rule that is in the settings.
+    pub wording: Option<Wording>,
     /// The comment.
     #[serde(flatten)]
     pub comment: Glimpse,
@@ -98,8 +100,8 @@ pub struct HitOut {
 
 impl From<Hit> for HitOut {
     fn from(hit: Hit) -> Self {
-        let Hit { site, comment, decisive, overturned, shadow } = hit;
-        Self { site: site.to_string(), decisive, overturned, shadow, comment }
+        let Hit { site, comment, decisive, overturned, shadow, wording } = hit;
+        Self { site: site.to_string(), decisive, overturned, shadow, wording, comment }
     }
 }
 
@@ -120,7 +122,8 @@ pub fn cursor_of(place: u128) -> String {
 
 /// What each rule, check and limit did on your sites and whether people agree: how often it hit, on how many comments the verdict hung on it, how often
 /// people decided against that, and its precision, all in all and by site and week; with hints on what to look at. What runs in shadow is told of as if it
-/// were live.
+/// were live, and what an earlier text of a rule did stands apart. Rules of sites that are not yours are not among them. Where more came than is counted within some seconds, `counted_since`,
+/// `decided_since` and `weeks_since` say from when on it is of everything.
 #[utoipa::path(get, path = "/v1/rules", tag = "operators", security(("personal_token" = [])), params(RulesQuery),
     responses((status = 200, body = Account), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody), (status = 404, body = ProblemBody),
         (status = 422, body = ProblemBody), (status = 503, body = ProblemBody)))]

@@ -23,7 +23,7 @@ use crate::domain::rules::{RULE, Told};
 use crate::domain::signal::Mode;
 use crate::domain::time::Timestamp;
 use crate::domain::truth::hints::{Hint, HintKind};
-use crate::domain::truth::{Account, Counts, Kind, Now, Truth};
+use crate::domain::truth::{Account, Counts, Kind, Now, Truth, Wording};
 
 const DAY_MS: i64 = 86_400_000;
 /// Days that the page offers.
@@ -102,6 +102,8 @@ struct Entry {
     title: String,
     /// How it stands, as a class and in words, where that is to be said.
     state: Option<(&'static str, &'static str)>,
+    /// Whether there is more to tell of it, in other texts.
+    has_others: bool,
     row: Row,
 }
 
@@ -204,7 +206,9 @@ fn cut(account: &Account, t: &Texts) -> Option<String> {
         (account.counted_since > account.since).then(|| t.with("rules.cut", "since", day(account.counted_since)));
     let decided = (account.decided_since > account.since)
         .then(|| t.with("rules.cut-decided", "since", day(account.decided_since)));
-    let both: Vec<String> = counted.into_iter().chain(decided).collect();
+    let weeks = (account.weeks_since > account.decided_since)
+        .then(|| t.with("rules.cut-weeks", "since", day(account.weeks_since)));
+    let both: Vec<String> = counted.into_iter().chain(decided).chain(weeks).collect();
     (!both.is_empty()).then(|| both.join(" "))
 }
 
@@ -222,13 +226,15 @@ fn hint_row(hint: &Hint, kept: &Kept, t: &'static Texts) -> HintRow {
     let at = hint.at.map(|at| at.to_string()).unwrap_or_default();
     let text = t.with2(key, ("n", &t.number(share.n)), ("of", &t.number(share.of)));
     let text = text.replace("{hits}", &t.number(hint.hits.unwrap_or_default())).replace("{at}", &at);
+    let text = text.replace("{comments}", &t.number(hint.comments.unwrap_or_default()));
     HintRow { text, about: hint.about.iter().map(|id| (kept.of(id), title_of(id, t))).collect() }
 }
 
 fn groups(account: &Account, kept: &Kept, t: &'static Texts) -> Vec<Group> {
     let of = |kinds: &[Kind]| {
         let wanted = account.items.iter().filter(|truth| kinds.contains(&truth.kind));
-        wanted.map(|truth| entry(truth, kept, t)).collect::<Vec<_>>()
+        let todays = wanted.filter(|truth| !is_of_another_text(truth));
+        todays.map(|truth| entry(truth, account, kept, t)).collect::<Vec<_>>()
     };
     let group = |id, title, what, none, kinds: &[Kind]| Group {
         id,
@@ -250,8 +256,14 @@ fn groups(account: &Account, kept: &Kept, t: &'static Texts) -> Vec<Group> {
     ]
 }
 
-fn entry(truth: &Truth, kept: &Kept, t: &'static Texts) -> Entry {
+/// Whether it is told of an earlier text, or of one that is not known: that stands on the rule's own page.
+const fn is_of_another_text(truth: &Truth) -> bool {
+    matches!(truth.wording, Some(Wording::Earlier | Wording::Unknown))
+}
+
+fn entry(truth: &Truth, account: &Account, kept: &Kept, t: &'static Texts) -> Entry {
     Entry {
+        has_others: account.items.iter().any(|other| other.id == truth.id && is_of_another_text(other)),
         href: kept.of(&truth.id),
         id: truth.id.clone(),
         title: title_of(&truth.id, t),
@@ -288,6 +300,10 @@ fn state_of(now: Option<Now>, mode: Mode, t: &'static Texts) -> Option<(&'static
 /// What was counted of one of them in one mode.
 struct ModeView {
     state: Option<(&'static str, &'static str)>,
+    /// In which text, where there are several.
+    wording: Option<&'static str>,
+    /// Of how many comments it was asked, and of which time they are.
+    asked: Option<String>,
     row: Row,
     weeks: Vec<(String, String, Row)>,
 }
@@ -299,6 +315,7 @@ struct HitRow {
     decisive: bool,
     overturned: bool,
     shadow: bool,
+    wording: Option<&'static str>,
 }
 
 impl HitRow {
@@ -309,8 +326,17 @@ impl HitRow {
             decisive: hit.decisive,
             overturned: hit.overturned == Some(true),
             shadow: hit.shadow,
+            wording: hit.wording.filter(|wording| *wording != Wording::Current).map(|wording| wording_of(wording, t)),
         }
     }
+}
+
+fn wording_of(wording: Wording, t: &'static Texts) -> &'static str {
+    t.say(match wording {
+        Wording::Current => "rules.text-now",
+        Wording::Earlier => "rules.text-earlier",
+        Wording::Unknown => "rules.text-unknown",
+    })
 }
 
 #[derive(Template)]
@@ -351,13 +377,20 @@ pub async fn one(
     let hits = HitsQuery { which: query.which.clone(), limit: None, cursor: query.cursor.clone() };
     let (which, before, most) = hits.asked()?;
     let account = state.desk.rules(&asked, &frame.person, frame.now).await?;
-    let told = state.desk.rule(&id);
+    let told = state.desk.rule(&id, &frame.person);
     let of_it: Vec<&Truth> = account.items.iter().filter(|truth| truth.id == id).collect();
     let found = state.desk.rule_hits(&asked, (&id, which), before, most, &frame.person).await?;
     let kept = Kept { days: days.to_string(), site: asked.site.clone().unwrap_or_default() };
     let path = format!("/rules/{}", segment(&id));
+    let has_others = of_it.iter().any(|truth| is_of_another_text(truth));
     let mode = |truth: &&Truth| ModeView {
         state: state_of(truth.now, truth.mode, t),
+        wording: truth.wording.filter(|_| has_others).map(|wording| wording_of(wording, t)),
+        asked: truth.asked.map(|asked| {
+            let day = |at: Timestamp| at.to_string().get(..10).unwrap_or_default().to_owned();
+            let of = t.with2("rules.asked", ("n", &t.number(asked.comments)), ("from", &day(asked.first_at)));
+            of.replace("{to}", &day(asked.last_at))
+        }),
         row: Row::of(&truth.counts, t),
         weeks: truth
             .weeks

@@ -227,6 +227,14 @@ pub(super) static TABLES: &[Table] = &[
             waiting Text "x.waiting"],
     )
     .counts(),
+    table("rule_set", "rule_set x", &["x.name"], columns![name Text "x.name", b Bytes "x.b"]),
+    table(
+        "rule_set_of",
+        "rule_set_of x",
+        &["x.id"],
+        columns![id Big "x.id", policy Text "x.policy", rules Text "x.rules"],
+    )
+    .counts(),
     table(
         "alert",
         "alert x",

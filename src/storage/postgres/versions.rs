@@ -1,13 +1,17 @@
 //! Configurations that services ran under.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
 use super::PostgresStore;
 use super::db::Cells as _;
 use super::work::transact;
+use crate::domain::rules::was::{RuleSet, said_in};
 use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
-use crate::domain::versions::{How, KEPT, Taken, Version, Versions};
+use crate::domain::versions::{How, KEPT, RULE_SETS_KEPT, RULES_KEPT, Taken, Version, Versions};
+use crate::storage::codec;
 
 #[async_trait]
 impl Versions for PostgresStore {
@@ -31,6 +35,22 @@ impl Versions for PostgresStore {
             work.execute(note, &[version, policy, &how.name(), &at.as_millis(), by, &waiting]).await?;
             work.execute(forget, &[&kept]).await?;
             work.execute(sweep, &[]).await?;
+            // Which rules there are under settings of which that is not kept yet: these, and those that an earlier version of the program took.
+            let lacking = "SELECT t.policy, max(t.version) FROM config_taken t LEFT JOIN rule_set_of o ON o.policy = t.policy \
+                           WHERE o.policy IS NULL GROUP BY t.policy ORDER BY max(t.id)";
+            for row in work.query(lacking, &[]).await? {
+                let (policy, version): (String, String) = (row.cell(0)?, row.cell(1)?);
+                let text: String =
+                    work.query_one("SELECT text FROM config_version WHERE hash = $1", &[&version]).await?.cell(0)?;
+                let (name, b) = codec::encode_rules(&said_in(&text))?;
+                let keep = "INSERT INTO rule_set (name, b) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+                work.execute(keep, &[&name, &b]).await?;
+                work.execute("INSERT INTO rule_set_of (policy, rules) VALUES ($1, $2)", &[&policy, &name]).await?;
+            }
+            let forget = "DELETE FROM rule_set_of WHERE id <= (SELECT max(id) FROM rule_set_of) - $1 OR rules NOT IN \
+                          (SELECT rules FROM rule_set_of GROUP BY rules ORDER BY max(id) DESC LIMIT $2)";
+            work.execute(forget, &[&RULES_KEPT, &RULE_SETS_KEPT]).await?;
+            work.execute("DELETE FROM rule_set WHERE name NOT IN (SELECT rules FROM rule_set_of)", &[]).await?;
             Ok(())
         }.await)
     }
@@ -67,5 +87,16 @@ impl Versions for PostgresStore {
         let read = "SELECT version FROM config_taken WHERE starts_with(version, $1) OR starts_with(policy, $1) \
                     GROUP BY version ORDER BY max(id) DESC";
         self.db().await?.query(read, &[&beginning]).await?.iter().map(|row| row.cell(0)).collect()
+    }
+
+    async fn rule_sets_of(&self, policies: &[String]) -> Result<BTreeMap<String, String>> {
+        let read = "SELECT policy, rules FROM rule_set_of WHERE policy = ANY($1)";
+        let found = self.db().await?.query(read, &[&policies]).await?;
+        found.iter().map(|row| Ok((row.cell(0)?, row.cell(1)?))).collect()
+    }
+
+    async fn rule_set(&self, name: &str) -> Result<Option<RuleSet>> {
+        let found = self.db().await?.query_opt("SELECT b FROM rule_set WHERE name = $1", &[&name]).await?;
+        found.map(|row| codec::decode("a set of rules", row.cell(0)?)).transpose()
     }
 }
