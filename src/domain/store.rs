@@ -44,6 +44,9 @@ pub enum StoreError {
     /// Locked, full, read-only or gone. The operation may or may not have happened: the same call again is safe.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Everything was moved to another database, there; nothing more is taken here. It certainly did not happen.
+    #[error("everything was moved to {0}; this database takes nothing more")]
+    Moved(String),
     /// What is stored cannot be read: a damaged file, or rows of a newer version.
     #[error("what is stored cannot be read: {0}")]
     Corrupt(String),

@@ -273,6 +273,9 @@ impl From<StoreError> for Problem {
         );
         match error {
             StoreError::Unavailable(_) => Self::unavailable("the store cannot be used now; send the same again"),
+            StoreError::Moved(_) => {
+                Self::unavailable("this service stands before a database that everything was moved from")
+            }
             StoreError::Corrupt(_) => Self::internal(),
         }
     }

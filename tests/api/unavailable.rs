@@ -55,6 +55,22 @@ async fn a_locked_database_answers_503_and_the_same_again_is_stored_once() {
 }
 
 #[tokio::test]
+async fn a_database_that_everything_was_moved_from_takes_nothing_more_and_says_so() {
+    let app = TestApp::spawn().await;
+    app.comment(&ordinary("c-0")).await;
+    let mark = "INSERT INTO meta (name, value) VALUES ('moved_to', CAST('postgres://ann:[redacted]@db/x' AS BLOB))";
+    app.database().execute(mark, []).unwrap();
+    assert_unavailable(app.post("/v1/comments", &ordinary("c-1")).await).await;
+    assert_eq!(app.batch(&[ordinary("c-2")]).await[0]["status"], 503);
+    let ready = app.request(Method::GET, "/readyz", "").send().await.unwrap();
+    assert_eq!(read(ready, &[503]).await["database"], "moved");
+    assert_eq!(app.request(Method::GET, "/v1/comments/c-0", &app.key).send().await.unwrap().status(), 200);
+    app.database().execute("DELETE FROM meta WHERE name = 'moved_to'", []).unwrap();
+    assert_eq!(app.post("/v1/comments", &ordinary("c-1")).await.status(), 201, "what was refused was not stored");
+    assert_eq!(app.request(Method::GET, "/readyz", "").send().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn a_full_database_answers_503_and_still_reads() {
     let app = TestApp::spawn_with(|config| config.database.max_file_mb = 1).await;
     let long = |at: usize| {

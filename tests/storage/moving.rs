@@ -19,7 +19,7 @@ use doorward::domain::store::{
     AuditCheck, AuditFilter, CommentFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store,
 };
 use doorward::storage::Config;
-use doorward::storage::moving::{MoveError, Moved, Options, Step, move_all};
+use doorward::storage::moving::{MoveError, Moved, Options, Step, move_all, reopen};
 use doorward::storage::postgres::{OpenError, PostgresStore};
 use doorward::storage::sqlite::{self, SqliteStore};
 use serde_json::json;
@@ -355,6 +355,7 @@ async fn what_is_moved_is_what_was_there_whatever_stopped_it() {
     assert!(bytes == std::fs::read(&file).unwrap(), "the source is as it was");
 
     let there: Arc<dyn Store> = Arc::new(PostgresStore::open(&schema.config()).await.unwrap());
+    assert!(reopen(&Config::sqlite(&file)).await.unwrap(), "it was marked as moved");
     let here: Arc<dyn Store> = Arc::new(SqliteStore::open_serving(&Config::sqlite(&file)).unwrap());
     assert_same(&told(&*here).await, &told(&*there).await);
     // What comes next is no repeat of what was moved.

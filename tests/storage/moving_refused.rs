@@ -2,7 +2,7 @@
 
 use doorward::domain::store::{AuditCheck, Store as _, StoreError};
 use doorward::storage::Config;
-use doorward::storage::moving::{MoveError, Options, Step, move_all};
+use doorward::storage::moving::{MoveError, Options, Step, move_all, reopen};
 use doorward::storage::postgres::{OpenError, PostgresStore};
 use doorward::storage::sqlite::SqliteStore;
 use tokio::runtime::Handle;
@@ -61,7 +61,49 @@ async fn nobody_changes_the_source_while_it_is_moved() {
         outcome.as_ref().is_err_and(|error| format!("{error:#}").contains("database is locked"))
     };
     assert!(refused.len() == 2 && refused.iter().all(is_refusal), "{refused:?}");
-    assert!(revoke().await.unwrap(), "afterwards the file is let go of");
+    let moved = revoke().await.unwrap_err().to_string();
+    let place = schema.config().shown().into_owned();
+    assert!(moved.contains(&place) && moved.contains("--reopen"), "afterwards nobody would look for it here: {moved}");
+    assert!(
+        reopen(&Config::sqlite(&file)).await.unwrap() && revoke().await.unwrap(),
+        "whoever wants the file back has it"
+    );
+    assert!(!reopen(&Config::sqlite(&file)).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_whose_lock_nobody_saw_takes_nothing_that_the_move_would_leave_behind() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let config = Config { busy_timeout_ms: 20, ..Config::sqlite(&file) };
+    let serving = SqliteStore::open_serving(&config).unwrap();
+    let news = site(&serving, "news").await;
+    Made::new(&news, "before").store(&serving).await;
+    std::fs::remove_file(folder.path().join("doorward.db.lock")).unwrap(); // as on a file system whose locks do not reach the other machine
+    let mut during = Vec::new();
+    let mut say = |step| {
+        if matches!(step, Step::Verified { table: "vote", done: true, .. }) {
+            let record = Made::new(&news, "during").0;
+            during.push(block_in_place(|| Handle::current().block_on(serving.comment_record(record))).map(drop));
+        }
+    };
+    moved_saying(&file, &schema, small(), &mut say).await.unwrap();
+    assert!(matches!(&during[..], [Err(StoreError::Unavailable(_))]), "the slot is taken: {during:?}");
+    let place = schema.config().shown().into_owned();
+    for outcome in [serving.comment_record(Made::new(&news, "after").0).await.map(drop), serving.ready().await] {
+        assert!(matches!(&outcome, Err(StoreError::Moved(to)) if *to == place), "{outcome:?}");
+    }
+    serving.close().await;
+    drop(serving);
+    let refused = SqliteStore::open_serving(&config).err().unwrap().to_string();
+    assert!(refused.contains(&place) && !refused.contains("during"), "{refused}");
+    let there = client(&schema).await;
+    assert_eq!(
+        there.query_one("SELECT count(*) FROM comment", &[]).await.unwrap().get::<_, i64>(0),
+        1,
+        "no other was acknowledged"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,6 +144,7 @@ async fn nothing_is_moved_under_those_who_serve() {
     };
     let outcome = moved_saying(&file, &schema, small(), &mut say).await;
     assert!(matches!(outcome, Err(MoveError::TargetServed(_))), "{outcome:?}");
+    SqliteStore::open(&Config::sqlite(&file)).unwrap().close().await; // it is not marked: whoever gives up the move has it as it was
     assert!(matches!(PostgresStore::open(&schema.config()).await.err().unwrap(), OpenError::HalfMoved));
     there.batch_execute("DELETE FROM node").await.unwrap();
     moved(&file, &schema, small()).await.unwrap();
@@ -199,6 +242,7 @@ async fn what_was_done_to_the_record_is_found_at_the_destination_too() {
         let triggers = "DROP TRIGGER audit_is_never_changed; DROP TRIGGER audit_is_never_deleted;";
         rusqlite::Connection::open(&file).unwrap().execute_batch(&format!("{triggers} {change}")).unwrap();
         moved(&file, &schema, small()).await.unwrap();
+        assert!(reopen(&Config::sqlite(&file)).await.unwrap());
         let here = SqliteStore::open(&Config::sqlite(&file)).unwrap();
         let there = PostgresStore::open(&schema.config()).await.unwrap();
         let (here, there) = (here.audit_verify(None).await.unwrap(), there.audit_verify(None).await.unwrap());

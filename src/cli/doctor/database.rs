@@ -46,6 +46,10 @@ pub(super) fn sqlite(config: &Config, deep: bool, now: Timestamp, findings: &mut
     };
     schema(found.schema, found.known, findings);
     sound(&found.path, deep, findings);
+    if let Some(place) = &found.moved_to {
+        let todo = "set database.url to the new database; docs/moving.md says how to go on with the file all the same";
+        findings.problem("database", format!("everything was moved to {place}, and nothing more is taken here"), todo);
+    }
     let Checkup { now: Some(current), .. } = found else { return };
     let Current { latest, outbox, notices, sealed, senders, addresses } = current;
     if let Some(latest) = latest.filter(|latest| latest.millis_since(now) > AHEAD) {

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use super::super::problem::{Problem, ProblemBody, TYPES};
 use super::super::{State, auth, client};
+use crate::domain::store::StoreError;
 
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
@@ -20,7 +21,7 @@ pub async fn healthz() -> HttpResponse {
 /// Whether comments can be taken, part by part.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReadyOut {
-    /// `ready`, or what is wrong.
+    /// `ready`; `moved`, when everything was moved to another database and this one takes nothing more; or `unavailable`.
     pub database: &'static str,
     /// `ready`, or `off`.
     pub model: &'static str,
@@ -49,7 +50,12 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
         tracing::error!(error = error as &dyn std::error::Error, "the store is not ready");
     }
     let word = |good: bool| if good { "ready" } else { "unavailable" };
-    let (database, outbox) = (word(ready.is_ok()), word(!state.outbox.is_failing()));
+    let database = match &ready {
+        Ok(()) => "ready",
+        Err(StoreError::Moved(_)) => "moved",
+        Err(_) => "unavailable",
+    };
+    let outbox = word(!state.outbox.is_failing());
     let (outbox_waiting, outbox_dead) = (state.outbox.state().waiting, state.outbox.state().dead);
     let alive = state.alive.load(Ordering::Relaxed).max(1);
     let nodes = state.shared.as_ref().map_or(1, |shared| shared.nodes()).max(alive);

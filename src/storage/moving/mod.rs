@@ -1,7 +1,8 @@
 //! Moves everything from a SQLite file into an empty PostgreSQL database (docs/moving.md).
 //!
 //! Rows go in batches, each in one commit with a note of how far the table has got: whatever stops a move, the same one begun again goes on from
-//! there. Until all of it was read again on both sides and compared, the destination is marked, and nobody serves it. The source is only read.
+//! there. Until all of it was read again on both sides and compared, the destination is marked, and nobody serves it. Just before that mark goes, the
+//! source is marked as moved: at no moment could both be served. But for that it is only read.
 
 mod cell;
 mod rights;
@@ -181,8 +182,32 @@ pub async fn move_all(
         let reader = reader.clone();
         last_numbers.push((table, blocking(move || reader.last_number(table.name)).await?));
     }
-    target.finish(&fingerprint, &last_numbers).await?;
+    // Everything there is of this source is there, and nobody writes to it. Whatever happens from here on, comments go into one of both.
+    let (marking, place) = (reader.clone(), to.shown().into_owned());
+    blocking(move || marking.mark(Some(&place))).await?;
+    match target.finish(&fingerprint, &last_numbers).await {
+        Err(served @ MoveError::TargetServed(_)) => {
+            blocking(move || reader.mark(None)).await?; // the destination is as before, and certainly refused
+            return Err(served);
+        }
+        finished => finished?,
+    }
     Ok(Moved { rows: tables.iter().map(|table| table.rows).sum(), tables, resumed })
+}
+
+/// Lets a file that was marked as moved be served again. Whether it was.
+///
+/// # Errors
+/// [`MoveError::Source`], or the file cannot be written.
+pub async fn reopen(from: &Config) -> std::result::Result<bool, MoveError> {
+    let config = from.clone();
+    let source = blocking(move || Ok(Source::open(&config))).await??;
+    Ok(blocking(move || {
+        let was_marked = source.moved_to()?.is_some();
+        source.mark(None)?;
+        Ok(was_marked)
+    })
+    .await?)
 }
 
 async fn move_table(

@@ -94,6 +94,11 @@ impl Reader {
         Ok(sum)
     }
 
+    /// Marks the file as moved to `place`, or takes the mark away. Blocks.
+    pub(super) fn mark(&self, place: Option<&str>) -> Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).mark(place)
+    }
+
     /// What stands in `meta` under that name.
     pub(super) fn meta(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let source = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::OpenError;
-use super::{notices, open, outbox, privacy, rows};
+use super::{moved, notices, open, outbox, privacy, rows};
 use crate::domain::notices::SendingState;
 use crate::domain::outbox::OutboxState;
 use crate::domain::privacy::AddressesLeft;
@@ -28,6 +28,8 @@ pub struct Checkup {
     pub schema: i64,
     /// That of this program.
     pub known: i64,
+    /// Where everything was moved to, if it was.
+    pub moved_to: Option<String>,
     /// What only a file of this version can say.
     pub now: Option<Current>,
 }
@@ -80,7 +82,8 @@ pub fn checkup(config: &Config) -> Result<Checkup, OpenError> {
     };
     let unusable = |source| OpenError::Unusable { path: path.clone(), source };
     let now = if schema == known { Some(current(&connection).map_err(unusable)?) } else { None };
-    Ok(Checkup { path, schema, known, now })
+    let moved_to = moved::moved_to(&connection).map_err(failed)?;
+    Ok(Checkup { path, schema, known, moved_to, now })
 }
 
 fn current(connection: &Connection) -> Result<Current, StoreError> {

@@ -53,6 +53,17 @@ pub enum OpenError {
     /// Another `serve` runs on it.
     #[error("another doorward serves {0} already; only one process may take comments in")]
     Served(PathBuf),
+    /// Everything was moved elsewhere.
+    #[error(
+        "everything in {path} was moved to {place}: set database.url to that; or, to go on with the file without what came there since, \
+         `doorward move --from sqlite:{path} --reopen`"
+    )]
+    Moved {
+        /// The file.
+        path: PathBuf,
+        /// Where it went.
+        place: String,
+    },
     /// The disk is full.
     #[error("there is no room left to write {0}")]
     Full(PathBuf),

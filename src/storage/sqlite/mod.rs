@@ -26,6 +26,7 @@ mod index;
 mod intake;
 mod learning;
 mod lists;
+mod moved;
 mod nodes;
 mod notices;
 mod open;

@@ -8,6 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::error::OpenError;
+use super::moved;
 use crate::storage::Config;
 
 mod embedded {
@@ -51,6 +52,9 @@ pub(super) fn open(config: &Config, serving: bool) -> Result<Opened, OpenError> 
         return Err(OpenError::ReadOnly(path));
     }
     prepare(config, &path, &mut writer)?;
+    if let Some(place) = moved::moved_to(&writer).map_err(failed)? {
+        return Err(OpenError::Moved { path, place });
+    }
     let secret = secret(&path, &writer)?;
     if serving {
         // A crash right after an erasure leaves the erased words in the log; now it is known that nobody needs them.
@@ -123,6 +127,16 @@ fn guard(config: &Config, path: &Path) -> Result<Connection, OpenError> {
     guard.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(failed)?;
     guard.execute_batch("BEGIN IMMEDIATE; PRAGMA query_only = ON").map_err(failed)?;
     Ok(guard)
+}
+
+/// Marks the file that `guard` holds as moved to `place`, or as not moved; then others may write to it again, who see the mark.
+pub(super) fn mark(guard: &Connection, place: Option<&str>) -> rusqlite::Result<()> {
+    guard.execute_batch("PRAGMA query_only = OFF")?;
+    if guard.is_autocommit() {
+        guard.execute_batch("BEGIN IMMEDIATE")?; // it was marked before
+    }
+    moved::mark(guard, place)?;
+    guard.execute_batch("COMMIT")
 }
 
 /// A connection that only reads.

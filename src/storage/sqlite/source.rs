@@ -1,4 +1,4 @@
-//! A file that is read as a whole, to be moved elsewhere: nobody serves it or writes to it meanwhile.
+//! A file that is read as a whole, to be moved elsewhere: nobody serves it or writes to it meanwhile. In the end it is marked as moved.
 
 use std::fs::File;
 
@@ -6,8 +6,10 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::error::OpenError;
+use super::moved;
 use super::open::{self, Whole};
 use super::uid::Seal;
+use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 use crate::storage::Config;
 use crate::storage::derived::Derived;
@@ -20,19 +22,29 @@ pub(in crate::storage) struct Source {
     pub secret: [u8; 32],
     pub derived: Derived,
     seal: Seal,
-    /// Nobody writes to the file as long as this is held.
-    _guard: Connection,
+    /// Nobody writes to the file as long as this is held, and it is not marked.
+    guard: Connection,
     /// Nobody else serves the file as long as this is held.
     _lock: File,
 }
 
 impl Source {
     /// Blocks.
-    pub(in crate::storage) fn open(config: &Config) -> Result<Self, OpenError> {
+    pub(in crate::storage) fn open(config: &Config) -> std::result::Result<Self, OpenError> {
         let Whole { connection, guard, lock, secret } = open::whole(config)?;
         let derived = Derived::new(&secret);
         let seal = Seal::new(&derived.uid_key);
-        Ok(Self { connection, secret, derived, seal, _guard: guard, _lock: lock })
+        Ok(Self { connection, secret, derived, seal, guard, _lock: lock })
+    }
+
+    /// Where everything was moved to, if it was. Blocks.
+    pub(in crate::storage) fn moved_to(&self) -> Result<Option<String>> {
+        Ok(moved::moved_to(&self.guard)?)
+    }
+
+    /// Marks the file as moved to `place`, or takes the mark away. Blocks.
+    pub(in crate::storage) fn mark(&self, place: Option<&str>) -> Result<()> {
+        Ok(open::mark(&self.guard, place)?)
     }
 
     /// The uid of the comment in that row.

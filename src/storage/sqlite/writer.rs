@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::checkpoints::Checkpoints;
 use super::error::closed;
 use super::index::{Chain, Change};
+use super::moved;
 use super::shared::Shared;
 use super::start;
 use crate::domain::store::{Result, StoreError};
@@ -109,6 +110,8 @@ trait Job: Send {
     fn work(&mut self, work: &mut Work<'_>) -> bool;
     /// Whether the database did not let it be done.
     fn was_denied(&self) -> bool;
+    /// Does not do the work, because everything was moved there.
+    fn refuse(&mut self, moved_to: &str);
     /// Answers, now that it is known whether the batch is committed.
     fn answer(self: Box<Self>, committed: std::result::Result<(), Arc<rusqlite::Error>>);
 }
@@ -127,6 +130,11 @@ where
     fn work(&mut self, work: &mut Work<'_>) -> bool {
         self.result = self.job.take().map(|job| job(work));
         matches!(self.result, Some(Ok(_)))
+    }
+
+    fn refuse(&mut self, moved_to: &str) {
+        self.job = None;
+        self.result = Some(Err(StoreError::Moved(moved_to.to_owned())));
     }
 
     fn was_denied(&self) -> bool {
@@ -179,6 +187,7 @@ impl Writer {
             last_batch: Arc::clone(&last_batch),
             pending: Pending { last_row, ..Pending::default() },
             committed: last_row,
+            is_moved: false,
         };
         let thread = std::thread::Builder::new().name("doorward-writer".to_owned()).spawn(move || {
             let _lock = lock;
@@ -247,6 +256,8 @@ struct Loop {
     pending: Pending,
     /// The last row that is committed.
     committed: u32,
+    /// Whether it was said that everything was moved elsewhere.
+    is_moved: bool,
 }
 
 impl Loop {
@@ -294,6 +305,14 @@ impl Loop {
 
     fn transact(&mut self, batch: &mut [Box<dyn Job>]) -> rusqlite::Result<()> {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        if let Some(place) = moved::moved_to(&self.connection)? {
+            if !std::mem::replace(&mut self.is_moved, true) {
+                tracing::error!(place, "everything was moved to another database: nothing more is taken here");
+            }
+            batch.iter_mut().for_each(|job| job.refuse(&place));
+            self.connection.prepare_cached("ROLLBACK")?.execute([])?;
+            return Ok(());
+        }
         for job in batch {
             self.connection.prepare_cached("SAVEPOINT job")?.execute([])?;
             let changes = self.pending.changes.len();
@@ -337,7 +356,8 @@ mod tests {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(
-                "CREATE TABLE t (a); CREATE TABLE comment (id INTEGER PRIMARY KEY, site, keys); CREATE TABLE moved (chain, key)",
+                "CREATE TABLE t (a); CREATE TABLE comment (id INTEGER PRIMARY KEY, site, keys); CREATE TABLE moved (chain, key); \
+                 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB)",
             )
             .unwrap();
         let shared = Arc::new(Shared::new(&[0; 32]));
@@ -421,6 +441,16 @@ mod tests {
         assert!(one.is_err() && other.is_err());
         assert_eq!(sum(&writer).await, 0);
         assert!(writer.run(|work| insert(work, 5)).await.is_ok(), "and the next one goes on");
+    }
+
+    #[tokio::test]
+    async fn once_everything_was_moved_nothing_more_is_taken() {
+        let writer = writer();
+        assert!(writer.run(|work| insert(work, 1)).await.is_ok());
+        writer.run(|work| Ok(moved::mark(work.connection, Some("there"))?)).await.unwrap();
+        let refused = writer.run(|work| insert(work, 10)).await;
+        assert!(matches!(&refused, Err(StoreError::Moved(place)) if place == "there"), "{refused:?}");
+        assert!(!writer.is_troubled(), "the disk is well");
     }
 
     #[tokio::test]
