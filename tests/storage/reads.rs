@@ -161,6 +161,8 @@ pub(crate) async fn author_is_told_with_everything_that_is_known_on_the_site(eng
     let german = told(&Reach { langs: Some(vec!["de".to_owned()]), ..Reach::ALL }).await;
     assert_eq!((linked(&german.linked.accounts), german.linked.outside), (vec![eve], 1), "others' are counted");
     assert!(german.open_appeals.is_empty());
+    let names: Vec<(&str, u32)> = german.names.iter().map(|used| (used.name.as_str(), used.comments)).collect();
+    assert_eq!(names, [("Ann", 1), ("Annie", 1)], "names under comments elsewhere are not told");
     let nobody = store.author_profile(blog.id, &id("ben"), &Reach::ALL, at(20)).await.unwrap();
     assert_eq!((nobody.numbers.all.total(), nobody.linked.looked_at), (0, 0));
 }
