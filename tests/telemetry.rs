@@ -1,5 +1,7 @@
 //! Traces: the real binary, and a collector that reads what it is sent as collectors do.
 
+#![allow(clippy::unwrap_used, reason = "a test may end at any line")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};

@@ -42,7 +42,7 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Give an account a new password
+    /// Give an account a new password; its sessions, its second factor and its tokens end
     Reset {
         /// The account
         email: String,

@@ -24,6 +24,10 @@ pub struct Figures {
     pub decided_looked_at: u32,
     /// Whether people agree with each other.
     pub agreement: PeopleAgree,
+    /// People's decisions about comments that times and agreement are of: the latest ones, at most 10,000, of the latest 100,000 on all sites.
+    pub decisions_looked_at: u32,
+    /// Whether more was decided in the last seven days than that: then `time_to_verdict` leaves the earliest of them out.
+    pub decisions_cut: bool,
 }
 
 /// What arrived in one hour.

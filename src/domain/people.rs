@@ -116,21 +116,32 @@ impl Reach {
         *self == Self::ALL
     }
 
+    /// Whether on a site that both cover whoever has this reach sees nothing that lies outside `other`.
+    #[must_use]
+    pub fn is_as_narrow_as(&self, other: &Self) -> bool {
+        let within = |own: &Option<Vec<String>>, other: &Option<Vec<String>>, covers: &dyn Fn(&str, &str) -> bool| {
+            let Some(other) = other else { return true };
+            own.as_ref().is_some_and(|own| own.iter().all(|one| other.iter().any(|allowed| covers(allowed, one))))
+        };
+        let same = |allowed: &str, one: &str| allowed == one;
+        within(&self.sections, &other.sections, &same) && within(&self.langs, &other.langs, &covers_lang)
+    }
+
     /// Whether a comment there lies within. Languages match by their first part: `pt` covers `pt-BR`.
     #[must_use]
     pub fn covers(&self, site: &str, section: Option<&str>, lang: Option<&str>) -> bool {
         let of_section =
             |sections: &Vec<String>| section.is_some_and(|it| sections.iter().any(|allowed| allowed == it));
-        let of_lang = |langs: &Vec<String>| {
-            lang.is_some_and(|it| {
-                let main = it.split(['-', '_']).next().unwrap_or(it);
-                langs.iter().any(|allowed| allowed.eq_ignore_ascii_case(it) || allowed.eq_ignore_ascii_case(main))
-            })
-        };
+        let of_lang = |langs: &Vec<String>| lang.is_some_and(|it| langs.iter().any(|allowed| covers_lang(allowed, it)));
         self.covers_site(site)
             && self.sections.as_ref().is_none_or(of_section)
             && self.langs.as_ref().is_none_or(of_lang)
     }
+}
+
+fn covers_lang(allowed: &str, lang: &str) -> bool {
+    let main = lang.split(['-', '_']).next().unwrap_or(lang);
+    allowed.eq_ignore_ascii_case(lang) || allowed.eq_ignore_ascii_case(main)
 }
 
 /// Someone with an account.
@@ -149,6 +160,28 @@ pub struct Person {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reach_is_as_narrow_as_another_when_it_sees_nothing_more() {
+        let list = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let sport = Reach { sections: list(&["sport"]), ..Reach::ALL };
+        let two = Reach { sections: list(&["sport", "city"]), ..Reach::ALL };
+        let here = Reach { sites: list(&["news"]), sections: list(&["sport"]), langs: list(&["pt-BR"]) };
+        let langs = Reach { langs: list(&["pt"]), ..Reach::ALL };
+        for (name, of, other, within) in [
+            ("everything within everything", &Reach::ALL, &Reach::ALL, true),
+            ("a part within everything", &sport, &Reach::ALL, true),
+            ("everything within a part", &Reach::ALL, &sport, false),
+            ("one section within two", &sport, &two, true),
+            ("two within one", &two, &sport, false),
+            ("more lists are less, and a site is no bound on itself", &here, &sport, true),
+            ("fewer are more", &sport, &here, false),
+            ("a language's country", &here, &langs, true),
+            ("a language within its country's", &langs, &here, false),
+        ] {
+            assert_eq!(of.is_as_narrow_as(other), within, "{name}");
+        }
+    }
 
     #[test]
     fn a_reach_covers_what_lies_within_all_of_its_lists() {

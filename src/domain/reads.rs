@@ -286,7 +286,7 @@ pub struct LinkedAccounts {
 pub struct AuthorProfile {
     /// What became of the comments.
     pub numbers: AuthorNumbers,
-    /// Names used in the latest comments, most used first.
+    /// Names used in those of the latest comments that lie within the reach, most used first.
     pub names: Vec<NameUsed>,
     /// The role that the site sent last.
     pub role: Option<String>,
@@ -298,7 +298,7 @@ pub struct AuthorProfile {
     pub open_appeals: Vec<Uuid>,
     /// What they reported as a reader.
     pub reports: ReportsGiven,
-    /// What colleagues noted, latest first, at most 200.
+    /// What colleagues noted, latest first, at most 200: all of them, whoever may see which.
     pub notes: Vec<AuthorNote>,
     /// Who else wrote from there.
     pub linked: LinkedAccounts,

@@ -801,7 +801,7 @@ pub trait Store:
     async fn people(&self) -> Result<Vec<Person>>;
     /// Sets an account's role and reach. `false` when there is no such account, or it is closed.
     async fn person_change(&self, email: &str, role: Role, reach: &Reach, at: Timestamp) -> Result<bool>;
-    /// Sets a new password; sessions and the second factor go with the old one. `false` when there is no such account.
+    /// Sets a new password; sessions, the second factor and tokens go with the old one. `false` when there is no such account.
     async fn person_reset(&self, email: &str, password: &str, at: Timestamp) -> Result<bool>;
     /// Closes an account, its tokens and its sessions. `false` when there is no such account.
     async fn person_disable(&self, email: &str, at: Timestamp) -> Result<bool>;

@@ -21,6 +21,18 @@ pub(super) struct Item<K> {
     pub held_at: Option<i64>,
 }
 
+/// The latest items of rulings that are looked at, of the sites asked about.
+pub(super) const ITEMS: usize = 10_000;
+/// Among how many of all sites they are looked for.
+pub(super) const ITEMS_AMONG: i64 = 100_000;
+
+/// Items of rulings, the latest first.
+pub(super) struct Items<K> {
+    pub items: Vec<Item<K>>,
+    /// The moment of the latest one that was left out because there were too many.
+    pub beyond: Option<i64>,
+}
+
 /// Whether people agree, by their decisions, the latest first. A decision taken back was said all the same.
 pub(super) fn agreement<K: Copy + Eq + Hash>(items: &[Item<K>]) -> PeopleAgree {
     let mut later: HashMap<K, &Item<K>> = HashMap::new();

@@ -84,6 +84,46 @@ async fn linked_accounts_are_known_by_hashes_when_addresses_are_gone() {
 }
 
 #[tokio::test]
+async fn names_and_notes_from_other_sections_are_not_told_to_who_works_on_one() {
+    let app = TestApp::spawn().await;
+    for (id, name, section) in [("a-1", "Ann", "sport"), ("a-2", "Annie of the city desk", "city")] {
+        let mut comment = by(id, &json!({"id": "ann", "name": name}));
+        comment["article"] = json!({"id": format!("of-{section}"), "section": section});
+        app.comment(&comment).await;
+    }
+    let on = |section: &str| Reach { sections: Some(vec![section.to_owned()]), ..Reach::ALL };
+    let sport = app.person_within("sport@example.org", Role::Operator, &on("sport")).await;
+    let mate = app.person_within("mate@example.org", Role::Moderator, &on("sport")).await;
+    let city = app.person_within("city@example.org", Role::Moderator, &on("city")).await;
+    let path = "/v1/authors/ann/notes?site=news";
+    let note = async |token: &str, text: &str| {
+        let request = app.request(Method::POST, path, token).json(&json!({"text": text}));
+        read(request.send().await.unwrap(), &[201]).await["id"].as_str().unwrap().to_owned()
+    };
+    let of_city = note(&city, "wrote of the mayor's house").await;
+    note(&app.token, "known to all of us").await;
+    note(&mate, "shouts at referees").await;
+    note(&sport, "was warned").await;
+    let seen = async |token: &str| {
+        let page = read(app.request(Method::GET, PAGE, token).send().await.unwrap(), &[200]).await;
+        let texts = |of: &str, key: &str| -> Vec<String> {
+            page[of].as_array().unwrap().iter().map(|one| one[key].as_str().unwrap().to_owned()).collect()
+        };
+        (texts("names", "name"), texts("notes", "text"))
+    };
+    assert_eq!(
+        seen(&sport).await,
+        (vec!["Ann".to_owned()], vec!["was warned".to_owned(), "shouts at referees".to_owned()])
+    );
+    assert_eq!(seen(&city).await.0, ["Annie of the city desk"]);
+    let (names, notes) = seen(&app.token).await;
+    assert_eq!((names.len(), notes.len()), (2, 4), "whoever works on the whole site is told everything");
+    let remove = format!("/v1/authors/ann/notes/{of_city}?site=news");
+    let removed = app.request(Method::DELETE, &remove, &sport).send().await.unwrap();
+    assert_eq!(removed.status(), 404, "what is not shown is not there, for an operator of a section either");
+}
+
+#[tokio::test]
 async fn notes_are_kept_shown_to_their_author_and_erased_with_them() {
     let app = TestApp::spawn().await;
     app.comment(&by("a-1", &json!({"id": "ann"}))).await;

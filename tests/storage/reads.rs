@@ -161,6 +161,8 @@ pub(crate) async fn author_is_told_with_everything_that_is_known_on_the_site(eng
     let german = told(&Reach { langs: Some(vec!["de".to_owned()]), ..Reach::ALL }).await;
     assert_eq!((linked(&german.linked.accounts), german.linked.outside), (vec![eve], 1), "others' are counted");
     assert!(german.open_appeals.is_empty());
+    let names: Vec<(&str, u32)> = german.names.iter().map(|used| (used.name.as_str(), used.comments)).collect();
+    assert_eq!(names, [("Ann", 1), ("Annie", 1)], "names under comments elsewhere are not told");
     let nobody = store.author_profile(blog.id, &id("ben"), &Reach::ALL, at(20)).await.unwrap();
     assert_eq!((nobody.numbers.all.total(), nobody.linked.looked_at), (0, 0));
 }
@@ -271,4 +273,33 @@ pub(crate) async fn figures_tell_how_moderation_goes_on_the_sites_asked_about(en
         let none = told(Some(&none)).await;
         assert_eq!((none.hours.len(), none.queue.waiting, none.decided_looked_at), (0, 0, 0));
     }
+}
+
+pub(crate) async fn figures_say_when_more_was_decided_than_is_looked_at(engine: &dyn Engine) {
+    const COMMENTS: i64 = 100;
+    let store = engine.open().await;
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    let small = Made::new(&blog, "b-1").held(None, &[], 0.5).store(&*store).await;
+    store.rule(ruling(Action::Reject, &[&small], 1)).await.unwrap();
+    let mut items = Vec::new();
+    for n in 0..COMMENTS {
+        items.push(Made::new(&news, &format!("c-{n}")).held(None, &[], 0.5).at(n).store(&*store).await);
+    }
+    let told = async |name: &str, now: i64| store.figures(Some(&[name.to_owned()]), at(0), at(now)).await.unwrap();
+    for round in 0..=COMMENTS {
+        if round == COMMENTS {
+            let all = told("news", 1_000).await;
+            assert_eq!((all.decisions_looked_at, all.decisions_cut), (10_000, false), "these are all");
+        }
+        let action = if round % 2 == 0 { Action::Approve } else { Action::Reject };
+        let ruled = store.rule(ruling(action, &items.iter().collect::<Vec<_>>(), 200 + round)).await.unwrap();
+        assert_eq!(i64::try_from(ruled.applied.len()).unwrap(), COMMENTS);
+        items = ruled.applied.into_iter().map(|(record, _)| record).collect();
+    }
+    let (cut, later) = (told("news", 1_000).await, told("news", 1_000 + 8 * 86_400).await);
+    assert_eq!((cut.decisions_looked_at, cut.decisions_cut), (10_000, true), "nothing is left out in silence");
+    assert_eq!((later.decisions_looked_at, later.decisions_cut), (10_000, false), "nor is it of these days any more");
+    let small = told("blog", 1_000).await;
+    assert_eq!((small.decisions_looked_at, small.decisions_cut), (1, false), "a site is not hidden by a busier one");
+    assert_eq!(small.time_to_verdict.comments, 1);
 }

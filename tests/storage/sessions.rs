@@ -86,8 +86,14 @@ pub(crate) async fn sessions_end_with_what_opened_them(engine: &dyn Engine) {
     assert!(store.totp_set(&ada, vec![1], 7, vec![[1; 32]], &ONE, at(5)).await.unwrap());
     assert!(!store.totp_set(&ada, vec![2], 8, vec![[3; 32]], &ONE, at(5)).await.unwrap(), "there is one");
     assert!(store.session_find(&ONE, at(0), at(10)).await.unwrap().unwrap().has_totp);
+    let (token, of_another) = ([0x11; 32], [0x22; 32]);
+    person(&*store, "ben@example.org").await;
+    assert!(store.token_create(ADA, token, at(5)).await.unwrap());
+    assert!(store.token_create("ben@example.org", of_another, at(5)).await.unwrap());
     assert!(store.person_reset(ADA, "phc", at(6)).await.unwrap());
     assert!(!opens(&*store, &ONE).await);
+    assert!(store.token_find(&token).await.unwrap().is_none(), "a token would open the account past the new password");
+    assert!(store.token_find(&of_another).await.unwrap().is_some());
     assert!(store.credentials(ADA).await.unwrap().unwrap().totp.is_none(), "a reset takes the second factor away");
     assert_eq!(store.recovery_left(&ada).await.unwrap(), 0);
     assert!(store.session_open(session(&ada, ONE, 7)).await.unwrap());

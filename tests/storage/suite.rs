@@ -57,6 +57,7 @@ macro_rules! run_on_each {
             sanctions_of_an_author_are_told_while_they_are_in_force,
             what_a_change_lets_through_is_told_of_the_latest_within_the_reach,
             figures_tell_how_moderation_goes_on_the_sites_asked_about,
+            figures_say_when_more_was_decided_than_is_looked_at,
             last_decision_is_the_latest_that_stands_within_the_reach,
             queue_finds_what_is_named_wherever_it_stands,
             queue_counts_under_every_filter,

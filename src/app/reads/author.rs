@@ -69,8 +69,7 @@ impl Desk {
         now: Timestamp,
     ) -> Result<AuthorPage, ReadError> {
         let comments = self.store.comment_list(site.id, &of_author(author, &by.reach), page).await?;
-        let profile = self.store.author_profile(site.id, author, &by.reach, now).await?;
-        self.must_know(site, author, &profile, by).await?;
+        let profile = self.find(site, author, by, now).await?;
         let all = &profile.numbers.all;
         let (approved, rejected) = (all.approved - all.approved_by_person, all.rejected - all.rejected_by_person);
         let past = Known::Known(profile.numbers.past());
@@ -113,7 +112,10 @@ impl Desk {
         by: &Person,
         now: Timestamp,
     ) -> Result<(), NoteError> {
-        self.find(site, author, by, now).await?;
+        let profile = self.find(site, author, by, now).await?;
+        if !by.reach.has_whole_sites() && !profile.notes.iter().any(|seen| seen.id == note) {
+            return Err(ReadError::NotFound("note").into());
+        }
         let any = by.role.may(Duty::Operate);
         let removal = self.store.author_note_remove(site.id, author, note, &by.email, any, now).await;
         match removal.map_err(ReadError::from)? {
@@ -123,9 +125,25 @@ impl Desk {
         }
     }
 
-    async fn find(&self, site: &Site, author: &ExternalId, by: &Person, now: Timestamp) -> Result<(), ReadError> {
-        let profile = self.store.author_profile(site.id, author, &by.reach, now).await?;
-        self.must_know(site, author, &profile, by).await
+    async fn find(
+        &self,
+        site: &Site,
+        author: &ExternalId,
+        by: &Person,
+        now: Timestamp,
+    ) -> Result<AuthorProfile, ReadError> {
+        let mut profile = self.store.author_profile(site.id, author, &by.reach, now).await?;
+        self.must_know(site, author, &profile, by).await?;
+        if !by.reach.has_whole_sites() && !profile.notes.is_empty() {
+            // A note may be about whatever its writer could see: it is shown to who can see all of that.
+            let people = self.store.people().await?;
+            let sees_all_of = |who: &str| {
+                let writer = people.iter().find(|person| person.email.eq_ignore_ascii_case(who));
+                writer.is_some_and(|writer| writer.reach.is_as_narrow_as(&by.reach))
+            };
+            profile.notes.retain(|note| note.by.eq_ignore_ascii_case(&by.email) || sees_all_of(&note.by));
+        }
+        Ok(profile)
     }
 
     /// Somebody of whom nothing lies within the reach is not there.

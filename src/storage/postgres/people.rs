@@ -72,11 +72,12 @@ fn duties(role: Role, reach: &Reach) -> Result<String> {
     Ok(if reach.is_all() { role.name().to_owned() } else { format!("{} {}", role.name(), reach_text(reach)?) })
 }
 
-/// Sessions and the second factor go with the old password. `false` when there is no such account.
+/// Sessions, the second factor and tokens go with the old password: whoever got hold of the account has none of them left. `false` when there is no such account.
 pub(super) async fn reset(work: &Work, email: &str, password: &str, at: Timestamp) -> Result<bool> {
     let write = concat!("UPDATE person SET password = $2 WHERE ", is_theirs!());
     let found = work.execute(write, &[&email, &password]).await? > 0;
     if found {
+        end_tokens(work, email).await?;
         sessions::end_all(work, email).await?;
         sessions::clear_totp(work, email).await?;
         work.audit(&Actor::Console, "person.reset", email, "", at);
@@ -84,13 +85,18 @@ pub(super) async fn reset(work: &Work, email: &str, password: &str, at: Timestam
     Ok(found)
 }
 
+async fn end_tokens(work: &Work, email: &str) -> Result<()> {
+    let tokens = concat!("DELETE FROM token WHERE person = (SELECT id FROM person WHERE ", is_theirs!(), ")");
+    work.execute(tokens, &[&email]).await?;
+    Ok(())
+}
+
 /// Closes an account; its tokens, sessions and claims go with it. `false` when there is no such account.
 pub(super) async fn disable(work: &Work, email: &str, at: Timestamp) -> Result<bool> {
     let write = concat!("UPDATE person SET disabled_at = coalesce(disabled_at, $2) WHERE ", is_theirs!());
     let found = work.execute(write, &[&email, &at.as_millis()]).await? > 0;
     if found {
-        let tokens = concat!("DELETE FROM token WHERE person = (SELECT id FROM person WHERE ", is_theirs!(), ")");
-        work.execute(tokens, &[&email]).await?;
+        end_tokens(work, email).await?;
         sessions::end_all(work, email).await?;
         let claims = "UPDATE queue SET claimed_by = NULL, claimed_until = NULL \
                       WHERE claimed_by IS NOT NULL AND lower(claimed_by COLLATE \"C\") = lower($1 COLLATE \"C\")";

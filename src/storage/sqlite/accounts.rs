@@ -213,11 +213,12 @@ fn duties(role: Role, reach: &Reach) -> Result<String> {
     Ok(if reach.is_all() { role.name().to_owned() } else { format!("{} {}", role.name(), reach_text(reach)?) })
 }
 
-/// Sessions and the second factor go with the old password. `false` when there is no such account.
+/// Sessions, the second factor and tokens go with the old password: whoever got hold of the account has none of them left. `false` when there is no such account.
 pub(super) fn person_reset(connection: &Connection, email: &str, password: &str, at: Timestamp) -> Result<bool> {
     let write = "UPDATE person SET password = ?2 WHERE email = ?1";
     let found = connection.prepare_cached(write)?.execute([email, password])? > 0;
     if found {
+        end_tokens(connection, email)?;
         sessions::end_all(connection, email)?;
         sessions::clear_totp(connection, email)?;
         audit::add(connection, &Actor::Console, "person.reset", email, "", at)?;
@@ -225,13 +226,18 @@ pub(super) fn person_reset(connection: &Connection, email: &str, password: &str,
     Ok(found)
 }
 
+fn end_tokens(connection: &Connection, email: &str) -> Result<()> {
+    let tokens = "DELETE FROM token WHERE person = (SELECT id FROM person WHERE email = ?1)";
+    connection.prepare_cached(tokens)?.execute([email])?;
+    Ok(())
+}
+
 /// Closes an account; its tokens, sessions and claims go with it. `false` when there is no such account.
 pub(super) fn person_disable(connection: &Connection, email: &str, at: Timestamp) -> Result<bool> {
     let write = "UPDATE person SET disabled_at = coalesce(disabled_at, ?2) WHERE email = ?1";
     let found = connection.prepare_cached(write)?.execute(params![email, at.as_millis()])? > 0;
     if found {
-        let tokens = "DELETE FROM token WHERE person = (SELECT id FROM person WHERE email = ?1)";
-        connection.prepare_cached(tokens)?.execute([email])?;
+        end_tokens(connection, email)?;
         sessions::end_all(connection, email)?;
         let claims = "UPDATE queue SET claimed_by = NULL, claimed_until = NULL WHERE claimed_by = ?1 COLLATE NOCASE";
         connection.prepare_cached(claims)?.execute([email])?;

@@ -48,9 +48,16 @@ pub(super) async fn profile(
         by.condition()
     );
     let (mut marks, mut names, mut is_latest) = (Marks::default(), BTreeMap::<String, u32>::new(), true);
-    for row in db.query(&read, &[&number(site), &by.key(), &READ]).await? {
-        let sent = Seen::read(&row)?.content.comment;
-        if let Some(used) = &sent.author.name {
+    let rows = db.query(&read, &[&number(site), &by.key(), &READ]).await?;
+    let theirs = rows.iter().map(Seen::read).collect::<Result<Vec<_>>>()?;
+    let mut known = Known::default();
+    if !reach.is_all() {
+        known.learn_seen(db, &theirs).await?;
+    }
+    for (row, seen) in rows.iter().zip(theirs) {
+        let is_seen = known.lies_within(site, &seen.content, reach);
+        let sent = seen.content.comment;
+        if let Some(used) = sent.author.name.as_ref().filter(|_| is_seen) {
             *names.entry(used.clone()).or_default() += 1;
         }
         if is_latest {

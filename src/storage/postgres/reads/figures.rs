@@ -12,14 +12,12 @@ use crate::domain::figures::{ByStatus, Figures, Hour, Overturned, QueueAges, Wai
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
-use crate::storage::moderated::{Item, Overruled, agreement};
+use crate::storage::moderated::{ITEMS, ITEMS_AMONG, Item, Items, Overruled, agreement};
 
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 86_400_000;
 /// Comments counted by hour, the latest ones.
 const COUNTED: i64 = 400_000;
-/// Items of rulings that are looked at, the latest ones.
-const ITEMS: i64 = 10_000;
 /// Verdicts of comments that people decided, the latest ones, in which signals are counted.
 const VERDICTS: usize = 1_000;
 
@@ -35,7 +33,7 @@ pub(super) async fn figures(db: &Db, sites: Option<&[String]>, since: Timestamp,
         None => None,
     };
     let sites = asked.as_deref();
-    let ((hours, is_cut), queue, items) =
+    let ((hours, is_cut), queue, Items { items, beyond }) =
         tokio::try_join!(hours(db, sites, since), queue(db, sites, now), items(db, sites))?;
     let mut waits: Vec<u64> = Vec::new();
     for item in items.iter().filter(|item| item.stands && now.as_millis() - item.at <= WEEK_MS) {
@@ -54,6 +52,8 @@ pub(super) async fn figures(db: &Db, sites: Option<&[String]>, since: Timestamp,
         signals,
         decided_looked_at,
         agreement: agreement(&items),
+        decisions_looked_at: u32::try_from(items.len()).unwrap_or(u32::MAX),
+        decisions_cut: beyond.is_some_and(|at| now.as_millis() - at <= WEEK_MS),
     })
 }
 
@@ -113,11 +113,19 @@ async fn queue(db: &Db, sites: Option<&[i32]>, now: Timestamp) -> Result<QueueAg
 }
 
 /// The latest items of rulings, latest first.
-async fn items(db: &Db, sites: Option<&[i32]>) -> Result<Vec<Item<Key>>> {
-    let read = "WITH latest AS (SELECT site, comment, ruling, held_at_before FROM ruling_item ORDER BY ruling DESC LIMIT $2) \
-                SELECT i.site, i.comment, i.held_at_before, i.ruling, r.at, r.undone_at IS NULL FROM latest i \
-                JOIN ruling r ON r.uid = i.ruling WHERE $1::integer[] IS NULL OR i.site = ANY($1) ORDER BY i.ruling DESC, i.comment DESC";
-    let found = db.query(read, &[&sites, &ITEMS]).await?;
+async fn items(db: &Db, sites: Option<&[i32]>) -> Result<Items<Key>> {
+    let read = "WITH latest AS (SELECT site, comment, ruling, held_at_before FROM ruling_item ORDER BY ruling DESC LIMIT $2), \
+                theirs AS (SELECT * FROM latest WHERE $1::integer[] IS NULL OR site = ANY($1) ORDER BY ruling DESC LIMIT $3) \
+                SELECT i.site, i.comment, i.held_at_before, i.ruling, r.at, r.undone_at IS NULL FROM theirs i \
+                JOIN ruling r ON r.uid = i.ruling ORDER BY i.ruling DESC, i.comment DESC";
+    let most = i64::try_from(ITEMS).unwrap_or(i64::MAX).saturating_add(1);
+    let mut found = db.query(read, &[&sites, &ITEMS_AMONG, &most]).await?;
+    let mut beyond = found.split_off(ITEMS.min(found.len())).first().map(|row| row.cell(4)).transpose()?;
+    if beyond.is_none() {
+        // Of whichever site: perhaps one of them.
+        let read = "SELECT r.at FROM ruling r JOIN (SELECT ruling FROM ruling_item ORDER BY ruling DESC OFFSET $1 LIMIT 1) i ON r.uid = i.ruling";
+        beyond = db.query_opt(read, &[&ITEMS_AMONG]).await?.map(|row| row.cell(0)).transpose()?;
+    }
     let rulings = found.iter().map(|row| row.cell(3)).collect::<Result<HashSet<Uuid>>>()?;
     let rulings: Vec<Uuid> = rulings.into_iter().collect();
     let mut texts = HashMap::<Uuid, (Action, String)>::new();
@@ -137,7 +145,7 @@ async fn items(db: &Db, sites: Option<&[i32]>) -> Result<Vec<Item<Key>>> {
             by,
         });
     }
-    Ok(items)
+    Ok(Items { items, beyond })
 }
 
 async fn signals(db: &Db, items: &[Item<Key>]) -> Result<(Vec<Overturned>, u32)> {

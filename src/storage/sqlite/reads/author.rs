@@ -17,7 +17,7 @@ use crate::domain::people::Reach;
 use crate::domain::reads::{AuthorProfile, LinkedAccount, LinkedAccounts, NameUsed, ReportsGiven};
 use crate::domain::sanction::{Target, TargetKind};
 use crate::domain::site::SiteId;
-use crate::domain::store::Result;
+use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::domain::trace;
 use crate::storage::codec;
@@ -70,7 +70,10 @@ pub(super) fn profile(
             continue;
         }
         let content = rows::content(connection, row.id)?;
-        if let Some(used) = &content.comment.author.name {
+        let is_seen = || Ok::<_, StoreError>(rulings::place_of(connection, shared, &row, &content)?.lies_within(reach));
+        if let Some(used) = &content.comment.author.name
+            && (reach.is_all() || is_seen()?)
+        {
             *names.entry(used.clone()).or_default() += 1;
         }
         if is_latest {

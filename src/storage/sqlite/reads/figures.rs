@@ -11,14 +11,12 @@ use crate::domain::figures::{ByStatus, Figures, Hour, Overturned, QueueAges, Wai
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
-use crate::storage::moderated::{Item, Overruled, agreement};
+use crate::storage::moderated::{ITEMS, ITEMS_AMONG, Item, Items, Overruled, agreement};
 
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 86_400_000;
 /// Comments counted by hour, the latest ones.
 const COUNTED: i64 = 400_000;
-/// Items of rulings that are looked at, the latest ones.
-const ITEMS: u32 = 10_000;
 /// Verdicts of comments that people decided, the latest ones, in which signals are counted.
 const VERDICTS: usize = 1_000;
 
@@ -34,7 +32,7 @@ pub(super) fn figures(
     let sites = sites.map(|names| numbers(connection, names)).transpose()?;
     let sites = sites.as_ref();
     let (hours, is_cut) = hours(connection, sites, since)?;
-    let items = items(connection, sites)?;
+    let Items { items, beyond } = items(connection, sites)?;
     let mut waits: Vec<u64> = Vec::new();
     for item in items.iter().filter(|item| item.stands && now.as_millis() - item.at <= WEEK_MS) {
         waits.extend(item.held_at.map(|held| u64::try_from(item.at - held).unwrap_or(0) / 1_000));
@@ -52,6 +50,8 @@ pub(super) fn figures(
         signals,
         decided_looked_at,
         agreement: agreement(&items),
+        decisions_looked_at: u32::try_from(items.len()).unwrap_or(u32::MAX),
+        decisions_cut: beyond.is_some_and(|at| now.as_millis() - at <= WEEK_MS),
     })
 }
 
@@ -138,16 +138,26 @@ fn queue(connection: &Connection, sites: Sites<'_>, now: Timestamp) -> Result<Qu
 }
 
 /// The latest items of rulings, latest first.
-fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item<u32>>> {
+fn items(connection: &Connection, sites: Sites<'_>) -> Result<Items<u32>> {
     let read = "SELECT item.comment, item.held_at_before, ruling.id, ruling.at, ruling.undone_at IS NULL, ruling.b, comment.site \
                 FROM ruling_item item JOIN ruling ON ruling.id = item.ruling JOIN comment ON comment.id = item.comment \
                 ORDER BY item.ruling DESC LIMIT ?1";
     let mut query = connection.prepare_cached(read)?;
-    let mut latest = query.query([ITEMS])?;
+    let mut latest = query.query([ITEMS_AMONG + 1])?;
     let (mut items, mut texts) = (Vec::new(), HashMap::<i64, (Action, String)>::new());
+    let (mut seen, mut beyond) = (0, None);
     while let Some(row) = latest.next()? {
+        seen += 1;
+        if seen > ITEMS_AMONG {
+            beyond = Some(row.get(3)?); // of whichever site: perhaps one of them
+            break;
+        }
         if !covers(sites, row.get(6)?) {
             continue;
+        }
+        if items.len() == ITEMS {
+            beyond = Some(row.get(3)?);
+            break;
         }
         let ruling: i64 = row.get(2)?;
         let (action, by) = match texts.entry(ruling) {
@@ -166,7 +176,7 @@ fn items(connection: &Connection, sites: Sites<'_>) -> Result<Vec<Item<u32>>> {
             by,
         });
     }
-    Ok(items)
+    Ok(Items { items, beyond })
 }
 
 fn signals(connection: &Connection, items: &[Item<u32>]) -> Result<(Vec<Overturned>, u32)> {
