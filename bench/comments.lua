@@ -1,7 +1,7 @@
 -- The load for wrk: posts the comments that comments.py describes, each lane (a thread of wrk) its own, and writes what came of it as JSON.
 --
--- Environment: BENCH_FOLDER (where this file lies), BENCH_KIND (comment, mail, form), BENCH_RUN (a number: another run, other comments), BENCH_KEY (a
--- bearer key), BENCH_PATH, BENCH_HOST, BENCH_OUT (the file to write). The bytes are those of comments.py: change both, scripts/bench compares them.
+-- Environment: BENCH_FOLDER (where this file lies), BENCH_KIND (comment, mail, form, check), BENCH_RUN (a number: another run, other comments), BENCH_KEY (a
+-- bearer key; of a check, the Akismet key in it), BENCH_PATH, BENCH_HOST, BENCH_OUT (the file to write). The bytes are those of comments.py: change both, scripts/bench compares them.
 
 local modulus, authors, articles = 2147483647, 200000, 500
 local floor, concat = math.floor, table.concat
@@ -89,10 +89,23 @@ function makers.form(_, _, author, _, said)
         '@mail.example","website":null,"parent":null,"title":"A story"}' })
 end
 
+local function escaped(text)
+    return (tostring(text):gsub("[^%w_.~-]", function(sign) return sign == " " and "+" or string.format("%%%02X", sign:byte()) end))
+end
+
+-- Whose key is part of the form.
+function makers.check(_, article, author, _, said)
+    local where = escaped(url(article))
+    return concat({ "blog=https%3A%2F%2Fnews.example&user_ip=", address(author), "&user_agent=", escaped(browser), "&referrer=", where, "&permalink=", where,
+        "&comment_type=comment&comment_author=", escaped(name(author)), "&comment_author_email=reader-", author, "%40mail.example&comment_content=", escaped(said),
+        "&comment_post_ID=", article, "&user_ID=", author, "&comment_date_gmt=2026-11-24+10%3A00%3A00&blog_lang=en&blog_charset=UTF-8&api_key=", key })
+end
+
+local kinds = { mail = "message/rfc822", check = "application/x-www-form-urlencoded" }
 local make = makers[kind]
 local head = "POST " .. path .. " HTTP/1.1\r\nHost: " .. host .. "\r\n"
-if key ~= "" then head = head .. "Authorization: Bearer " .. key .. "\r\n" end
-head = head .. "Content-Type: " .. (kind == "mail" and "message/rfc822" or "application/json") .. "\r\nContent-Length: "
+if key ~= "" and kind ~= "check" then head = head .. "Authorization: Bearer " .. key .. "\r\n" end
+head = head .. "Content-Type: " .. (kinds[kind] or "application/json") .. "\r\nContent-Length: "
 
 local threads = 0
 function setup(thread)

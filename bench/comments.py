@@ -14,6 +14,7 @@ import argparse
 import json
 import pathlib
 import sys
+import urllib.parse
 
 # The generator of Park and Miller: its products fit in a double, so that Lua counts exactly the same.
 MODULUS = 2147483647
@@ -108,7 +109,19 @@ def form(stream):
     return f'{{"text":"{text}","author":"{name(author)}","email":"reader-{author}@mail.example","website":null,"parent":null,"title":"A story"}}'
 
 
-KINDS = {"comment": request, "mail": mail, "form": form}
+def check(stream, key=""):
+    """The same comment as WordPress' Akismet plugin asks about it, with the blog's key."""
+    _, article, author, _, text = stream.next()
+    fields = [
+        ("blog", "https://news.example"), ("user_ip", f"10.{author // 65536}.{author // 256 % 256}.{author % 256}"), ("user_agent", BROWSER),
+        ("referrer", url(article)), ("permalink", url(article)), ("comment_type", "comment"), ("comment_author", name(author)),
+        ("comment_author_email", f"reader-{author}@mail.example"), ("comment_content", text), ("comment_post_ID", article), ("user_ID", author),
+        ("comment_date_gmt", "2026-11-24 10:00:00"), ("blog_lang", "en"), ("blog_charset", "UTF-8"), ("api_key", key),
+    ]
+    return urllib.parse.urlencode(fields)
+
+
+KINDS = {"comment": request, "mail": mail, "form": form, "check": check}
 
 
 def articles():

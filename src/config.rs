@@ -4,6 +4,7 @@
 
 mod candidate;
 mod origins;
+mod otel;
 mod redact;
 mod sites;
 mod source;
@@ -45,6 +46,8 @@ pub struct Config {
     pub metrics: Metrics,
     /// `[log]`.
     pub log: telemetry::Config,
+    /// `[telemetry]`.
+    pub telemetry: telemetry::Telemetry,
     /// `[reload]`.
     pub reload: Reload,
     /// `[intake]`.
@@ -348,6 +351,9 @@ impl Config {
         if let Some(path) = self.database.url.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
             self.database.url = format!("sqlite:{}", folder.join(path).display());
         }
+        if !self.notify.mail.ca_file.as_os_str().is_empty() {
+            self.notify.mail.ca_file = folder.join(&self.notify.mail.ca_file);
+        }
         if !self.backup.folder.as_os_str().is_empty() {
             self.backup.folder = folder.join(&self.backup.folder);
         }
@@ -391,6 +397,7 @@ impl Config {
             policy_fits(policy).map_err(|error| of_site(&error))?;
         }
         app::limits::local::LocalLimiter::new(&self.limits, 0).map_err(|error| value(&error))?;
+        self.telemetry.traces.check().map_err(|error| value(&error))?;
         self.reports.check().map_err(|error| value(&error))?;
         self.database.check().map_err(|error| value(&error))?;
         self.shared.check().map_err(|error| value(&error))?;
@@ -522,17 +529,23 @@ fn at_its_line(text: &str, name: &str, error: &toml::de::Error) -> ConfigError {
     at_line(text, name, error.span().map_or(0, |span| span.start), with_nearest(error.message()))
 }
 
-/// Those of `all` that are ours, by name. The others are nobody's business here, and may be anything.
+/// Those of `all` that are ours, by name, and what those of OpenTelemetry stand for. The others are nobody's business here, and may be anything.
 fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, ConfigError> {
-    let ours = all.filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()));
-    let read = ours.map(|(name, value)| match (name.into_string(), value.into_string()) {
+    let meant = all.filter(|(name, _)| name.as_encoded_bytes().starts_with(PREFIX.as_bytes()) || otel::is_known(name));
+    let read = meant.map(|(name, value)| match (name.into_string(), value.into_string()) {
         (Ok(name), Ok(value)) => Ok((name, value)),
         (name, _) => Err(ConfigError::Variable {
             variable: name.unwrap_or_else(|name| name.to_string_lossy().into_owned()),
             problem: "is not UTF-8".to_owned(),
         }),
     });
-    let mut variables = read.collect::<Result<Vec<_>, _>>()?;
+    let (mut variables, standard): (Vec<_>, Vec<_>) =
+        read.collect::<Result<Vec<_>, _>>()?.into_iter().partition(|(name, _)| name.starts_with(PREFIX));
+    for (name, value) in otel::as_ours(&standard.into_iter().collect())? {
+        if !variables.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(&name)) {
+            variables.push((name, value));
+        }
+    }
     variables.sort();
     Ok(variables)
 }

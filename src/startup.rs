@@ -22,6 +22,7 @@ use crate::app::limits::{InForce, Limiter, Unlimited};
 use crate::app::live::Live;
 use crate::app::log_level::LogLevel;
 use crate::app::notify::Notifier;
+use crate::app::notify::board::Board;
 use crate::app::notify::letter::Mail;
 use crate::app::outbox::deliver::Deliverer;
 use crate::app::outbox::letters::Letters;
@@ -70,7 +71,7 @@ pub mod trial;
 
 pub use self::backtest::{ask, backtest};
 use self::engine::{Among, Engine};
-pub use self::engine::{open_store, open_store_to_fill};
+pub use self::engine::{open_store, open_store_alone, open_store_to_fill};
 use self::reload::{Follower, Limits, Lives, Running};
 
 /// The machine's clock.
@@ -132,6 +133,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let engine = Engine::open(config, &clock).await?;
     engine.check_key(&sealer).await?;
+    let lookup = engine.akismet_lookup(&sealer, clock.now()).await?;
     let Engine { store, among, turns } = engine;
     let (shared, order) = neighbours(config).await?; // before the store is read: what happens meanwhile is in one of both
     let campaigns = config.campaigns.clone();
@@ -139,13 +141,13 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         .await
         .context("the history could not be read")?;
     let seed = random()?;
-    let limits = Limits::new(&config.limits, seed, shared.as_deref())?;
+    let limits = Limits::new(&config.limits, seed, shared.as_deref(), &clock)?;
     house.limits = limits.counting();
-    let (trials, reload, backtests) = trying(config, &store, &clock);
+    let (trials, reload, backtests) = trying(config, &store, &clock, among.as_ref()).await;
     let running = Box::new(Running::under(config, limits, lives, &trials));
     let lives = &running.lives;
     let sign_in = SignIn::new(Arc::clone(&store), sealer.clone(), lives.console.clone(), seed)?;
-    let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref())?.counting());
+    let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref(), &clock)?.counting());
     let settings = Arc::new(Settings::new(house));
     let limits: Arc<dyn Limiter> = Arc::new(InForce(Arc::clone(&settings)));
     let history: Arc<dyn History> = match &shared {
@@ -192,7 +194,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let review = Arc::new(review);
     let akismet = akismet(&intake, &review, &settings, &store, lives);
     let post = Arc::new(lives.post.clone());
-    let notifier = notifier(config, lives, &store, &post);
+    let notifier = notifier(config, lives, &store, &settings, &post);
     let say = http::api::telling::data;
     let deliverer = Arc::new(Deliverer::new(its_store(), post, Arc::clone(&clock), sealer, say, webhooks));
     let state = http::State {
@@ -211,8 +213,9 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         oversight: Arc::new(Oversight::new(Arc::clone(&store))),
         events,
         letters: Arc::new(Letters::new(Arc::clone(&store))),
+        board: Arc::new(Board::new(Arc::clone(&store), lives.levels.clone())),
         outbox: deliverer.health(),
-        access: Arc::new(Access::new(Arc::clone(&store))),
+        access: Arc::new(Access::new(Arc::clone(&store), lookup)),
         sign_in: Arc::new(sign_in),
         addresses: http::client::Addresses::default(),
         store: Arc::clone(&store),
@@ -254,22 +257,36 @@ async fn neighbours(config: &Config) -> anyhow::Result<(Option<Arc<Redis>>, Opti
 }
 
 /// Who tells operators, by the ways that are set up.
-fn notifier(config: &Config, lives: &Lives, store: &Arc<dyn Store>, post: &Arc<Live<HttpPost>>) -> Arc<Notifier> {
+fn notifier(
+    config: &Config,
+    lives: &Lives,
+    store: &Arc<dyn Store>,
+    house: &Arc<Settings>,
+    post: &Arc<Live<HttpPost>>,
+) -> Arc<Notifier> {
     let (levels, notify) = (lives.levels.clone(), lives.notify.clone());
     let ways = (Arc::new(lives.mail.clone()) as Arc<dyn Mail>, Arc::clone(post) as Arc<dyn Post>);
-    Arc::new(Notifier::new(Arc::clone(store), levels, notify, ways, &config.server.public_url))
+    Arc::new(Notifier::new(Arc::clone(store), Arc::clone(house), levels, notify, ways, &config.server.public_url))
 }
 
-/// Who tries other settings, which are in force, and the trials that people start.
-fn trying(
+/// Who tries other settings, which are in force, and the trials that people start, with those that a service before this one did not see to their end.
+async fn trying(
     config: &Config,
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
+    among: Option<&Among>,
 ) -> (Arc<trial::Processes>, Arc<app::reload::Reload>, Arc<Backtests>) {
     let trials = Arc::new(trial::Processes::new(config.clone().into()));
     let reload = Arc::new(app::reload::Reload::default());
     let its_trials = Arc::new(trial::ProcessesOf(Arc::clone(&trials)));
-    let backtests = Backtests::new(its_trials, Arc::clone(store), Arc::clone(&reload), Arc::clone(clock));
+    let node = among.map(|among| among.node.name.clone());
+    let backtests = Backtests::new(its_trials, Arc::clone(store), Arc::clone(&reload), Arc::clone(clock), node);
+    if config.database.scratch.is_none() {
+        scratch::clear(config.backtest.within());
+        if let Err(error) = backtests.recall().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "backtests that were interrupted are not known");
+        }
+    }
     (trials, reload, Arc::new(backtests))
 }
 

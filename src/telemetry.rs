@@ -1,4 +1,4 @@
-//! Logs and metrics. No personal data in either: no bodies, names, addresses, keys or query strings.
+//! Logs, metrics and traces. No personal data in any of them: no bodies, names, addresses, keys or query strings.
 
 use std::convert::Infallible;
 use std::sync::OnceLock;
@@ -9,6 +9,19 @@ use serde::{Deserialize, Serialize};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
+
+pub mod traces;
+
+use self::traces::Collecting;
+use crate::app::way;
+
+/// `[telemetry]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Telemetry {
+    /// `[telemetry.traces]`.
+    pub traces: traces::Config,
+}
 
 /// `[log]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,8 +60,9 @@ impl Config {
     }
 }
 
-/// Whoever's work says at `debug` what was asked of a database, with the texts and addresses in it: at `info`, whatever is asked for.
-const DISCREET: [&str; 2] = ["tokio_postgres=info", "tokio_postgres_rustls=info"];
+/// Whoever's work says at `debug` what was asked of a database, with the texts and addresses in it: at `info`, whatever is asked for. And what is
+/// traced goes to whoever collects it.
+const DISCREET: [&str; 3] = ["tokio_postgres=info", "tokio_postgres_rustls=info", "doorward::way=off"];
 
 fn filter(level: &str) -> Result<EnvFilter, tracing_subscriber::filter::ParseError> {
     let filter = EnvFilter::try_new(level)?;
@@ -74,6 +88,29 @@ pub fn start_log(config: &Config) -> anyhow::Result<()> {
         let _ = FILTER.set(handle);
     }
     Ok(())
+}
+
+/// The same, and starts collecting traces where the settings say where to; for as long as the answer lives.
+///
+/// # Errors
+/// `level` is no filter, or traces cannot be sent.
+pub fn start(config: &Config, telemetry: &Telemetry) -> anyhow::Result<Option<Collecting>> {
+    if !telemetry.traces.is_on() {
+        return start_log(config).map(|()| None);
+    }
+    let (filter, handle) = reload::Layer::new(config.filter()?);
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    // The filter is that of the lines alone: what is traced does not hang on what is logged.
+    let lines = match config.format {
+        Format::Text => lines.with_filter(filter).boxed(),
+        Format::Json => lines.json().with_filter(filter).boxed(),
+    };
+    let (traced, collecting) = traces::layer(&telemetry.traces)?;
+    if tracing_subscriber::registry().with(lines).with(traced).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+        way::collect(way::Sampling { share: telemetry.traces.share, follow: telemetry.traces.follow });
+    }
+    Ok(Some(collecting))
 }
 
 /// What the log of this process is filtered by.

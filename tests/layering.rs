@@ -15,7 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that the domain may not name: it has no clock, no network, no database and no runtime.
-const NOT_IN_DOMAIN: &[&str] = &["actix_web", "tokio", "rusqlite", "reqwest", "tracing", "metrics"];
+const NOT_IN_DOMAIN: &[&str] = &["actix_web", "tokio", "rusqlite", "reqwest", "tracing", "metrics", "opentelemetry"];
 
 /// Layers that may name everything.
 const ROOTS: &[&str] = &["startup", "config", "cli", "main", "lib", "telemetry"];

@@ -5,10 +5,12 @@
  * License: GPL-2.0-or-later
  */
 add_filter('pre_http_request', function ($answer, $request, $url) {
-    if (!defined('DOORWARD_URL') || wp_parse_url($url, PHP_URL_HOST) !== 'rest.akismet.com') return $answer;
+    if (!defined('DOORWARD_URL') || !preg_match('~^(?:([a-z0-9]+)\.)?rest\.akismet\.com$~i', (string) wp_parse_url($url, PHP_URL_HOST), $host)) return $answer;
     unset($request['headers']['Host'], $request['headers']['host']);
     $path = preg_replace('~^https?://[^/]+~', '', $url);
     $sent = is_string($request['body'] ?? null) ? $request['body'] : '';
+    // Old plugins name their key in the host alone.
+    if (isset($host[1]) && !preg_match('~(?:^|&)(?:api_)?key=~', $sent)) $request['body'] = $sent .= ($sent === '' ? '' : '&') . 'api_key=' . rawurlencode($host[1]);
     $is_check = substr($path, -14) === '/comment-check';
     // A comment that was not answered when it came: it is asked about again without a way back for what a person decides.
     $is_retry = $is_check && preg_match('~(?:^|&)recheck_reason=retry(?:&|$)~', $sent) && preg_match('~(?:^|&)comment_ID=(\d+)~', $sent, $comment);

@@ -4,8 +4,10 @@
 //! beside a running service without a database read for every comment.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::app::akismet::lookup::{self, Lookup};
 use crate::app::keys;
 use crate::domain::people::Person;
 use crate::domain::site::Site;
@@ -16,6 +18,8 @@ use crate::domain::time::Timestamp;
 const REMEMBERED_MS: i64 = 3_000;
 /// Answers remembered at most: a flood of wrong keys must not fill the memory.
 const MOST: usize = 10_000;
+/// How long it is remembered that an Akismet key opened from an address, in milliseconds: a day.
+const OPENED_MS: i64 = 86_400_000;
 
 /// Whoever a bearer string stands for.
 #[derive(Debug, Clone)]
@@ -29,6 +33,7 @@ pub enum Principal {
 /// Looks keys up.
 pub struct Access {
     store: Arc<dyn Store>,
+    lookup: Lookup,
     known: Mutex<Known>,
 }
 
@@ -36,15 +41,17 @@ pub struct Access {
 struct Known {
     principals: HashMap<KeyHash, (Option<Principal>, Timestamp)>,
     akismet: HashMap<KeyHash, (Option<Arc<Site>>, Timestamp)>,
+    /// Akismet keys that opened, from where, and until when that is remembered.
+    opened: HashMap<(KeyHash, Option<IpAddr>), Timestamp>,
     /// How often everything was forgotten: what was read before that is not remembered.
     forgotten: u64,
 }
 
 impl Access {
-    /// Over `store`.
+    /// Over `store`, whose Akismet keys are looked up by what `lookup` makes of them.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, known: Mutex::default() }
+    pub fn new(store: Arc<dyn Store>, lookup: Lookup) -> Self {
+        Self { store, lookup, known: Mutex::default() }
     }
 
     /// Whom `bearer` stands for; `None` when nobody.
@@ -76,7 +83,7 @@ impl Access {
     /// # Errors
     /// The store could not be asked.
     pub async fn akismet(&self, key: &str, now: Timestamp) -> Result<Option<Arc<Site>>> {
-        let hash = keys::hash(&key.to_ascii_lowercase()); // as the first label of a host it comes in any case
+        let hash = self.lookup.hash(key);
         let (known, forgotten) = {
             let known = self.known();
             (known.akismet.get(&hash).filter(|(_, until)| is_fresh(*until, now)).cloned(), known.forgotten)
@@ -84,7 +91,12 @@ impl Access {
         if let Some((site, _)) = known {
             return Ok(site);
         }
-        let site = self.store.akismet_site(&hash).await?.map(Arc::new);
+        let site = match self.store.akismet_site(&hash).await? {
+            Some(site) => Some(site),
+            // One that a version before this one made, or left while others of its kind were about.
+            None => self.store.akismet_site(&lookup::hash_before(key)).await?,
+        };
+        let site = site.map(Arc::new);
         let mut known = self.known();
         if known.akismet.len() >= MOST {
             known.akismet.clear();
@@ -93,6 +105,29 @@ impl Access {
             known.akismet.insert(hash, (site.clone(), now.plus_millis(REMEMBERED_MS)));
         }
         Ok(site)
+    }
+
+    /// Whether that Akismet key opened from that address lately: then it is no guess.
+    #[must_use]
+    pub fn akismet_opened(&self, key: &str, from: Option<IpAddr>, now: Timestamp) -> bool {
+        let until = self.known().opened.get(&(self.lookup.hash(key), from)).copied();
+        until.is_some_and(|until| now < until && now >= until.plus_millis(-OPENED_MS))
+    }
+
+    /// Notes that it did.
+    pub fn note_akismet_opened(&self, key: &str, from: Option<IpAddr>, now: Timestamp) {
+        let pair = (self.lookup.hash(key), from);
+        let mut known = self.known();
+        if known.opened.len() >= MOST && !known.opened.contains_key(&pair) {
+            known.opened.clear();
+        }
+        known.opened.insert(pair, now.plus_millis(OPENED_MS));
+    }
+
+    /// What stands for a site's Akismet key where the key is not to be shown.
+    #[must_use]
+    pub fn akismet_token(&self, site: &str, key: &str) -> KeyHash {
+        self.lookup.token(site, key)
     }
 
     /// Forgets everything: another process changed something.

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
+use super::akismet::lookup::{Lookup, LookupError};
 use super::keys;
 use super::outbox::address::{self, BadAddress};
 use super::rotation::{self, Rotated, RotationError};
@@ -75,6 +76,15 @@ impl From<CreateError> for AdminError {
         match error {
             CreateError::Exists(what) => Self::Exists(what),
             CreateError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<LookupError> for AdminError {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Secret(error) => Self::Secret(error),
+            LookupError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -188,7 +198,7 @@ impl Admin {
             webhook_secret: webhook_secret()?,
         };
         let sealed = SealedSecrets {
-            akismet_hash: keys::hash(&secrets.akismet_key),
+            akismet_hash: Lookup::open(&*self.store, &self.sealer).await?.hash(&secrets.akismet_key),
             inbound: self.sealer.seal(name, "inbound", &secrets.inbound_secret)?,
             webhook: self.sealer.seal(name, "webhook", &secrets.webhook_secret)?,
             akismet: self.sealer.seal(name, "akismet", &secrets.akismet_key)?,
@@ -244,7 +254,8 @@ impl Admin {
     pub async fn site_akismet_key(&self, site: &str, now: Timestamp) -> Result<NewAkismetKey, AdminError> {
         let key = akismet_key()?;
         let sealed = self.sealer.seal(site, "akismet", &key)?;
-        let found = self.store.akismet_key_set(site, &keys::hash(&key), sealed, now).await?;
+        let hash = Lookup::open(&*self.store, &self.sealer).await?.hash(&key);
+        let found = self.store.akismet_key_set(site, &hash, sealed, now).await?;
         let made = || NewAkismetKey { site: site.to_owned(), akismet_key: key };
         found.then(made).ok_or_else(|| AdminError::NoSite(site.to_owned()))
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use super::in_flight::to_its_end;
@@ -10,6 +11,7 @@ use super::limits::{Limiter, RateLimited, Route, Subject, Tier};
 use super::live::Live;
 use super::outbox;
 use super::standing::Listeners;
+use super::way::{self, step};
 use crate::domain::appeal::{AnswerError, Appeal, AppealAnswer, AppealState, Opened};
 use crate::domain::comment::ExternalId;
 use crate::domain::decision::{Actor, Status};
@@ -160,16 +162,18 @@ impl Appeals {
             at: now,
             tell_at: self.webhooks.get().tell_at(now),
         };
+        let way = way::decision("answer-appeal", &given.by);
         let (this, email) = (Arc::clone(self), by.email.clone());
         let answered = to_its_end(async move {
-            let (appeal, ruled) = this.store.appeal_answer(given).await?;
+            let (appeal, ruled) = this.store.appeal_answer(given).instrument(step!("record")).await?;
             if let Some(ruled) = &ruled {
                 this.listeners.tell_all(ruled, &email, now).await;
+                way::decided(ruled);
             }
             this.listeners.events.appealed(appeal.record.uid, appeal.uid, appeal.state, now).await;
             Ok::<_, AnswerError>((appeal, ruled))
         });
-        match answered.await {
+        match answered.instrument(way).await {
             Ok(answered) => Ok(answered),
             Err(AnswerError::NotFound) => Err(ReplyError::NotFound),
             Err(AnswerError::NotOpen) => Err(ReplyError::NotOpen(Box::new(self.find(uid, by).await?))),

@@ -1,9 +1,11 @@
 //! Backtests that people start while the service runs: one at a time, watched, ended early, and looked at later by whoever has the link.
 //!
 //! What is tried is replayed by somebody else ([`Trials`]): in a process of its own, so that nothing it does is counted, remembered or slowed down
-//! here. Results are kept for as long as this process lives, a bounded number of them. They name comments and hold none of what these say.
+//! here. Results are kept for as long as this process lives, a bounded number of them. They name comments and hold none of what these say. That one was
+//! started, and that it was over, is on record: so a service that begins anew knows which of them nobody saw to the end.
 
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,7 @@ use crate::app::backtest::{Progress, Report};
 use crate::app::clock::Clock;
 use crate::app::reload::Reload;
 use crate::domain::decision::{Actor, Record};
-use crate::domain::store::{AuditEntry, Store, StoreError};
+use crate::domain::store::{AuditEntry, AuditFilter, ListError, PageRequest, Store, StoreError};
 use crate::domain::time::Timestamp;
 use crate::domain::versions::Version;
 
@@ -26,6 +28,12 @@ pub const TEXT_MAX: usize = 512 << 10;
 pub const FILES_MAX: usize = 2 << 20;
 /// Versions that are offered to begin with.
 const OFFERED: usize = 100;
+/// Lines of the record that are looked at for backtests that were interrupted: each of those that are kept may have three.
+const LOOKED_AT: usize = 3 * KEPT;
+/// A node that was not heard of for so long is gone, in milliseconds.
+const SILENT_MS: i64 = 20_000;
+/// Pages of the record that are looked at for as many.
+const PAGES: usize = 20;
 
 /// `[backtest]`: what a backtest that is started in the console or over HTTP may take of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,17 +41,29 @@ const OFFERED: usize = 100;
 pub struct Config {
     /// MiB of memory that its process may have; one that needs more is ended. 0 for no bound.
     pub memory_mb: u32,
+    /// Seconds that it may take; one that is not through by then is ended. 0 for no bound.
+    pub time_s: u32,
+    /// MiB that its database may have; one that needs more is ended. 0 for no bound.
+    pub disk_mb: u32,
+    /// MiB that stay free on the disk of its database: none is started, and one that runs is ended, when less is left. 0 for not looking.
+    pub free_mb: u32,
     /// The folder for its database, some 2 kB for each comment; empty for the system's folder for such files.
     pub scratch: PathBuf,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { memory_mb: 1_024, scratch: PathBuf::new() }
+        Self { memory_mb: 1_024, time_s: 6 * 3_600, disk_mb: 10_240, free_mb: 512, scratch: PathBuf::new() }
     }
 }
 
 impl Config {
+    /// The folder for its database, where one is named.
+    #[must_use]
+    pub fn within(&self) -> Option<&Path> {
+        (!self.scratch.as_os_str().is_empty()).then_some(self.scratch.as_path())
+    }
+
     /// Whether a backtest can run within it.
     ///
     /// # Errors
@@ -96,8 +116,19 @@ pub struct Window {
 pub enum News {
     /// It is so far.
     Progress(Progress),
-    /// It is over: what it found, or why not.
-    Over(Result<Box<Report>, String>),
+    /// It is over.
+    Over(Outcome),
+}
+
+/// What became of a trial in the end.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is through.
+    Found(Box<Report>),
+    /// It could not be done: why.
+    Failed(String),
+    /// It took longer than it may: how long that is.
+    TimedOut(String),
 }
 
 /// Ends a trial when it is dropped.
@@ -133,8 +164,37 @@ pub enum State {
     Done(Arc<Report>),
     /// It could not be done.
     Failed(String),
+    /// It took longer than it may.
+    TimedOut(String),
     /// Somebody ended it.
     Stopped,
+    /// The service ended while it went on. What was tried is not known any more.
+    Interrupted,
+}
+
+impl State {
+    /// Its name in answers and on record.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Done(_) => "done",
+            Self::Failed(_) => "failed",
+            Self::TimedOut(_) => "timed-out",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
+    /// Why nothing was found, where there is more to say than the name does.
+    #[must_use]
+    pub fn problem(&self) -> Option<&str> {
+        match self {
+            Self::Failed(problem) | Self::TimedOut(problem) => Some(problem),
+            Self::Interrupted => Some("the service ended while it ran; start it again"),
+            Self::Running | Self::Done(_) | Self::Stopped => None,
+        }
+    }
 }
 
 /// A run, as it is now.
@@ -200,6 +260,8 @@ pub struct Backtests {
     store: Arc<dyn Store>,
     reload: Arc<Reload>,
     clock: Arc<dyn Clock>,
+    /// This node's name, where there may be others.
+    node: Option<String>,
     kept: Arc<Mutex<Kept>>,
 }
 
@@ -227,11 +289,22 @@ impl Kept {
             News::Over(outcome) => {
                 run.ended = Some(now);
                 run.state = match outcome {
-                    Ok(report) => State::Done(Arc::from(report)),
-                    Err(problem) => State::Failed(problem),
+                    Outcome::Found(report) => State::Done(Arc::from(report)),
+                    Outcome::Failed(problem) => State::Failed(problem),
+                    Outcome::TimedOut(problem) => State::TimedOut(problem),
                 };
             }
         }
+    }
+
+    /// Keeps one more, and no more than there may be: the oldest that is over goes.
+    fn keep(&mut self, run: Run) {
+        if self.runs.len() >= KEPT
+            && let Some(oldest) = self.runs.iter().position(|run| !matches!(run.state, State::Running))
+        {
+            self.runs.remove(oldest);
+        }
+        self.runs.push(run);
     }
 }
 
@@ -249,10 +322,53 @@ impl Drop for Starting<'_> {
 }
 
 impl Backtests {
-    /// None yet.
+    /// None yet. `node` is this node's name, where there may be others.
     #[must_use]
-    pub fn new(trials: Arc<dyn Trials>, store: Arc<dyn Store>, reload: Arc<Reload>, clock: Arc<dyn Clock>) -> Self {
-        Self { trials, store, reload, clock, kept: Arc::default() }
+    pub fn new(
+        trials: Arc<dyn Trials>,
+        store: Arc<dyn Store>,
+        reload: Arc<Reload>,
+        clock: Arc<dyn Clock>,
+        node: Option<String>,
+    ) -> Self {
+        Self { trials, store, reload, clock, node, kept: Arc::default() }
+    }
+
+    /// Keeps those that went on when a service ended, by what is on record: started, and never over. Those of other nodes that are alive are theirs.
+    ///
+    /// # Errors
+    /// The store fails; none is kept that was not.
+    pub async fn recall(&self) -> Result<(), StoreError> {
+        let filter = AuditFilter { action: Some("backtest.".to_owned()), ..AuditFilter::default() };
+        let mut page = PageRequest { limit: LOOKED_AT, cursor: None };
+        let mut lines = Vec::new();
+        // A page under a filter may be short, and say where to go on.
+        for _ in 0..PAGES {
+            let listed = self.store.audit_list(&filter, &page).await.map_err(|error| match error {
+                ListError::Store(error) => error,
+                ListError::BadCursor => StoreError::Corrupt("the record cannot be gone through".to_owned()),
+            })?;
+            lines.extend(listed.items.into_iter().map(|line| line.entry));
+            page.cursor = listed.next_cursor;
+            if page.cursor.is_none() || lines.len() >= LOOKED_AT {
+                break;
+            }
+        }
+        let mut alive: Vec<String> = self.node.clone().into_iter().collect();
+        if self.node.is_some() {
+            let since = self.clock.now().plus_millis(-SILENT_MS);
+            let nodes = self.store.nodes().await?;
+            alive.extend(nodes.into_iter().filter(|node| node.seen_at > since).map(|node| node.name));
+        }
+        let interrupted = interrupted(&lines, &alive);
+        let mut kept = locked(&self.kept);
+        for run in interrupted {
+            if !kept.runs.iter().any(|known| known.id == run.id) {
+                kept.keep(run);
+            }
+        }
+        kept.runs.sort_by_key(|run| run.at);
+        Ok(())
     }
 
     /// The settings in force, and the hash of their version: without secrets, and nothing for a service that follows no file.
@@ -332,22 +448,30 @@ impl Backtests {
         };
         // On record first: what cannot be told of is not done.
         self.note("backtest.start", &run, by).await?;
-        {
-            let mut kept = locked(&self.kept);
-            if kept.runs.len() >= KEPT {
-                kept.runs.remove(0); // none of them goes on
-            }
-            kept.runs.push(run.clone());
-        }
+        locked(&self.kept).keep(run.clone());
         let (noting, clock, id) = (Arc::clone(&self.kept), Arc::clone(&self.clock), run.id);
+        let (store, runtime) = (Arc::clone(&self.store), tokio::runtime::Handle::current());
         let tell = Box::new(move |news: News| {
             let is_over = matches!(news, News::Over(_));
-            let ended = {
+            let (ended, state) = {
                 let mut kept = locked(&noting);
                 kept.hear(id, news, clock.now());
-                if is_over { kept.running.take_if(|(running, _)| *running == id) } else { None }
+                let state = kept.runs.iter().find(|run| run.id == id).map(|run| run.state.name());
+                (if is_over { kept.running.take_if(|(running, _)| *running == id) } else { None }, state)
             };
             drop(ended);
+            // What somebody ended is on record by their name.
+            if let Some(state) = state.filter(|state| is_over && *state != State::Stopped.name()) {
+                let (store, over) = (Arc::clone(&store), over(id, state, clock.now()));
+                runtime.spawn(async move {
+                    if let Err(error) = store.audit_note(over).await {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the end of a backtest is not on record"
+                        );
+                    }
+                });
+            }
         });
         match ready.start(&run.window, tell) {
             Ok(running) => {
@@ -359,6 +483,7 @@ impl Backtests {
             }
             Err(error) => {
                 locked(&self.kept).runs.retain(|kept| kept.id != id);
+                self.store.audit_note(over(id, "not-started", self.clock.now())).await?;
                 Err(StartError::Failed(format!("{error:#}")))
             }
         }
@@ -370,10 +495,15 @@ impl Backtests {
         locked(&self.kept).runs.iter().find(|run| run.id == id).cloned()
     }
 
-    /// All that are kept, latest first.
-    #[must_use]
-    pub fn list(&self) -> Vec<Run> {
-        locked(&self.kept).runs.iter().rev().cloned().collect()
+    /// All that are kept, latest first. Among several nodes, with those that were interrupted on another one that is gone by now.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn list(&self) -> Result<Vec<Run>, StoreError> {
+        if self.node.is_some() {
+            self.recall().await?;
+        }
+        Ok(locked(&self.kept).runs.iter().rev().cloned().collect())
     }
 
     /// A comment that a report names, as it is now; none when it was erased.
@@ -406,7 +536,8 @@ impl Backtests {
                 None
             }
         };
-        drop(ended); // not under the lock: it waits for the process to be gone
+        // Not under the lock, and not here: it waits for the process to be gone.
+        let _ = tokio::task::spawn_blocking(move || drop(ended)).await;
         Ok(true)
     }
 
@@ -419,10 +550,59 @@ impl Backtests {
     async fn note(&self, action: &str, run: &Run, by: &str) -> Result<(), StoreError> {
         let Window { since, until, site } = &run.window;
         let of = site.as_ref().map(|site| format!(" site={site}")).unwrap_or_default();
-        let detail = format!("since={since} until={until}{of}");
+        let at = self.node.as_ref().map(|node| format!("node={node} ")).unwrap_or_default();
+        let detail = format!("{at}since={since} until={until}{of}");
         let (by, subject) = (Actor::Person(by.to_owned()), run.id.to_string());
         self.store.audit_note(AuditEntry { by, action: action.to_owned(), subject, detail, at: self.clock.now() }).await
     }
+}
+
+/// That one is over.
+fn over(id: Uuid, state: &str, at: Timestamp) -> AuditEntry {
+    let (action, subject) = ("backtest.end".to_owned(), id.to_string());
+    AuditEntry { by: Actor::Console, action, subject, detail: format!("state={state}"), at }
+}
+
+/// What was started and never over, oldest first, by lines of the record, newest first; without what runs on nodes that are `alive`.
+fn interrupted(lines: &[AuditEntry], alive: &[String]) -> Vec<Run> {
+    let mut over = HashSet::new();
+    let mut left = Vec::new();
+    for line in lines {
+        if line.action != "backtest.start" {
+            over.insert(line.subject.as_str()); // ended by itself, by somebody, or forgotten
+        } else if !over.contains(line.subject.as_str())
+            && let Some(run) = of_line(line, alive)
+        {
+            left.push(run);
+        }
+    }
+    left.reverse();
+    left
+}
+
+fn of_line(line: &AuditEntry, alive: &[String]) -> Option<Run> {
+    let said = |name: &str| line.detail.split(' ').find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
+    if said("node").is_some_and(|node| alive.iter().any(|alive| alive == node)) {
+        return None;
+    }
+    let at = |name: &str| Timestamp::parse(said(name)?).ok();
+    let by = match &line.by {
+        Actor::Person(email) => email.clone(),
+        Actor::Site(name) => name.clone(),
+        Actor::Console => String::new(),
+    };
+    Some(Run {
+        id: line.subject.parse().ok()?,
+        by,
+        at: line.at,
+        window: Window { since: at("since")?, until: at("until")?, site: said("site").map(str::to_owned) },
+        base: String::new(),
+        candidate: Arc::default(),
+        diff: Arc::from(""),
+        progress: Progress { done: 0, total: 0 },
+        state: State::Interrupted,
+        ended: None,
+    })
 }
 
 /// What differs, file by file.
@@ -471,5 +651,33 @@ mod tests {
         let check = |memory_mb| Config { memory_mb, ..Config::default() }.check();
         assert!(check(0).is_ok() && check(256).is_ok());
         assert!(check(64).unwrap_err().starts_with("backtest.memory_mb: "));
+    }
+
+    #[test]
+    fn what_was_started_and_never_over_was_interrupted_unless_another_node_is_at_it() {
+        let line = |action: &str, id: u128, detail: &str| AuditEntry {
+            by: Actor::Person("ops@example.org".to_owned()),
+            action: format!("backtest.{action}"),
+            subject: Uuid::from_u128(id).to_string(),
+            detail: detail.to_owned(),
+            at: Timestamp::EPOCH,
+        };
+        let window = "since=2026-11-01T00:00:00Z until=2026-11-02T00:00:00Z";
+        let mut lines = vec![
+            line("start", 1, window),
+            line("end", 1, "state=done"),
+            line("start", 2, window),
+            line("stop", 2, window),
+            line("end", 2, "state=failed"),
+            line("start", 3, &format!("{window} site=news")),
+            line("start", 4, &format!("node=there {window}")),
+            line("start", 5, &format!("node=gone {window}")),
+            line("start", 6, "nonsense"),
+        ];
+        lines.reverse();
+        let found = interrupted(&lines, &["there".to_owned()]);
+        assert_eq!(found.iter().map(|run| run.id.as_u128()).collect::<Vec<_>>(), [3, 5]);
+        assert_eq!((found[0].window.site.as_deref(), found[0].by.as_str()), (Some("news"), "ops@example.org"));
+        assert!(found.iter().all(|run| run.state.name() == "interrupted" && run.state.problem().is_some()));
     }
 }

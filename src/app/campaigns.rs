@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::events::{CampaignChange, Events};
@@ -9,6 +10,7 @@ use crate::app::in_flight::to_its_end;
 use crate::app::live::Live;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
+use crate::app::way::{self, step};
 use crate::domain::campaign::{
     Campaign, CampaignError, CampaignFilter, CampaignRuled, CampaignRuling, Member, MemberFilter, Membership, RULE_MS,
     RULE_MS_MAX, Sample, Turn,
@@ -158,13 +160,16 @@ impl Campaigns {
             reach,
             tell_at,
         };
+        let way = way::decision("decide-campaign", &ruling.by);
         let (this, email) = (self.clone(), by.email.clone());
         to_its_end(async move {
-            let ruled = this.store.campaign_rule(ruling).await?;
+            let ruled = this.store.campaign_rule(ruling).instrument(step!("record")).await?;
             this.listeners.tell_all(&ruled.ruled, &email, now).await;
             this.turned(&ruled.turn, ruled.ruled.applied.first().map(|(record, _)| record), now).await;
+            way::decided(&ruled.ruled);
             Ok(ruled)
         })
+        .instrument(way)
         .await
     }
 

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
 use crate::app::limits::{Limiter, Tier};
+use crate::app::way::step;
 use crate::classifier::Classifier;
 use crate::classifier::delta::Learned;
 use crate::domain::campaign;
@@ -246,9 +247,10 @@ impl House {
             now,
             view: crate::domain::view::View::default(),
         };
-        let mut outcomes = self.signals_of(&scene.site).evaluate(&context);
+        let mut outcomes = step!("signals").in_scope(|| self.signals_of(&scene.site).evaluate(&context));
         let has_link = context.links_out().next().is_some();
         let model = self.classifier.as_ref().map_or(crate::domain::model::ModelOutput::Off, |classifier| {
+            let _step = step!("model").entered();
             let page = page.get().map(AsRef::as_ref);
             classifier.assess(comment, page, gist, self.learned.get(&comment.trace.site).map(AsRef::as_ref))
         });
@@ -268,11 +270,13 @@ impl House {
             rules: Marks::NONE,
             hash: &self.hash,
         };
+        let _step = step!("policy").entered();
         let verdict = if self.rules.is_empty() {
             policy.decide(outcomes, model, &about)
         } else {
             // After every check and the model, so that they may be named; before policy, which weighs what rules say with the rest.
-            let said = self.rules.evaluate(&Subject::new(&context, &scene.site, &outcomes, &model, policy, &about));
+            let subject = Subject::new(&context, &scene.site, &outcomes, &model, policy, &about);
+            let said = step!("rules").in_scope(|| self.rules.evaluate(&subject));
             outcomes.extend(said.outcomes);
             policy.decide(outcomes, model, &Circumstances { rules: &said.marks, ..about })
         };

@@ -9,6 +9,7 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
+use tracing::Instrument as _;
 
 use crate::domain::comment::ExternalId;
 use crate::domain::site::SiteId;
@@ -78,7 +79,7 @@ where
     E: From<StoreError> + Send + 'static,
 {
     // Boxed: what a comment is on its way with is some ten kilobytes, which would be moved each time that a task is handed on.
-    match tokio::spawn(Box::pin(work)).await {
+    match tokio::spawn(Box::pin(work.in_current_span())).await {
         Ok(done) => done,
         Err(ended) => match ended.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, OwnedMutexGuard};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use crate::app::campaigns;
 use crate::app::events::Events;
@@ -16,6 +18,7 @@ use crate::app::sampling::Sampler;
 use crate::app::sanctions::Sanctions;
 use crate::app::standing::Listeners;
 use crate::app::threads::{self, Threads};
+use crate::app::way::{self, step};
 use crate::domain::campaign::{Membership, Stances};
 use crate::domain::comment::{Article, Comment, ExternalId, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
@@ -174,19 +177,24 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
         let (this, site) = (Arc::clone(self), Arc::clone(site));
+        let way = way_of(&site, "submit");
         to_its_end(async move {
             let house = this.settings.current(); // one configuration and one model for the whole way
-            let comment = read(&site, new, &house);
+            let comment = step!("normalise").in_scope(|| read(&site, new, &house));
             let _alone = this.in_flight.alone(site.id, &comment.sent.id).await; // the second of an id finds the first recorded
-            if let Some(earlier) = this.recorded(site.id, &comment).await? {
+            if let Some(earlier) = this.recorded(site.id, &comment).instrument(step!("repeat")).await? {
+                came_to(&earlier);
                 return Ok(earlier); // before limits: a retry is no flood
             }
-            let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
-            let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
-            let sentence = this.sanctions.sentence(site.id, &comment, now).await;
+            let allowance = this.allowance(site.id, &comment, route, &house, now).instrument(step!("limits")).await?;
+            let (scene, news) = this.scene(&site, &comment, allowance, &house).instrument(step!("scene")).await;
+            let sentence = this.sanctions.sentence(site.id, &comment, now).instrument(step!("sanctions")).await;
             let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
-            let past = this.history.sight_in(&comment.trace, &stances, now).await; // two at once: one sees the other
-            let membership = this.history.membership(&comment.trace, now).await;
+            let sighted = async {
+                let past = this.history.sight_in(&comment.trace, &stances, now).await; // two at once: one sees the other
+                (past, this.history.membership(&comment.trace, now).await)
+            };
+            let (past, membership) = sighted.instrument(step!("history")).await;
             let scene = Scene { past, ..scene };
             let meaning = house.meaning(&comment.body);
             let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
@@ -200,11 +208,14 @@ impl Intake {
                 callback,
                 ..new
             };
-            let recording = this.store.comment_record(new).await;
+            way::remember(std::iter::once_with(|| of_comment(&site, &comment))); // before anybody can be told of it
+            let recording = this.store.comment_record(new).instrument(step!("record")).await;
             let taken = this.conclude(&site, &comment, &meaning, news, recording, &house).await?;
             this.announce(&taken, membership.as_ref(), now).await;
+            came_to(&taken);
             Ok(taken)
         })
+        .instrument(way)
         .await
     }
 
@@ -221,21 +232,27 @@ impl Intake {
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
         let (this, site) = (Arc::clone(self), Arc::clone(site));
+        let way = way_of(&site, "edit");
         to_its_end(async move {
             let house = this.settings.current();
-            let comment = read(&site, new, &house);
+            let comment = step!("normalise").in_scope(|| read(&site, new, &house));
             let _alone = this.in_flight.alone(site.id, &comment.sent.id).await;
-            let earlier = this.store.comment_find(site.id, &comment.sent.id).await?;
+            let earlier = this.store.comment_find(site.id, &comment.sent.id).instrument(step!("repeat")).await?;
             let (earlier, content) = earlier.ok_or(IntakeError::NotFound)?;
             if content == normalise::content_hash(&comment.sent) {
-                return Ok(Taken { record: earlier, replayed: true });
+                let taken = Taken { record: earlier, replayed: true };
+                came_to(&taken);
+                return Ok(taken);
             }
-            let allowance = this.allowance(site.id, &comment, route, &house, now).await?;
-            let (scene, news) = this.scene(&site, &comment, allowance, &house).await;
-            let sentence = this.sanctions.sentence(site.id, &comment, now).await;
+            let allowance = this.allowance(site.id, &comment, route, &house, now).instrument(step!("limits")).await?;
+            let (scene, news) = this.scene(&site, &comment, allowance, &house).instrument(step!("scene")).await;
+            let sentence = this.sanctions.sentence(site.id, &comment, now).instrument(step!("sanctions")).await;
             let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
-            let past = this.history.sight_in(&comment.trace, &stances, now).await;
-            let membership = this.history.membership(&comment.trace, now).await;
+            let sighted = async {
+                let past = this.history.sight_in(&comment.trace, &stances, now).await;
+                (past, this.history.membership(&comment.trace, now).await)
+            };
+            let (past, membership) = sighted.instrument(step!("history")).await;
             let past = PastOf { readers: this.readers(earlier.uid).await, ..past };
             let scene = Scene { past, ..scene };
             let meaning = house.meaning(&comment.body);
@@ -248,15 +265,18 @@ impl Intake {
                 lot: this.sampler.lot(&site, now),
                 ..new
             };
-            let revised = this.store.comment_revise(new).await;
+            way::remember(std::iter::once_with(|| of_comment(&site, &comment)));
+            let revised = this.store.comment_revise(new).instrument(step!("record")).await;
             let Some(revised) = revised.transpose() else {
                 this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
                 return Err(IntakeError::NotFound);
             };
             let taken = this.conclude(&site, &comment, &meaning, news, revised.map(Recording::New), &house).await?;
             this.announce(&taken, membership.as_ref(), now).await;
+            came_to(&taken);
             Ok(taken)
         })
+        .instrument(way)
         .await
     }
 
@@ -572,4 +592,32 @@ fn record(
 fn priority(verdict: &Verdict) -> f64 {
     let scores = &verdict.scores;
     scores.spam.max(scores.off_topic).max(scores.abuse).get()
+}
+
+/// The span that a comment's whole way here is under.
+fn way_of(site: &Site, what: &'static str) -> Span {
+    step!(
+        "comment",
+        doorward.operation = what,
+        doorward.site = &*site.name,
+        doorward.uid = Empty,
+        doorward.status = Empty,
+        doorward.replayed = Empty
+    )
+}
+
+/// What its way came to.
+fn came_to(taken: &Taken) {
+    if !way::is_within() {
+        return;
+    }
+    let span = Span::current();
+    span.record("doorward.uid", tracing::field::display(taken.record.uid));
+    span.record("doorward.status", taken.record.status.name());
+    span.record("doorward.replayed", taken.replayed);
+}
+
+/// What its way is remembered by.
+fn of_comment(site: &Site, comment: &Comment) -> way::Name {
+    way::Name::of_comment(&site.name, comment.sent.id.as_str())
 }

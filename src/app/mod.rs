@@ -45,4 +45,5 @@ pub mod threads;
 pub mod truth;
 pub mod tune;
 pub mod turns;
+pub mod way;
 pub mod webhooks_in;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::events::CampaignChange;
@@ -9,6 +10,7 @@ use crate::app::in_flight::to_its_end;
 use crate::app::live::Live;
 use crate::app::outbox;
 use crate::app::standing::Listeners;
+use crate::app::way::{self, step};
 use crate::domain::decision::{Action, Actor, Record, Status};
 use crate::domain::people::{Person, Reach};
 use crate::domain::search::SearchFilter;
@@ -189,12 +191,16 @@ impl Review {
             reach,
             tell_at: self.webhooks.get().tell_at(now),
         };
+        let way = way::decision("decide", &by);
         let (this, name) = (self.clone(), name_of(by));
         let ruled: Result<Ruled, ReviewError> = to_its_end(async move {
-            let ruled = this.store.rule(ruling).await?;
+            way::remember(ruling.items.iter().map(|item| way::Name::of_decision(item.uid))); // before anybody can be told of it
+            let ruled = this.store.rule(ruling).instrument(step!("record")).await?;
             this.listeners.tell_all(&ruled, &name, now).await;
+            way::decided(&ruled);
             Ok(ruled)
         })
+        .instrument(way)
         .await;
         let ruled = ruled?;
         match ruled.conflicts.first() {
@@ -219,12 +225,16 @@ impl Review {
     /// [`UndoError`].
     pub async fn undo(&self, decision: Uuid, by: &Person, now: Timestamp) -> Result<Ruled, UndoError> {
         let (this, by) = (self.clone(), by.clone());
+        let actor = Actor::Person(by.email.clone());
+        let way = way::decision("undo", &actor);
         to_its_end(async move {
-            let ruled = this.store.unrule(decision, Actor::Person(by.email.clone()), &by.reach, now).await?;
+            let ruled = this.store.unrule(decision, actor, &by.reach, now).instrument(step!("record")).await?;
             this.listeners.tell_all(&ruled, &by.email, now).await;
             this.reopened(decision, &ruled, now).await;
+            way::decided(&ruled);
             Ok(ruled)
         })
+        .instrument(way)
         .await
     }
 

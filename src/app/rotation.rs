@@ -4,6 +4,7 @@
 //! seals meanwhile is found by looking again until everything is sealed with the new key.
 
 use super::address_key::{self, ResealError};
+use super::akismet::lookup::{self, LookupError};
 use super::secrets::{Sealer, SecretError};
 use super::sign_in::SEED;
 use crate::domain::store::{Store, StoreError, StoredSecrets};
@@ -42,6 +43,15 @@ impl From<ResealError> for RotationError {
         match error {
             ResealError::Secret(error) => Self::Secret(error),
             ResealError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+impl From<LookupError> for RotationError {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Secret(error) => Self::Secret(error),
+            LookupError::Store(error) => Self::Store(error),
         }
     }
 }
@@ -101,7 +111,7 @@ async fn reseal(store: &dyn Store, sealer: &Sealer, now: Timestamp, note: bool) 
             }
         }
         let seeds = reseal_seeds(store, sealer).await?;
-        let is_key = address_key::reseal(store, sealer).await?;
+        let is_key = address_key::reseal(store, sealer).await? | lookup::reseal(store, sealer).await?;
         if due.is_empty() && seeds == 0 && !is_key && (look > 0 || !note) {
             return Ok(written);
         }

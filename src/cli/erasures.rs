@@ -42,7 +42,7 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
         }
         Command::Apply { list, json } => {
             let list = read(&list)?;
-            let store = startup::open_store_to_fill(config).await.context("stop the service first")?;
+            let store = startup::open_store_alone(config).await.context("stop the service first, on every node")?;
             let again = store.erase_again(list, SystemClock.now()).await;
             store.close().await;
             let again = again?;

@@ -49,34 +49,41 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
 #[derive(Serialize)]
 struct Tested {
     channel: Channel,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
     sent: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<String>,
 }
 
 async fn test(config: &Config, json: bool) -> anyhow::Result<()> {
-    let channels = config.notify.channels();
     anyhow::ensure!(
-        !channels.is_empty(),
+        !config.notify.channels().is_empty(),
         "neither notify.mail.server nor notify.webhook.url is set: nobody can be told"
     );
     let (mail, post) = (SmtpMail::new(&config.notify.mail)?, HttpPost::new(&config.webhooks)?);
     let now = SystemClock.now();
     let mut failed = Vec::new();
-    for message in words::test(now).by(&channels, now) {
-        let channel = message.channel;
+    for message in words::test(now).by(&config.notify, now) {
+        let (channel, to) = (message.channel, message.recipient.clone());
+        let way = way(channel, to.as_deref());
         let problem = send::send(&message, &config.notify, (&mail, &post), now).await.err().map(|error| error.problem);
-        failed.extend(problem.is_some().then(|| channel.name()));
+        failed.extend(problem.is_some().then(|| way.clone()));
         if json {
-            say_json(&Tested { channel, sent: problem.is_none(), problem })?;
+            say_json(&Tested { channel, to, sent: problem.is_none(), problem })?;
         } else if let Some(problem) = problem {
-            say(format_args!("{}: {problem}", channel.name()))?;
+            say(format_args!("{way}: {problem}"))?;
         } else {
-            say(format_args!("{}: a test message was accepted; look whether it arrives", channel.name()))?;
+            say(format_args!("{way}: a test message was accepted; look whether it arrives"))?;
         }
     }
     anyhow::ensure!(failed.is_empty(), "no message could be sent by {}", failed.join(" and by "));
     Ok(())
+}
+
+/// Which way, and to whom.
+fn way(channel: Channel, to: Option<&str>) -> String {
+    to.map_or_else(|| channel.name().to_owned(), |to| format!("{} to {}", channel.name(), words::name(to)))
 }
 
 #[derive(Serialize)]
@@ -93,6 +100,7 @@ enum Line<'a> {
     Message {
         name: &'a str,
         channel: &'static str,
+        recipient: Option<&'a str>,
         event: &'a str,
         subject: &'a str,
         made_at: Timestamp,
@@ -122,6 +130,7 @@ async fn list(store: &dyn Store, most: usize, json: bool) -> anyhow::Result<()> 
             say_json(&Line::Message {
                 name: &message.key,
                 channel: message.channel.name(),
+                recipient: message.recipient.as_deref(),
                 event: &message.event,
                 subject: &message.subject,
                 made_at: message.made_at,
@@ -141,7 +150,8 @@ async fn list(store: &dyn Store, most: usize, json: bool) -> anyhow::Result<()> 
         };
         let why = problem.as_ref().filter(|_| sent_at.is_none()).map(|why| format!(": {why}")).unwrap_or_default();
         let subject = words::name(&message.subject);
-        say(format_args!("{} {} {subject}: {became}{why}", message.made_at, message.channel.name()))?;
+        let way = way(message.channel, message.recipient.as_deref());
+        say(format_args!("{} {way} {subject}: {became}{why}", message.made_at))?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<()> {
     let print = source.print(); // before it is read: what changes in between is found later
     let read = source.read()?;
     let config = read.config.clone();
-    telemetry::start_log(&config.log)?;
+    let _collecting = telemetry::start(&config.log, &config.telemetry)?; // until the service has ended
     startup::run_to_end(async move {
         let mut app = startup::assemble_with(&config, read.lists.clone(), Arc::new(SystemClock)).await?;
         app.follow(source, print, Box::new(read)).await;

@@ -39,6 +39,7 @@ impl Source {
         config.sources = running.sources.clone();
         config.metrics = running.metrics.clone();
         config.notify = running.notify.clone();
+        config.telemetry = running.telemetry.clone();
         config.check_places(text, NAME)?;
         config.check().map_err(placed)?;
         if !config.model.file.as_os_str().is_empty() && config.model.file != running.model.file {

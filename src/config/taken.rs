@@ -23,6 +23,7 @@ impl Config {
             model: started.model.clone(),
             history: started.history.clone(),
             campaigns: campaign::Config { rejected: self.campaigns.rejected, ..started.campaigns.clone() },
+            telemetry: started.telemetry.clone(),
             log: telemetry::Config { level: self.log.level.clone(), ..started.log.clone() },
             ..self.clone()
         };
@@ -31,6 +32,7 @@ impl Config {
         for (is_other, name) in [
             (self.database.url != running.database.url, "database.url"),
             (self.shared.url != running.shared.url, "shared.url"),
+            (self.telemetry.traces.headers != running.telemetry.traces.headers, "telemetry.traces.headers"),
         ] {
             if is_other && !waiting.iter().any(|one| one == name) {
                 waiting.push(name.to_owned());

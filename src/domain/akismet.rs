@@ -35,6 +35,17 @@ impl CheckCounts {
     }
 }
 
+/// A site's Akismet key as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// The site's name, which it is sealed for.
+    pub site: String,
+    /// What it is looked up by.
+    pub hash: KeyHash,
+    /// The key, sealed.
+    pub sealed: Vec<u8>,
+}
+
 /// The part of the Store port that clients of Akismet's protocol need.
 #[async_trait]
 pub trait Akismet: Send + Sync {
@@ -42,6 +53,15 @@ pub trait Akismet: Send + Sync {
     async fn akismet_site(&self, key: &KeyHash) -> Result<Option<Site>>;
     /// Puts another Akismet key, by its hash and sealed, in the place of a site's own, which opens nothing any more. `false` when there is no such site.
     async fn akismet_key_set(&self, site: &str, hash: &KeyHash, sealed: Vec<u8>, at: Timestamp) -> Result<bool>;
+    /// What Akismet keys are hashed with to be looked up, sealed by whoever put it there.
+    async fn akismet_lookup(&self) -> Result<Option<Vec<u8>>>;
+    /// Puts `to` in the place of `from`; `false` when something else is there by now.
+    async fn akismet_lookup_set(&self, from: Option<Vec<u8>>, to: Vec<u8>) -> Result<bool>;
+    /// The Akismet keys of all sites.
+    async fn akismet_keys(&self) -> Result<Vec<StoredKey>>;
+    /// Puts other hashes in the place of those that sites' keys have, wherever it is still the first of both, of which nothing is left; says of how
+    /// many sites.
+    async fn akismet_rehash(&self, hashes: Vec<(String, KeyHash, KeyHash)>) -> Result<u64>;
     /// Sets or takes away the address of a site's blog. `false` when there is no such site.
     async fn site_url_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool>;
     /// What came of a site's comments received at or after `from` and before `until`; comments that were erased count no more.

@@ -102,10 +102,13 @@ impl Channel {
 /// A message to operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Names it: what it is about, of which moment, which way. Of one name there is one message.
+    /// Names it: what it is about, of which moment, which way and to whom. Of one name there is one message.
     pub key: String,
     /// Which way it goes.
     pub channel: Channel,
+    /// Whom an e-mail goes to, as the settings write it: each recipient has a message of their own, so that what one's server refuses keeps nothing
+    /// from the others. None for webhooks, and for what was put before messages were parted so: that goes to everybody.
+    pub recipient: Option<String>,
     /// Its type, as receivers of webhooks see it.
     pub event: String,
     /// One line.
@@ -239,9 +242,9 @@ pub trait Notices: Send + Sync {
     async fn messages_state(&self) -> Result<SendingState>;
     /// Forgets messages that were sent or given up, and alerts that were over, before that moment.
     async fn notices_prune(&self, before: Timestamp) -> Result<()>;
-    /// Comments that came from `from` on and before `until` and were held or rejected, or that a person decided, by site. Of very many the latest
-    /// are counted, and it is said from when on.
-    async fn pressure(&self, from: Timestamp, until: Timestamp) -> Result<Pressure>;
+    /// Comments that came from `from` on and before `until` and were held or rejected, or that a person decided, by site. Of more than `most` comments,
+    /// whatever became of them, only those are looked at that came after the latest that lies beyond: [`Pressure::since`] says from when on.
+    async fn pressure(&self, from: Timestamp, until: Timestamp, most: u32) -> Result<Pressure>;
     /// What people decided since then.
     async fn decided_since(&self, since: Timestamp) -> Result<Decided>;
 }

@@ -83,8 +83,10 @@ pub struct Due {
     pub refused_since: Option<Timestamp>,
     /// Where to, when it does not go to the site's webhook.
     pub callback: Option<String>,
-    /// What to tell; `None` when it can no longer be said, because the comment is gone.
+    /// What to tell; `None` when it can no longer be said, because the comment is gone or because of `damage`.
     pub notice: Option<Notice>,
+    /// Why what is stored of it cannot be read, when it cannot: it is given up, where people see it, and what comes after it goes on.
+    pub damage: Option<String>,
 }
 
 impl Due {
@@ -137,7 +139,7 @@ pub struct Letter {
     pub id: Uuid,
     /// The site.
     pub site: String,
-    /// What it tells, as in `comment.approved`.
+    /// What it tells, as in `comment.approved`; `unreadable` when what is stored of it is damaged.
     #[serde(rename = "type")]
     pub kind: String,
     /// The comment.
@@ -199,7 +201,8 @@ pub trait Outbox: Send + Sync {
     /// Sites that have notices which may be sent now.
     async fn outbox_sites(&self, now: Timestamp) -> Result<Vec<SiteId>>;
     /// Takes at most `most` notices of a site that may be sent now, those due longest first and one for each comment, until `until`: nobody else gets
-    /// them before. Each counts as attempted from here on, even if this process dies before it sends them.
+    /// them before. Each counts as attempted from here on, even if this process dies before it sends them. None, when somebody who sends dead letters
+    /// again stands in the way for a moment.
     async fn outbox_take(&self, site: SiteId, most: usize, now: Timestamp, until: Timestamp) -> Result<Vec<Due>>;
     /// Sites of which somebody waits to be called back now.
     async fn callback_sites(&self, now: Timestamp) -> Result<Vec<SiteId>>;
@@ -216,7 +219,8 @@ pub trait Outbox: Send + Sync {
         filter: &LetterFilter,
         page: &PageRequest,
     ) -> std::result::Result<Page<Letter>, ListError>;
-    /// Puts dead letters back on their way, and says how many. A receiver that was gone counts as there again.
+    /// Puts dead letters back on their way, and says how many. A receiver that was gone counts as there again. Some hundreds in each commit, so that
+    /// nobody waits for long: after an error a part of them is on its way, and the same again goes on with the rest.
     async fn outbox_resend(&self, filter: &LetterFilter, now: Timestamp) -> Result<u64>;
     /// Drops dead letters given up before that moment, and says how many.
     async fn outbox_prune(&self, before: Timestamp) -> Result<u64>;

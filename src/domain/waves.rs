@@ -22,6 +22,10 @@ pub const PAST_H: i64 = 7 * 24;
 const PAST_MIN_H: usize = 24;
 /// How often chance alone may make a wave of a look.
 const CHANCE: f64 = 1e-6;
+/// Comments that are counted for one look at most, the latest: some seconds of reading.
+pub const COUNTED: u32 = 2_000_000;
+/// Minutes of a pause at most: an alert that is over is remembered for a day at least.
+const PAUSE_MAX_MIN: u32 = 1_440;
 
 /// `[notify.waves]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,11 +39,13 @@ pub struct Config {
     pub times: f64,
     /// Comments in these minutes below which there is no wave.
     pub min_comments: u32,
+    /// Minutes after a wave was told in which no other is told of the same site; 0 for none.
+    pub pause_min: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { enabled: true, window_min: 15, times: 4.0, min_comments: 20 }
+        Self { enabled: true, window_min: 15, times: 4.0, min_comments: 20, pause_min: 60 }
     }
 }
 
@@ -49,7 +55,7 @@ impl Config {
     /// # Errors
     /// A sentence for the operator that names the setting.
     pub fn check(&self) -> Result<(), String> {
-        let Self { enabled: _, window_min, times, min_comments } = self;
+        let Self { enabled: _, window_min, times, min_comments, pause_min } = self;
         if !(5..=60).contains(window_min) {
             return Err(format!("notify.waves.window_min: {window_min} does not lie within 5 and 60"));
         }
@@ -59,6 +65,9 @@ impl Config {
         if !(5..=1_000_000).contains(min_comments) {
             return Err(format!("notify.waves.min_comments: {min_comments} does not lie within 5 and 1000000"));
         }
+        if *pause_min > PAUSE_MAX_MIN {
+            return Err(format!("notify.waves.pause_min: {pause_min} does not lie within 0 and {PAUSE_MAX_MIN}"));
+        }
         Ok(())
     }
 
@@ -66,6 +75,12 @@ impl Config {
     #[must_use]
     pub fn window_ms(&self) -> i64 {
         i64::from(self.window_min) * 60_000
+    }
+
+    /// The pause, in milliseconds.
+    #[must_use]
+    pub fn pause_ms(&self) -> i64 {
+        i64::from(self.pause_min) * 60_000
     }
 }
 
@@ -76,6 +91,33 @@ pub struct Pressure {
     pub since: Timestamp,
     /// By site.
     pub sites: BTreeMap<String, SitePressure>,
+}
+
+impl Pressure {
+    /// With what was counted before of hours that this one no longer reaches back to, where nothing lies between the two. `until` is the first hour that
+    /// `earlier` did not look at, `first` the first that is of interest. Hours are since 1970.
+    #[must_use]
+    pub fn reaching_back(mut self, earlier: Self, until: i64, first: i64) -> Self {
+        let (known, was_known) = (whole_hour(self.since), whole_hour(earlier.since));
+        if was_known >= known || until < known {
+            return self;
+        }
+        for (site, of_site) in earlier.sites {
+            let before = of_site.hours.into_iter().filter(|(hour, _)| (first.max(was_known)..known).contains(hour));
+            let before: Vec<(i64, u64)> = before.collect();
+            if !before.is_empty() {
+                self.sites.entry(site).or_default().hours.extend(before);
+            }
+        }
+        self.since = Timestamp::from_millis(first.max(was_known).saturating_mul(HOUR_MS));
+        self
+    }
+}
+
+/// The first hour since 1970 that lies wholly after that moment.
+#[must_use]
+pub fn whole_hour(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(HOUR_MS) + i64::from(at.as_millis().rem_euclid(HOUR_MS) != 0)
 }
 
 /// Those of one site.
@@ -139,6 +181,29 @@ pub fn is_wave(config: &Config, count: u64, usual: f64) -> bool {
 pub fn is_over(config: &Config, count: u64, usual: f64) -> bool {
     let expected = usual * f64::from(config.window_min) / 60.0;
     number(count) * 2.0 < f64::from(config.min_comments).max(config.times * expected)
+}
+
+/// What a look at a site says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// There is a wave.
+    Wave,
+    /// What was a wave may still be one, and what was none has not become one: there is less than makes one and more than ends one, or it could not be
+    /// told.
+    Neither,
+    /// If there was a wave, it is over.
+    Over,
+}
+
+/// What so many in the window say. `is_whole` is false where not all of the window could be counted: then there are at least so many. Where that is a
+/// wave already it is one, and nothing is over: it is the largest waves of which not all can be counted.
+#[must_use]
+pub fn look(config: &Config, count: u64, is_whole: bool, usual: Option<f64>) -> Look {
+    if usual.is_some_and(|usual| is_wave(config, count, usual)) {
+        return Look::Wave;
+    }
+    // Where nothing is known of what is usual, few are few all the same.
+    if is_whole && is_over(config, count, usual.unwrap_or(0.0)) { Look::Over } else { Look::Neither }
 }
 
 /// How often a Poisson process from which so many are expected has at least that many.
@@ -250,6 +315,43 @@ mod tests {
     }
 
     #[test]
+    fn a_wave_of_which_not_all_could_be_counted_is_not_called_over() {
+        let config = Config::default();
+        for (case, count, is_whole, usual, expected) in [
+            ("many", 400, true, Some(4.0), Look::Wave),
+            ("many, and more", 400, false, Some(4.0), Look::Wave),
+            ("few", 9, true, Some(4.0), Look::Over),
+            ("few that were counted of many", 9, false, Some(4.0), Look::Neither),
+            ("in between", 12, true, Some(4.0), Look::Neither),
+            ("many, and nobody knows what is usual", 400, true, None, Look::Neither),
+            ("few, whatever is usual", 9, true, None, Look::Over),
+            ("none that were counted, of nobody knows how many", 0, false, None, Look::Neither),
+        ] {
+            assert_eq!(look(&config, count, is_whole, usual), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_was_counted_before_a_flood_is_still_what_is_usual_during_it() {
+        let at = |hour: i64| Timestamp::from_millis(hour * HOUR_MS);
+        let of = |since: Timestamp, hours: &[(i64, u64)]| {
+            let hours = hours.iter().copied().collect();
+            let sites = [("news".to_owned(), SitePressure { hours, latest: None })].into();
+            Pressure { since, sites }
+        };
+        let before = of(at(832), &[(840, 4), (900, 5), (998, 6)]);
+        // So many came in the last hour that no more of it is counted than its end.
+        let flooded = of(at(998).plus_millis(1_800_000), &[(998, 7), (999, 9_000)]);
+        let joined = flooded.clone().reaching_back(before.clone(), 999, 833);
+        assert_eq!(joined.since, at(833));
+        assert_eq!(joined.sites["news"].hours, [(840, 4), (900, 5), (998, 6), (999, 9_000)].into());
+        let gap = flooded.clone().reaching_back(before.clone(), 998, 833);
+        assert_eq!(gap, flooded, "of an hour between the two nothing is known");
+        let whole = of(at(833), &[(900, 5)]);
+        assert_eq!(whole.clone().reaching_back(before, 999, 833), whole, "it reaches back far enough");
+    }
+
+    #[test]
     fn settings_have_bounds() {
         assert_eq!(Config::default().check(), Ok(()));
         for (wrong, problem) in [
@@ -261,6 +363,10 @@ mod tests {
             (
                 Config { min_comments: 1, ..Config::default() },
                 "notify.waves.min_comments: 1 does not lie within 5 and 1000000",
+            ),
+            (
+                Config { pause_min: 1_441, ..Config::default() },
+                "notify.waves.pause_min: 1441 does not lie within 0 and 1440",
             ),
         ] {
             assert_eq!(wrong.check(), Err(problem.to_owned()));

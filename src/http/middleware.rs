@@ -4,20 +4,25 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError as _};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::State;
 use super::body::nul_in_address;
 use super::compat::akismet;
 use super::console::{Asked, shown_as_page};
+use crate::app::way::{self, begin};
 
 tokio::task_local! {
     static REQUEST_ID: String;
 }
 
+/// Stands for the route of what has none.
+const UNKNOWN: &str = "unknown";
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of the request being answered.
@@ -40,6 +45,8 @@ pub(super) async fn around<B: MessageBody + 'static>(
     let method = method_label(request.method());
     let asked = Asked::of(request.request());
     let is_api = request.path().starts_with("/v1");
+    let way = way_of(&request, method);
+    let answered = way.clone();
     REQUEST_ID
         .scope(id.clone(), async move {
             let nul =
@@ -59,16 +66,52 @@ pub(super) async fn around<B: MessageBody + 'static>(
             }
             let status = response.status();
             // The pattern, never the path: ids of comments and keys in queries stay out of logs and metrics.
-            let route = response.request().match_pattern().unwrap_or_else(|| "unknown".to_owned());
+            let route = response.request().match_pattern().unwrap_or_else(|| UNKNOWN.to_owned());
             let taken = clock.zip(started).map_or(0, |(clock, started)| clock.now().millis_since(started));
             let took = Duration::from_millis(taken);
+            came_to(&answered, method, &route, status);
             tracing::debug!(method, route, status = status.as_u16(), ms = taken, id, "answered");
             let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_str().to_owned())];
             metrics::counter!("doorward_http_requests_total", &labels).increment(1);
             metrics::histogram!("doorward_http_request_seconds").record(took.as_secs_f64());
             Ok(response)
         })
+        .instrument(way)
         .await
+}
+
+/// The span of what is done for a request, in the trace that whoever asks names, where they do. What asks all the time (probes, files of the console)
+/// has none.
+fn way_of(request: &ServiceRequest, method: &'static str) -> Span {
+    let is_dull = |path: &str| matches!(path, "/healthz" | "/readyz" | "/metrics") || path.starts_with("/assets/");
+    if !way::is_collected() || is_dull(request.path()) {
+        return Span::none();
+    }
+    let named = request.headers().get_all("traceparent").map(HeaderValue::as_bytes);
+    begin!(
+        way::Origin::read(named),
+        "request",
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = if method == "other" { "_OTHER" } else { method },
+        http.route = Empty,
+        http.response.status_code = Empty
+    )
+}
+
+/// What came of it. The route is a pattern.
+fn came_to(way: &Span, method: &str, route: &str, status: StatusCode) {
+    if way.is_disabled() {
+        return;
+    }
+    if route != UNKNOWN {
+        way.record("http.route", route);
+    }
+    way::rename(way, format!("{} {route}", if method == "other" { "HTTP" } else { method }));
+    way.record("http.response.status_code", i64::from(status.as_u16()));
+    if status.is_server_error() {
+        way.record("otel.status_code", "ERROR");
+    }
 }
 
 /// A client's own id, when it is one that logs can bear.

@@ -40,6 +40,7 @@ use crate::app::intake::Intake;
 use crate::app::learning::Learning;
 use crate::app::live::Live;
 use crate::app::log_level::LogLevel;
+use crate::app::notify::board::Board;
 use crate::app::outbox::deliver::Health;
 use crate::app::outbox::letters::Letters;
 use crate::app::oversight::Oversight;
@@ -168,6 +169,8 @@ pub struct State {
     pub campaigns: Arc<Campaigns>,
     /// What is on its way to sites.
     pub letters: Arc<Letters>,
+    /// What operators are told.
+    pub board: Arc<Board>,
     /// How delivery goes.
     pub outbox: Arc<Health>,
     /// Who is asking.

@@ -10,8 +10,8 @@ use utoipa::{Modify, OpenApi};
 use utoipa_swagger_ui::Config;
 
 use super::api::{
-    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, log_level,
-    operations, outbox, oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
+    alerts, appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning,
+    log_level, operations, outbox, oversight, readers, reads, review, rules, sanctions, search, telling, webhooks_in,
 };
 use super::compat::akismet::{self, account, feedback};
 use super::compat::{coral, perspective};
@@ -24,7 +24,7 @@ use super::problem::Problem;
         comments::submit, comments::list, comments::find, comments::edit, comments::erase, comments::assess, batch::submit, articles::put,
         webhooks_in::receive,
         review::queue, review::claim, review::release, review::decide, review::undo, review::explanation, search::comments,
-        reads::context, reads::article, reads::author, reads::note, reads::note_remove, reads::figures, rules::truth, rules::comments,
+        reads::context, reads::article, reads::author, reads::note, reads::note_remove, reads::figures, rules::truth, rules::comments, alerts::list,
         authors::export, authors::erase, oversight::me, oversight::people, oversight::audit, audit_export::export, events::listen,
         sanctions::impose, sanctions::list, sanctions::find, sanctions::lift, sanctions::resume, readers::report, readers::vote,
         appeals::open, appeals::list, appeals::find, appeals::answer,
@@ -35,7 +35,7 @@ use super::problem::Problem;
         backtests::start, backtests::list, backtests::find, backtests::end, backtests::diff,
         akismet::verify_key, akismet::comment_check, feedback::submit_spam, feedback::submit_ham, account::get_stats, account::get_subscription,
         account::deactivate, account::token, account::verify_wpcom_key, account::key_sites, account::usage_limit, akismet::test,
-        account::compatible_plugins,
+        account::key_sites_posted, account::usage_limit_posted, account::compatible_plugins,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, document,
         perspective::analyze, perspective::suggest, coral::phase,
     ),

@@ -5,8 +5,8 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
 
 use super::api::{
-    appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning, log_level,
-    operations, outbox, oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
+    alerts, appeals, articles, audit_export, authors, backtests, batch, campaigns, comments, events, learning,
+    log_level, operations, outbox, oversight, readers, reads, review, rules, sanctions, search, webhooks_in,
 };
 use super::compat::{akismet, coral, perspective};
 use super::console::{self, account, assets, queue, sign_in};
@@ -79,6 +79,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/v1/figures", Person(Oversee), web::get().to(reads::figures)),
         entry(Method::GET, "/v1/rules", Person(Oversee), web::get().to(rules::truth)),
         entry(Method::GET, "/v1/rules/{id}/comments", Person(Oversee), web::get().to(rules::comments)),
+        entry(Method::GET, "/v1/alerts", Person(Oversee), web::get().to(alerts::list)),
         entry(Method::GET, "/v1/me", Person(Read), web::get().to(oversight::me)),
         entry(Method::GET, "/v1/people", Person(Oversee), web::get().to(oversight::people)),
         entry(Method::GET, "/v1/audit", Person(Oversee), web::get().to(oversight::audit)),
@@ -125,6 +126,8 @@ pub fn table() -> Vec<Entry> {
         entry(Method::POST, "/1.1/verify-wpcom-key", AkismetKey, web::post().to(akismet::account::verify_wpcom_key)),
         entry(Method::GET, "/1.2/key-sites", AkismetKey, web::get().to(akismet::account::key_sites)),
         entry(Method::GET, "/1.2/usage-limit", AkismetKey, web::get().to(akismet::account::usage_limit)),
+        entry(Method::POST, "/1.2/key-sites", AkismetKey, web::post().to(akismet::account::key_sites_posted)),
+        entry(Method::POST, "/1.2/usage-limit", AkismetKey, web::post().to(akismet::account::usage_limit_posted)),
         entry(Method::GET, "/1.1/test", Anyone, web::get().to(akismet::test)),
         entry(Method::GET, "/1.2/compatible-plugins", Anyone, web::get().to(akismet::account::compatible_plugins)),
         entry(Method::POST, "/v1alpha1/comments:analyze", Site(Scope::Post), web::post().to(perspective::analyze)),
@@ -172,6 +175,7 @@ pub fn table() -> Vec<Entry> {
         entry(Method::GET, "/articles/{site}/{id}", Page(Read), web::get().to(console::article_page::article)),
         entry(Method::GET, "/search", Page(Read), web::get().to(console::search_page::search)),
         entry(Method::GET, "/health", Page(Oversee), web::get().to(console::health_page::health)),
+        entry(Method::GET, "/alerts", Page(Oversee), web::get().to(console::alerts_page::alerts)),
         entry(Method::GET, "/rules", Page(Oversee), web::get().to(console::rules_page::all)),
         entry(Method::GET, "/rules/{id}", Page(Oversee), web::get().to(console::rules_page::one)),
         entry(Method::GET, "/audit", Page(Oversee), web::get().to(console::audit_page::record)),

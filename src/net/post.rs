@@ -89,7 +89,7 @@ fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error 
 }
 
 /// TLS by rustls with ring, trusting whom the operating system trusts.
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
+pub(crate) fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     // For whoever else makes a client in this process (tests do): without a provider that would panic. The first one wins.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -60,10 +60,12 @@ pub async fn backtest(
     progress: &mut dyn FnMut(Progress),
 ) -> anyhow::Result<Report> {
     let lists = candidate.read_lists()?;
-    Box::pin(backtest_with(source, candidate, lists, folder, learned, ask, progress)).await
+    let mut candidate = candidate.clone();
+    candidate.backtest.disk_mb = 0; // whoever gives the command sees to the disk
+    Box::pin(backtest_with(source, &candidate, lists, folder, learned, ask, progress)).await
 }
 
-/// The same with lists that were read already.
+/// The same with lists that were read already, in no more disk than the candidate's `backtest.disk_mb`.
 ///
 /// # Errors
 /// As [`backtest`].
@@ -80,6 +82,7 @@ pub(super) async fn backtest_with(
     config.database = storage::Config {
         readers: 1,
         cache_mb: 32,
+        max_file_mb: config.backtest.disk_mb,
         scratch: Some(Scratch { target_key: source.target_key() }),
         ..storage::Config::sqlite(&folder.join("replay.db"))
     };

@@ -28,7 +28,7 @@ const ROOM_EVERY_MIN: u64 = 60;
 /// Between two signs of life of a node.
 const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// Without one for so long a node counts as gone, in milliseconds.
-const GONE_MS: i64 = 20_000;
+pub(super) const GONE_MS: i64 = 20_000;
 /// After so long nobody shows it any more, in milliseconds.
 const FORGOTTEN_MS: i64 = 3_600_000;
 

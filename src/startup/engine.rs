@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use crate::app::akismet::lookup::{self, Lookup};
 use crate::app::clock::Clock;
 use crate::app::rotation;
 use crate::app::secrets::Sealer;
@@ -12,8 +13,14 @@ use crate::config::Config;
 use crate::domain::news::Bulletin;
 use crate::domain::nodes::Node;
 use crate::domain::store::Store;
+use crate::domain::time::Timestamp;
 use crate::storage::postgres::{PostgresBulletin, PostgresStore};
 use crate::storage::sqlite::SqliteStore;
+
+use super::chores;
+
+/// The schema of the first version that looks Akismet keys up by a keyed hash.
+const KEYED_SINCE: u32 = 21;
 
 /// The database for everything but taking comments; works beside a running service.
 ///
@@ -35,6 +42,22 @@ pub async fn open_store_to_fill(config: &Config) -> anyhow::Result<Arc<dyn Store
         return open_store(config).await;
     }
     Ok(Arc::new(SqliteStore::open_serving(&config.database)?))
+}
+
+/// The database for what nobody may serve meanwhile: nodes keep in memory what it takes away.
+///
+/// # Errors
+/// The database cannot be used, or somebody serves it.
+pub async fn open_store_alone(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    if !config.database.is_postgres() {
+        return open_store_to_fill(config).await;
+    }
+    let store = PostgresStore::open(&config.database).await?;
+    if let Some(node) = store.served_by().await? {
+        store.close().await;
+        anyhow::bail!("the node {node} serves the database (of one that was killed this is said for a minute)");
+    }
+    Ok(Arc::new(store))
 }
 
 /// The database of a service.
@@ -106,6 +129,25 @@ impl Engine {
             "secrets.key_file is not the one that other nodes on this database have: every node needs the same file"
         );
         Ok(())
+    }
+
+    /// What Akismet keys are looked up by. Those that a version before this one made are rehashed, unless one is still about: it would not know them.
+    pub(super) async fn akismet_lookup(&self, sealer: &Sealer, now: Timestamp) -> anyhow::Result<Lookup> {
+        let lookup = Lookup::open_serving(&*self.store, sealer).await;
+        let lookup = lookup.context("what Akismet keys are looked up by could not be opened")?;
+        let nodes = self.store.nodes().await.context("the nodes on this database could not be read")?;
+        let is_about = |node: &Node| now.millis_since(node.seen_at) < chores::GONE_MS.unsigned_abs();
+        if nodes.iter().any(|node| node.schema < KEYED_SINCE && is_about(node)) {
+            tracing::warn!(
+                "a node of an earlier version works on this database: its Akismet keys are protected better when a node is started without one"
+            );
+            return Ok(lookup);
+        }
+        let rehashed = lookup::rehash(&*self.store, sealer, &lookup).await.context("Akismet keys were not rehashed")?;
+        if rehashed > 0 {
+            tracing::info!(sites = rehashed, "Akismet keys are looked up by a keyed hash from now on");
+        }
+        Ok(lookup)
     }
 }
 

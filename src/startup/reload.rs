@@ -12,6 +12,7 @@ use anyhow::Context as _;
 
 use super::App;
 use super::trial::Processes;
+use crate::app::clock::Clock;
 use crate::app::house::House;
 use crate::app::limits::Limiter;
 use crate::app::limits::local::LocalLimiter;
@@ -93,10 +94,16 @@ pub(super) enum Limits {
 }
 
 impl Limits {
-    pub(super) fn new(config: &app::limits::local::Config, seed: u64, shared: Option<&Redis>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        config: &app::limits::local::Config,
+        seed: u64,
+        shared: Option<&Redis>,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let clock = Arc::clone(clock);
         Ok(match shared {
-            Some(shared) => Self::Shared(Arc::new(SharedLimiter::new(config, seed, shared.tally())?)),
-            None => Self::Local(Arc::new(LocalLimiter::new(config, seed)?)),
+            Some(shared) => Self::Shared(Arc::new(SharedLimiter::reading(config, seed, shared.tally(), clock)?)),
+            None => Self::Local(Arc::new(LocalLimiter::new(config, seed)?.reading(clock))),
         })
     }
 

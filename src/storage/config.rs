@@ -91,6 +91,25 @@ impl Config {
         }
     }
 
+    /// Where the database is, without its password.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, str> {
+        shown(&self.url)
+    }
+
+    /// `text`, in which somebody may have repeated where the database is, without its password.
+    #[must_use]
+    pub fn without_password(&self, text: &str) -> String {
+        let text = text.replace(&self.url, &shown(&self.url));
+        let Some((_, rest)) = self.url.split_once("://").filter(|_| self.is_postgres()) else { return text };
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let user = rest.rsplit_once('@').map_or("", |(user, _)| user);
+        let password = user.split_once(':').map_or("", |(_, password)| password);
+        let of_query = query.split('&').filter_map(|one| one.strip_prefix("password="));
+        let secrets = std::iter::once(password).chain(of_query).filter(|secret| !secret.is_empty());
+        secrets.fold(text, |text, secret| text.replace(secret, "[redacted]"))
+    }
+
     /// The defaults, for a SQLite file at `path`.
     #[must_use]
     pub fn sqlite(path: &Path) -> Self {
@@ -204,6 +223,16 @@ mod tests {
             assert!(toml::to_string(&config).unwrap().contains(seen), "{url}");
             assert!(format!("{config:?}").contains(seen), "{url}");
         }
+    }
+
+    #[test]
+    fn a_text_loses_the_password_and_nothing_else() {
+        let of = |url: &str, text: &str| Config { url: url.to_owned(), ..Config::default() }.without_password(text);
+        let url = "postgres://ann:hunter2@db/x?password=swordfish";
+        assert_eq!(of(url, &format!("{url} is away")), "postgres://ann:[redacted]@db/x?[redacted] is away");
+        assert_eq!(of(url, "hunter2 or swordfish"), "[redacted] or [redacted]");
+        assert_eq!(of("postgres://ann@db/x", "ann at db"), "ann at db");
+        assert_eq!(of("sqlite:/a/b.db", "/a/b.db is locked"), "/a/b.db is locked");
     }
 
     #[test]

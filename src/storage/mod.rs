@@ -8,6 +8,7 @@ mod campaigned;
 mod chain;
 mod codec;
 mod config;
+mod damage;
 mod derived;
 pub mod memory;
 mod moderated;

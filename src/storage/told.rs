@@ -5,6 +5,8 @@ use uuid::Uuid;
 
 use crate::domain::appeal::AppealState;
 use crate::domain::decision::{DecidedBy, Status};
+use crate::domain::outbox::Notice;
+use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 
 /// A notice as stored: what cannot be read from the comment's rows when it is sent.
@@ -49,6 +51,27 @@ impl Stored {
         }
     }
 }
+
+/// A notice and no damage, or what is damaged of it.
+pub(super) fn or_damage(notice: Result<Option<Notice>>) -> Result<(Option<Notice>, Option<String>)> {
+    match notice {
+        Ok(notice) => Ok((notice, None)),
+        Err(StoreError::Corrupt(damage)) => Ok((None, Some(damage))),
+        Err(error) => Err(error),
+    }
+}
+
+/// What was read; `None` when it is damaged.
+pub(super) fn unless_damaged<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(StoreError::Corrupt(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a notice that cannot be read is called among letters.
+pub(super) const UNREADABLE: &str = "unreadable";
 
 /// What a callback is called among letters.
 pub(super) const CALLBACK: &str = "akismet.callback";

@@ -418,6 +418,7 @@ fn rows() -> Vec<Row> {
                 Same,
             )
         },
+        Row { part: Some(Status(403)), ..row("GET", "/v1/alerts", Nothing, here, none, 200, Same, Same) },
         Row { part: Some(Status(403)), ..row("GET", "/v1/outbox", Nothing, here, none, 200, Same, Same) },
         Row {
             part: Some(Status(403)),
@@ -502,6 +503,8 @@ fn rows() -> Vec<Row> {
         row("POST", "/1.1/verify-wpcom-key", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.2/key-sites", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.2/usage-limit", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.2/key-sites", Nothing, here, none, 200, Same, Same),
+        row("POST", "/1.2/usage-limit", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.1/test", Nothing, here, none, 200, Same, Same),
         row("GET", "/1.2/compatible-plugins", Nothing, here, none, 200, Same, Same),
         row(
@@ -663,6 +666,7 @@ fn rows() -> Vec<Row> {
         ),
         row("GET", "/search", Held, |_| "/search?q=viagra".to_owned(), none, 200, Sees::Nothing(200), Same),
         Row { part: Some(Status(403)), ..row("GET", "/health", Comment, here, none, 200, Sees::Nothing(200), Same) },
+        Row { part: Some(Status(403)), ..row("GET", "/alerts", Nothing, here, none, 200, Same, Same) },
         Row { part: Some(Status(403)), ..row("GET", "/rules", Comment, here, none, 200, Sees::Nothing(200), Same) },
         Row {
             part: Some(Status(403)),

@@ -6,7 +6,7 @@ use doorward::domain::time::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::akismet::{Client, form, held, send};
+use crate::akismet::{Client, form, held, send, strict};
 use crate::helpers::{TestApp, read};
 use crate::receiver::{Receiver, Reply};
 
@@ -119,9 +119,66 @@ async fn what_is_taken_back_in_time_is_never_told_and_what_is_not_is_told_anew()
     let comment = client.comments().await.remove(0);
     client.decide(&comment, "approve").await;
     client.app.clock.advance_ms(60_000);
+    receiver.wait(3).await;
+    assert_eq!(results(&receiver), ["true", "false", "false"]);
+}
+
+fn results(receiver: &Receiver) -> Vec<Value> {
+    receiver.came().iter().map(|came| came.json()["comments"][0]["result"].clone()).collect()
+}
+
+/// WordPress takes a "no spam" after "spam" for "pending", and publishes with the next one.
+#[tokio::test]
+async fn what_was_rejected_once_is_published_when_a_person_approves_it_after_all() {
+    let receiver = Receiver::start(|_, before| Reply::Status(if before == 2 { 503 } else { 200 })).await;
+    let client = spawn().await;
+    let (blog, callback) = (receiver.url("/"), receiver.url("/hook"));
+    let (_, comment) = commented(&client, &blog, &callback, "A story about trams.").await;
+    let ruled = client.decide(&comment, "reject").await;
+    client.app.clock.advance_ms(60_000);
+    receiver.wait(1).await;
+    let undo = format!("/v1/decisions/{}/undo", ruled["decision"].as_str().unwrap());
+    client.app.review(Method::POST, &undo, Some(&json!({}))).await;
+    let comment = client.comments().await.remove(0);
+    assert_eq!(comment["status"], "held");
+    client.decide(&comment, "approve").await;
+    client.app.clock.advance_ms(60_000);
+    // The second of both does not arrive: both are sent again.
+    receiver.wait(3).await;
+    let token = client.app.person("ops@example.org", Role::Operator).await;
+    letters_until(&client.app, &token, |letters| letters.iter().any(|letter| letter["attempts"] == 1)).await;
+    client.app.clock.advance_ms(600_000);
+    receiver.wait(5).await;
+    assert_eq!(results(&receiver), ["true", "false", "false", "false", "false"]);
+    letters_until(&client.app, &token, <[Value]>::is_empty).await;
+    assert_eq!(receiver.came().len(), 5);
+}
+
+#[tokio::test]
+async fn what_policy_rejected_is_published_when_a_person_approves_it() {
+    let receiver = Receiver::start(|_, _| Reply::Status(200)).await;
+    let client = Client::with(|config: &mut Config| {
+        strict(config);
+        config.webhooks.allow_hosts = vec!["127.0.0.1".to_owned()];
+        config.webhooks.poll_ms = 10;
+    })
+    .await;
+    let (blog, callback) = (receiver.url("/"), receiver.url("/hook"));
+    let text = "buy viagra now cheap viagra http://pills.example/";
+    let fields = [
+        ("api_key", client.key.as_str()),
+        ("blog", blog.as_str()),
+        ("comment_content", text),
+        ("comment_author", "Ann"),
+        ("callback", callback.as_str()),
+    ];
+    let heard = send(&client.app, "/1.1/comment-check", "", form(&fields).as_bytes()).await;
+    assert_eq!(heard.verdict().0, "true");
+    let comment = client.comments().await.remove(0);
+    client.decide(&comment, "approve").await;
+    client.app.clock.advance_ms(60_000);
     let came = receiver.wait(2).await;
-    let results: Vec<Value> = came.iter().map(|came| came.json()["comments"][0]["result"].clone()).collect();
-    assert_eq!(results, ["true", "false"]);
+    assert!(came.iter().all(|came| came.json() == told(&client.key, heard.guid(), "false")), "{came:?}");
 }
 
 #[tokio::test]

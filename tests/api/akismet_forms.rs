@@ -205,3 +205,49 @@ async fn a_pingback_is_asked_about_before_it_comes() {
         "of who signs up, what they say of themselves"
     );
 }
+
+/// As PHP's cURL sends an array of fields.
+#[tokio::test]
+async fn a_form_in_parts_is_a_check_as_any_other() {
+    let client = Client::with(held).await;
+    let text = talk("in parts");
+    let fields =
+        [("api_key", client.key.as_str()), ("blog", BLOG), ("comment_content", &text), ("comment_author", "Ann")];
+    let parts: String = fields
+        .iter()
+        .map(|(name, value)| {
+            format!("--------------------------d74496d66958873e\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+        })
+        .collect();
+    let body = format!("{parts}--------------------------d74496d66958873e--\r\n");
+    let kind = "Content-Type: multipart/form-data; boundary=------------------------d74496d66958873e\r\n";
+    let heard = send(&client.app, "/1.1/comment-check", kind, body.as_bytes()).await;
+    assert_eq!(heard.verdict(), ("false", Some("604800")));
+    let comment = client.comments().await.remove(0);
+    assert_eq!(
+        (&comment["body"], &comment["uid"].as_str().unwrap().replace('-', "")),
+        (&json!(text), &heard.guid().to_owned())
+    );
+    let again = client.check(&[("comment_content", &text), ("comment_author", "Ann")]).await;
+    assert_eq!(again.guid(), heard.guid(), "the same comment, however it is sent");
+}
+
+#[tokio::test]
+async fn what_is_asked_about_an_account_may_come_in_a_form() {
+    let client = Client::new().await;
+    client.check(&[("comment_content", &talk("counted"))]).await;
+    for (path, body) in [
+        ("/1.2/usage-limit", form(&[("api_key", &client.key)])),
+        ("/1.2/usage-limit?extended=true", form(&[("api_key", &client.key)])),
+        (&format!("/1.2/usage-limit?api_key={}", client.key), String::new()),
+    ] {
+        let heard = send(&client.app, path, "", body.as_bytes()).await;
+        let said: serde_json::Value = serde_json::from_str(&heard.body).unwrap();
+        assert_eq!((heard.status, &said["usage"]), (200, &json!(1)), "{path}: {heard:?}");
+        assert_eq!(said.get("notice_level").is_some(), path.contains("extended"), "body and address are read together");
+    }
+    let sites =
+        send(&client.app, "/1.2/key-sites", "", form(&[("api_key", &client.key), ("format", "csv")]).as_bytes()).await;
+    assert_eq!(sites.header("content-type"), Some("text/csv; charset=utf-8"));
+    send(&client.app, "/1.2/key-sites", "", b"month=2026-11").await.assert_invalid();
+}

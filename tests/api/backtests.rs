@@ -226,6 +226,131 @@ async fn a_process_that_dies_is_told_of_and_the_service_goes_on() {
     assert!(listed["items"].as_array().unwrap().len() == 2 && page.contains("the database cannot be used"), "{listed}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_last_words_of_a_process_are_told_with_how_it_ended_and_without_secrets() {
+    let desk = Desk::spawn("").await;
+    let many = "i=0; while [ $i -lt 500 ]; do echo \"line $i\" >&2; i=$((i+1)); done";
+    // It does not even read what it is to do: an order that is longer than a pipe holds cannot be told.
+    desk.pretend(&format!("exec <&-; {many}; echo 'the last one' >&2; exit 7"));
+    let candidate = format!("# {}\n[lists.a]\nfile = \"a.txt\"\nkind = \"words\"\n", "x".repeat(300 << 10));
+    let words: String = (0..60_000).map(|n| format!("word{n}\n")).collect();
+    let run = desk.start(&json!({"candidate": candidate, "files": {"a.txt": words}}), 202).await;
+    let over = desk.until_over(&run).await;
+    let problem = over["problem"].as_str().unwrap();
+    assert!(over["state"] == "failed" && problem.contains("exit status: 7"), "{over}");
+    assert!(problem.ends_with("the last one") && problem.contains("could not be told"), "{problem}");
+    assert!(!problem.contains("line 0\n") && problem.len() < 3_000, "the last words, and not the first: {problem}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_has_said_everything_and_does_not_end_can_be_ended() {
+    let desk = Desk::spawn("").await;
+    desk.pretend(
+        "read -r order; exec >&-; echo $$ > \"$0.pid\"; while read -r more; do :; done; while :; do sleep 1; done",
+    );
+    let run = desk.start(&json!({}), 202).await;
+    let is_there = || {
+        let entries = std::fs::read_dir(desk.app.folder()).unwrap();
+        entries.flatten().any(|entry| entry.file_name().to_string_lossy().ends_with(".pid"))
+    };
+    desk.app.until("it is there", |_| is_there()).await;
+    let ended = desk.app.request(Method::DELETE, &path(&run), &desk.operator).send();
+    let ended =
+        tokio::time::timeout(Duration::from_secs(60), ended).await.expect("whoever ends it does not wait for it");
+    assert_eq!(ended.unwrap().status(), 204);
+    assert_eq!(desk.now(&run).await["state"], "stopped");
+    desk.start(&json!({}), 202).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_that_takes_too_long_is_timed_out_and_the_next_may_start() {
+    let desk = Desk::spawn("[backtest]\ntime_s = 1\n").await;
+    desk.pretend("read -r order; echo '{\"progress\":{\"done\":3,\"total\":9}}'; while read -r more; do :; done");
+    let run = desk.start(&json!({}), 202).await;
+    let over = desk.until_over(&run).await;
+    assert_eq!((&over["state"], &over["done"]), (&json!("timed-out"), &json!(3)), "{over}");
+    let problem = over["problem"].as_str().unwrap();
+    assert!(problem.contains("backtest.time_s = 1") && problem.contains("3 of 9 comments"), "{problem}");
+    assert!(desk.get("/backtests", &desk.operator).await.contains("out of time"));
+    let next = desk.start(&json!({}), 202).await;
+    assert_eq!(desk.until_over(&next).await["state"], "timed-out");
+    let ends = async || desk.app.audit().await.iter().filter(|line| line.action == "backtest.end").count();
+    while ends().await < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_room_on_the_disk_none_is_started_and_one_that_needs_too_much_is_ended() {
+    let desk = Desk::spawn("[backtest]\nfree_mb = 4294967295\n").await;
+    let refused = desk.start(&json!({}), 503).await;
+    assert!(refused["detail"].as_str().unwrap().contains("backtest.free_mb = 4294967295"), "{refused}");
+    let listed: Value = serde_json::from_str(&desk.get("/v1/backtests", &desk.operator).await).unwrap();
+    assert_eq!(listed["items"], json!([]), "nothing was started");
+    drop(desk);
+    // So many comments are not even begun with.
+    let desk = Desk::spawn("[limits]\nenabled = false\n[backtest]\ndisk_mb = 1\n").await;
+    desk.pretend("read -r order; echo '{\"progress\":{\"done\":0,\"total\":5000000}}'; while read -r more; do :; done");
+    let run = desk.start(&json!({}), 202).await;
+    let over = desk.until_over(&run).await;
+    assert!(over["state"] == "failed" && over["problem"].as_str().unwrap().contains("backtest.disk_mb = 1;"), "{over}");
+    // And what looked as if it had room finds in time that it has none.
+    desk.app.trials.use_program(env!("CARGO_BIN_EXE_doorward").into());
+    for part in 0..10 {
+        let comments: Vec<Value> = (0..20)
+            .map(|n| {
+                let mut comment = ordinary(&format!("long-{part}-{n}"));
+                let word = |at: usize| {
+                    let seed = u128::try_from((part * 20 + n) * 1_000 + at + 1).unwrap();
+                    format!("{} ", uuid::Uuid::from_u128(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c834)))
+                };
+                comment["body"] = (0..200).map(word).collect::<String>().into();
+                comment
+            })
+            .collect();
+        assert!(desk.app.batch(&comments).await.iter().all(|answer| answer["uid"].is_string()));
+    }
+    let over = desk.until_over(&desk.start(&json!({}), 202).await).await;
+    assert_eq!(over["state"], "failed", "{over}");
+    assert!(over["problem"].as_str().unwrap().contains("it needed more than backtest.disk_mb = 1"), "{over}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_service_did_not_outlive_is_interrupted_after_the_next_start_and_leaves_nothing() {
+    let desk = Desk::spawn("[backtest]\nscratch = \"scratch\"\n").await;
+    let scratch = desk.app.folder().join("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let left = scratch.join("doorward-backtest-00000000000000a1");
+    desk.pretend(&format!(
+        "read -r order; mkdir {0}; echo comments > {0}/replay.db; while read -r more; do :; done",
+        left.display()
+    ));
+    let run = desk.start(&json!({"since": "2d", "site": "news"}), 202).await;
+    desk.app.until("it has begun", |_| left.join("replay.db").exists()).await;
+    let Desk { app, .. } = desk;
+    let folder = app.end();
+    assert!(!folder.path().join("scratch/doorward-backtest-00000000000000a1").exists(), "gone with the service");
+    // One that was killed leaves something, and another program's files lie beside it.
+    std::fs::create_dir(&left).unwrap();
+    std::fs::write(folder.path().join("scratch/mine"), "mine").unwrap();
+    let app = TestApp::again(folder).await;
+    assert!(!left.exists() && scratch.join("mine").exists());
+    let token = app.admin().token_create("ops@example.org", app.now()).await.unwrap().token;
+    let ask = async |path: &str| app.request(Method::GET, path, &token).send().await.unwrap();
+    let listed = read(ask("/v1/backtests").await, &[200]).await;
+    let [found] = &listed["items"].as_array().unwrap()[..] else { panic!("{listed}") };
+    assert_eq!((&found["id"], &found["state"], &found["by"]), (&run["id"], &json!("interrupted"), &run["by"]));
+    assert_eq!((&found["since"], &found["site"]), (&run["since"], &json!("news")));
+    assert!(found["problem"].as_str().unwrap().contains("the service ended"), "{found}");
+    let page = ask(&format!("/backtests/{}", run["id"].as_str().unwrap())).await.text().await.unwrap();
+    assert!(page.contains("interrupted") && !page.contains("/backtests?run="), "what was tried is not known: {page}");
+    let forget = app.request(Method::DELETE, &path(&run), &token).send().await.unwrap();
+    assert_eq!(forget.status(), 204);
+    let folder = app.end();
+    let app = TestApp::again(folder).await;
+    assert!(app.state.backtests.list().await.unwrap().is_empty(), "what was forgotten stays so");
+}
+
 #[test]
 fn the_command_behind_it_takes_orders_from_a_service_alone() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_doorward"))

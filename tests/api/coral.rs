@@ -168,6 +168,87 @@ async fn a_comment_that_is_written_anew_replaces_no_other_of_that_author() {
     assert!(after.contains(&before[0]), "the other one is left alone");
 }
 
+/// Everything that happened to a comment.
+async fn history(app: &TestApp, comment: &Value) -> Vec<Value> {
+    let path = format!("/v1/comments/by-uid/{}/explanation", comment["uid"].as_str().unwrap());
+    app.review(Method::GET, &path, None).await["history"].as_array().unwrap().clone()
+}
+
+fn saying(all: &[Value], text: &str) -> Vec<Value> {
+    all.iter().filter(|comment| comment["body"] == text).cloned().collect()
+}
+
+#[tokio::test]
+async fn an_edit_into_the_words_of_an_older_comment_is_recorded_and_judged_by_itself() {
+    let app = with_coral().await;
+    let older = "The trams were late again this morning, and nobody said why";
+    let newer = "The trams were late again this morning, and it rained";
+    show(&app, &shown("NEW", "ann", older)).await;
+    app.clock.advance_ms(180_000);
+    show(&app, &shown("NEW", "ann", newer)).await;
+    let before = comments(&app).await;
+    let (first, second) = (saying(&before, older).remove(0), saying(&before, newer).remove(0));
+    for _ in 0..2 {
+        show(&app, &shown("EDIT", "ann", older)).await;
+        let after = comments(&app).await;
+        assert_eq!(after.len(), 2, "the same again is the same edit");
+        let edited = after.iter().find(|comment| comment["id"] == second["id"]).unwrap();
+        assert_eq!((&edited["body"], &edited["revision"]), (&json!(older), &json!(2)));
+        assert_eq!(after.iter().find(|comment| comment["id"] == first["id"]), Some(&first), "left alone");
+        let kinds: Vec<_> = history(&app, edited).await.iter().map(|one| one["kind"].clone()).collect();
+        assert_eq!(kinds, ["received", "edited"], "what it was at first is kept");
+    }
+}
+
+#[tokio::test]
+async fn an_old_comment_lends_nobody_what_was_decided_about_its_words() {
+    let app = with_coral().await;
+    let older = talk("what was fine then");
+    assert_eq!(show(&app, &shown("NEW", "ann", &older)).await.status(), 204);
+    app.clock.advance_ms(180_000);
+    assert_eq!(show(&app, &shown("EDIT", "ann", &older)).await.status(), 204);
+    let all = comments(&app).await;
+    assert_eq!((all.len(), &all[0]["revision"]), (1, &json!(1)), "it was saved as it was");
+    let first = all[0].clone();
+    app.clock.advance_ms(180_000);
+    let newer = "Nobody mentioned tram fares yesterday";
+    show(&app, &shown("NEW", "ann", newer)).await;
+    let second = saying(&comments(&app).await, newer).remove(0);
+    let ban =
+        json!({"site": "news", "target": {"kind": "author", "value": "ann"}, "measure": "ban", "cause": "enough"});
+    read(app.request(Method::POST, "/v1/sanctions", &app.token).json(&ban).send().await.unwrap(), &[201]).await;
+    app.clock.advance_ms(1_000);
+    for _ in 0..2 {
+        let told = read(show(&app, &shown("EDIT", "ann", &older)).await, &[200]).await;
+        assert_eq!(told["status"], "REJECTED", "the ban counts, although these words were let through before it");
+        let after = comments(&app).await;
+        assert_eq!(after.len(), 3, "of which of both it is an edit nobody can tell: both stay as they are");
+        let stays = |one: &Value| {
+            let is_one = |now: &Value| ["id", "body", "revision"].iter().all(|field| now[field] == one[field]);
+            after.iter().any(is_one)
+        };
+        assert!(stays(&first) && stays(&second), "{after:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_decided_does_not_count_for_other_words() {
+    let app = with_coral().await;
+    let text = "buy viagra now";
+    assert_eq!(show(&app, &shown("NEW", "ben", text)).await.status(), 200);
+    let held = comments(&app).await.remove(0);
+    let ask = json!({"items": [{"uid": held["uid"], "seen_version": held["version"]}], "action": "approve"});
+    app.review(Method::POST, "/v1/decisions", Some(&ask)).await;
+    assert_eq!(show(&app, &shown("EDIT", "ben", text)).await.status(), 204, "saved as it was, the decision stands");
+    let other = format!("{text}, cheap viagra");
+    let told = read(show(&app, &shown("EDIT", "ben", &other)).await, &[200]).await;
+    assert_ne!(told["status"], "APPROVED");
+    let edited = comments(&app).await.remove(0);
+    assert_eq!((&edited["id"], &edited["revision"], &edited["decided_by"]), (&held["id"], &json!(2), &json!("policy")));
+    let decided = history(&app, &edited).await;
+    assert!(decided.iter().any(|one| one["kind"] == "decided" && one["status"] == "approved"), "{decided:?}");
+}
+
 #[tokio::test]
 async fn what_corals_moderators_decide_is_about_the_comment_that_the_phase_brought() {
     let app = with_coral().await;
@@ -230,7 +311,8 @@ async fn nothing_becomes_clean_by_failing() {
 async fn coral_is_answered_in_time_and_the_comment_is_taken_all_the_same() {
     let app = TestApp::spawn_with(|config| config.webhooks_in.coral_deadline_ms = 50).await;
     app.admin().site_coral_secret("news", SECRET, 0, app.now()).await.unwrap();
-    assert_eq!(show(&app, &shown("NEW", "ann", &talk("one"))).await.status(), 204, "its secret is known from here on");
+    // Its secret is known from here on. Where that takes longer, Coral is told to wait, and asks again.
+    while show(&app, &shown("NEW", "ann", &talk("one"))).await.status() != 204 {}
     let lock = app.database();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let waits = read(show(&app, &shown("NEW", "ann", &talk("two"))).await, &[200]).await;

@@ -80,6 +80,10 @@ impl TestApp {
     pub(crate) async fn spawn_following(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("config.toml"), text).unwrap();
+        Self::start_following(folder).await
+    }
+
+    async fn start_following(folder: tempfile::TempDir) -> Self {
         let variables = [("SERVER__WORKERS", "1"), ("SAMPLING__RATE", "0.0"), ("RELOAD__POLL_MS", "10")];
         let variables = variables.map(|(name, value)| (format!("DOORWARD__{name}"), value.to_owned())).to_vec();
         let source = Source::new(Some(&folder.path().join("config.toml")), variables);
@@ -158,9 +162,14 @@ impl TestApp {
         let sealer = Sealer::open(&key_file).unwrap();
         let store = Arc::clone(&state.store);
         let admin = Admin::new(Arc::clone(&store), sealer.clone());
-        let made = admin.site_create("news", None, None, clock.now()).await.unwrap();
-        let (key, inbound_secret) = (made.key, made.inbound_secret);
-        admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, clock.now()).await.unwrap();
+        let (key, inbound_secret) = if store.sites().await.unwrap().is_empty() {
+            let made = admin.site_create("news", None, None, clock.now()).await.unwrap();
+            admin.user_create("mod@example.org", Role::Moderator, &Reach::ALL, clock.now()).await.unwrap();
+            (made.key, made.inbound_secret)
+        } else {
+            // It was there before.
+            (admin.site_key("news", &FIRST_SCOPES, clock.now()).await.unwrap().key, String::new())
+        };
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self {
@@ -180,6 +189,16 @@ impl TestApp {
             thread: Some(thread),
             folder,
         }
+    }
+
+    /// Ends the service, and keeps its folder.
+    pub(crate) fn end(mut self) -> tempfile::TempDir {
+        std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap())
+    }
+
+    /// A service over the folder of one that ended, which followed a file.
+    pub(crate) async fn again(folder: tempfile::TempDir) -> Self {
+        Self::start_following(folder).await
     }
 
     /// The operator's desk.

@@ -1,15 +1,18 @@
 //! What operators are told: by a mail server and a receiver that are there, and while they are not.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use doorward::app::signature;
-use doorward::domain::notices::AlertKind;
+use doorward::config::Config;
+use doorward::domain::notices::{AlertKind, Channel};
 use doorward::domain::service::hours::{self, Day};
 use doorward::domain::service::queues::QueueConfig;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::helpers::{START_MS, TestApp, doubtful, ordinary};
+use crate::helpers::{START_MS, TestApp, doubtful, ordinary, talk};
 use crate::receiver::{Came, Receiver, Reply};
-use crate::smtp::MailServer;
+use crate::smtp::{MailServer, Manner};
 
 const MIN_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MIN_MS;
@@ -17,6 +20,11 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A service with one queue that is to be answered within an hour, whose messages go to both. Its day begins at 11:00 in Berlin.
 async fn service(mail: &MailServer, receiver: &Receiver) -> TestApp {
+    service_with(mail, receiver, |_| {}).await
+}
+
+/// The same, as `change` changes it.
+async fn service_with(mail: &MailServer, receiver: &Receiver, change: impl FnOnce(&mut Config)) -> TestApp {
     let (port, url) = (mail.port, receiver.url("/ops"));
     TestApp::spawn_with(move |config| {
         config.server.public_url = "https://moderation.example/".to_owned();
@@ -35,9 +43,10 @@ async fn service(mail: &MailServer, receiver: &Receiver) -> TestApp {
         config.notify.mail.port = port;
         config.notify.mail.security = doorward::app::notify::Security::None;
         config.notify.mail.from = "Doorward <doorward@news.example>".to_owned();
-        config.notify.mail.to = vec!["ann@news.example".to_owned(), "Bob <bob@news.example>".to_owned()];
+        config.notify.mail.to = vec!["ann@news.example".to_owned()];
         config.notify.webhook.url = url;
         config.notify.webhook.secret = serde_json::from_value(json!(SECRET)).unwrap();
+        change(config);
     })
     .await
 }
@@ -65,7 +74,10 @@ async fn a_late_queue_is_told_once_again_after_a_while_and_when_it_is_over() {
     }
     let (letters, hooks) = (mail.came(), receiver.came());
     let ([letter], [hook]) = (letters.as_slice(), hooks.as_slice()) else { panic!("{letters:#?} {hooks:#?}") };
-    assert_eq!((letter.from.as_str(), letter.to.len()), ("doorward@news.example", 2));
+    assert_eq!(
+        (letter.from.as_str(), letter.to.as_slice()),
+        ("doorward@news.example", &["ann@news.example".to_owned()][..])
+    );
     let subject = "[Doorward] Queue desk is late: 1 item waits, overdue by 25 min";
     assert_eq!(letter.header("Subject").as_deref(), Some(subject));
     assert_eq!(letter.header("Content-Type").as_deref(), Some("text/plain; charset=utf-8"));
@@ -129,6 +141,156 @@ async fn what_is_not_accepted_is_tried_again_and_sent_once() {
 }
 
 #[tokio::test]
+async fn a_recipient_whom_the_server_refuses_silences_no_other() {
+    let greylisted = AtomicBool::new(true);
+    let recipient = Box::new(move |to: &str| match to {
+        "bob@news.example" => "550 5.1.1 no such user",
+        "cleo@news.example" if greylisted.swap(false, Ordering::SeqCst) => "451 4.7.1 come back later",
+        _ => "250 ok",
+    });
+    let mail = MailServer::start_so(Manner { recipient, ..Manner::default() }).await;
+    let receiver = Receiver::start(|_, _| Reply::Status(204)).await;
+    let app = service_with(&mail, &receiver, |config| {
+        let to = ["ann@news.example", "Bob <bob@news.example>", "cleo@news.example", "ann@news.example"];
+        config.notify.mail.to = to.map(str::to_owned).to_vec();
+    })
+    .await;
+    app.comment(&doubtful("d-1")).await;
+    app.clock.advance_ms(2 * HOUR_MS);
+    look(&app).await;
+    let to = |mail: &MailServer| mail.came().into_iter().flat_map(|letter| letter.to).collect::<Vec<_>>();
+    assert_eq!(to(&mail), ["ann@news.example"], "once, though she is named twice");
+    let kept = app.store.messages_lately(10).await.unwrap();
+    let of =
+        |name: &str| kept.iter().find(|seen| seen.message.recipient.as_deref().is_some_and(|to| to.contains(name)));
+    let (bob, cleo) = (of("bob").unwrap(), of("cleo").unwrap());
+    assert!(bob.given_up_at.is_some() && bob.problem.as_deref().unwrap().contains("no such user"), "{bob:#?}");
+    assert!(cleo.next_at.is_some() && cleo.problem.as_deref().unwrap().contains("come back later"), "{cleo:#?}");
+    app.clock.advance_ms(2 * MIN_MS);
+    look(&app).await;
+    assert_eq!(to(&mail), ["ann@news.example", "cleo@news.example"]);
+    assert_eq!(receiver.came().len(), 1);
+}
+
+#[tokio::test]
+async fn what_was_sent_and_could_not_be_kept_is_not_sent_again() {
+    let (mail, receiver) = both().await;
+    let app = service(&mail, &receiver).await;
+    let refuse = "CREATE TRIGGER refuse BEFORE UPDATE OF sent_at ON operator_message WHEN new.sent_at IS NOT NULL AND new.channel = 'webhook' \
+                  BEGIN SELECT RAISE(ABORT, 'the disk is full'); END";
+    app.database().execute_batch(refuse).unwrap();
+    app.comment(&doubtful("d-1")).await;
+    app.clock.advance_ms(2 * HOUR_MS);
+    // Whoever looks first is told; the service looks by itself, too.
+    for _ in 0..3 {
+        drop(app.notifier.look(app.now()).await);
+        app.clock.advance_ms(10 * MIN_MS); // whoever was given a message has said nothing of it for long
+    }
+    assert!(app.notifier.look(app.now()).await.is_err(), "it is not kept, and that is told");
+    let kept = app.store.messages_lately(10).await.unwrap();
+    let unsent: Vec<_> = kept.iter().filter(|seen| seen.sent_at.is_none()).map(|seen| seen.message.channel).collect();
+    assert_eq!(unsent, [Channel::Webhook], "the others are kept, each by itself");
+    app.database().execute_batch("DROP TRIGGER refuse").unwrap();
+    for _ in 0..3 {
+        look(&app).await;
+        app.clock.advance_ms(10 * MIN_MS);
+    }
+    assert_eq!((mail.came().len(), receiver.came().len()), (1, 1));
+    let kept = app.store.messages_lately(10).await.unwrap();
+    assert!(kept.iter().all(|seen| seen.sent_at.is_some()), "{kept:#?}");
+}
+
+/// A decision that cannot be read: no digest can be made while it is there.
+const DAMAGE: &str = "INSERT INTO ruling (id, uid, at, b) VALUES (9999, randomblob(16), 9000000000000, x'00'); \
+                      INSERT INTO ruling_item VALUES (9999, 1, 2, 1, 0, NULL)";
+const MENDED: &str = "DELETE FROM ruling_item WHERE ruling = 9999; DELETE FROM ruling WHERE id = 9999";
+
+/// Digests among what came by e-mail.
+fn digests(mail: &MailServer) -> Vec<String> {
+    let subjects = mail.came().into_iter().map(|letter| letter.header("Subject").unwrap());
+    subjects.filter(|subject| subject.contains("igest")).collect()
+}
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_made_rests_and_comes_late() {
+    let (mail, receiver) = both().await;
+    let app = service_with(&mail, &receiver, |config| {
+        (config.notify.digest, config.notify.digest_hour) = (true, 12);
+    })
+    .await;
+    app.comment(&ordinary("c-1")).await;
+    app.database().execute_batch(DAMAGE).unwrap();
+    app.clock.advance_ms(HOUR_MS);
+    drop(app.notifier.look(app.now()).await); // it fails, if the service did not look before
+    app.database().execute_batch(MENDED).unwrap();
+    for _ in 0..3 {
+        look(&app).await;
+    }
+    assert_eq!(digests(&mail), Vec::<String>::new(), "not every ten seconds");
+    app.clock.advance_ms(MIN_MS);
+    look(&app).await;
+    assert_eq!(digests(&mail), ["[Doorward] Digest of 2026-11-24: 0 items wait, 0 decided"]);
+}
+
+#[tokio::test]
+async fn a_digest_that_could_not_be_made_all_day_is_told_as_missing() {
+    let (mail, receiver) = both().await;
+    let app = service_with(&mail, &receiver, |config| {
+        (config.notify.digest, config.notify.digest_hour) = (true, 12);
+    })
+    .await;
+    app.comment(&ordinary("c-1")).await;
+    app.database().execute_batch(DAMAGE).unwrap();
+    app.clock.advance_ms(HOUR_MS);
+    drop(app.notifier.look(app.now()).await);
+    app.clock.advance_ms(23 * HOUR_MS); // past midnight, and before the next is due
+    drop(app.notifier.look(app.now()).await);
+    assert_eq!(digests(&mail), Vec::<String>::new(), "it may still be made");
+    app.clock.advance_ms(HOUR_MS);
+    drop(app.notifier.look(app.now()).await);
+    mail.tried(1).await;
+    assert_eq!(digests(&mail), ["[Doorward] No digest of 2026-11-24"]);
+    let text = mail.came()[0].text();
+    assert!(text.contains("could not be made in 2 tries, and will not be: ") && text.contains("ruling"), "{text}");
+    app.database().execute_batch(MENDED).unwrap();
+    app.clock.advance_ms(2 * MIN_MS);
+    look(&app).await;
+    mail.tried(2).await;
+    assert_eq!(digests(&mail)[1..], ["[Doorward] Digest of 2026-11-25: 0 items wait, 0 decided"]);
+}
+
+#[tokio::test]
+async fn a_digest_says_which_rules_people_mostly_contradict() {
+    let (mail, receiver) = both().await;
+    let app = service_with(&mail, &receiver, |config| {
+        (config.notify.digest, config.notify.digest_hour) = (true, 12);
+        config.queues.clear();
+        config.limits.enabled = false;
+        let rules = "[[rules]]\nname = \"boats\"\nwhen = 'comment.folded.contains(\"boat\")'\nthen = { action = \"hold\" }\nreason = \"Boats.\"\n";
+        config.rules = Config::parse(rules, "").unwrap().rules;
+    })
+    .await;
+    for n in 0..8 {
+        let mut comment = ordinary(&format!("b-{n}"));
+        comment["body"] = json!(format!("{} It was about a boat in the end.", talk(&format!("b-{n}"))));
+        let held = app.comment(&comment).await;
+        let decision = json!({"items": [{"uid": held["uid"], "seen_version": held["version"]}], "action": "approve"});
+        app.review(Method::POST, "/v1/decisions", Some(&decision)).await;
+        app.clock.advance_ms(MIN_MS);
+    }
+    app.clock.advance_ms(HOUR_MS);
+    look(&app).await;
+    mail.tried(1).await;
+    receiver.wait(1).await;
+    let text = mail.came()[0].text();
+    let hint =
+        "People decided against 8 of 8 comments that hung on `rule:boats`. Take it back, or let it run in shadow.";
+    assert!(text.contains(&format!("\nRules\n  {hint}\n  https://moderation.example/rules\n")), "{text}");
+    let told = receiver.came()[0].json()["data"]["rules"].clone();
+    assert_eq!(told, json!([{"kind": "mostly-overturned", "about": ["rule:boats"], "text": hint}]));
+}
+
+#[tokio::test]
 async fn a_message_that_nobody_takes_is_given_up_and_that_shows() {
     let mail = MailServer::start(|_| "550 no such desk").await;
     let receiver = Receiver::start(|_, _| Reply::Status(500)).await;
@@ -136,11 +298,17 @@ async fn a_message_that_nobody_takes_is_given_up_and_that_shows() {
     app.comment(&doubtful("d-1")).await;
     app.clock.advance_ms(2 * HOUR_MS);
     look(&app).await;
+    let given_up = async || {
+        let mut kept = app.store.messages_lately(10).await.unwrap();
+        kept.retain(|seen| seen.given_up_at.is_some() && seen.message.event == "alert.raised");
+        kept
+    };
+    let refused = given_up().await;
+    assert_eq!(refused.iter().map(|seen| seen.message.channel).collect::<Vec<_>>(), [Channel::Mail], "{refused:#?}");
     app.clock.advance_ms(25 * HOUR_MS);
     look(&app).await;
-    let kept = app.store.messages_lately(10).await.unwrap();
-    let given_up: Vec<_> = kept.iter().filter(|seen| seen.given_up_at.is_some()).collect();
-    assert_eq!(given_up.len(), 2, "{kept:#?}");
+    let given_up = given_up().await;
+    assert_eq!(given_up.len(), 2, "{given_up:#?}");
     assert!(given_up.iter().any(|seen| seen.problem.as_deref().unwrap().contains("no such desk")), "{given_up:#?}");
     let metrics = app.request(Method::GET, "/metrics", "").send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("doorward_notify_total{channel=\"mail\",outcome=\"given-up\"}"), "{metrics}");
@@ -192,6 +360,7 @@ async fn a_digest_is_sent_once_a_day_from_its_hour_on() {
     ] {
         assert!(text.lines().any(|said| said.trim_end() == line), "{line} is not in\n{text}");
     }
+    assert!(!text.contains("\nRules\n"), "where there is nothing to look at, nothing is said of it");
     let said = receiver.came()[0].json();
     assert_eq!(
         json!([said["type"], said["data"]["date"], said["data"]["decided"]["overturned"]]),
@@ -277,4 +446,51 @@ async fn a_wave_is_told_once_with_its_rate_and_an_example_and_when_it_is_over() 
         said.iter().map(|said| said["type"].clone()).collect::<Vec<_>>(),
         [json!("alert.raised"), json!("alert.cleared")]
     );
+}
+
+#[tokio::test]
+async fn waves_that_come_and_go_are_told_once_in_a_pause() {
+    let (mail, receiver) = both().await;
+    let app = service_with(&mail, &receiver, |config| config.queues.clear()).await;
+    for n in 0..16 {
+        app.comment(&doubtful(&format!("before-{n}"))).await;
+        app.clock.advance_ms(3 * HOUR_MS);
+    }
+    let told =
+        || receiver.came().iter().map(|came| came.json()["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    // The service looks by itself, too, and for waves once a minute at most: of two looks one at least is ours, or came just before.
+    let looks = async || {
+        for _ in 0..2 {
+            look(&app).await;
+            app.clock.advance_ms(MIN_MS);
+        }
+    };
+    let wave = async |name: &str| {
+        for n in 0..25 {
+            let mut comment = doubtful(&format!("{name}-{n}"));
+            comment["author"] = json!({"id": format!("{name}-{n}"), "name": "A"});
+            app.comment(&comment).await;
+            app.clock.advance_ms(20_000);
+        }
+        looks().await;
+    };
+    let calm = async || {
+        app.clock.advance_ms(16 * MIN_MS);
+        looks().await;
+    };
+    wave("first").await;
+    assert_eq!(told(), ["alert.raised"]);
+    calm().await;
+    assert_eq!(told(), ["alert.raised", "alert.cleared"]);
+    wave("second").await;
+    assert!(app.store.alerts().await.unwrap()[0].stands(), "it is there for whoever looks");
+    calm().await;
+    wave("third").await;
+    assert_eq!(told(), ["alert.raised", "alert.cleared"], "within the hour nobody hears of another");
+    app.clock.advance_ms(3 * MIN_MS);
+    looks().await;
+    assert_eq!(told(), ["alert.raised", "alert.cleared", "alert.raised"], "one that lasts beyond it is told");
+    calm().await;
+    assert_eq!(told()[3..], ["alert.cleared"]);
+    assert_eq!(mail.came().len(), 4);
 }

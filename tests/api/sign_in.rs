@@ -198,6 +198,24 @@ async fn a_ticket_of_a_password_that_was_changed_opens_nothing() {
     assert_eq!(thief.form("/sign-in", &[("ticket", &ticket), ("code", &now)]).await.status(), 403);
 }
 
+/// A machine's clock was an hour ahead when somebody typed their password wrong, and is set right then.
+#[tokio::test]
+async fn a_clock_that_is_set_back_keeps_nobody_from_signing_in_for_longer() {
+    let app = TestApp::spawn().await;
+    account(&app).await;
+    let mut visitor = Visitor::new(&app);
+    let mut attempt = async || visitor.form("/sign-in", &[("email", EMAIL), ("password", "wrong")]).await.status();
+    app.clock.advance_ms(3_600_000);
+    for _ in 0..10 {
+        assert_eq!(attempt().await, 403);
+    }
+    assert_eq!(attempt().await, 429);
+    app.clock.advance_ms(-3_600_000);
+    assert_eq!(attempt().await, 429, "as before");
+    app.clock.advance_ms(90_000);
+    assert_eq!(attempt().await, 403, "one more is due");
+}
+
 #[tokio::test]
 async fn guessing_is_slowed_down_and_says_nothing_about_accounts() {
     let app = TestApp::spawn().await;

@@ -379,6 +379,55 @@ async fn what_is_ready_says_how_the_outbox_stands() {
     );
 }
 
+/// Every write of one site's notices fails, as when its part of a shared database cannot be used.
+#[tokio::test]
+async fn a_site_of_which_nothing_can_be_taken_keeps_no_other_from_hearing_and_the_service_stays_ready() {
+    let receiver = Receiver::start(|_, _| Reply::Status(204)).await;
+    let app = spawn(|webhooks| webhooks.undo_grace_s = 0).await;
+    let mut keys = Vec::new();
+    for name in ["broken", "whole"] {
+        keys.push(site(&app, name, &receiver.url(&format!("/{name}"))).await.0);
+    }
+    app.database()
+        .execute_batch(
+            "CREATE TRIGGER broken BEFORE UPDATE ON outbox WHEN new.site = (SELECT id FROM site WHERE name = 'broken') \
+             BEGIN SELECT raise(ABORT, 'not now'); END",
+        )
+        .unwrap();
+    for (number, key) in keys.iter().enumerate() {
+        for round in 0..3 {
+            let comment = held(&app, key, &format!("c-{number}-{round}")).await;
+            decide(&app, &comment, "approve").await;
+        }
+    }
+    let came = receiver.wait(3).await;
+    assert!(came.iter().all(|came| came.path == "/whole"), "{came:?}");
+    let ready = read(app.request(Method::GET, "/readyz", "").send().await.unwrap(), &[200]).await;
+    assert_eq!(ready["outbox"], "ready", "nothing is wrong with this node");
+    app.database().execute_batch("DROP TRIGGER broken").unwrap();
+    app.clock.advance_ms(5_000);
+    receiver.wait(6).await;
+    letters_until(&app, &operator(&app).await, "", <[Value]>::is_empty).await;
+}
+
+#[tokio::test]
+async fn a_damaged_notice_is_a_dead_letter_that_says_so() {
+    let receiver = Receiver::start(|_, _| Reply::Status(204)).await;
+    let app = spawn(|webhooks| webhooks.undo_grace_s = 10).await;
+    let (key, _) = site(&app, "blog", &receiver.url("/")).await;
+    for id in ["damaged", "whole"] {
+        let comment = held(&app, &key, id).await;
+        decide(&app, &comment, "approve").await;
+    }
+    let harm = "UPDATE outbox SET b = x'07' WHERE id = (SELECT min(id) FROM outbox)";
+    assert_eq!(app.database().execute(harm, []).unwrap(), 1);
+    app.clock.advance_ms(10_000);
+    assert_eq!(receiver.wait(1).await[0].says().0, "whole");
+    let left = letters_until(&app, &operator(&app).await, "?dead=true", |letters| letters.len() == 1).await;
+    assert_eq!(left[0]["type"], "unreadable");
+    assert!(left[0]["problem"].as_str().unwrap().starts_with("what is stored of it cannot be read: "), "{left:?}");
+}
+
 /// Twice a thousand decisions: one wins, the other sees the winner's verdict, and one webhook leaves.
 #[tokio::test]
 async fn of_two_moderators_one_wins_a_thousand_times_and_the_site_hears_of_that_one() {

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use doorward::domain::notices::{AlertKind, Channel, Message, Sending};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::reads::Share;
 use serde_json::{Value, json};
@@ -75,9 +76,31 @@ impl Desk {
             &json!({"reader_id": "r-1", "category": "abuse", "text": "This is rude."}),
         )
         .await;
+        desk.alerts().await;
         let ban = json!({"site": "news", "target": {"kind": "author", "value": "u-held-0"}, "measure": "premoderate", "cause": "sells pills"});
         app.request(reqwest::Method::POST, "/v1/sanctions", &app.token).json(&ban).send().await.unwrap();
         desk
+    }
+
+    /// A wave, and what operators were told of it: one was, and one could not be.
+    async fn alerts(&self) {
+        let facts = json!({"kind": "wave", "about": "news", "count": 212, "window_min": 15, "per_hour": 848, "usual_per_hour": 3.25, "signal": "blocklist"});
+        let message = |to: &str| Message {
+            key: format!("wave:news:1:alert.raised:mail:{to}"),
+            channel: Channel::Mail,
+            recipient: Some(to.to_owned()),
+            event: "alert.raised".to_owned(),
+            subject: "[Doorward] Wave on news: 212 held or rejected in 15 min".to_owned(),
+            text: String::new(),
+            data: facts.to_string(),
+            made_at: self.app.now().plus_millis(86_400_000), // due then: nobody takes it to be sent meanwhile
+        };
+        let (now, messages) = (self.app.now(), [message("ada@example.org"), message("ben@example.org")]);
+        let store = &self.app.store;
+        store.alert_raise(AlertKind::Wave, "news", &facts.to_string(), true, now, &messages).await.unwrap();
+        store.message_settle(&messages[0].key, &Sending::Sent { at: now }).await.unwrap();
+        let refused = Sending::GivenUp { at: now, problem: "550 5.1.1 no such user".to_owned() };
+        store.message_settle(&messages[1].key, &refused).await.unwrap();
     }
 
     /// Every page, by a name for its picture, its path, and whether one has to be signed in.
@@ -103,6 +126,7 @@ impl Desk {
             page("article", "/articles/news/lanes"),
             page("search", "/search?q=zeppelin"),
             page("health", "/health"),
+            page("alerts", "/alerts"),
             page("backtests", "/backtests"),
             page("backtest", &format!("/backtests/{}", self.backtest().await)),
             page("audit", "/audit"),

@@ -1,6 +1,7 @@
 //! What an operator does in an afternoon, done with the real binary: files, processes, exit codes, and what is printed.
 
 mod afternoon;
+mod backtest;
 mod backup;
 mod doctor;
 mod erasure;

@@ -2,6 +2,7 @@
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::world::{Host, Service, comment};
 
@@ -68,4 +69,82 @@ async fn the_key_of_secrets_is_replaced_beside_the_service_and_the_old_one_opens
     let report = host.run(&["doctor", "--json"]);
     let report: Value = serde_json::from_slice(&report.stdout).expect("JSON");
     assert_eq!(of(&report).len(), 1, "{report}");
+}
+
+async fn verified(host: &Host, service: &Service, key: &str) -> String {
+    let form = format!("key={key}&blog=https%3A%2F%2Fblog.example%2F");
+    let ask =
+        host.client.post(service.at("/1.1/verify-key")).header("content-type", "application/x-www-form-urlencoded");
+    ask.body(form).send().await.expect("the service answers").text().await.expect("a word")
+}
+
+fn stored(host: &Host) -> Vec<u8> {
+    let file = rusqlite::Connection::open(host.path("doorward.db")).expect("a database");
+    file.query_row("SELECT akismet_hash FROM site", [], |row| row.get(0)).expect("a site")
+}
+
+/// A copy of the database is stolen. An Akismet key has twelve digits, which are tried out within minutes where they are stored under a plain hash.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn akismet_keys_open_as_before_and_a_copy_of_the_database_does_not_give_them_away() {
+    let host = Host::with(SETTINGS);
+    let made = host.json(&["site", "create", "blog", "--json"]);
+    let key = made["akismet_key"].as_str().expect("a key");
+    let plain = Sha256::digest(key.as_bytes()).to_vec();
+    assert_ne!(stored(&host), plain);
+    let mut service = host.start().await;
+    assert_eq!(verified(&host, &service, key).await, "valid");
+    host.done(&["secrets", "rotate"]);
+    assert_eq!(verified(&host, &service, key).await, "valid");
+    service.stop();
+    let mut service = host.start().await;
+    assert_eq!(verified(&host, &service, key).await, "valid", "with the new key of secrets alone");
+    assert_eq!(verified(&host, &service, "0123456789ab").await, "invalid");
+    service.stop();
+    // As a version of before left it, beside a node of that version: that one would not find it otherwise.
+    let file = rusqlite::Connection::open(host.path("doorward.db")).expect("a database");
+    file.execute("UPDATE site SET akismet_hash = ?1", [&plain]).expect("written");
+    let note = "INSERT INTO node (name, version, schema, started_at, seen_at, config) VALUES ('old', '0', 20, 0, unixepoch() * 1000 + 3600000, '')";
+    file.execute(note, []).expect("written");
+    let mut service = host.start().await;
+    assert_eq!(verified(&host, &service, key).await, "valid");
+    assert_eq!(stored(&host), plain);
+    service.stop();
+    file.execute("DELETE FROM node", []).expect("written");
+    drop(file);
+    let service = host.start().await;
+    assert_ne!(stored(&host), plain, "the last one of that version is gone");
+    assert_eq!(verified(&host, &service, key).await, "valid");
+    let is_left = |entry: std::fs::DirEntry| {
+        let bytes = std::fs::read(entry.path()).unwrap_or_default();
+        bytes.windows(plain.len()).any(|bytes| bytes == plain)
+    };
+    host.until("nothing of the plain hash is left", async || {
+        !std::fs::read_dir(host.folder.path()).expect("a folder").flatten().any(is_left)
+    })
+    .await;
+}
+
+/// The key file is lost, and then found again; or it is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn akismet_keys_are_found_again_with_the_key_of_secrets_and_replaced_without_it() {
+    let host = Host::with(SETTINGS);
+    let made = host.json(&["site", "create", "blog", "--json"]);
+    let key = made["akismet_key"].as_str().expect("a key");
+    host.start().await.stop();
+    let right = std::fs::read(host.path("doorward.key")).expect("a key");
+    std::fs::remove_file(host.path("doorward.key")).expect("removable");
+    let mut service = host.start().await;
+    assert_eq!(verified(&host, &service, key).await, "invalid");
+    service.stop();
+    let wrong = std::fs::read(host.path("doorward.key")).expect("a key");
+    std::fs::write(host.path("doorward.key"), right).expect("writable");
+    let mut service = host.start().await;
+    assert_eq!(verified(&host, &service, key).await, "valid");
+    service.stop();
+    std::fs::write(host.path("doorward.key"), wrong).expect("writable");
+    let service = host.start().await;
+    let other = host.json(&["site", "akismet-key", "blog", "--rotate", "--json"]);
+    let other = other["akismet_key"].as_str().expect("a key");
+    assert_eq!(verified(&host, &service, other).await, "valid");
+    assert_eq!(verified(&host, &service, key).await, "invalid");
 }

@@ -124,6 +124,67 @@ async fn answers_are_those_of_limits_in_process() {
 }
 
 #[tokio::test]
+async fn nodes_whose_clocks_were_set_back_shut_no_door_and_open_none() {
+    let Some(server) = Server::start().await else { return };
+    let ms = |ms: i64| at(0).plus_millis(ms);
+    let (one, other) = (server.node_with_clock().await, server.node_with_clock().await);
+    let config = config(vec![
+        policy("refuses", Key::Author, 5, 10, OnLimit::Refuse),
+        policy("holds", Key::Site, 7, 700, OnLimit::Hold),
+    ]);
+    let (ahead, behind) = (limiter(&config, &one), limiter(&config, &other));
+    for _ in 0..5 {
+        assert_eq!(ahead.take(&by("anna", None), ms(3_600_000)).await, Ok(Allowance::Within));
+    }
+    assert_eq!(ahead.take(&by("cora", None), ms(3_600_000)).await, Ok(Allowance::Within));
+    // An hour earlier: as if all had been taken now, and time goes on from there.
+    for _ in 0..3 {
+        let over = behind.take(&by("anna", None), ms(0)).await.expect_err("over, as before");
+        assert_eq!((over.policy.as_str(), over.retry_after_ms), ("refuses", 2_000));
+    }
+    assert!(behind.take(&by("anna", None), ms(1_999)).await.is_err());
+    // The site's seventh was left; that it is held is not known to be so for an hour, but for a hundred seconds.
+    assert!(matches!(behind.take(&by("anna", None), ms(2_000)).await, Ok(Allowance::Hold { .. })));
+    assert!(behind.take(&by("anna", None), ms(2_001)).await.is_err(), "one came back, and it was taken");
+    assert!(matches!(behind.take(&by("anna", None), ms(99_999)).await, Ok(Allowance::Hold { .. })));
+    assert_eq!(behind.take(&by("anna", None), ms(102_000)).await, Ok(Allowance::Within));
+    // Clocks that are some seconds apart, which are none that were set back, hurry nothing.
+    let mut within = 0;
+    for step in 0..200 {
+        for moment in [205_000 + step, 200_000 + step] {
+            within += u32::from(ahead.take(&by("dora", None), ms(moment)).await.is_ok());
+            within += u32::from(behind.take(&by("dora", None), ms(moment)).await.is_ok());
+        }
+    }
+    assert_eq!(within, 5, "the sixth is due after two seconds");
+}
+
+#[tokio::test]
+async fn after_a_failover_to_a_redis_whose_clock_is_behind_nobody_waits_until_it_has_caught_up() {
+    let Some(server) = Server::start().await else { return };
+    let (one, other) = (server.node().await, server.node().await);
+    let config = config(vec![policy("quota", Key::Author, 3, MONTH_S, OnLimit::Refuse)]);
+    let (first, second) = (limiter(&config, &one), limiter(&config, &other));
+    assert_eq!(first.take(&by("anna", None), at(0)).await, Ok(Allowance::Within));
+    let mut connection = server.connection().await;
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*:limit:quota:*").query_async(&mut connection).await.unwrap();
+    let [key] = &keys[..] else { panic!("{keys:?}") };
+    let noted: String = redis::cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
+    let seconds: u64 = noted.split_once('.').unwrap().0.parse().unwrap();
+    // As it would stand there had the clock been a year ahead.
+    let ahead = format!("{}.0", seconds + 365 * 86_400);
+    redis::cmd("SET").arg(key).arg(ahead).query_async::<()>(&mut connection).await.unwrap();
+    let over = second.take(&by("anna", None), at(0)).await.expect_err("a whole allowance counts as taken");
+    let third = u64::from(MONTH_S) * 1_000 / 3;
+    assert!((third - 60_000..=third).contains(&over.retry_after_ms), "{over:?}");
+    let noted: String = redis::cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
+    let due: u64 = noted.split_once('.').unwrap().0.parse().unwrap();
+    let from_then = due - seconds;
+    let left = u64::from(MONTH_S) / 3 * 2;
+    assert!((left - 60..=left + 60).contains(&from_then), "noted as of now, so that it is waited for once: {noted}");
+}
+
+#[tokio::test]
 async fn keys_go_by_themselves() {
     let Some(server) = Server::start().await else { return };
     let node = server.node().await;

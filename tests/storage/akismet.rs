@@ -1,6 +1,6 @@
 //! What the port promises to clients of Akismet's protocol: who is called back, whose key it is, what checks came to.
 
-use doorward::domain::akismet::CheckCounts;
+use doorward::domain::akismet::{CheckCounts, StoredKey};
 use doorward::domain::decision::{Action, Actor, Record, Status};
 use doorward::domain::outbox::{Due, LetterFilter, Notice, Settled};
 use doorward::domain::people::Reach;
@@ -158,6 +158,27 @@ pub(crate) async fn akismet_keys_open_their_site_and_a_blog_is_pinned(engine: &d
     assert!(!store.site_url_set("none", None, at(3)).await.unwrap());
     store.site_delete("news", Actor::Console, at(4)).await.unwrap();
     assert_eq!(store.akismet_site(&key).await.unwrap(), None);
+}
+
+pub(crate) async fn akismet_keys_are_rehashed_where_they_are_what_they_were(engine: &dyn Engine) {
+    let store = engine.open().await;
+    assert_eq!(store.akismet_lookup().await.unwrap(), None);
+    assert!(store.akismet_lookup_set(None, vec![1, 2, 3]).await.unwrap());
+    assert!(!store.akismet_lookup_set(None, vec![4]).await.unwrap(), "another process was first");
+    assert!(!store.akismet_lookup_set(Some(vec![9]), vec![4]).await.unwrap());
+    assert!(store.akismet_lookup_set(Some(vec![1, 2, 3]), vec![4]).await.unwrap());
+    assert_eq!(store.akismet_lookup().await.unwrap(), Some(vec![4]));
+    let (news, blog) = (site(&*store, "news").await, site(&*store, "blog").await);
+    let (one, other) = (secrets("news").akismet_hash, secrets("blog").akismet_hash);
+    let keys = store.akismet_keys().await.unwrap();
+    let of = |site: &str, hash| StoredKey { site: site.to_owned(), hash, sealed: vec![3] };
+    assert_eq!(keys, [of("blog", other), of("news", one)]);
+    let due =
+        vec![("news".to_owned(), one, [7; 32]), ("blog".to_owned(), one, [8; 32]), ("none".to_owned(), one, [9; 32])];
+    assert_eq!(store.akismet_rehash(due).await.unwrap(), 1);
+    assert_eq!(store.akismet_site(&[7; 32]).await.unwrap().as_ref(), Some(&*news));
+    assert_eq!(store.akismet_site(&one).await.unwrap(), None);
+    assert_eq!(store.akismet_site(&other).await.unwrap().as_ref(), Some(&*blog), "replaced meanwhile: left alone");
 }
 
 pub(crate) async fn checks_are_counted_by_what_they_were_at_first(engine: &dyn Engine) {

@@ -5,6 +5,7 @@
 mod akismet;
 mod big;
 mod campaigns;
+mod delivering;
 mod erased;
 mod figures;
 mod history;

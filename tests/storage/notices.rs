@@ -12,6 +12,7 @@ fn message(key: &str, seconds: i64) -> Message {
     Message {
         key: key.to_owned(),
         channel: Channel::Mail,
+        recipient: Some(format!("{key}@news.example")),
         event: "alert.raised".to_owned(),
         subject: format!("about {key}"),
         text: "One line.\nAnother, with ümlauts.\n".to_owned(),
@@ -151,12 +152,42 @@ pub(crate) async fn pressure_counts_by_site_and_hour_what_was_not_simply_approve
     let blogs = Made::new(&blog, "b-1").rejected().at(hour - 1).store(store).await;
     Made::new(&blog, "b-2").rejected().at(4 * hour).store(store).await;
     store.rule(ruling(Action::Approve, &[&held[0]], 5 * hour)).await.unwrap(); // a person who is quick hides nothing
-    let found = store.pressure(at(hour - 1), at(4 * hour)).await.unwrap();
+    let found = store.pressure(at(hour - 1), at(4 * hour), 100).await.unwrap();
     assert_eq!(found.since, at(hour - 1));
     let first = at(hour).as_millis() / 3_600_000;
     let (of_news, of_blog) = (&found.sites["news"], &found.sites["blog"]);
     assert_eq!(of_news.hours, [(first, 3), (first + 2, 1)].into());
     assert_eq!((of_news.latest, of_news.total()), (Some(rejected.uid), 4));
     assert_eq!((&of_blog.hours, of_blog.latest), (&[(first - 1, 1)].into(), Some(blogs.uid)));
-    assert_eq!(store.pressure(at(6 * hour), at(7 * hour)).await.unwrap().sites.len(), 0);
+    assert_eq!(store.pressure(at(6 * hour), at(7 * hour), 100).await.unwrap().sites.len(), 0);
+}
+
+pub(crate) async fn of_more_than_can_be_counted_it_is_said_from_when_on_they_were(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let store = &*store;
+    let (news, blog) = (site(store, "news").await, site(store, "blog").await);
+    // Two of one moment, one that is simply approved, and another site's in between.
+    for (site, name, seconds) in [(&news, "a", 10), (&news, "b", 20), (&news, "c", 20), (&blog, "d", 30)] {
+        Made::new(site, name).held(None, &[], 0.5).at(seconds).store(store).await;
+    }
+    Made::new(&blog, "e").at(40).store(store).await;
+    Made::new(&news, "f").held(None, &[], 0.5).at(50).store(store).await;
+    let look = async |most: u32| {
+        let found = store.pressure(at(5), at(60), most).await.unwrap();
+        let of = |site: &str| found.sites.get(site).map_or(0, doorward::domain::waves::SitePressure::total);
+        ((found.since.as_millis() - at(0).as_millis()), of("news"), of("blog"))
+    };
+    assert_eq!(look(100).await, (5_000, 4, 1));
+    assert_eq!(look(6).await, (5_000, 4, 1), "just so many");
+    assert_eq!(look(5).await, (10_001, 3, 1), "the first is beyond");
+    assert_eq!(look(4).await, (20_001, 1, 1), "of two that came at once, one is");
+    assert_eq!(look(2).await, (30_001, 1, 0), "what was approved counts among those that are looked at");
+    assert_eq!(look(1).await, (40_001, 1, 0));
+    assert_eq!(look(0).await, (50_001, 0, 0));
+    let earlier = store.pressure(at(5), at(25), 2).await.unwrap();
+    assert_eq!(
+        (earlier.since, earlier.sites["news"].total()),
+        (at(10).plus_millis(1), 2),
+        "what came later counts for nothing"
+    );
 }

@@ -333,6 +333,52 @@ pub(crate) async fn erasing_by_another_is_told_after_what_is_on_its_way(engine: 
     assert_eq!(said(&take(&*store, &news, 9).await), [("c-1".to_owned(), None)]);
 }
 
+/// What reaches into the database behind the store's back.
+pub(crate) enum Harm {
+    /// The oldest notice.
+    Notice,
+    /// The comment that the second oldest is about.
+    Comment,
+}
+
+pub(crate) async fn what_is_damaged_is_given_up_by_itself(store: &dyn Store, harm: impl AsyncFn(Harm)) {
+    let news = wants(store, "news").await;
+    let first = tell(store, &news, "c-1", 1).await;
+    for name in ["c-2", "c-3"] {
+        tell(store, &news, name, 1).await;
+    }
+    store.rule(ruling(Action::Approve, &[&first], 2)).await.unwrap();
+    harm(Harm::Notice).await;
+    harm(Harm::Comment).await;
+    let due = take(store, &news, 3).await;
+    assert_eq!(due.iter().map(|due| due.damage.is_some()).collect::<Vec<_>>(), [true, true, false]);
+    assert_eq!(said(&due[2..]), [pair("c-3", Status::Held)], "nothing is wrong with that one");
+    for damaged in &due[..2] {
+        assert_eq!(damaged.notice, None);
+        settle(store, damaged, dead(), 3).await;
+    }
+    settle(store, &due[2], Settled::Delivered, 3).await;
+    let later = take(store, &news, 4).await;
+    assert_eq!(said(&later), [pair("c-1", Status::Approved)], "what comes after it goes on");
+    settle(store, &later[0], Settled::Delivered, 4).await;
+    let letters = store.outbox_list(&LetterFilter::default(), &first_page(9)).await.unwrap().items;
+    let shown: Vec<_> = letters.iter().map(|letter| (letter.kind.as_str(), letter.dead_at.is_some())).collect();
+    assert_eq!(shown, [("comment.held", true), ("unreadable", true)]);
+    store.comment_erase(news.id, &id("c-1"), moderator(), at(5)).await.unwrap().unwrap();
+    assert_eq!(said(&take(store, &news, 6).await), [("c-1".to_owned(), None)], "its words are gone, also from there");
+    assert_eq!(counts(store).await, (1, 1));
+}
+
+pub(crate) async fn all_dead_letters_are_sent_again_however_many(store: &dyn Store, more: impl AsyncFn(u32)) {
+    let news = wants(store, "news").await;
+    tell(store, &news, "c-1", 1).await;
+    settle(store, &take(store, &news, 2).await[0], dead(), 2).await;
+    more(2_500).await;
+    assert_eq!(counts(store).await, (0, 2_501));
+    assert_eq!(store.outbox_resend(&LetterFilter::default(), at(9)).await.unwrap(), 2_501);
+    assert_eq!(counts(store).await, (2_501, 0));
+}
+
 pub(crate) async fn a_site_that_erases_itself_is_not_told(engine: &dyn Engine) {
     let (store, news) = told(engine).await;
     tell(&*store, &news, "c-1", 1).await;

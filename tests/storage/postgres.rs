@@ -17,11 +17,11 @@ use async_trait::async_trait;
 use doorward::app::clock::Clock as _;
 use doorward::domain::decision::Action;
 use doorward::domain::news::{Bulletin as _, News};
-use doorward::domain::nodes::Nodes as _;
+use doorward::domain::nodes::{Node, Nodes as _};
 use doorward::domain::people::Reach;
 use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
 use doorward::domain::store::{QueueFilter, QueueSort, Store, UndoError};
-use doorward::startup::SystemClock;
+use doorward::startup::{SystemClock, open_store_alone};
 use doorward::storage::Config;
 use doorward::storage::postgres::{OpenError, PostgresBulletin, PostgresStore};
 use tokio_postgres::{Client, NoTls};
@@ -154,6 +154,48 @@ async fn an_older_program_is_refused_by_a_schema_that_needs_a_newer_one() {
     let refused = PostgresStore::open(&schema.config()).await.err().expect("it opened");
     assert!(matches!(refused, OpenError::Newer { needed, known } if needed == known + 1), "{refused}");
     assert!(refused.to_string().contains("newer version of Doorward"));
+}
+
+/// Whoever plans a cluster by the decision on record would distribute a table that cannot be.
+#[tokio::test]
+async fn tables_that_cannot_be_distributed_by_site_are_those_on_record() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    schema.open().await.close().await;
+    let read = "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') \
+                AND NOT c.relispartition AND c.relname <> 'refinery_schema_history' AND (NOT EXISTS (SELECT FROM pg_attribute a \
+                WHERE a.attrelid = c.oid AND a.attname = 'site' AND NOT a.attisdropped) OR EXISTS (SELECT FROM pg_index i \
+                WHERE i.indrelid = c.oid AND i.indisunique AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid \
+                AND a.attname = 'site' AND a.attnum = ANY (i.indkey)))) ORDER BY 1";
+    let found = schema.stranger().await.query(read, &[]).await.unwrap();
+    let found: Vec<String> = found.iter().map(|row| row.get(0)).collect();
+    let record = include_str!("../../docs/adr/0011-postgresql-by-site-and-month.md");
+    let (_, chapter) = record.split_once("## On a cluster").unwrap();
+    let (_, list) = chapter.split_once("compares").unwrap();
+    let (list, _) = list.split_once(". ").unwrap();
+    let listed: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    assert_eq!(listed, found);
+}
+
+/// What is erased behind a node's back stays in its memory: fingerprints, links, the author's past.
+#[tokio::test]
+async fn nothing_is_erased_again_under_those_who_serve() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let config = doorward::config::Config { database: schema.config(), ..Default::default() };
+    let serving = PostgresStore::open(&schema.config()).await.unwrap();
+    let now = SystemClock.now();
+    let node = Node {
+        name: "node-a".to_owned(),
+        version: "1".to_owned(),
+        schema: serving.schema(),
+        started_at: now,
+        seen_at: now,
+        config: "c".to_owned(),
+    };
+    serving.node_seen(&node, at(0)).await.unwrap();
+    let refused = open_store_alone(&config).await.err().expect("it opened");
+    assert!(refused.to_string().starts_with("the node node-a serves the database"), "{refused}");
+    serving.node_gone("node-a").await.unwrap();
+    open_store_alone(&config).await.unwrap().close().await;
 }
 
 /// What this node hears next, of the kinds that `wanted` names.

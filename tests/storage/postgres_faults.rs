@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use doorward::domain::campaign::MemberFilter;
 use doorward::domain::decision::{Action, Status};
+use doorward::domain::outbox::{LetterFilter, Outbox as _, Settled};
 use doorward::domain::sanction::{NewSanction, Sanctions as _};
 use doorward::domain::site::Site;
 use doorward::domain::store::{AuditCheck, AuditEntry, QueueFilter, QueueSort, Remembered, Store, StoreError};
@@ -15,8 +16,10 @@ use tokio_postgres::Client;
 
 use crate::campaigns::World;
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
+use crate::outbox::{Harm, all_dead_letters_are_sent_again_however_many, what_is_damaged_is_given_up_by_itself};
 use crate::postgres::{Schema, skipped};
 use crate::sanctions_reports_appeals::{ban, banned};
+use crate::search::an_unreadable_comment_keeps_nothing_else_from_being_found;
 use crate::suite::Engine as _;
 
 /// One value.
@@ -152,6 +155,88 @@ async fn comment_that_is_queued_while_its_campaign_becomes_part_of_another_follo
     queuer.batch_execute(queue).await.unwrap();
     merge.await;
     assert_eq!(ask::<i64>(&queuer, "SELECT campaign FROM queue").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_notice_stops_no_other() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let harm = async |harm: Harm| {
+        schema
+            .run(match harm {
+                Harm::Notice => "UPDATE outbox SET b = '\\x07' WHERE id = (SELECT min(id) FROM outbox)",
+                Harm::Comment => {
+                    "UPDATE comment SET b = '\\x07' WHERE uid = (SELECT comment FROM outbox ORDER BY id LIMIT 1 OFFSET 1)"
+                }
+            })
+            .await;
+    };
+    what_is_damaged_is_given_up_by_itself(&*schema.open().await, harm).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_sent_again_in_parts_and_none_is_left() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = schema.open().await;
+    all_dead_letters_are_sent_again_however_many(&*store, async |count| schema.run(&letters(count)).await).await;
+}
+
+/// So many more of each dead letter.
+fn letters(count: u32) -> String {
+    format!(
+        "INSERT INTO outbox (uid, site, comment, not_before, next_at, attempts, dead_at, problem, b) \
+         SELECT gen_random_uuid(), site, comment, not_before, next_at, attempts, dead_at, problem, b \
+         FROM outbox, generate_series(1, {count})"
+    )
+}
+
+/// Somebody holds one of the last letters, so sending them again takes as long as we like.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_site_whose_dead_letters_are_sent_again_keeps_nobody_waiting() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    // Patient: it is not to be saved by giving up.
+    let url = format!("{}%20-clock_timeout%3D60000&application_name={}", schema.config().url, schema.name());
+    let store = PostgresStore::open(&Config { url, ..schema.config() }).await.unwrap();
+    let mut sites = Vec::new();
+    for name in ["news", "blog"] {
+        let made = site(&store, name).await;
+        assert!(store.site_webhook_set(name, Some("https://news.example/hooks"), at(0)).await.unwrap());
+        let mut comment = Made::new(&made, "c-1").held(None, &[], 0.5);
+        comment.0.tell = true;
+        comment.store(&store).await;
+        sites.push(made);
+    }
+    let [news, blog] = [sites[0].id, sites[1].id];
+    let taken = store.outbox_take(news, 9, at(3), at(63)).await.unwrap();
+    let dead = Settled::Dead { problem: "it never came back".to_owned() };
+    store.outbox_settle(news, vec![(taken[0].attempt(), dead)], at(3)).await.unwrap();
+    schema.run(&format!("{} WHERE dead_at IS NOT NULL", letters(700))).await;
+    let holder = schema.stranger().await;
+    let hold = "BEGIN; SELECT FROM outbox WHERE id = (SELECT max(id) FROM outbox) FOR UPDATE";
+    holder.batch_execute(hold).await.unwrap();
+    let all = LetterFilter::default();
+    let resend = store.outbox_resend(&all, at(9));
+    let meanwhile = async {
+        schema.waits().await;
+        let taken = store.outbox_take(news, 9, at(9), at(69)).await.expect("it does not wait until it has had enough");
+        assert_eq!(taken.len(), 0, "not now");
+        assert_eq!(store.outbox_take(blog, 9, at(9), at(69)).await.unwrap().len(), 1, "the other site's turn");
+        let state = store.outbox_state().await.unwrap();
+        assert_eq!((state.waiting, state.dead), (501, 201), "a part is on its way, and stays so");
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let (sent, ()) = tokio::join!(resend, meanwhile);
+    assert_eq!(sent.unwrap(), 701);
+    assert_eq!(store.outbox_take(news, 9, at(9), at(69)).await.unwrap().len(), 1, "one of the comment at a time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_comment_stops_neither_search_nor_queue() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let harm = async |number: u32| {
+        let nth = format!("SELECT uid FROM comment ORDER BY uid LIMIT 1 OFFSET {}", number - 1);
+        schema.run(&format!("UPDATE comment SET b = '\\x07' WHERE uid = ({nth})")).await;
+    };
+    an_unreadable_comment_keeps_nothing_else_from_being_found(&*schema.open().await, harm).await;
 }
 
 /// Places in the queue of comments that are not there.

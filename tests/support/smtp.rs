@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// What came in one conversation: who sends, to whom, and the message as it was sent, dots unstuffed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,7 +49,24 @@ impl Mailed {
     }
 }
 
-type Answers = dyn Fn(usize) -> &'static str + Send + Sync;
+/// How a server answers.
+pub(crate) struct Manner {
+    /// To the end of the n-th message, from 0: `250 …` accepts it.
+    pub(crate) message: Box<dyn Fn(usize) -> &'static str + Send + Sync>,
+    /// To a recipient.
+    pub(crate) recipient: Box<dyn Fn(&str) -> &'static str + Send + Sync>,
+    /// What it shows after `STARTTLS`, which it offers then.
+    pub(crate) tls: Option<TlsAcceptor>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self { message: Box::new(|_| "250 ok"), recipient: Box::new(|_| "250 ok"), tls: None }
+    }
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 /// See the module. Stops when dropped.
 pub(crate) struct MailServer {
@@ -62,20 +80,26 @@ pub(crate) struct MailServer {
 impl MailServer {
     /// Answers the end of the n-th message, from 0, with what `answers` says: `250 …` accepts it.
     pub(crate) async fn start(answers: impl Fn(usize) -> &'static str + Send + Sync + 'static) -> Self {
+        Self::start_so(Manner { message: Box::new(answers), ..Manner::default() }).await
+    }
+
+    /// Answers so.
+    pub(crate) async fn start_so(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it listens").port();
         let (counter, tried) = watch::channel(0);
-        let (came, counter, answers) = (Arc::default(), Arc::new(counter), Arc::new(answers) as Arc<Answers>);
+        let (came, counter, manner) = (Arc::default(), Arc::new(counter), Arc::new(manner));
         let all = Arc::clone(&came);
         let heard = Arc::<Mutex<Vec<String>>>::default();
         let commands = Arc::clone(&heard);
         let task = tokio::spawn(async move {
             let mut conversations = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let (all, counter, answers) = (Arc::clone(&all), Arc::clone(&counter), Arc::clone(&answers));
+                let (all, counter, manner) = (Arc::clone(&all), Arc::clone(&counter), Arc::clone(&manner));
                 let commands = Arc::clone(&commands);
-                conversations
-                    .spawn(async move { drop(converse(stream, (&all, &commands), &counter, &*answers).await) });
+                conversations.spawn(async move {
+                    drop(converse(Box::new(stream), (&all, &commands), &counter, &manner).await);
+                });
                 while conversations.try_join_next().is_some() {}
             }
         });
@@ -107,11 +131,12 @@ impl Drop for MailServer {
 }
 
 async fn converse(
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     (all, commands): (&Mutex<Vec<Mailed>>, &Mutex<Vec<String>>),
     counter: &watch::Sender<usize>,
-    answers: &Answers,
+    manner: &Manner,
 ) -> std::io::Result<()> {
+    let mut tls = manner.tls.clone();
     let mut stream = BufReader::new(stream);
     stream.write_all(b"220 mail.example ready\r\n").await?;
     let mut mailed = Mailed::default();
@@ -123,15 +148,30 @@ async fn converse(
         commands.lock().expect("no test panics with it").push(line.trim_end().to_owned());
         let upper = line.to_uppercase();
         let answer = if upper.starts_with("EHLO") {
-            "250-mail.example\r\n250-8BITMIME\r\n250 SMTPUTF8"
+            match tls {
+                Some(_) => "250-mail.example\r\n250-STARTTLS\r\n250-8BITMIME\r\n250 SMTPUTF8",
+                None => "250-mail.example\r\n250-AUTH PLAIN\r\n250-8BITMIME\r\n250 SMTPUTF8",
+            }
+        } else if let Some(acceptor) = tls.take_if(|_| upper.starts_with("STARTTLS")) {
+            stream.write_all(b"220 go on\r\n").await?;
+            stream.flush().await?;
+            let secured = acceptor.accept(stream.into_inner()).await?;
+            stream = BufReader::new(Box::new(secured) as Box<dyn Stream>);
+            continue;
+        } else if upper.starts_with("AUTH") {
+            "235 welcome"
         } else if upper.starts_with("MAIL FROM:") {
             mailed = Mailed { from: path(&line), ..Mailed::default() };
             "250 ok"
         } else if upper.starts_with("RCPT TO:") {
-            mailed.to.push(path(&line));
-            "250 ok"
+            let (to, answer) = (path(&line), (manner.recipient)(&path(&line)));
+            if answer.starts_with("250") {
+                mailed.to.push(to);
+            }
+            answer
         } else if upper.starts_with("DATA") {
             stream.write_all(b"354 go on\r\n").await?;
+            stream.flush().await?;
             loop {
                 let mut line = String::new();
                 if stream.read_line(&mut line).await? == 0 {
@@ -142,11 +182,12 @@ async fn converse(
                 }
                 mailed.message.push_str(line.strip_prefix('.').unwrap_or(&line));
             }
-            let answer = answers(*counter.borrow());
+            let answer = (manner.message)(*counter.borrow());
             if answer.starts_with("250") {
                 all.lock().expect("no test panics with it").push(std::mem::take(&mut mailed));
             }
             stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+            stream.flush().await?;
             counter.send_modify(|count| *count += 1);
             continue;
         } else if upper.starts_with("QUIT") {
@@ -158,6 +199,7 @@ async fn converse(
             "502 not here"
         };
         stream.write_all(format!("{answer}\r\n").as_bytes()).await?;
+        stream.flush().await?;
     }
 }
 

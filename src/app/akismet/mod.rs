@@ -5,9 +5,11 @@
 //! the last word. What clients send once more finds what is recorded ([`ids`]).
 
 mod ids;
+pub mod lookup;
 pub mod months;
 pub mod submission;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,14 +18,14 @@ use uuid::Uuid;
 use self::submission::Submission;
 use crate::app::house::Settings;
 use crate::app::intake::{Intake, IntakeError, Turn};
-use crate::app::limits::{RateLimited, Route};
+use crate::app::limits::{RateLimited, Route, Subject, Tier};
 use crate::app::live::Live;
 use crate::app::review::{Ask, Review, ReviewError};
 use crate::domain::akismet::CheckCounts;
 use crate::domain::category::Category;
 use crate::domain::comment::{ExternalId, Invalid, NewComment};
 use crate::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
-use crate::domain::site::Site;
+use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{AuditEntry, HappeningKind, RulingCategory, Seen, Store, StoreError};
 use crate::domain::time::Timestamp;
 
@@ -236,6 +238,28 @@ impl Akismet {
         self.config.get()
     }
 
+    /// Counts a key that opened nothing lately from that address, before it is looked up: a key has twelve digits, and could be guessed.
+    ///
+    /// # Errors
+    /// [`RateLimited`].
+    pub async fn count_key(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), RateLimited> {
+        self.count(SiteId(0), Route::AkismetKey, from, now).await
+    }
+
+    /// Counts a question about the account of a site.
+    ///
+    /// # Errors
+    /// [`RateLimited`].
+    pub async fn count_question(&self, site: &Site, now: Timestamp) -> Result<(), RateLimited> {
+        self.count(site.id, Route::AkismetAccount, None, now).await
+    }
+
+    async fn count(&self, site: SiteId, route: Route, ip: Option<IpAddr>, now: Timestamp) -> Result<(), RateLimited> {
+        let subject = Subject { site, route, tier: Tier::New, ip, author: None, email: None };
+        let house = self.settings.current();
+        house.limits.take(&subject, now).await.map(drop)
+    }
+
     /// Whether a comment is spam. The same comment again is answered with what is recorded of it, or what a person said since.
     ///
     /// # Errors
@@ -285,6 +309,7 @@ impl Akismet {
         label: Label,
         now: Timestamp,
     ) -> Result<Reported, AkismetError> {
+        self.count(site.id, Route::AkismetReport, None, now).await?;
         if sent.is_test {
             return Ok(Reported::Test);
         }

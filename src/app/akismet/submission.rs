@@ -1,5 +1,7 @@
 //! What a client sends with a check or a report, in words of this house, and the comment that it becomes.
 
+use std::net::{IpAddr, SocketAddr};
+
 use url::Url;
 use uuid::Uuid;
 
@@ -101,14 +103,14 @@ impl Submission {
     /// The site's name for the page: its number, its address, or else the blog.
     #[must_use]
     pub fn page(&self) -> String {
-        if !self.post_id.is_empty() && self.post_id != "0" {
-            return cut(&self.post_id, 200, usize::MAX);
-        }
-        let address = if self.permalink.trim().is_empty() { &self.blog } else { &self.permalink };
-        match address.trim().chars().count() {
-            0 => "-".to_owned(),
-            1..=200 => cut(address, 200, usize::MAX),
-            _ => super::ids::hash(&[address.as_str()]),
+        let number = numbered(&self.post_id);
+        let address = [&self.permalink, &self.blog].map(|address| cut(address, usize::MAX, usize::MAX));
+        let address = address.into_iter().find(|address| !address.is_empty());
+        match (number, address) {
+            (Some(number), _) => number,
+            (None, Some(address)) if address.chars().count() > 200 => super::ids::hash(&[&address]),
+            (None, Some(address)) => address,
+            (None, None) => "-".to_owned(),
         }
     }
 
@@ -120,7 +122,6 @@ impl Submission {
     pub fn comment(&self, id: String, role: Option<&str>, bounds: &Bounds) -> Result<NewComment, Invalid> {
         let (name, field) = (bounds.max_name_bytes, bounds.max_field_bytes);
         let some = |text: &str, most: usize| Some(cut(text, usize::MAX, most)).filter(|text| !text.is_empty());
-        let numbered = |text: &str| Some(cut(text, 200, usize::MAX)).filter(|text| !text.is_empty() && text != "0");
         let body = self.text();
         let tags = self.context.iter().map(|tag| cut(tag, usize::MAX, name)).filter(|tag| !tag.is_empty());
         let draft = Draft {
@@ -140,7 +141,7 @@ impl Submission {
                 name: some(&self.name, name),
                 email: some(&self.email, field),
                 url: some(&self.url, field),
-                ip: self.ip.trim().parse::<std::net::IpAddr>().ok().map(|ip| ip.to_string()),
+                ip: ip_of(&self.ip).map(|ip| ip.to_string()),
                 user_agent: some(&self.user_agent, field),
                 role: role.and_then(|role| some(role, name)),
                 registered_at: None,
@@ -160,7 +161,7 @@ impl Submission {
     #[must_use]
     pub fn callback_for(&self, pinned: Option<&str>) -> Option<String> {
         let url = crate::app::outbox::address::parse(self.callback.trim()).ok()?;
-        let blog = Url::parse(pinned.unwrap_or(&self.blog).trim()).ok()?;
+        let blog = address_of(pinned.unwrap_or(&self.blog))?;
         let is_blogs = host_of(&url).is_some() && host_of(&url) == host_of(&blog) && url.port() == blog.port();
         is_blogs.then(|| url.to_string())
     }
@@ -176,22 +177,43 @@ fn host_of(url: &Url) -> Option<String> {
 #[must_use]
 pub fn is_blog(pinned: &str, blog: &str) -> bool {
     let read = |text: &str| {
-        let url = Url::parse(text.trim()).ok()?;
+        let url = address_of(text)?;
         Some(((host_of(&url)?, url.port()), url.path().trim_end_matches('/').to_owned()))
     };
     let (Some((pinned, below)), Some((blog, path))) = (read(pinned), read(blog)) else { return false };
     pinned == blog && (path == below || path.strip_prefix(below.as_str()).is_some_and(|rest| rest.starts_with('/')))
 }
 
-/// A text without control characters at its ends, cut at a bound.
+/// A blog's address; some leave the scheme out.
+fn address_of(blog: &str) -> Option<Url> {
+    let blog = blog.trim();
+    let has_host = |url: &Url| url.host_str().is_some_and(|host| !host.is_empty());
+    let url = Url::parse(blog).ok().filter(has_host);
+    url.or_else(
+        || if blog.contains("://") { None } else { Url::parse(&format!("http://{blog}")).ok().filter(has_host) },
+    )
+}
+
+/// An author's address, also where a proxy's list of them was passed on, or a port with it.
+fn ip_of(text: &str) -> Option<IpAddr> {
+    let first = text.split(',').next()?.trim();
+    first.parse().ok().or_else(|| first.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// A site's name for something: numbers begin with 1.
+fn numbered(text: &str) -> Option<String> {
+    Some(cut(text, 200, usize::MAX)).filter(|text| !text.is_empty() && text != "0")
+}
+
+/// A text without control characters, and without blanks at its ends, cut at a bound.
 fn cut(text: &str, most_chars: usize, most_bytes: usize) -> String {
+    let text: String = text.chars().filter(|c| !c.is_control()).collect();
     let text = text.trim();
     let mut end = text.char_indices().nth(most_chars).map_or(text.len(), |(at, _)| at).min(most_bytes);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let kept = |c: &char| !c.is_control();
-    text[..end].chars().filter(kept).collect()
+    text[..end].trim_end().to_owned()
 }
 
 /// Clients say nothing of how a text is written: where there is something like a tag in it, it is HTML.
@@ -219,12 +241,41 @@ mod tests {
             ("https://blog.example:8080/news", false),
             ("https://blog.example.evil.example/news", false),
             ("https://evil.example/https://blog.example/news", false),
-            ("blog.example/news", false),
+            ("blog.example/news", true),
+            ("blog.example", false),
+            ("blog.example:8080/news", false),
+            ("evil.example/news", false),
+            ("javascript:blog.example/news", false),
+            ("//blog.example/news", true),
             ("", false),
         ] {
             assert_eq!(is_blog(pinned, blog), same, "{blog}");
         }
         assert!(is_blog("https://blog.example", "https://blog.example/any/path"));
+        for same in [
+            "https://bücher.example/",
+            "https://xn--bcher-kva.example",
+            "http://www.BÜCHER.example/?p=1",
+            "bücher.example",
+        ] {
+            assert!(is_blog("https://bücher.example/", same), "{same}");
+        }
+        assert!(is_blog("http://localhost:8080", "localhost:8080"));
+    }
+
+    #[test]
+    fn an_authors_address_is_read_however_it_was_passed_on() {
+        for (text, expected) in [
+            ("203.0.113.9", Some("203.0.113.9")),
+            (" 203.0.113.9 , 10.0.0.1", Some("203.0.113.9")),
+            ("203.0.113.9:4711", Some("203.0.113.9")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]:4711", Some("2001:db8::1")),
+            ("unknown", None),
+            ("", None),
+        ] {
+            assert_eq!(ip_of(text).map(|ip| ip.to_string()).as_deref(), expected, "{text}");
+        }
     }
 
     #[test]
@@ -288,6 +339,34 @@ mod tests {
             Ok("Ann\nhttp://a.example/".to_owned())
         );
         assert!(Submission::default().comment("c-1".to_owned(), None, &bounds).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_beside_the_text_keeps_a_comment_out_whatever_it_is(texts in proptest::collection::vec("\\PC*|.*|[\\x00-\\x20]*", 14), long in 0_usize..6_000) {
+            let mut texts = texts.into_iter().map(|text| text.replace('\0', "")); // forms have none
+            let mut next = || texts.next().unwrap_or_default();
+            let sent = Submission {
+                body: "Hello".to_owned(),
+                blog: next(),
+                name: next(),
+                email: next(),
+                url: next(),
+                ip: next(),
+                user_agent: next() + &"x".repeat(long),
+                user_id: next(),
+                post_id: next(),
+                permalink: next() + &"é".repeat(long),
+                lang: next(),
+                parent: next(),
+                referrer: next(),
+                honeypot: Some(next()),
+                context: vec![next(); 200],
+                ..Submission::default()
+            };
+            let comment = sent.comment("c-1".to_owned(), Some("some"), &Bounds::default());
+            proptest::prop_assert!(comment.is_ok(), "{:?}", comment.err());
+        }
     }
 
     #[test]

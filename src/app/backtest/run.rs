@@ -57,6 +57,7 @@ pub async fn replay(
     let each = Box::new(move |earlier: Remembered| locked(&noting).note(&earlier, until));
     source.remembered(ask.recalled_since, usize::MAX, each).await?;
     let total = locked(&known).total;
+    progress(Progress { done: 0, total }); // before anything is written: whoever listens may find it too much
     recall_authors(source, service, &sites, &ask, &known).await?;
     drop(known);
     let mut due = Due::default();

@@ -13,12 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use self::lessons::{Concluded, Task};
 pub use self::pupil::Pupil;
 use crate::app::clock::Clock;
 use crate::app::house::Settings;
 use crate::app::live::Live;
+use crate::app::way::{begin, step};
 use crate::classifier::contest::Rules;
 use crate::classifier::delta::{Delta, Learned};
 use crate::classifier::model::Header;
@@ -388,30 +391,42 @@ impl Learning {
         if is_early && !is_broken {
             return Ok(false);
         }
-        let old: Vec<i64> = ids.drain(..ids.len().saturating_sub(self.config.get().max_labels)).collect();
-        let mut labels = Vec::with_capacity(ids.len());
-        // What is in force may have learned what is too old by now: it is there to be learned again if a part of it goes.
-        let learned = champion.iter().flat_map(|model| model.taught.labels.iter().flatten().copied());
-        let mut wanted: Vec<i64> = learned.filter(|id| old.binary_search(id).is_ok()).chain(ids).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        for part in wanted.chunks(READ_AT_ONCE) {
-            labels.extend(self.store.labels(part).await?);
-        }
-        self.known().entry(site.id).or_default().tried_at = Some(now);
-        let config = Config::clone(&self.config.get());
-        let (site_name, old_ones) = (Arc::clone(&site.name), old.clone());
-        let task =
-            Task { house, classifier, config, site: site.id, site_name, labels, old: old_ones, champion, is_stale };
-        let concluded = tokio::task::spawn_blocking(move || task.conclude()).await;
-        let Concluded { fates, force, change } = concluded.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-        let old = old.into_iter().filter(|id| !fates.contains_key(id)).map(|id| (id, Fate::Old));
-        let fates = self.news(site.id, old.collect::<Vec<_>>().into_iter().chain(fates.clone()));
-        let concluded = self.conclude(Conclusion { fates, force, change, ..conclusion }).await?;
-        if concluded == Concluding::Discarded {
-            self.known().entry(site.id).or_default().tried_at = waits; // nothing came of it: the next look may try at once
-        }
-        Ok(concluded == Concluding::Other)
+        let way =
+            begin!(None, "training", doorward.site = &*site.name, doorward.labels = Empty, doorward.outcome = Empty);
+        let training = async {
+            let old: Vec<i64> = ids.drain(..ids.len().saturating_sub(self.config.get().max_labels)).collect();
+            let mut labels = Vec::with_capacity(ids.len());
+            // What is in force may have learned what is too old by now: it is there to be learned again if a part of it goes.
+            let learned = champion.iter().flat_map(|model| model.taught.labels.iter().flatten().copied());
+            let mut wanted: Vec<i64> = learned.filter(|id| old.binary_search(id).is_ok()).chain(ids).collect();
+            wanted.sort_unstable();
+            wanted.dedup();
+            for part in wanted.chunks(READ_AT_ONCE) {
+                labels.extend(self.store.labels(part).instrument(step!("labels")).await?);
+            }
+            Span::current().record("doorward.labels", i64::try_from(labels.len()).unwrap_or(i64::MAX));
+            self.known().entry(site.id).or_default().tried_at = Some(now);
+            let config = Config::clone(&self.config.get());
+            let (site_name, old_ones) = (Arc::clone(&site.name), old.clone());
+            let task =
+                Task { house, classifier, config, site: site.id, site_name, labels, old: old_ones, champion, is_stale };
+            let step = step!("train");
+            let concluded = tokio::task::spawn_blocking(move || step.in_scope(|| task.conclude())).await;
+            let Concluded { fates, force, change } =
+                concluded.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+            let old = old.into_iter().filter(|id| !fates.contains_key(id)).map(|id| (id, Fate::Old));
+            let fates = self.news(site.id, old.collect::<Vec<_>>().into_iter().chain(fates.clone()));
+            let outcome = change.as_ref().map_or("same", |(kind, ..)| kind.name());
+            let conclusion = Conclusion { fates, force, change, ..conclusion };
+            let concluded = self.conclude(conclusion).instrument(step!("conclude")).await?;
+            let is_discarded = concluded == Concluding::Discarded;
+            Span::current().record("doorward.outcome", if is_discarded { "discarded" } else { outcome });
+            if is_discarded {
+                self.known().entry(site.id).or_default().tried_at = waits; // nothing came of it: the next look may try at once
+            }
+            Ok(concluded == Concluding::Other)
+        };
+        training.instrument(way).await
     }
 
     /// Keeps what was concluded and puts it in force. Where a label that was learned is gone meanwhile, or another model in force, nothing is kept

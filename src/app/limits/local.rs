@@ -19,6 +19,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 pub use super::policies::{BadLimits, Config, Key, OnLimit, PolicyConfig};
 use super::policies::{Policies, Waiting};
 use super::{LimitState, Limiter, RateLimited, Subject};
+use crate::app::clock::Clock;
 use crate::domain::signal::Allowance;
 use crate::domain::time::Timestamp;
 
@@ -26,6 +27,7 @@ use crate::domain::time::Timestamp;
 pub struct LocalLimiter {
     policies: Policies,
     seed: u64,
+    clock: Option<Arc<dyn Clock>>,
     state: Mutex<State>,
 }
 
@@ -63,7 +65,19 @@ impl LocalLimiter {
             (RateLimiter::new(quota.allow_burst(policy.quota), keys, clock.clone()), entries)
         };
         let limiters = policies.iter().map(of).collect();
-        Ok(Self { policies, seed, state: Mutex::new(State { onward: Onward::default(), clock, limiters }) })
+        let state = Mutex::new(State { onward: Onward::default(), clock, limiters });
+        Ok(Self { policies, seed, clock: None, state })
+    }
+
+    /// Reads that clock when it is anybody's turn, and not the moment that they name: they looked at theirs before they waited for the store, so
+    /// one who comes late cannot be told from a clock that was set back.
+    #[must_use]
+    pub fn reading(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    fn moment(&self, named: Timestamp) -> Timestamp {
+        self.clock.as_ref().map_or(named, |clock| clock.now())
     }
 
     /// Other limits. What was taken stays taken, under each policy that has the same name and counts the same thing: whoever took three of ten
@@ -72,10 +86,10 @@ impl LocalLimiter {
     /// # Errors
     /// [`BadLimits`], as for new ones.
     pub fn changed(&self, config: &Config, now: Timestamp) -> Result<Self, BadLimits> {
-        let other = Self::new(config, self.seed)?;
+        let other = Self { clock: self.clock.clone(), ..Self::new(config, self.seed)? };
         let (mut from, to) = (self.state.lock().unwrap_or_else(PoisonError::into_inner), &other.state);
         let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
-        from.set(now);
+        from.set(self.moment(now));
         to.onward = from.onward;
         let moment = from.clock.elapsed().as_u64();
         for (after, (_, to)) in other.policies.iter().zip(&to.limiters) {
@@ -107,7 +121,7 @@ impl LocalLimiter {
             return Ok(Allowance::Off);
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.set(now);
+        state.set(self.moment(now));
         let due = self.policies.due(subject);
         let keys: Vec<(&Governed, u64)> = due
             .iter()
@@ -139,7 +153,7 @@ impl Limiter for LocalLimiter {
             return Vec::new();
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.set(now);
+        state.set(self.moment(now));
         let of = |(policy, (limiter, entries)): (&PolicyConfig, &(Governed, Entries))| {
             let entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
             let moment = state.clock.elapsed();
@@ -213,40 +227,22 @@ fn make_room(entries: &mut HashMap<u64, Nanos>, now: Nanos) {
     });
 }
 
-/// Makes of the moments that callers name a time that never runs backwards: what was taken an hour ahead would shut the door for an hour when
-/// the machine's clock is set back. It stands still first, and then goes on from where it was, as fast as the machine's.
+/// Makes of what the machine's clock shows a time that never runs backwards: what was taken an hour ahead would shut the door for an hour when
+/// that clock is set back. It goes on from where it was, as fast as the machine's.
 #[derive(Debug, Clone, Copy, Default)]
 struct Onward {
     /// The time, in nanoseconds since 1970.
     moment: u64,
     /// By how much that is ahead of the machine's.
     ahead: u64,
-    /// Callers one after the other who named something much earlier, and by how much the least late of them was behind.
-    late: u32,
-    behind: u64,
 }
-
-/// Callers look at the clock before they wait for the store: that much earlier than another one is no clock that was set back.
-const LATE_NS: u64 = 1_000_000_000;
-/// Nor are some who waited longer, with others between them: so many in a row are.
-const LATE_ONES: u32 = 64;
 
 impl Onward {
     fn reach(&mut self, now: Timestamp) {
         let ms = u64::try_from(now.as_millis()).unwrap_or(0);
-        let named = ms.saturating_mul(1_000_000).saturating_add(self.ahead);
-        let back = self.moment.saturating_sub(named);
-        self.moment = self.moment.max(named);
-        if back <= LATE_NS {
-            self.late = 0;
-            return;
-        }
-        self.behind = if self.late == 0 { back } else { back.min(self.behind) };
-        self.late += 1;
-        if self.late == LATE_ONES {
-            self.ahead += self.behind;
-            self.late = 0;
-        }
+        let shown = ms.saturating_mul(1_000_000).saturating_add(self.ahead);
+        self.ahead = self.ahead.saturating_add(self.moment.saturating_sub(shown));
+        self.moment = self.moment.max(shown);
     }
 }
 
@@ -320,6 +316,22 @@ mod tests {
         assert!(take(&limiter, &by("anna", None), 2_000).is_err());
     }
 
+    /// A clock that shows what a test says.
+    #[derive(Clone, Default)]
+    struct Shown(Arc<AtomicU64>);
+
+    impl Shown {
+        fn show(&self, at_ms: u64) {
+            self.0.store(1_795_000_000_000 + at_ms, Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for Shown {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(i64::try_from(self.0.load(Ordering::Relaxed)).expect("a moment"))
+        }
+    }
+
     #[test]
     fn a_clock_that_is_set_back_shuts_no_door_and_opens_none() {
         let of = || vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)];
@@ -327,26 +339,32 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(take(&limits, &by("anna", None), 3_600_000), Ok(Allowance::Within));
         }
-        assert_eq!(take(&limits, &by("bert", None), 0), Ok(Allowance::Within), "an hour earlier");
-        for _ in 0..LATE_ONES {
-            let over = take(&limits, &by("anna", None), 0).expect_err("over, as before");
-            assert_eq!(over.retry_after_ms, 2_000);
-        }
+        let over = take(&limits, &by("anna", None), 0).expect_err("over, as before");
+        assert_eq!(over.retry_after_ms, 2_000, "an hour earlier");
         assert!(take(&limits, &by("anna", None), 1_999).is_err());
-        assert_eq!(take(&limits, &by("anna", None), 2_000), Ok(Allowance::Within), "time goes on from there");
+        assert_eq!(
+            take(&limits, &by("anna", None), 2_000),
+            Ok(Allowance::Within),
+            "time goes on from there, for the first who asks"
+        );
         let config = Config { enabled: true, max_keys: 1_000, policies: of() };
         let changed = limits.changed(&config, Timestamp::from_millis(1_795_000_002_000)).expect("valid");
         assert!(take(&changed, &by("anna", None), 2_000).is_err());
         assert_eq!(take(&changed, &by("anna", None), 4_000), Ok(Allowance::Within));
     }
 
+    /// Lookups of a hundred callers are answered together, after one who came later was answered elsewhere; and again, and again.
     #[test]
     fn callers_who_waited_for_the_store_do_not_hurry_the_clock() {
-        let limits = limiter(vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)]);
+        let clock = Shown::default();
+        let limits = limiter(vec![policy("a", Key::Author, 5, 10, OnLimit::Refuse)]).reading(Arc::new(clock.clone()));
         let mut within = 0;
-        for at in 0..2_000 {
-            for moment in [5_000 + at, at] {
-                within += usize::from(take(&limits, &by("anna", None), moment).is_ok()); // one of now, one of five seconds ago
+        for stall in 0..10 {
+            let shown = 5_000 + stall * 10;
+            clock.show(shown);
+            for named in std::iter::once(shown).chain(std::iter::repeat_n(0, 100)) {
+                let named = i64::try_from(named).expect("a moment");
+                within += usize::from(take(&limits, &by("anna", None), named).is_ok());
             }
         }
         assert_eq!(within, 5, "the sixth is due after two seconds");

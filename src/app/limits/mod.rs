@@ -34,6 +34,15 @@ pub enum Route {
     Webhook,
     /// A comment that came by Akismet's protocol. Policies that count `comment` count it too.
     Akismet,
+    /// What a site says of a comment by Akismet's protocol: `submit-spam`, `submit-ham`.
+    #[serde(rename = "akismet-report")]
+    AkismetReport,
+    /// A question of Akismet's protocol about an account: `get-stats`, `key-sites` and so on.
+    #[serde(rename = "akismet-account")]
+    AkismetAccount,
+    /// An Akismet key that opened nothing lately for whoever sends it, and may be a guess; `ip` is the client's.
+    #[serde(rename = "akismet-key")]
+    AkismetKey,
     /// A comment of which nothing was known before somebody said what it is. No policy counts it: whoever works through a day's spam is no flood.
     #[serde(skip)]
     Feedback,
@@ -47,6 +56,21 @@ impl Route {
     #[must_use]
     pub fn counts(self, other: Self) -> bool {
         self == other || (self == Self::Comment && matches!(other, Self::Webhook | Self::Akismet))
+    }
+
+    /// Whether there is a comment that could wait for a person.
+    #[must_use]
+    pub fn holds(self) -> bool {
+        match self {
+            Self::Comment | Self::Batch | Self::Assess | Self::Webhook | Self::Akismet | Self::Feedback => true,
+            Self::Report
+            | Self::Vote
+            | Self::Appeal
+            | Self::SignIn
+            | Self::AkismetReport
+            | Self::AkismetAccount
+            | Self::AkismetKey => false,
+        }
     }
 
     /// Whether nobody at the site reads the answer, so that the site has to be told.

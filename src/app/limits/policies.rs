@@ -107,6 +107,9 @@ impl Default for Config {
                 policy("votes-per-reader", Key::Author, 60, OnLimit::Refuse, Route::Vote, &all),
                 policy("votes", Key::Site, 6_000, OnLimit::Refuse, Route::Vote, &all),
                 policy("appeals", Key::Site, 120, OnLimit::Refuse, Route::Appeal, &all),
+                policy("akismet-reports", Key::Site, 6_000, OnLimit::Refuse, Route::AkismetReport, &all),
+                policy("akismet-account", Key::Site, 120, OnLimit::Refuse, Route::AkismetAccount, &all),
+                policy("akismet-keys", Key::Ip, 600, OnLimit::Refuse, Route::AkismetKey, &all),
             ],
         }
     }
@@ -151,9 +154,10 @@ impl Policies {
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
                 return Err(BadLimits(format!("`{name}` is no name: use letters, digits and hyphens")));
             }
-            let is_comment = |route: &Route| !matches!(route, Route::Report | Route::Vote | Route::Appeal);
-            if policy.on_limit == OnLimit::Hold && !policy.routes.iter().all(is_comment) {
-                return Err(BadLimits(format!("`{name}`: reports, votes and appeals cannot be held; use \"refuse\"")));
+            if policy.on_limit == OnLimit::Hold && !policy.routes.iter().all(|route| route.holds()) {
+                return Err(BadLimits(format!(
+                    "`{name}`: only comments can be held, not reports, votes, appeals or questions; use \"refuse\""
+                )));
             }
             if config.policies[..at].iter().any(|earlier| earlier.name == *name) {
                 return Err(BadLimits(format!("the name `{name}` is used twice")));

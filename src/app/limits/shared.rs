@@ -17,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::local::LocalLimiter;
 use super::policies::{BadLimits, Config, Due, OnLimit, Policies, PolicyConfig, Waiting};
 use super::{LimitState, Limiter, RateLimited, Subject};
+use crate::app::clock::Clock;
 use crate::domain::shared::{Cell, Tally};
 use crate::domain::signal::Allowance;
 use crate::domain::time::Timestamp;
@@ -47,6 +48,20 @@ impl SharedLimiter {
             denied: Mutex::default(),
             alone: Mutex::new((1, Arc::new(alone))),
         })
+    }
+
+    /// The same, where what this node counts by itself goes by that clock: [`LocalLimiter::reading`].
+    ///
+    /// # Errors
+    /// [`BadLimits`], as for limits in process.
+    pub fn reading(
+        config: &Config,
+        seed: u64,
+        tally: Arc<dyn Tally>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BadLimits> {
+        let alone = LocalLimiter::new(config, seed)?.reading(clock);
+        Ok(Self { alone: Mutex::new((1, Arc::new(alone))), ..Self::new(config, seed, tally)? })
     }
 
     /// Other limits. What was taken stays taken, as with limits in process; what is shared keeps counting under the policies' names.

@@ -7,6 +7,7 @@ use std::sync::PoisonError;
 
 use serde_json::json;
 
+use super::step::{Pace, Step, step};
 use super::{Config, Notifier, Told, words};
 use crate::domain::notices::{Alert, AlertKind};
 use crate::domain::service::{Due, Levels};
@@ -20,36 +21,9 @@ struct Late<'a> {
     due: Due,
 }
 
-/// What is to be done about a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Nothing,
-    /// Raise it; and tell operators.
-    Raise {
-        tell: bool,
-    },
-    Repeat,
-    /// Clear it; and tell operators.
-    Clear {
-        tell: bool,
-    },
-}
-
-/// By the latest alert about it, and whether it is late now.
-fn step(latest: Option<&Alert>, is_late: bool, repeat_h: u32, now: Timestamp) -> Step {
-    let pause = i64::from(repeat_h) * 3_600_000;
-    // An operator who wants no repetition hears of each alert; otherwise of none before the pause is over.
-    let was_told_lately =
-        |alert: &Alert| repeat_h > 0 && alert.told_at.is_some_and(|told| now < told.plus_millis(pause));
-    match (latest, is_late) {
-        (Some(alert), true) if alert.stands() => {
-            let waits = !alert.was_told() || repeat_h > 0;
-            if waits && !was_told_lately(alert) { Step::Repeat } else { Step::Nothing }
-        }
-        (latest, true) => Step::Raise { tell: !latest.is_some_and(was_told_lately) },
-        (Some(alert), false) if alert.stands() => Step::Clear { tell: alert.was_told() },
-        (_, false) => Step::Nothing,
-    }
+/// How often operators hear of a late queue: of one, once in `repeat_h`; and of each alert where they want no repetition.
+const fn pace(repeat_h: u32) -> Pace {
+    Pace { pause_ms: repeat_h as i64 * 3_600_000, repeats: repeat_h > 0 }
 }
 
 /// Shows a queue's figures.
@@ -71,7 +45,6 @@ impl Notifier {
     ) -> Result<()> {
         let alerts = self.store.alerts().await?;
         let alerts: Vec<&Alert> = alerts.iter().filter(|alert| alert.kind == AlertKind::QueueLate).collect();
-        let channels = settings.channels();
         for queue in levels.queues().iter() {
             let sum = queues.and_then(|queues| queues.by_queue.get(&queue.name));
             let due = sum.and_then(|sum| levels.due(&queue.name, sum.oldest, now));
@@ -82,11 +55,10 @@ impl Notifier {
             let late = sum.zip(due).filter(|(_, due)| due.is_over());
             let late = late.map(|(sum, due)| Late { queue: &queue.name, sum: *sum, due });
             let latest = alerts.iter().find(|alert| alert.about == queue.name).copied();
-            let step = step(latest, late.is_some(), settings.repeat_h, now);
-            match (step, &late) {
+            match (step(latest, late.is_some(), pace(settings.repeat_h), now), &late) {
                 (Step::Raise { tell }, Some(late)) => {
                     let told = self.late_told(late, levels, "alert.raised", settings, now);
-                    let messages = if tell { told.by(&channels, now) } else { Vec::new() };
+                    let messages = if tell { told.by(settings, now) } else { Vec::new() };
                     let facts = told.data.to_string();
                     let kind = AlertKind::QueueLate;
                     if self.store.alert_raise(kind, late.queue, &facts, tell, now, &messages).await? {
@@ -98,10 +70,10 @@ impl Notifier {
                         );
                     }
                 }
-                (Step::Repeat, Some(late)) => {
+                (Step::Tell, Some(late)) => {
                     let told = self.late_told(late, levels, "alert.repeated", settings, now);
                     let (facts, before) = (told.data.to_string(), latest.and_then(|alert| alert.told_at));
-                    let messages = told.by(&channels, now);
+                    let messages = told.by(settings, now);
                     self.store.alert_tell(AlertKind::QueueLate, late.queue, &facts, before, now, &messages).await?;
                 }
                 (Step::Clear { tell }, _) => self.clear(&queue.name, tell, sum, levels, settings, now).await?,
@@ -132,7 +104,7 @@ impl Notifier {
         now: Timestamp,
     ) -> Result<()> {
         let told = self.cleared_told(queue, sum, levels, now);
-        let messages = if tell { told.by(&settings.channels(), now) } else { Vec::new() };
+        let messages = if tell { told.by(settings, now) } else { Vec::new() };
         if self.store.alert_clear(AlertKind::QueueLate, queue, now, &messages).await? {
             tracing::info!(queue, "a queue is within its level again");
         }
@@ -198,55 +170,6 @@ impl Notifier {
                 "kind": AlertKind::QueueLate.name(), "about": queue, "waiting": sum.map_or(0, |sum| sum.waiting),
                 "url": self.link(&format!("/queue?queue={queue}&sort=oldest")),
             }),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(hours: i64) -> Timestamp {
-        Timestamp::from_millis(hours * 3_600_000)
-    }
-
-    fn alert(raised: i64, told: Option<i64>, cleared: Option<i64>) -> Alert {
-        Alert {
-            kind: AlertKind::QueueLate,
-            about: "finance".to_owned(),
-            facts: String::new(),
-            raised_at: at(raised),
-            told_at: told.map(at),
-            cleared_at: cleared.map(at),
-        }
-    }
-
-    #[test]
-    fn one_hears_of_a_queue_once_in_a_while_and_when_it_is_over() {
-        let told = |tell| (Step::Raise { tell }, Step::Clear { tell });
-        for (case, latest, is_late, repeat_h, now, expected) in [
-            ("never late", None, false, 4, 0, Step::Nothing),
-            ("late for the first time", None, true, 4, 0, told(true).0),
-            ("still late", Some(alert(0, Some(0), None)), true, 4, 3, Step::Nothing),
-            ("late for long", Some(alert(0, Some(0), None)), true, 4, 4, Step::Repeat),
-            ("told again, and still late", Some(alert(0, Some(4), None)), true, 4, 7, Step::Nothing),
-            ("never told again", Some(alert(0, Some(0), None)), true, 0, 700, Step::Nothing),
-            ("over", Some(alert(0, Some(0), None)), false, 4, 1, told(true).1),
-            ("over for long", Some(alert(0, Some(0), Some(1))), false, 4, 9, Step::Nothing),
-            ("late again soon", Some(alert(0, Some(0), Some(1))), true, 4, 2, told(false).0),
-            (
-                "late again soon, and nobody is to be told again",
-                Some(alert(0, Some(0), Some(1))),
-                true,
-                0,
-                2,
-                told(true).0,
-            ),
-            ("late again, and told in time", Some(alert(2, Some(0), None)), true, 4, 4, Step::Repeat),
-            ("late again, and over before anybody was told", Some(alert(2, Some(0), None)), false, 4, 3, told(false).1),
-            ("late again after long", Some(alert(0, Some(0), Some(1))), true, 4, 5, told(true).0),
-        ] {
-            assert_eq!(step(latest.as_ref(), is_late, repeat_h, at(now)), expected, "{case}");
         }
     }
 }

@@ -1,20 +1,23 @@
 //! Telling operators: alerts as they are raised and cleared, and a digest every day, by e-mail and webhook: `[notify]`.
 //!
 //! One node looks for all ([`super::turns`]). What is to be told is put into the store in the commit that raises or clears an alert, and sent from
-//! there ([`send`]), so that nothing is told twice after a restart and nothing is lost when a mail server is away. Between a server's answer and the
-//! commit that keeps it a message can be sent a second time; both have the same id. Messages name queues, sites and comments' uids, and repeat
-//! nothing that a commenter wrote.
+//! there ([`send`]), so that nothing is lost when a mail server is away, and what was kept as sent is not told again. Each is told at least once: a process
+//! that ends between a server's answer and the commit that keeps it sends that one message a second time, with the same id. Messages name queues, sites
+//! and comments' uids, and repeat nothing that a commenter wrote.
 
+pub mod board;
 pub mod letter;
 pub mod send;
 pub mod words;
 
 mod digest;
 mod late;
+mod step;
 mod wave;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -23,11 +26,12 @@ use url::Url;
 
 use self::letter::Mail;
 use super::clock::Clock;
+use super::house::Settings;
 use super::live::Live;
 use super::outbox::post::Post;
 use super::secrets::Secret;
 use super::signature;
-use crate::domain::notices::{AlertKind, Channel, Message};
+use crate::domain::notices::{AlertKind, Channel, Message, Sending};
 use crate::domain::service::Levels;
 use crate::domain::store::{ListError, PageRequest, QueueFilter, QueuePage, QueueSort, Result, Store, StoreError};
 use crate::domain::time::Timestamp;
@@ -112,6 +116,8 @@ pub struct MailConfig {
     pub port: u16,
     /// How the connection is secured.
     pub security: Security,
+    /// Certificates of authorities that are trusted for this server besides those that the machine trusts, as PEM; empty for none.
+    pub ca_file: PathBuf,
     /// The name to sign in with; empty for none.
     pub user: String,
     /// The password.
@@ -130,6 +136,7 @@ impl Default for MailConfig {
             server: String::new(),
             port: 0,
             security: Security::default(),
+            ca_file: PathBuf::new(),
             user: String::new(),
             password: Secret::default(),
             from: String::new(),
@@ -211,28 +218,56 @@ pub struct Told {
     pub data: serde_json::Value,
 }
 
+/// Where a message goes, and what it is called then.
+struct Addressed {
+    key: String,
+    channel: Channel,
+    recipient: Option<String>,
+}
+
+/// What becomes of one of that name: a message for each recipient of e-mail, and one by webhook.
+fn addressed(name: &str, settings: &Config) -> Vec<Addressed> {
+    let mut all: Vec<Addressed> = Vec::new();
+    for channel in settings.channels() {
+        match channel {
+            Channel::Mail => {
+                for to in &settings.mail.to {
+                    let key = format!("{name}:{}:{to}", channel.name());
+                    if all.iter().all(|other| other.key != key) {
+                        all.push(Addressed { key, channel, recipient: Some(to.clone()) });
+                    }
+                }
+            }
+            Channel::Webhook => {
+                all.push(Addressed { key: format!("{name}:{}", channel.name()), channel, recipient: None });
+            }
+        }
+    }
+    all
+}
+
 impl Told {
-    /// A message for each way.
+    /// A message for each way, and by e-mail for each recipient.
     #[must_use]
-    pub fn by(&self, channels: &[Channel], at: Timestamp) -> Vec<Message> {
-        let message = |channel: &Channel| Message {
-            key: format!("{}:{}", self.name, channel.name()),
-            channel: *channel,
+    pub fn by(&self, settings: &Config, at: Timestamp) -> Vec<Message> {
+        let message = |Addressed { key, channel, recipient }| Message {
+            key,
+            channel,
+            recipient,
             event: self.event.to_owned(),
             subject: self.subject.clone(),
             text: self.text.clone(),
             data: self.data.to_string(),
             made_at: at,
         };
-        channels.iter().map(message).collect()
+        addressed(&self.name, settings).into_iter().map(message).collect()
     }
 }
 
 /// What is remembered between looks.
 #[derive(Default)]
 struct Past {
-    /// The day whose digest was put.
-    digested: Option<String>,
+    digests: digest::Past,
     /// When what is old was forgotten.
     pruned_at: Option<Timestamp>,
     waves: wave::Past,
@@ -241,6 +276,7 @@ struct Past {
 /// Looks after what operators are to be told.
 pub struct Notifier {
     store: Arc<dyn Store>,
+    house: Arc<Settings>,
     levels: Live<Levels>,
     settings: Live<Config>,
     mail: Arc<dyn Mail>,
@@ -249,6 +285,8 @@ pub struct Notifier {
     console: String,
     /// Held while it looks: one look at a time.
     past: tokio::sync::Mutex<Past>,
+    /// What became of messages, where the store could not keep that: it is told to it before anything else is sent.
+    unkept: std::sync::Mutex<BTreeMap<String, Sending>>,
     /// Queues whose figures are shown.
     shown: std::sync::Mutex<BTreeSet<String>>,
 }
@@ -258,6 +296,7 @@ impl Notifier {
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
+        house: Arc<Settings>,
         levels: Live<Levels>,
         settings: Live<Config>,
         (mail, post): (Arc<dyn Mail>, Arc<dyn Post>),
@@ -266,12 +305,14 @@ impl Notifier {
         let console = console.trim_end_matches('/').to_owned();
         Self {
             store,
+            house,
             levels,
             settings,
             mail,
             post,
             console,
             past: tokio::sync::Mutex::default(),
+            unkept: std::sync::Mutex::default(),
             shown: std::sync::Mutex::default(),
         }
     }
@@ -309,15 +350,16 @@ impl Notifier {
             false => self.queues(&levels, now).await.map(Some),
         };
         // One that fails keeps no other from its work: what stands is told although the digest cannot be made.
-        let mut done = vec![match &queues {
-            Ok(queues) => self.look_for_late(&settings, &levels, queues.as_ref(), now).await,
-            Err(_) => Ok(()), // said below
-        }];
+        let (queues, late) = match queues {
+            Ok(queues) => {
+                let late = self.look_for_late(&settings, &levels, queues.as_ref(), now).await;
+                (queues, late)
+            }
+            Err(error) => (None, Err(error)),
+        };
+        let mut done = vec![late];
         done.push(self.look_for_waves(&settings, &levels, now, &mut past.waves).await);
-        done.push(match queues {
-            Ok(queues) => self.make_digest(&settings, &levels, queues, now, &mut past.digested).await,
-            Err(error) => Err(error),
-        });
+        done.push(self.make_digest(&settings, &levels, queues, now, &mut past.digests).await);
         done.push(self.show_alerts().await);
         done.push(self.send_due(&settings, now).await);
         done.into_iter().collect::<Result<()>>()?;

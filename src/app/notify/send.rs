@@ -1,4 +1,8 @@
-//! Sending what is due, with pauses that grow, until it is accepted or given up.
+//! Sending what is due, with pauses that grow, until it is accepted or given up. What became of a message is kept as soon as it is known, each by itself;
+//! what the store could not keep is remembered here until it can, and nothing else is sent before.
+
+use std::sync::PoisonError;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::value::RawValue;
@@ -10,7 +14,7 @@ use super::{Config, Notifier, TRY_MS};
 use crate::app::outbox::post::{Message as Signed, Post};
 use crate::app::signature;
 use crate::domain::notices::{Channel, Message, Sending, TakenMessage};
-use crate::domain::store::Result;
+use crate::domain::store::{Result, StoreError};
 use crate::domain::time::Timestamp;
 
 /// Messages that are sent in one look at most.
@@ -19,6 +23,13 @@ const AT_ONCE: usize = 10;
 const PAUSE_MS: i64 = 60_000;
 /// Between two tries at most.
 const PAUSE_MAX_MS: i64 = 3_600_000;
+/// Before what became of a message is told to the store again, which could not keep it.
+const KEEP_AGAIN: [Duration; 3] = [Duration::from_millis(50), Duration::from_millis(250), Duration::from_secs(1)];
+
+/// How long to wait after that many failures.
+pub(super) fn pause_ms(failures: u32) -> i64 {
+    (PAUSE_MS << failures.saturating_sub(1).min(20)).min(PAUSE_MAX_MS)
+}
 
 /// Why a message was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +59,14 @@ pub async fn send(
     let id = public_id(&message.key);
     match message.channel {
         Channel::Mail => {
+            let to = message.recipient.clone();
+            if let Some(to) = to.as_ref().filter(|to| !settings.mail.to.contains(to)) {
+                let problem = format!("{to} is not in notify.mail.to any more");
+                return Err(NotSent { problem, for_good: true });
+            }
             let letter = Letter {
                 id,
+                to,
                 subject: message.subject.clone(),
                 text: message.text.clone(),
                 at_s: message.made_at.as_millis().div_euclid(1_000),
@@ -107,9 +124,7 @@ fn settle(
     if for_good || now >= deadline {
         return Sending::GivenUp { at: now, problem };
     }
-    let doublings = taken.attempts.saturating_sub(1).min(20);
-    let pause = (PAUSE_MS << doublings).min(PAUSE_MAX_MS);
-    Sending::Again { at: now.plus_millis(pause).min(deadline), problem }
+    Sending::Again { at: now.plus_millis(pause_ms(taken.attempts)).min(deadline), problem }
 }
 
 /// Shows how sending goes.
@@ -122,33 +137,70 @@ pub(super) fn show(waiting: u64, failing: u64) {
 impl Notifier {
     /// Sends what is due.
     pub(super) async fn send_due(&self, settings: &Config, now: Timestamp) -> Result<()> {
+        self.keep_unkept().await?;
         let due = self.store.messages_take(now, now.plus_millis(TRY_MS), AT_ONCE).await?;
-        let tries = due.iter().map(|taken| send(&taken.message, settings, (&*self.mail, &*self.post), now));
-        for (taken, outcome) in due.iter().zip(join_all(tries).await) {
+        let tries = due.iter().map(async |taken| {
+            let outcome = send(&taken.message, settings, (&*self.mail, &*self.post), now).await;
             let sending = settle(taken, outcome, settings, now);
-            let Message { key, channel, event, .. } = &taken.message;
-            let channel = channel.name();
-            let word = match &sending {
-                Sending::Sent { .. } => {
-                    tracing::info!(message = key, channel, event, "operators were told");
-                    "sent"
-                }
-                Sending::Again { problem, at } => {
-                    tracing::warn!(message = key, channel, problem, again_at = %at, "operators could not be told");
-                    "again"
-                }
-                Sending::GivenUp { problem, .. } => {
-                    tracing::error!(message = key, channel, problem, "operators could not be told, and will not be");
-                    "given-up"
-                }
-            };
-            metrics::counter!("doorward_notify_total", "channel" => channel, "outcome" => word).increment(1);
-            self.store.message_settle(key, &sending).await?;
-        }
+            say(&taken.message, &sending);
+            self.keep(&taken.message.key, sending).await
+        });
+        join_all(tries).await.into_iter().collect::<Result<()>>()?;
         let state = self.store.messages_state().await?;
         show(state.waiting, state.failing);
         Ok(())
     }
+
+    /// Keeps what became of a message. The store may be away for a moment, and would give it out again: it is told once more after short pauses, and
+    /// what it could not keep then is remembered.
+    async fn keep(&self, key: &str, sending: Sending) -> Result<()> {
+        for pause in KEEP_AGAIN {
+            let Err(error) = self.store.message_settle(key, &sending).await else { return Ok(()) };
+            not_kept(key, &error);
+            tokio::time::sleep(pause).await;
+        }
+        let kept = self.store.message_settle(key, &sending).await;
+        if kept.is_err() {
+            self.unkept.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), sending);
+        }
+        kept
+    }
+
+    /// Keeps what could not be kept.
+    async fn keep_unkept(&self) -> Result<()> {
+        let unkept = self.unkept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (key, sending) in unkept {
+            self.store.message_settle(&key, &sending).await?;
+            self.unkept.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        }
+        Ok(())
+    }
+}
+
+fn not_kept(key: &str, error: &StoreError) {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(message = key, error, "what became of a message to operators could not be kept");
+}
+
+/// Says what became of a try, in the log and in figures.
+fn say(message: &Message, sending: &Sending) {
+    let Message { key, channel, event, .. } = message;
+    let channel = channel.name();
+    let word = match sending {
+        Sending::Sent { .. } => {
+            tracing::info!(message = key, channel, event, "operators were told");
+            "sent"
+        }
+        Sending::Again { problem, at } => {
+            tracing::warn!(message = key, channel, problem, again_at = %at, "operators could not be told");
+            "again"
+        }
+        Sending::GivenUp { problem, .. } => {
+            tracing::error!(message = key, channel, problem, "operators could not be told, and will not be");
+            "given-up"
+        }
+    };
+    metrics::counter!("doorward_notify_total", "channel" => channel, "outcome" => word).increment(1);
 }
 
 #[cfg(test)]
@@ -159,6 +211,7 @@ mod tests {
         let message = Message {
             key: "digest:2026-11-24:mail".to_owned(),
             channel: Channel::Mail,
+            recipient: None,
             event: "digest".to_owned(),
             subject: "A subject".to_owned(),
             text: String::new(),

@@ -1,16 +1,18 @@
-//! Waves: said once when one begins, with its rate, the usual one and an example, and once when it is over.
+//! Waves: said once when one begins, with its rate, the usual one and an example, and once when it is over. Of a site whose waves come and go operators
+//! hear once in a pause; what happens in between is kept, and said in the log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use uuid::Uuid;
 
+use super::step::{Pace, Step, step};
 use super::{Config, Notifier, Told, words};
 use crate::domain::notices::{Alert, AlertKind};
 use crate::domain::service::Levels;
 use crate::domain::store::{ListError, PageRequest, QueueFilter, QueueSort, Result, StoreError};
 use crate::domain::time::Timestamp;
-use crate::domain::waves::{HOUR_MS, PAST_H, Pressure, SitePressure, is_over, is_wave, usual};
+use crate::domain::waves::{COUNTED, HOUR_MS, Look, PAST_H, Pressure, SitePressure, look, usual, whole_hour};
 
 /// Between two looks for waves, in milliseconds.
 const EVERY_MS: u64 = 60_000;
@@ -36,11 +38,6 @@ struct Wave<'a> {
     campaign: Option<(Uuid, u64)>,
 }
 
-/// The first hour that lies wholly after that moment.
-fn whole_hour(at: Timestamp) -> i64 {
-    at.as_millis().div_euclid(HOUR_MS) + i64::from(at.as_millis().rem_euclid(HOUR_MS) != 0)
-}
-
 impl Notifier {
     /// Raises and clears alerts about waves.
     pub(super) async fn look_for_waves(
@@ -59,7 +56,12 @@ impl Notifier {
         let until = hour - 1; // this hour and the one before are what is looked at
         if past.known.as_ref().is_none_or(|(read, _)| *read != hour) {
             let moment = |hour: i64| Timestamp::from_millis(hour.saturating_mul(HOUR_MS));
-            past.known = Some((hour, self.store.pressure(moment(until - PAST_H), moment(until)).await?));
+            let read = self.store.pressure(moment(until - PAST_H), moment(until), COUNTED).await?;
+            let read = match past.known.take() {
+                Some((hour, earlier)) => read.reaching_back(earlier, hour - 1, until - PAST_H),
+                None => read,
+            };
+            past.known = Some((hour, read));
         }
         let Some((_, before)) = &past.known else { return Ok(()) };
         let from = whole_hour(before.since);
@@ -70,11 +72,11 @@ impl Notifier {
             .into_iter()
             .map(|site| (site.name.to_string(), whole_hour(site.created_at)))
             .collect();
-        let window = self.store.pressure(now.plus_millis(-waves.window_ms()), now.plus_millis(1)).await?;
+        let begins = now.plus_millis(-waves.window_ms());
+        let window = self.store.pressure(begins, now.plus_millis(1), COUNTED).await?;
+        let is_whole = window.since <= begins;
         let alerts = self.store.alerts().await?;
-        let standing = |site: &str| {
-            alerts.iter().find(|alert| alert.kind == AlertKind::Wave && alert.about == site && alert.stands())
-        };
+        let alerts: Vec<&Alert> = alerts.iter().filter(|alert| alert.kind == AlertKind::Wave).collect();
         let none = BTreeMap::new();
         let usual_of = |site: &str| {
             let hours = before.sites.get(site).map_or(&none, |of_site| &of_site.hours);
@@ -83,47 +85,68 @@ impl Notifier {
             let first = hours.keys().next().map_or(created, |first| created.min(*first));
             usual(hours, from.max(first), until, hour)
         };
-        for (site, found) in window.sites.iter().filter(|_| waves.enabled) {
-            let Some(usual) = usual_of(site) else { continue };
-            if standing(site).is_none() && is_wave(waves, found.total(), usual) {
-                self.raise_wave(settings, levels, (site, found, usual), now).await?;
-            }
-        }
-        for alert in alerts.iter().filter(|alert| alert.kind == AlertKind::Wave && alert.stands()) {
-            let count = window.sites.get(&alert.about).map_or(0, SitePressure::total);
-            if !waves.enabled || usual_of(&alert.about).is_none_or(|usual| is_over(waves, count, usual)) {
-                self.clear_wave(settings, alert, count, now).await?;
+        let nothing = SitePressure::default();
+        let standing = alerts.iter().filter(|alert| alert.stands()).map(|alert| alert.about.as_str());
+        let pace = Pace { pause_ms: waves.pause_ms(), repeats: false };
+        for site in window.sites.keys().map(String::as_str).chain(standing).collect::<BTreeSet<_>>() {
+            let found = window.sites.get(site).unwrap_or(&nothing);
+            let (latest, usual) = (alerts.iter().find(|alert| alert.about == site).copied(), usual_of(site));
+            let seen = if waves.enabled { look(waves, found.total(), is_whole, usual) } else { Look::Over };
+            let step = match seen {
+                Look::Wave => step(latest, true, pace, now),
+                Look::Neither => Step::Nothing,
+                Look::Over => step(latest, false, pace, now),
+            };
+            match step {
+                Step::Nothing => {}
+                Step::Raise { .. } | Step::Tell => {
+                    let wave = self.wave(site, found, usual.unwrap_or_default(), now).await?;
+                    self.raise_wave(settings, levels, &wave, (step, latest), now).await?;
+                }
+                Step::Clear { tell } => self.clear_wave(settings, site, found.total(), tell, now).await?,
             }
         }
         Ok(())
     }
 
-    async fn raise_wave(
-        &self,
-        settings: &Config,
-        levels: &Levels,
-        (site, found, usual): (&str, &SitePressure, f64),
-        now: Timestamp,
-    ) -> Result<()> {
+    /// A wave, with what else is known of it.
+    async fn wave<'a>(&self, site: &'a str, found: &SitePressure, usual: f64, now: Timestamp) -> Result<Wave<'a>> {
         let filter = QueueFilter { sites: vec![site.to_owned()], ..QueueFilter::default() };
         let first = PageRequest { limit: 1, cursor: None };
         let waiting = self.store.queue(&filter, QueueSort::Newest, &first, now).await.map_err(|error| match error {
             ListError::Store(error) => error,
             ListError::BadCursor => StoreError::Corrupt("a first page of the queue was refused".to_owned()),
         })?;
-        let most = waiting.by_signal.into_iter().max_by_key(|(_, count)| *count);
-        let wave = Wave {
+        Ok(Wave {
             site,
             count: found.total(),
             usual,
             example: found.latest,
-            signal: most,
+            signal: waiting.by_signal.into_iter().max_by_key(|(_, count)| *count),
             campaign: waiting.by_campaign.into_iter().max_by_key(|(_, count)| *count),
+        })
+    }
+
+    /// Raises an alert, or tells of one that stands and that nobody was told of.
+    async fn raise_wave(
+        &self,
+        settings: &Config,
+        levels: &Levels,
+        wave: &Wave<'_>,
+        (step, latest): (Step, Option<&Alert>),
+        now: Timestamp,
+    ) -> Result<()> {
+        let Wave { site, count, usual, .. } = wave;
+        let told = self.wave_told(wave, settings, levels, now);
+        let (facts, kind) = (told.data.to_string(), AlertKind::Wave);
+        let Step::Raise { tell } = step else {
+            let before = latest.and_then(|alert| alert.told_at);
+            self.store.alert_tell(kind, site, &facts, before, now, &told.by(settings, now)).await?;
+            return Ok(());
         };
-        let told = self.wave_told(&wave, settings, levels, now);
-        let messages = told.by(&settings.channels(), now);
-        if self.store.alert_raise(AlertKind::Wave, site, &told.data.to_string(), true, now, &messages).await? {
-            let (count, minutes) = (wave.count, settings.waves.window_min);
+        let messages = if tell { told.by(settings, now) } else { Vec::new() };
+        if self.store.alert_raise(kind, site, &facts, tell, now, &messages).await? {
+            let minutes = settings.waves.window_min;
             tracing::warn!(
                 site,
                 count,
@@ -135,8 +158,8 @@ impl Notifier {
         Ok(())
     }
 
-    async fn clear_wave(&self, settings: &Config, alert: &Alert, count: u64, now: Timestamp) -> Result<()> {
-        let (site, minutes) = (&alert.about, settings.waves.window_min);
+    async fn clear_wave(&self, settings: &Config, site: &str, count: u64, tell: bool, now: Timestamp) -> Result<()> {
+        let minutes = settings.waves.window_min;
         let shown = words::name(site);
         let event = "alert.cleared";
         let told = Told {
@@ -148,7 +171,7 @@ impl Notifier {
             ),
             data: json!({"kind": AlertKind::Wave.name(), "about": site, "count": count, "window_min": minutes}),
         };
-        let messages = told.by(&settings.channels(), now);
+        let messages = if tell { told.by(settings, now) } else { Vec::new() };
         if self.store.alert_clear(AlertKind::Wave, site, now, &messages).await? {
             tracing::info!(site, count, minutes, "a wave is over");
         }
@@ -179,7 +202,12 @@ impl Notifier {
             None => self.link(&format!("/queue?site={site}&sort=newest")),
         };
         words::with_link(&mut text, link.as_deref());
-        text += "\nYou will be told when it is over.\n";
+        text += &match settings.waves.pause_min {
+            0 => "\nYou will be told when it is over.\n".to_owned(),
+            minutes => format!(
+                "\nYou will be told when it is over, and of another wave there in {minutes} min at the earliest.\n"
+            ),
+        };
         Told {
             name: format!("wave:{site}:{}:{event}", now.as_millis()),
             event,

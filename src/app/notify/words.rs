@@ -10,21 +10,42 @@ use crate::domain::time::Timestamp;
 const MARK: &str = "[Doorward] ";
 /// Characters of a subject at most.
 const SUBJECT_MAX: usize = 140;
+/// Characters of a sentence at most.
+const LINE_MAX: usize = 400;
 /// Characters of a name at most.
 const NAME_MAX: usize = 100;
+
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
 
 /// A name on one line: control characters, line ends and what turns the direction of text are shown as `\u{fffd}`.
 #[must_use]
 pub fn name(text: &str) -> String {
-    let is_hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
     let mut shown: String = text.chars().take(NAME_MAX).map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect();
     if text.chars().nth(NAME_MAX).is_some() {
         shown.push('\u{2026}');
     }
     shown
+}
+
+/// A sentence on one line, with names in it that are hidden as [`name`] hides them.
+#[must_use]
+pub fn line(text: &str) -> String {
+    text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).take(LINE_MAX).collect()
+}
+
+/// Why something failed, with what led to it, on one line.
+#[must_use]
+pub fn problem(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let _ = write!(text, ": {inner}"); // to a string nothing fails
+        cause = inner.source();
+    }
+    line(&text)
 }
 
 /// A subject: one line, whatever is in it.

@@ -164,6 +164,7 @@ mod tests {
             refused_since: Some(Timestamp::EPOCH),
             callback: None,
             notice: None,
+            damage: None,
         }
     }
 

@@ -3,7 +3,7 @@
 //! At least once: a notice goes only when the receiver has said 2xx, and what was on its way when the process died is taken again when its
 //! lease has run out. In order for each comment: the store gives out one notice of a comment at a time. Each site has a lane of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,15 +12,18 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::{Id, JoinSet};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::attempt;
 use super::lanes::{End, Landed, Lanes};
-use super::post::{Message, Post, PostError};
+use super::post::{Answer, Message, Post, PostError};
 use super::{Config, address};
 use crate::app::clock::Clock;
 use crate::app::live::Live;
 use crate::app::secrets::Sealer;
 use crate::app::signature;
+use crate::app::way::{self, begin};
 use crate::domain::appeal::AppealState;
 use crate::domain::decision::{Record, Status};
 use crate::domain::outbox::{Channel, Due, Notice, OutboxState, Receiver, Settled};
@@ -35,6 +38,8 @@ pub type Say = fn(&Notice, &str) -> Value;
 const LEASE_SLACK_MS: i64 = 30_000;
 /// How long what is on its way may take when the service stops; the rest is sent again after the next start.
 const STOP: Duration = Duration::from_secs(5);
+/// How long a site is left alone of which nothing could be taken, in milliseconds: it costs the others little then.
+const TROUBLE_MS: i64 = 5_000;
 /// Between two looks at how it stands, in milliseconds; and at most, where looking takes long.
 const STATE_MS: i64 = 5_000;
 const STATE_MAX_MS: i64 = 300_000;
@@ -49,7 +54,7 @@ pub struct Health {
 }
 
 impl Health {
-    /// Whether the outbox could not be worked on the last time. Receivers that fail are not meant.
+    /// Whether nobody's outbox could be worked on the last time. Receivers that fail are not meant, and no single site with which something is wrong.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
@@ -108,13 +113,13 @@ impl Deliverer {
         let mut stop = pin!(stop);
         let config = self.config.get();
         let mut lanes = Lanes::new(config.per_site, config.in_flight);
-        let mut flights = Flights::default();
+        let (mut flights, mut troubled) = (Flights::default(), HashSet::new());
         let mut counted_at = None;
         loop {
             let config = self.config.get();
             let pause = Duration::from_millis(u64::from(config.poll_ms));
             lanes.resize(config.per_site, config.in_flight);
-            let done = self.round(&mut lanes, &mut flights).await;
+            let done = self.round(&mut lanes, &mut flights, &mut troubled).await;
             if done.is_ok() && self.to == Channel::Webhook {
                 self.count(&mut counted_at).await;
             }
@@ -142,27 +147,68 @@ impl Deliverer {
         let _ = tokio::time::timeout(STOP, finish).await; // what is left is leased, and taken again later
     }
 
-    /// Sends off whatever may be sent now.
-    async fn round(self: &Arc<Self>, lanes: &mut Lanes, flights: &mut Flights) -> Result<()> {
+    /// Sends off whatever may be sent now. What goes wrong with one site keeps no other from its turn; `troubled` are those with which something did.
+    ///
+    /// # Errors
+    /// Nobody knows who has something to be told.
+    async fn round(
+        self: &Arc<Self>,
+        lanes: &mut Lanes,
+        flights: &mut Flights,
+        troubled: &mut HashSet<SiteId>,
+    ) -> Result<()> {
         let now = self.clock.now();
         let sites = match self.to {
             Channel::Webhook => self.store.outbox_sites(now).await?,
             Channel::Callback => self.store.callback_sites(now).await?,
         };
         for (site, most) in lanes.shares(&sites, now) {
-            let Some(receiver) = self.store.outbox_receiver(site, now).await? else { continue };
-            let receiver = Arc::new(receiver);
-            let lease = i64::from(self.config.get().timeout_ms) + LEASE_SLACK_MS;
-            let until = now.plus_millis(lease);
-            let taken = match self.to {
-                Channel::Webhook => self.store.outbox_take(site, most, now, until).await?,
-                Channel::Callback => self.store.callback_take(site, most, now, until).await?,
-            };
-            for due in taken {
-                if lanes.leave(site, due.number) {
-                    let (number, failures) = (due.number, lanes.failures(site));
-                    flights.leave(site, number, Arc::clone(self).deliver(due, Arc::clone(&receiver), failures));
+            match self.send_off(site, most, lanes, flights).await {
+                Ok(()) if troubled.remove(&site) => tracing::info!(site = site.0, "the site's webhooks go on"),
+                Ok(()) => {}
+                Err(error) => {
+                    metrics::counter!("doorward_outbox_failed_total").increment(1);
+                    lanes.rest(site, self.clock.now().plus_millis(TROUBLE_MS));
+                    if troubled.insert(site) {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            site = site.0,
+                            "this site's webhooks wait: none could be taken; those of the others go on"
+                        );
+                    }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends off at most `most` notices of a site.
+    async fn send_off(
+        self: &Arc<Self>,
+        site: SiteId,
+        most: usize,
+        lanes: &mut Lanes,
+        flights: &mut Flights,
+    ) -> Result<()> {
+        let Some(receiver) = self.store.outbox_receiver(site, self.clock.now()).await? else { return Ok(()) };
+        let receiver = Arc::new(receiver);
+        let attempt_ms = i64::from(self.config.get().timeout_ms);
+        let now = self.clock.now(); // read again: everything before may have taken long, and the lease counts from here
+        let until = now.plus_millis(attempt_ms + LEASE_SLACK_MS);
+        let taken = match self.to {
+            Channel::Webhook => self.store.outbox_take(site, most, now, until).await?,
+            Channel::Callback => self.store.callback_take(site, most, now, until).await?,
+        };
+        let ended = self.clock.now().plus_millis(attempt_ms);
+        for due in taken {
+            if due.until < ended {
+                // Taking it took so long that somebody else may have it before an attempt has ended: it is taken again when its lease is over.
+                tracing::debug!(site = receiver.name, id = %due.message, "taken too slowly to be sent now");
+                continue;
+            }
+            if lanes.leave(site, due.number) {
+                let (number, failures) = (due.number, lanes.failures(site));
+                flights.leave(site, number, Arc::clone(self).deliver(due, Arc::clone(&receiver), failures));
             }
         }
         Ok(())
@@ -170,8 +216,14 @@ impl Deliverer {
 
     /// One notice's way, once.
     async fn deliver(self: Arc<Self>, due: Due, receiver: Arc<Receiver>, failures: u32) -> Landed {
-        let (settled, landed) = self.attempt(&due, &receiver, failures).await;
+        let way = self.way_of(&due, &receiver);
+        let (settled, landed) = self.attempt(&due, &receiver, failures).instrument(way.clone()).await;
         let outcome = attempt::outcome(&settled);
+        way.record("doorward.outcome", outcome);
+        if !matches!(settled, Settled::Delivered) {
+            way.record("otel.status_code", "ERROR");
+        }
+        drop(way);
         metrics::counter!("doorward_outbox_attempts_total", "outcome" => outcome).increment(1);
         let now = self.clock.now();
         match &settled {
@@ -198,18 +250,23 @@ impl Deliverer {
     }
 
     async fn attempt(&self, due: &Due, receiver: &Receiver, failures: u32) -> (Settled, Landed) {
+        if let Some(damage) = &due.damage {
+            return (Settled::Dead { problem: format!("what is stored of it cannot be read: {damage}") }, NOT_ASKED);
+        }
         let Some(notice) = &due.notice else { return (Settled::Delivered, NOT_ASKED) }; // the comment is gone: nothing to say
         let Some(url) = due.callback.as_ref().or(receiver.url.as_ref()) else {
             return (Settled::Dead { problem: "the site has no webhook any more".to_owned() }, NOT_ASKED);
         };
-        let message = match self.to {
-            Channel::Webhook => self.message(due, notice, receiver, url),
-            Channel::Callback => self.callback(notice, receiver, url).await,
+        let answer = match self.to {
+            Channel::Webhook => match self.message(due, notice, receiver, url) {
+                Ok(message) => self.post.post(message).await,
+                Err(error) => Err(error),
+            },
+            Channel::Callback => self.call_back(notice, receiver, url).await,
         };
-        let answer = match message {
-            Ok(message) => self.post.post(message).await,
-            Err(error) => Err(error),
-        };
+        if let Ok(answer) = &answer {
+            Span::current().record("http.response.status_code", i64::from(answer.status));
+        }
         let mut bytes = [0; 4];
         // Without random bytes everybody waits the longest: late, but never all at once and at once.
         let chance =
@@ -224,13 +281,69 @@ impl Deliverer {
         (settled, landed)
     }
 
-    /// A verdict for a client of Akismet's protocol. Its key is proof of who sends it, and in no log.
-    async fn callback(&self, notice: &Notice, receiver: &Receiver, url: &str) -> Signed<Message> {
-        let url =
-            address::parse(url).map_err(|problem| PostError::Forbidden(format!("the callback's address {problem}")))?;
+    /// The span of one attempt: in the comment's own trace while that is remembered, or in that of the decision, or in one of its own. Where it goes to
+    /// is not said: addresses may hold secrets.
+    fn way_of(&self, due: &Due, receiver: &Receiver) -> Span {
+        if !way::is_collected() {
+            return Span::none();
+        }
+        let (comment, uid) = match &due.notice {
+            Some(Notice::Status { record, .. } | Notice::Appeal { record, .. }) => {
+                (way::Name::of_comment(&receiver.name, record.comment.id.as_str()), record.uid)
+            }
+            Some(Notice::Erased { id, uid }) => (way::Name::of_comment(&receiver.name, id), *uid),
+            None => return Span::none(), // nothing is sent
+        };
+        let decision = way::Name::of_decision(uid);
+        let begun = way::known(comment);
+        let follows = begun.is_some();
+        let span = begin!(
+            begun.or_else(|| way::known(decision)),
+            "webhook",
+            otel.kind = "client",
+            otel.name = if self.to == Channel::Webhook { "webhook" } else { "callback" },
+            otel.status_code = Empty,
+            http.request.method = "POST",
+            http.request.resend_count = i64::from(due.attempts.saturating_sub(1)),
+            http.response.status_code = Empty,
+            doorward.site = &*receiver.name,
+            doorward.uid = %uid,
+            doorward.message = %due.message,
+            doorward.outcome = Empty
+        );
+        if follows {
+            way::link(&span, decision);
+        }
+        span
+    }
+
+    /// Calls back with a verdict. WordPress takes a first "no spam" after "spam" for "let a person look", and publishes with the second: so what was
+    /// ever rejected, and is not any more, is told twice. Told twice, others do nothing the second time.
+    async fn call_back(&self, notice: &Notice, receiver: &Receiver, url: &str) -> Signed<Answer> {
         let Notice::Status { record, .. } = notice else {
             return Err(PostError::Forbidden("there is no verdict to tell".to_owned()));
         };
+        let message = self.callback(record, receiver, url).await?;
+        let is_over = record.status != Status::Rejected && self.was_rejected(record).await?;
+        if is_over {
+            let first = self.post.post(message.clone()).await?;
+            if !(200..300).contains(&first.status) {
+                return Ok(first);
+            }
+        }
+        self.post.post(message).await
+    }
+
+    async fn was_rejected(&self, record: &Record) -> Signed<bool> {
+        let history = self.store.comment_history(record.uid).await;
+        let history = history.map_err(|error| PostError::Failed(error.to_string()))?;
+        Ok(history.iter().any(|one| one.status == Status::Rejected))
+    }
+
+    /// A verdict for a client of Akismet's protocol. Its key is proof of who sends it, and in no log.
+    async fn callback(&self, record: &Record, receiver: &Receiver, url: &str) -> Signed<Message> {
+        let url =
+            address::parse(url).map_err(|problem| PostError::Forbidden(format!("the callback's address {problem}")))?;
         let secrets =
             self.store.site_secrets(&receiver.name).await.map_err(|error| PostError::Failed(error.to_string()))?;
         let secrets = secrets.ok_or_else(|| PostError::Failed("the site is deleted".to_owned()))?;
@@ -247,8 +360,9 @@ impl Deliverer {
         let secrets = self.secrets(receiver)?;
         let body = body(due, notice, &receiver.name, self.say).to_string();
         let (id, now) = (due.message.to_string(), self.clock.now());
-        let headers = signature::headers(&secrets, id, now, &body)
+        let mut headers = signature::headers(&secrets, id, now, &body)
             .map_err(|error| PostError::Failed(format!("the message could not be signed: {error}")))?;
+        headers.extend(way::traceparent().map(|traceparent| ("traceparent", traceparent)));
         Ok(Message { url, headers, body })
     }
 

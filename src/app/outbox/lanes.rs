@@ -31,6 +31,12 @@ struct Lane {
     paused_until: Option<Timestamp>,
 }
 
+impl Lane {
+    const fn new(width: usize) -> Self {
+        Self { in_flight: 0, width, failures: 0, rests_until: None, paused_until: None }
+    }
+}
+
 /// How something came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Landed {
@@ -69,7 +75,8 @@ impl Lanes {
         }
     }
 
-    /// How much each of `sites` may send now. Whoever came last the last time comes first now, and nobody gets all that is free.
+    /// How much each of `sites` may send now. After the one that came last the last time comes the next, and nobody gets all that is free. All that are named are to
+    /// be asked, also after one of them failed.
     pub(super) fn shares(&mut self, sites: &[SiteId], now: Timestamp) -> Vec<(SiteId, usize)> {
         let mut order: Vec<SiteId> = sites.to_vec();
         order.sort_unstable();
@@ -114,10 +121,16 @@ impl Lanes {
     pub(super) fn leave(&mut self, site: SiteId, number: i64) -> bool {
         let new = self.numbers.insert(number);
         if new {
-            let lane = Lane { in_flight: 0, width: self.start(), failures: 0, rests_until: None, paused_until: None };
+            let lane = Lane::new(self.start());
             self.by_site.entry(site).or_insert(lane).in_flight += 1;
         }
         new
+    }
+
+    /// The site is left alone until then, whatever its receiver does.
+    pub(super) fn rest(&mut self, site: SiteId, until: Timestamp) {
+        let lane = self.by_site.entry(site).or_insert_with(|| Lane::new(START.min(self.per_site)));
+        lane.paused_until = lane.paused_until.max(Some(until));
     }
 
     /// Something came back.

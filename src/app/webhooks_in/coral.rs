@@ -185,7 +185,7 @@ impl WebhooksIn {
         let step = shown.action;
         let new = shown.read(is_html, &self.settings.current().bounds)?;
         if step == Step::Edit
-            && let Some(id) = self.edited(site, &new).await?
+            && let Some(id) = self.edited(site, &new, now).await?
         {
             let edit = NewComment { id, ..new.clone() };
             match self.intake.edit(site, edit, Route::Comment, now).await {
@@ -220,9 +220,11 @@ impl WebhooksIn {
         Err(IntakeError::CommentExists.into())
     }
 
-    /// Which comment an edit is of: of those of this author in this place the one that says the same already (the message came before), or the one
-    /// that has most words in common, and enough of them, the latest of several. What is written anew is nobody's edit.
-    async fn edited(&self, site: &Site, new: &NewComment) -> Result<Option<ExternalId>, ListError> {
+    /// Which comment an edit is of, of those of this author in this place. One that came to say the same just now: the message came before. Else the one
+    /// that has most words in common, and enough of them, the latest of several; but none that is older than one that says the same: Coral lets a comment be
+    /// edited for a short time, and an old one lends its words, and what was decided about them, to no other. Where there is none that is later, it
+    /// was saved as it was. What is written anew is nobody's edit.
+    async fn edited(&self, site: &Site, new: &NewComment, now: Timestamp) -> Result<Option<ExternalId>, ListError> {
         let filter = CommentFilter {
             article: Some(new.article.id.to_string()),
             author: new.author.id.as_ref().map(ToString::to_string),
@@ -236,9 +238,13 @@ impl WebhooksIn {
         };
         let its = vocabulary(&new.body, new.format);
         let mut best: Option<(f64, &Record)> = None;
-        for record in page.items.iter().filter(is_one) {
+        for (later, record) in page.items.iter().filter(is_one).enumerate() {
             if record.comment.body == new.body {
-                return Ok(Some(record.comment.id.clone()));
+                let is_again = now.as_millis() - record.updated_at.as_millis() <= AGAIN_MS;
+                if is_again || later == 0 {
+                    return Ok(Some(record.comment.id.clone()));
+                }
+                break; // the list begins with the latest
             }
             let likeness = likeness(&its, &vocabulary(&record.comment.body, record.comment.format));
             if likeness >= ALIKE && best.is_none_or(|(most, _)| likeness > most) {

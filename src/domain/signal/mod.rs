@@ -4,9 +4,11 @@
 //! and its tests. All checks run on every comment; none decides anything, [`super::policy`] does.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 use super::category::Category;
@@ -153,7 +155,8 @@ pub enum Mode {
 /// A check's outcome, with what a reader needs to place it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluated {
-    /// The check; borrowed where it was made here, so that looking costs no copy of every name.
+    /// The check; borrowed where it is one of ours, so that looking and reading cost no copy of every name.
+    #[serde(deserialize_with = "name_of_check")]
     pub id: Cow<'static, str>,
     /// The category that its weight counts for.
     pub category: Category,
@@ -240,6 +243,24 @@ impl Meta {
         let title = page.lines().next().unwrap_or_default().trim_start_matches("# ");
         title.split(" (`").next().unwrap_or_default().to_owned()
     }
+}
+
+/// The name of a check: our own where there is one of that name, or else what is written, as of a check of another version.
+fn name_of_check<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cow<'static, str>, D::Error> {
+    struct Name;
+    impl Visitor<'_> for Name {
+        type Value = Cow<'static, str>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("the id of a check")
+        }
+
+        fn visit_str<E>(self, written: &str) -> Result<Self::Value, E> {
+            let ours = LIST.iter().find(|check| check.id == written);
+            Ok(ours.map_or_else(|| Cow::Owned(written.to_owned()), |check| Cow::Borrowed(check.id)))
+        }
+    }
+    deserializer.deserialize_str(Name)
 }
 
 /// Declares the list of checks: one module, one settings section and one entry each, in the order shown to moderators.

@@ -45,7 +45,8 @@ pub struct BacktestOut {
     pub id: Uuid,
     /// Its page in the console; null where `server.public_url` does not say how that is reached.
     pub link: Option<String>,
-    /// `running`, `done`, `failed` or `stopped`.
+    /// `running`, `done`, `failed`, `timed-out` (it took longer than `backtest.time_s`), `stopped` (somebody ended it), or `interrupted` (the service ended
+    /// while it ran).
     pub state: &'static str,
     /// Who started it.
     pub by: String,
@@ -69,7 +70,7 @@ pub struct BacktestOut {
     pub done: u64,
     /// Comments to replay, about; 0 before that is known.
     pub total: u64,
-    /// Why it failed.
+    /// Why it found nothing.
     pub problem: Option<String>,
     /// What it found; null until it is done, and in lists.
     pub report: Option<Report>,
@@ -77,22 +78,14 @@ pub struct BacktestOut {
 
 impl BacktestOut {
     fn of(run: &Run, public_url: &str, with_report: bool) -> Self {
-        use backtests::State::{Done, Failed, Running, Stopped};
-        let state = match &run.state {
-            Running => "running",
-            Done(_) => "done",
-            Failed(_) => "failed",
-            Stopped => "stopped",
-        };
         let report = match &run.state {
-            Done(report) if with_report => Some(Report::clone(report)),
+            backtests::State::Done(report) if with_report => Some(Report::clone(report)),
             _ => None,
         };
-        let problem = if let Failed(problem) = &run.state { Some(problem.clone()) } else { None };
         Self {
             id: run.id,
             link: link(run.id, public_url),
-            state,
+            state: run.state.name(),
             by: run.by.clone(),
             started_at: run.at,
             ended_at: run.ended,
@@ -102,7 +95,7 @@ impl BacktestOut {
             base: Some(run.base.clone()).filter(|base| !base.is_empty()),
             done: run.progress.done,
             total: run.progress.total,
-            problem,
+            problem: run.state.problem().map(str::to_owned),
             report,
         }
     }
@@ -129,7 +122,7 @@ pub(in super::super) async fn somebody(state: &State, request: &HttpRequest, dut
 }
 
 /// Starts a backtest: what other settings would have made of recorded comments, measured by what people decided. It runs beside the service in a process
-/// of its own, one at a time; what it finds is kept until the service stops, the latest twenty of them. A candidate opens no file of this machine: lists
+/// of its own, one at a time, bounded in time, memory and disk by `[backtest]`; what it finds is kept until the service stops, the latest twenty of them. A candidate opens no file of this machine: lists
 /// that are not those in force are sent along, and the model stays. What is wrong with it is told with `line` and `column` where it has a place.
 #[utoipa::path(post, path = "/v1/backtests", tag = "operators", security(("personal_token" = [])), request_body = BacktestIn,
     responses((status = 202, body = BacktestOut), (status = 400, body = ProblemBody), (status = 401, body = ProblemBody), (status = 403, body = ProblemBody),
@@ -184,7 +177,7 @@ pub async fn start(
 pub async fn list(state: web::Data<State>, request: HttpRequest) -> Result<HttpResponse, Problem> {
     somebody(&state, &request, Duty::Oversee).await?;
     let of = |run: &Run| BacktestOut::of(run, &state.config.public_url, false);
-    let items = state.backtests.list().iter().map(of).collect();
+    let items = state.backtests.list().await?.iter().map(of).collect();
     Ok(HttpResponse::Ok().json(BacktestsOut { items, next_cursor: None }))
 }
 

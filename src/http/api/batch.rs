@@ -10,6 +10,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::sync::Mutex;
+use tracing::{Instrument as _, Span};
 
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body, middleware};
@@ -38,6 +39,7 @@ pub async fn submit(
     let (most, in_flight) = (state.server.get().max_body_bytes, state.server.get().batch_in_flight.clamp(1, 10_000));
     let state = state.into_inner();
     let (queue, instance) = (Arc::new(Mutex::new(())), middleware::request_id());
+    let way = Span::current();
     let answers = lines(payload, most)
         .map(move |line| {
             let (state, site, queue) = (Arc::clone(&state), Arc::clone(&site), Arc::clone(&queue));
@@ -49,7 +51,7 @@ pub async fn submit(
                     Err(problem) => written(&problem.with("line", number.into()).body()),
                 })
             };
-            middleware::on_behalf_of(instance.clone(), answer)
+            middleware::on_behalf_of(instance.clone(), answer.instrument(way.clone()))
         })
         // As many at once as make one commit worth its flush; no further line is read until one of them is answered.
         .buffered(in_flight);

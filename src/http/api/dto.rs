@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -386,11 +386,26 @@ pub struct QueueCounts {
     pub rechecks: u64,
 }
 
+/// Items that are made one by one while they are written: fifty of them are a quarter of a megabyte.
+pub struct Each<'a, T> {
+    /// How many there are.
+    pub count: usize,
+    /// Makes one.
+    pub make: &'a dyn Fn(usize) -> T,
+}
+
+impl<T: Serialize> Serialize for Each<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((0..self.count).map(self.make))
+    }
+}
+
 /// A page of the queue.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct QueueOut {
+#[derive(Serialize, ToSchema)]
+pub struct QueueOut<'a> {
     /// The items: every held comment by itself.
-    pub items: Vec<QueueItemOut>,
+    #[schema(value_type = Vec<QueueItemOut>)]
+    pub items: Each<'a, QueueItemOut>,
     /// True counts under the filter.
     pub counts: QueueCounts,
     /// For how long the oldest waits, in seconds; null when none does.

@@ -5,6 +5,7 @@
     reason = "every handler lists its answers for OpenAPI, and fails with a Problem only"
 )]
 
+pub mod alerts;
 pub mod appeals;
 pub mod articles;
 pub mod audit_export;

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::super::problem::{Problem, ProblemBody};
 use super::super::{State, auth, body};
 use super::dto::{
-    ClaimsOut, CommentOut, ConflictOut, DecisionOut, ExplanationOut, HappeningOut, QueueCounts, QueueItemOut, QueueOut,
-    SumOut, SumTerm, page_request,
+    ClaimsOut, CommentOut, ConflictOut, DecisionOut, Each, ExplanationOut, HappeningOut, QueueCounts, QueueItemOut,
+    QueueOut, SumOut, SumTerm, page_request,
 };
 use crate::app::review::Ask;
 use crate::domain::category::Category;
@@ -135,8 +135,12 @@ pub async fn queue(
         let policy = house.policy_of(&item.record.site).config();
         place(&seen(item), |category| policy.category(category).hold.get(), now)
     };
+    let item = |at: usize| {
+        let item = &page.items[at];
+        QueueItemOut::new(item, placed(item), due(item))
+    };
     let out = QueueOut {
-        items: page.items.iter().map(|item| QueueItemOut::new(item, placed(item), due(item))).collect(),
+        items: Each { count: page.items.len(), make: &item },
         counts: QueueCounts {
             held: page.held,
             by_site: page.by_site,
@@ -154,7 +158,7 @@ pub async fn queue(
         next_cursor: page.next_cursor,
     };
     // A page of fifty is some 230 kB: a buffer that grows by doubling copies as much again.
-    let mut bytes = Vec::with_capacity(BYTES_OF_ITEM * (out.items.len() + 1));
+    let mut bytes = Vec::with_capacity(BYTES_OF_ITEM * (out.items.count + 1));
     Ok(match serde_json::to_writer(&mut bytes, &out) {
         Ok(()) => HttpResponse::Ok().content_type(ContentType::json()).body(bytes),
         Err(_) => HttpResponse::Ok().json(out), // says what is wrong as everywhere

@@ -65,8 +65,8 @@ impl Row {
     fn of(run: &Run, t: &'static Texts) -> Self {
         let found = match &run.state {
             RunState::Done(report) => t.count("backtest.flips", report.flips.all.n),
-            RunState::Failed(problem) => revealed(problem),
-            RunState::Running | RunState::Stopped => String::new(),
+            RunState::Failed(problem) | RunState::TimedOut(problem) => revealed(problem),
+            RunState::Running | RunState::Stopped | RunState::Interrupted => String::new(),
         };
         let (state, tone) = word_of(&run.state, t);
         Self { id: run.id, state, tone, by: revealed(&run.by), at: run.at, window: window(run, t), found }
@@ -79,7 +79,9 @@ fn word_of(state: &RunState, t: &'static Texts) -> (&'static str, &'static str) 
         RunState::Running => (t.say("backtest.running"), "held"),
         RunState::Done(_) => (t.say("backtest.done"), "approved"),
         RunState::Failed(_) => (t.say("backtest.failed"), "rejected"),
+        RunState::TimedOut(_) => (t.say("backtest.timed-out"), "rejected"),
         RunState::Stopped => (t.say("backtest.stopped"), ""),
+        RunState::Interrupted => (t.say("backtest.interrupted"), "rejected"),
     }
 }
 
@@ -115,7 +117,7 @@ pub async fn list(
     let frame = Frame::open(&state, &request, "backtests", Duty::Oversee).await?;
     auth::of_everything(&frame.person)?;
     let t = frame.t;
-    let runs = state.backtests.list();
+    let runs = state.backtests.list().await?;
     let rows = runs.iter().map(|run| Row::of(run, t)).collect();
     let is_busy = runs.iter().any(|run| matches!(run.state, RunState::Running));
     let (in_force, mut candidate) = state.backtests.in_force().await?;
@@ -198,6 +200,8 @@ struct RunPage {
     link: String,
     problem: String,
     is_running: bool,
+    /// Whether it is known what was tried.
+    is_known: bool,
     /// How far it is, in words.
     far: String,
     found: Option<FoundView>,
@@ -449,9 +453,14 @@ pub async fn one(
     let (word, tone) = word_of(&run.state, t);
     let found = match &run.state {
         RunState::Done(report) => Some(found_view(report, &run, &query, &state, t).await?),
-        RunState::Running | RunState::Failed(_) | RunState::Stopped => None,
+        _ => None,
     };
-    let problem = if let RunState::Failed(problem) = &run.state { revealed(problem) } else { String::new() };
+    let problem = match &run.state {
+        RunState::Failed(problem) | RunState::TimedOut(problem) => revealed(problem),
+        RunState::Interrupted => t.say("backtest.interrupted-what").to_owned(),
+        RunState::Running | RunState::Done(_) | RunState::Stopped => String::new(),
+    };
+    let is_known = !matches!(run.state, RunState::Interrupted);
     let class = |line: &str| match line.as_bytes().first() {
         _ if line.starts_with("--- ") || line.starts_with("+++ ") => "at",
         Some(b'+') => "in",
@@ -466,7 +475,7 @@ pub async fn one(
         0 => t.say("backtest.reading").to_owned(),
         total => t.with2("backtest.far", ("done", &t.number(run.progress.done)), ("total", &t.number(total))),
     };
-    page(&RunPage { frame, state: word, tone, window, link, problem, is_running, far, found, diff, run })
+    page(&RunPage { frame, state: word, tone, window, link, problem, is_running, is_known, far, found, diff, run })
 }
 
 #[cfg(test)]

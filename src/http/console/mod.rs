@@ -8,6 +8,7 @@
 #![expect(clippy::missing_errors_doc, reason = "every handler of a page fails with a Problem only")]
 
 pub mod account;
+pub mod alerts_page;
 pub mod appeals;
 pub mod article_page;
 pub mod assets;

@@ -240,7 +240,8 @@ pub(super) static TABLES: &[Table] = &[
         &["x.id"],
         columns![id Big "x.id", name Text "x.name", channel Text "x.channel", event Text "x.event", subject Text "x.subject",
             text Text "x.text", data Text "x.data", made_at Big "x.made_at", attempts Int "x.attempts", next_at Big "x.next_at",
-            sent_at Big "x.sent_at", given_up_at Big "x.given_up_at", problem Text "x.problem"],
+            sent_at Big "x.sent_at", given_up_at Big "x.given_up_at", problem Text "x.problem",
+            recipient Text "x.recipient"],
     )
     .counts(),
     table(
@@ -411,7 +412,7 @@ pub(super) static TABLES: &[Table] = &[
 ];
 
 /// Secrets and marks in `meta` that the destination needs as they are. The database's own secret is written before anything else.
-pub(super) const MARKS: [&str; 3] = ["audit_head", "audit_from", "address_key"];
+pub(super) const MARKS: [&str; 4] = ["audit_head", "audit_from", "address_key", "akismet_lookup"];
 
 /// A row as it is at the destination; `None` for one that is left behind.
 pub(super) fn finish(derived: &Derived, table: &Table, mut cells: Vec<Cell>) -> Result<Option<Vec<Cell>>> {

@@ -17,6 +17,7 @@ use crate::domain::store::{Result, StoreError};
 use crate::storage::Config;
 use crate::storage::postgres::error::is_there_already;
 use crate::storage::postgres::months::{MonthOf, PARTITIONED};
+use crate::storage::postgres::nodes::SERVING;
 use crate::storage::postgres::open::{MOVING, to_move_into, up_to_date};
 
 /// In `meta`, once a move is done: what it was from.
@@ -25,12 +26,6 @@ const MOVED: &str = "moved";
 const SAID_ROWS: u64 = 2_000;
 /// What those who move into one schema hold; several installations may share a database.
 const LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('doorward move ' || current_schema(), 0))";
-
-/// A node that was heard of in the last minute, or whose turn it is with something. Nodes say every few seconds that they are there; their
-/// clocks may be some seconds off.
-const SERVING: &str = "WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) \
-                       SELECT name FROM node, clock WHERE seen_at > now - 60000 \
-                       UNION ALL SELECT holder FROM lease, clock WHERE until > now LIMIT 1";
 
 /// How far a table has got.
 #[derive(Debug, Clone, Default)]

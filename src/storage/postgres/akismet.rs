@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::db::{Cells as _, Params, number};
 use super::work::transact;
 use super::{PostgresStore, accounts};
-use crate::domain::akismet::{Akismet, CheckCounts};
+use crate::domain::akismet::{Akismet, CheckCounts, StoredKey};
 use crate::domain::decision::{Actor, Status};
 use crate::domain::site::{Site, SiteId};
-use crate::domain::store::{KeyHash, Result};
+use crate::domain::store::{KeyHash, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
 
@@ -22,6 +22,9 @@ fn bound(at: Timestamp) -> Uuid {
     let ms = u64::try_from(at.as_millis()).unwrap_or(0);
     uuid::Builder::from_unix_timestamp_millis(ms, &[0; 10]).into_uuid()
 }
+
+/// What Akismet keys are hashed with, among the secrets of the database.
+const LOOKUP: &str = "akismet_lookup";
 
 /// Names may be that far from the moment, in milliseconds.
 const SLACK_MS: i64 = 60_000;
@@ -43,6 +46,42 @@ impl Akismet for PostgresStore {
             }
             found.map(|found| found > 0)
         })
+    }
+
+    async fn akismet_lookup(&self) -> Result<Option<Vec<u8>>> {
+        let found = self.db().await?.query_opt("SELECT value FROM meta WHERE name = $1", &[&LOOKUP]).await?;
+        found.map(|row| Ok(row.cell::<&[u8]>(0)?.to_vec())).transpose()
+    }
+
+    async fn akismet_lookup_set(&self, from: Option<Vec<u8>>, to: Vec<u8>) -> Result<bool> {
+        let db = self.db().await?;
+        let written = if let Some(from) = &from {
+            let write = "UPDATE meta SET value = $2 WHERE name = $1 AND value = $3";
+            db.execute(write, &[&LOOKUP, &to, from]).await?
+        } else {
+            let write = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+            db.execute(write, &[&LOOKUP, &to]).await?
+        };
+        Ok(written > 0)
+    }
+
+    async fn akismet_keys(&self) -> Result<Vec<StoredKey>> {
+        let read = "SELECT name, akismet_hash, akismet_key FROM site ORDER BY name COLLATE \"C\"";
+        let key = |row: &tokio_postgres::Row| -> Result<StoredKey> {
+            let hash: &[u8] = row.cell(1)?;
+            let hash = hash.try_into().map_err(|_| StoreError::Corrupt("the hash of an Akismet key".to_owned()))?;
+            Ok(StoredKey { site: row.cell(0)?, hash, sealed: row.cell(2)? })
+        };
+        self.db().await?.query(read, &[]).await?.iter().map(key).collect()
+    }
+
+    async fn akismet_rehash(&self, hashes: Vec<(String, KeyHash, KeyHash)>) -> Result<u64> {
+        let sites: Vec<&str> = hashes.iter().map(|(site, ..)| site.as_str()).collect();
+        let from: Vec<&[u8]> = hashes.iter().map(|(_, from, _)| &from[..]).collect();
+        let to: Vec<&[u8]> = hashes.iter().map(|(.., to)| &to[..]).collect();
+        let write = "UPDATE site s SET akismet_hash = h.after FROM unnest($1::text[], $2::bytea[], $3::bytea[]) h (site, before, after) \
+                     WHERE s.name = h.site AND s.akismet_hash = h.before";
+        Ok(self.db().await?.execute(write, &[&sites, &from, &to]).await?)
     }
 
     async fn site_url_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool> {

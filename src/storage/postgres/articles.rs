@@ -8,6 +8,7 @@ use crate::domain::site::SiteId;
 use crate::domain::store::Result;
 use crate::domain::time::Timestamp;
 use crate::storage::codec;
+use crate::storage::waiting::article_key;
 
 pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Option<Article>> {
     let read = "SELECT b FROM article WHERE site = $1 AND name = $2";
@@ -15,7 +16,7 @@ pub(super) async fn find(db: &Db, site: SiteId, id: &ExternalId) -> Result<Optio
     found.map(|row| codec::decode("an article", row.cell(0)?)).transpose()
 }
 
-/// Answers what is known now, and whether it is new. Comments that wait move with the article to its section.
+/// Answers what is known now, and whether it is new. Comments that wait move with the article to its section, and are found by its title.
 pub(super) async fn put(work: &Work, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
     write(work, site, article, Article::updated_with, at).await
 }
@@ -45,8 +46,14 @@ async fn write(
                      ON CONFLICT (site, name) DO UPDATE SET updated_at = excluded.updated_at, b = excluded.b";
         let bytes = codec::encode(&updated)?;
         work.execute(write, &[&number(site), &article.id.as_str(), &at.as_millis(), &bytes]).await?;
-        if known.and_then(|known| known.section) != updated.section {
+        let (section, title) = known.map(|known| (known.section, known.title)).unwrap_or_default();
+        if section != updated.section {
             queue::follow_article(work, site, &updated).await?;
+        }
+        if title != updated.title {
+            // What waits is found by its article's title; what does not, by the title of then.
+            let due = "INSERT INTO search_due (site, comment) SELECT site, comment FROM queue WHERE site = $1 AND article = $2";
+            work.execute(due, &[&number(site), &article_key(work, article.id.as_str())]).await?;
         }
     }
     Ok((updated, new))

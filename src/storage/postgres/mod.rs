@@ -24,7 +24,7 @@ mod learning;
 mod lists;
 mod lookups;
 pub(in crate::storage) mod months;
-mod nodes;
+pub(in crate::storage) mod nodes;
 mod notices;
 pub(in crate::storage) mod open;
 mod outbox;

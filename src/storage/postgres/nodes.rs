@@ -12,6 +12,22 @@ use crate::domain::time::Timestamp;
 /// Where the mark of the key lies in `meta`.
 const KEY_MARK: &str = "key_mark";
 
+/// A node that was heard of in the last minute, or whose turn it is with something. Nodes say every few seconds that they are there; their
+/// clocks may be some seconds off.
+pub(in crate::storage) const SERVING: &str = "WITH clock AS (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now) \
+                       SELECT name FROM node, clock WHERE seen_at > now - 60000 \
+                       UNION ALL SELECT holder FROM lease, clock WHERE until > now LIMIT 1";
+
+impl PostgresStore {
+    /// A node that serves this database, by name, if one does. One that was killed counts for a minute.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub async fn served_by(&self) -> Result<Option<String>> {
+        self.db().await?.query_opt(SERVING, &[]).await?.map(|row| row.cell(0)).transpose()
+    }
+}
+
 #[async_trait]
 impl Nodes for PostgresStore {
     async fn lease_take(&self, name: &str, holder: &str, until: Timestamp, now: Timestamp) -> Result<bool> {

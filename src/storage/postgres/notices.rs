@@ -21,15 +21,15 @@ use crate::storage::codec::{self, RulingText};
 use crate::storage::moderated::decided;
 
 /// What a message is read from.
-const MESSAGE: &str = "name, channel, event, subject, text, data, made_at, attempts";
+const MESSAGE: &str = "name, channel, event, subject, text, data, made_at, attempts, recipient";
 
 async fn put(db: &Db, messages: &[Message]) -> Result<usize> {
-    let write = "INSERT INTO operator_message (name, channel, event, subject, text, data, made_at, next_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT (name) DO NOTHING";
+    let write = "INSERT INTO operator_message (name, channel, event, subject, text, data, made_at, next_at, recipient) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8) ON CONFLICT (name) DO NOTHING";
     let mut count = 0;
-    for Message { key, channel, event, subject, text, data, made_at } in messages {
+    for Message { key, channel, recipient, event, subject, text, data, made_at } in messages {
         let (channel, made_at) = (channel.name(), made_at.as_millis());
-        count += db.execute(write, &[key, &channel, event, subject, text, data, &made_at]).await?;
+        count += db.execute(write, &[key, &channel, event, subject, text, data, &made_at, recipient]).await?;
     }
     Ok(usize::try_from(count).unwrap_or(usize::MAX))
 }
@@ -41,6 +41,7 @@ fn message(row: &Cell) -> Result<TakenMessage> {
         key: row.cell(0)?,
         channel: Channel::named(channel)
             .ok_or_else(|| StoreError::Corrupt(format!("a message that goes by {channel}")))?,
+        recipient: row.cell(8)?,
         event: row.cell(2)?,
         subject: row.cell(3)?,
         text: row.cell(4)?,
@@ -56,6 +57,25 @@ fn moment(row: &Cell, at: usize) -> Result<Option<Timestamp>> {
 
 fn count(row: &Cell, at: usize) -> Result<u64> {
     Ok(u64::try_from(row.cell::<i64>(at)?).unwrap_or_default())
+}
+
+/// When the latest comment came that lies beyond the latest `most` of those that came from `from` on and before `until`; none where there are no more
+/// than that. Told from keys alone, of each site no more than are asked about of all; they are sorted only if there are more.
+async fn first_beyond(db: &Db, from: Timestamp, until: Timestamp, most: u32) -> Result<Option<Timestamp>> {
+    let (from, until, most) = (uid::first(from), uid::first(until), i64::from(most));
+    let of_each = "FROM site s, LATERAL (SELECT site, uid FROM comment WHERE site = s.id AND uid >= $1 AND uid < $2 \
+                   ORDER BY uid DESC LIMIT $3::bigint + 1) k";
+    let read = format!("SELECT count(*) {of_each}");
+    let there: i64 = db.query_one(&read, &[&from, &until, &most]).await?.cell(0)?;
+    if there <= most {
+        return Ok(None);
+    }
+    let read = format!(
+        "WITH beyond AS (SELECT k.site, k.uid {of_each} ORDER BY k.uid DESC OFFSET $3::bigint LIMIT 1) \
+         SELECT c.received_at FROM beyond b JOIN comment c ON c.site = b.site AND c.uid = b.uid"
+    );
+    let found = db.query_opt(&read, &[&from, &until, &most]).await?;
+    found.map(|row| Ok(Timestamp::from_millis(row.cell(0)?))).transpose()
 }
 
 #[async_trait]
@@ -147,7 +167,7 @@ impl Notices for PostgresStore {
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let found = self.db().await?.query(&write, &[&now.as_millis(), &until.as_millis(), &most]).await?;
-        let mut taken = found.iter().map(|row| Ok((row.cell(8)?, message(row)?))).collect::<Result<Vec<(i64, _)>>>()?;
+        let mut taken = found.iter().map(|row| Ok((row.cell(9)?, message(row)?))).collect::<Result<Vec<(i64, _)>>>()?;
         taken.sort_by_key(|(id, _)| *id); // what is returned comes in any order
         Ok(taken.into_iter().map(|(_, message)| message).collect())
     }
@@ -175,10 +195,10 @@ impl Notices for PostgresStore {
             Ok(SeenMessage {
                 message,
                 attempts,
-                next_at: moment(row, 8)?,
-                sent_at: moment(row, 9)?,
-                given_up_at: moment(row, 10)?,
-                problem: row.cell(11)?,
+                next_at: moment(row, 9)?,
+                sent_at: moment(row, 10)?,
+                given_up_at: moment(row, 11)?,
+                problem: row.cell(12)?,
             })
         };
         self.db().await?.query(&read, &[&most]).await?.iter().map(seen).collect()
@@ -208,7 +228,9 @@ impl Notices for PostgresStore {
         }.await)
     }
 
-    async fn pressure(&self, from: Timestamp, until: Timestamp) -> Result<Pressure> {
+    async fn pressure(&self, from: Timestamp, until: Timestamp, most: u32) -> Result<Pressure> {
+        let db = self.snapshot().await?; // what is beyond and what is counted are of one moment
+        let since = first_beyond(&db, from, until, most).await?.map_or(from, |at| at.plus_millis(1));
         let [held, rejected, approved] = [Status::Held, Status::Rejected, Status::Approved].map(codec::status_code);
         let read = format!(
             "SELECT s.name, c.received_at / {HOUR_MS}, count(*), max(c.uid::text)::uuid FROM site s JOIN comment c ON c.site = s.id \
@@ -217,13 +239,13 @@ impl Notices for PostgresStore {
             person = codec::decided_by_code(DecidedBy::Person),
         );
         let mut sites = BTreeMap::<String, SitePressure>::new();
-        let found = self.db().await?.query(&read, &[&uid::first(from), &from.as_millis(), &until.as_millis()]).await?;
+        let found = db.query(&read, &[&uid::first(since), &since.as_millis(), &until.as_millis()]).await?;
         for row in &found {
             let of_site = sites.entry(row.cell(0)?).or_default();
             of_site.hours.insert(row.cell(1)?, count(row, 2)?);
             of_site.latest = of_site.latest.max(row.cell(3)?);
         }
-        Ok(Pressure { since: from, sites })
+        Ok(Pressure { since, sites })
     }
 
     async fn decided_since(&self, since: Timestamp) -> Result<Decided> {

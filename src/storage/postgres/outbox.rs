@@ -23,11 +23,11 @@ use crate::domain::outbox::{
     Attempt, Channel, Due, Letter, LetterFilter, Notice, Outbox, OutboxState, Receiver, RulingTold, Settled,
 };
 use crate::domain::site::SiteId;
-use crate::domain::store::{ListError, Page, PageRequest, Result};
+use crate::domain::store::{ListError, Page, PageRequest, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Content, RulingText};
 pub(super) use crate::storage::told::Stored;
-use crate::storage::told::{CALLBACK, GONE, Then};
+use crate::storage::told::{CALLBACK, GONE, Then, UNREADABLE, or_damage, unless_damaged};
 
 fn now(row: &Row) -> Then {
     Then {
@@ -171,13 +171,18 @@ pub(super) async fn untell_appeal(work: &Work, site: SiteId, comment: Uuid, appe
         "SELECT id, b FROM outbox WHERE site = $1 AND comment = $2 AND attempts = 0 AND dead_at IS NULL FOR UPDATE";
     let mut answers: Vec<i64> = Vec::new();
     for row in work.query(read, &[&number(site), &comment]).await? {
-        let stored: Stored = codec::decode("a notice", row.cell(1)?)?;
+        let Some(stored) = stored_of(&row, 1)? else { continue };
         if matches!(stored, Stored::Appeal { appeal: of, state, .. } if of == appeal && state != AppealState::Open) {
             answers.push(row.cell(0)?);
         }
     }
     delete(work, site, &answers).await?;
     Ok(!answers.is_empty())
+}
+
+/// The notice in a column; `None` when it is damaged.
+fn stored_of(row: &Cell, column: usize) -> Result<Option<Stored>> {
+    unless_damaged(codec::decode("a notice", row.cell(column)?))
 }
 
 async fn delete(work: &Work, site: SiteId, numbers: &[i64]) -> Result<()> {
@@ -200,10 +205,14 @@ pub(super) async fn forget(work: &Work, site: SiteId, comment: Uuid) -> Result<(
     work.execute(delete, &[&number(site), &comment]).await?;
     let left = "SELECT id, b FROM outbox WHERE site = $1 AND comment = $2 FOR UPDATE";
     for row in work.query(left, &[&number(site), &comment]).await? {
-        if let Stored::Appeal { appeal, state, answer: Some(_), then } = codec::decode("a notice", row.cell(1)?)? {
-            let wordless = codec::encode(&Stored::Appeal { appeal, state, answer: None, then })?;
-            let write = "UPDATE outbox SET b = $3 WHERE site = $1 AND id = $2";
-            work.execute(write, &[&number(site), &row.cell::<i64>(0)?, &wordless]).await?;
+        match stored_of(&row, 1)? {
+            Some(Stored::Appeal { appeal, state, answer: Some(_), then }) => {
+                let wordless = codec::encode(&Stored::Appeal { appeal, state, answer: None, then })?;
+                let write = "UPDATE outbox SET b = $3 WHERE site = $1 AND id = $2";
+                work.execute(write, &[&number(site), &row.cell::<i64>(0)?, &wordless]).await?;
+            }
+            Some(_) => {}
+            None => self::delete(work, site, &[row.cell(0)?]).await?, // nobody knows what words are left in it
         }
     }
     Ok(())
@@ -231,7 +240,7 @@ async fn sites(db: &Db, to: Channel, now: Timestamp) -> Result<Vec<SiteId>> {
 }
 
 /// Whoever sends dead letters again holds the lock alone that is held here: a letter that comes back to life is older than others of its comment,
-/// and one of those could be on its way unseen, in a transaction that has not ended yet.
+/// and one of those could be on its way unseen, in a transaction that has not ended yet. Nobody waits for it here: other sites have their turn meanwhile.
 async fn take(
     work: &Work,
     site: SiteId,
@@ -242,7 +251,10 @@ async fn take(
 ) -> Result<Vec<Due>> {
     let sendable = sendable(to);
     // Awaited before the next is sent: what that sees begins when this lock is there.
-    work.query("SELECT pg_advisory_xact_lock_shared($1, $2)", &[&work.locks.outbox, &number(site)]).await?;
+    let lock = "SELECT pg_try_advisory_xact_lock_shared($1, $2)";
+    if !work.query_one(lock, &[&work.locks.outbox, &number(site)]).await?.cell::<bool>(0)? {
+        return Ok(Vec::new());
+    }
     // As an array the numbers are looked up by the index, however many a plan for any number expects.
     let take = format!(
         "UPDATE outbox t SET attempts = t.attempts + 1, taken_until = $4 WHERE t.site = $2 AND t.id = ANY (ARRAY( \
@@ -253,9 +265,12 @@ async fn take(
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let mut taken = work.query(&take, &[&now.as_millis(), &number(site), &most, &until.as_millis()]).await?;
     taken.sort_by_key(|row| (row.cell::<i64>(8).ok(), row.cell::<i64>(0).ok()));
-    let stored = taken.iter().map(|row| codec::decode("a notice", row.cell(6)?)).collect::<Result<Vec<Stored>>>()?;
+    let stored = taken.iter().map(|row| Ok(codec::decode("a notice", row.cell(6)?)));
+    let stored = stored.collect::<Result<Vec<Result<Stored>>>>()?;
     let said = Said::read(work, site, &taken, &stored).await?;
-    let due = |(row, stored): (&Cell, Stored)| {
+    let due = |(row, stored): (&Cell, Result<Stored>)| {
+        let (comment, ruling) = (row.cell(2)?, row.cell(5)?);
+        let (notice, damage) = or_damage(stored.and_then(|stored| said.notice(comment, ruling, stored)))?;
         Ok(Due {
             number: row.cell(0)?,
             message: row.cell(1)?,
@@ -265,28 +280,44 @@ async fn take(
             not_before: Timestamp::from_millis(row.cell(4)?),
             refused_since: row.cell::<Option<i64>>(7)?.map(Timestamp::from_millis),
             callback: row.cell(9)?,
-            notice: said.notice(row.cell(2)?, row.cell(5)?, stored)?,
+            notice,
+            damage,
         })
     };
     taken.iter().zip(stored).map(due).collect()
 }
 
-/// What notices are made of, besides what is stored of them.
+/// What notices are made of, besides what is stored of them. What is damaged of it spoils those notices alone that are made of it.
 struct Said {
     site: std::sync::Arc<str>,
-    comments: HashMap<Uuid, Row>,
+    comments: HashMap<Uuid, std::result::Result<Row, Damage>>,
     waiting: HashSet<Uuid>,
     /// Earlier revisions.
     earlier: HashMap<(Uuid, u32), Vec<u8>>,
-    rulings: HashMap<Uuid, RulingTold>,
+    rulings: HashMap<Uuid, std::result::Result<RulingTold, Damage>>,
+}
+
+/// What is wrong with something that was read.
+type Damage = String;
+
+fn or_its_damage<T>(read: Result<T>) -> Result<std::result::Result<T, Damage>> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(StoreError::Corrupt(damage)) => Ok(Err(damage)),
+        Err(error) => Err(error),
+    }
+}
+
+fn there<T>(read: &std::result::Result<T, Damage>) -> Result<&T> {
+    read.as_ref().map_err(|damage| StoreError::Corrupt(damage.clone()))
 }
 
 impl Said {
-    async fn read(db: &Db, site: SiteId, taken: &[Cell], stored: &[Stored]) -> Result<Self> {
+    async fn read(db: &Db, site: SiteId, taken: &[Cell], stored: &[Result<Stored>]) -> Result<Self> {
         let mut keys = Keys::default();
         let (mut revisions, mut rulings): (Vec<i32>, Vec<Uuid>) = (Vec::new(), Vec::new());
         for (row, stored) in taken.iter().zip(stored) {
-            if let Stored::Status(then) | Stored::Appeal { then, .. } = stored {
+            if let Ok(Stored::Status(then) | Stored::Appeal { then, .. }) = stored {
                 keys.sites.push(number(site));
                 keys.comments.push(row.cell(2)?);
                 revisions.push(signed(then.revision));
@@ -307,9 +338,9 @@ impl Said {
             db.query("SELECT uid, b FROM ruling WHERE uid = ANY($1)", &[&rulings]),
         )
         .await?;
-        let comments = comments.iter().map(|row| Row::read(row).map(|row| (row.uid, row)));
+        let comments = comments.iter().map(|row| Ok((row.cell(1)?, or_its_damage(Row::read(row))?)));
         let earlier = earlier.iter().map(|row| Ok(((row.cell(0)?, row.natural(1)?), row.cell(2)?)));
-        let rulings = rulings.iter().map(|row| told(row).map(|told| (told.id, told)));
+        let rulings = rulings.iter().map(|row| Ok((row.cell(0)?, or_its_damage(told(row))?)));
         Ok(Self {
             site: name,
             comments: comments.collect::<Result<_>>()?,
@@ -323,10 +354,10 @@ impl Said {
         if let Stored::Erased { id, uid } = stored {
             return Ok(Some(Notice::Erased { id, uid }));
         }
-        let Some(row) = self.comments.get(&comment) else { return Ok(None) };
+        let Some(row) = self.comments.get(&comment).map(there).transpose()? else { return Ok(None) };
         match stored {
             Stored::Status(then) => {
-                let ruling = ruling.and_then(|ruling| self.rulings.get(&ruling).cloned());
+                let ruling = ruling.and_then(|ruling| self.rulings.get(&ruling)).map(there).transpose()?.cloned();
                 Ok(Some(Notice::Status { record: Box::new(self.record_then(row, &then)?), ruling }))
             }
             Stored::Appeal { appeal, state, answer, then } => {
@@ -410,9 +441,10 @@ async fn delivered(work: &Work, site: SiteId, of: i64) -> Result<()> {
                 ORDER BY id DESC FOR UPDATE";
     let found = work.query(read, &[&number(site), &of]).await?;
     let Some((told, older)) = found.split_first() else { return Ok(()) };
-    let (told, mut past): (Stored, Vec<i64>) = (codec::decode("a notice", told.cell(1)?)?, vec![of]);
+    let (told, mut past): (Option<Stored>, Vec<i64>) = (stored_of(told, 1)?, vec![of]);
     for row in older {
-        if told.supersedes(&codec::decode("a notice", row.cell(1)?)?) {
+        let older = stored_of(row, 1)?;
+        if told.as_ref().zip(older.as_ref()).is_some_and(|(told, older)| told.supersedes(older)) {
             past.push(row.cell(0)?);
         }
     }
@@ -447,15 +479,15 @@ async fn letters(db: &Db, filter: &LetterFilter, below: i64, limit: usize) -> Re
         Some(_) | None => None,
     };
     let letter = |row: &Cell| {
-        let stored: Stored = codec::decode("a notice", row.cell(8)?)?;
+        let stored = stored_of(row, 8)?;
         let dead_at: Option<i64> = row.cell(6)?;
         Ok(Letter {
             id: row.cell(1)?,
             site: row.cell(2)?,
-            kind: if row.cell(9)? { CALLBACK } else { stored.kind() }.to_owned(),
+            kind: if row.cell(9)? { CALLBACK } else { stored.as_ref().map_or(UNREADABLE, Stored::kind) }.to_owned(),
             uid: match stored {
-                Stored::Erased { uid, .. } => Some(uid),
-                Stored::Status(_) | Stored::Appeal { .. } => row.cell(3)?,
+                Some(Stored::Erased { uid, .. }) => Some(uid),
+                Some(Stored::Status(_) | Stored::Appeal { .. }) | None => row.cell(3)?,
             },
             attempts: row.natural(4)?,
             next_at: if dead_at.is_some() { None } else { Some(Timestamp::from_millis(row.cell(5)?)) },
@@ -469,25 +501,32 @@ async fn letters(db: &Db, filter: &LetterFilter, below: i64, limit: usize) -> Re
 /// The list's name in its cursors.
 const LIST: &str = "outbox";
 
-/// Notices are given their time anew: they are not too old to be tried for another few days. What may still be taken back waits for that,
-/// and what was never tried can be taken back as before.
-async fn resend(work: &Work, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
-    work.batch(patience::AT_LENGTH).await?; // it may be all that was not told for days
-    let lock = "SELECT s.id, pg_advisory_xact_lock($1, s.id) FROM (SELECT id FROM site \
-                WHERE ($2::text IS NULL OR name = $2) AND ($3::text[] IS NULL OR name = ANY($3)) ORDER BY id) s";
-    let locked = work.query(lock, &[&work.locks.outbox, &filter.site, &filter.within]).await?;
-    let sites: Vec<i32> = locked.iter().map(|row| row.cell(0)).collect::<Result<_>>()?;
+/// Letters that are sent again in one commit: while it lasts, nobody takes anything of that site.
+const RESENT_AT_ONCE: usize = 500;
+
+/// The sites whose dead letters `filter` may mean.
+async fn resent_sites(db: &Db, filter: &LetterFilter) -> Result<Vec<SiteId>> {
+    let read = "SELECT id FROM site WHERE ($1::text IS NULL OR name = $1) AND ($2::text[] IS NULL OR name = ANY($2)) ORDER BY id";
+    db.query(read, &[&filter.site, &filter.within]).await?.iter().map(|row| row.site(0)).collect()
+}
+
+/// Sends some dead letters of a site again, those with the next numbers after `after`; their numbers. Notices are given their time anew: they are
+/// not too old to be tried for another few days. What may still be taken back waits for that, and what was never tried can be taken back as before.
+async fn resend(work: &Work, site: SiteId, filter: &LetterFilter, after: i64, now: Timestamp) -> Result<Vec<i64>> {
+    work.query("SELECT pg_advisory_xact_lock($1, $2)", &[&work.locks.outbox, &number(site)]).await?;
     let again = "UPDATE outbox SET dead_at = NULL, next_at = greatest($1, not_before), not_before = greatest($1, not_before), \
                  attempts = least(attempts, 1), refused_since = NULL, problem = NULL \
-                 WHERE site = ANY($2) AND dead_at IS NOT NULL AND ($3::uuid[] IS NULL OR uid = ANY($3))";
-    let sent = work.execute(again, &[&now.as_millis(), &sites, &filter.ids]).await?;
-    if sent > 0 {
-        let there = "UPDATE site SET webhook_gone_at = NULL WHERE id = ANY($1) AND webhook_gone_at IS NOT NULL \
+                 WHERE site = $2 AND id = ANY (ARRAY(SELECT id FROM outbox WHERE site = $2 AND id > $4 AND dead_at IS NOT NULL \
+                 AND ($3::uuid[] IS NULL OR uid = ANY($3)) ORDER BY id LIMIT $5)) AND dead_at IS NOT NULL RETURNING id";
+    let most = i64::try_from(RESENT_AT_ONCE).unwrap_or(i64::MAX);
+    let sent = work.query(again, &[&now.as_millis(), &number(site), &filter.ids, &after, &most]).await?;
+    if !sent.is_empty() {
+        let there = "UPDATE site SET webhook_gone_at = NULL WHERE id = $1 AND webhook_gone_at IS NOT NULL \
                      AND EXISTS (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL AND callback IS NULL)";
-        work.execute(there, &[&sites]).await?;
+        work.execute(there, &[&number(site)]).await?;
         work.tell();
     }
-    Ok(sent)
+    sent.iter().map(|row| row.cell(0)).collect()
 }
 
 async fn state(db: &Db) -> Result<OutboxState> {
@@ -542,7 +581,20 @@ impl Outbox for PostgresStore {
     }
 
     async fn outbox_resend(&self, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
-        transact!(self, work => resend(&work, filter, now).await)
+        let sites = resent_sites(&self.db().await?, filter).await?;
+        let mut all = 0;
+        for site in sites {
+            let mut after = 0; // whatever dies again meanwhile is not sent again and again
+            loop {
+                let sent = transact!(self, work => resend(&work, site, filter, after, now).await)?;
+                all += sent.len() as u64;
+                match sent.iter().max() {
+                    Some(last) if sent.len() >= RESENT_AT_ONCE => after = *last,
+                    Some(_) | None => break,
+                }
+            }
+        }
+        Ok(all)
     }
 
     async fn outbox_prune(&self, before: Timestamp) -> Result<u64> {

@@ -23,6 +23,7 @@ use crate::domain::search::{Indexed, Question, Search, SearchFilter, Words};
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result};
 use crate::storage::codec;
+use crate::storage::damage::left_out;
 
 /// The list of that name has cursors of its own.
 const LIST: &str = "search";
@@ -129,11 +130,14 @@ async fn index(work: &Work, most: usize) -> Result<Indexed> {
                 JOIN comment c ON c.site = due.site AND c.uid = due.comment JOIN site s ON s.id = c.site";
     let mut found = Vec::new();
     for row in work.query(read, &[&asked.sites, &asked.comments]).await? {
-        let content = codec::decode_content("a comment", row.cell(3)?)?;
-        found.push((row.site(0)?, row.cell::<Uuid>(1)?, row.natural(2)?, content));
+        // What cannot be read is entered without words, or it would be taken again and again.
+        let uid: Uuid = row.cell(1)?;
+        let content = left_out("the index of words", &uid, codec::decode_content("a comment", row.cell(3)?))?;
+        found.push((row.site(0)?, uid, row.natural(2)?, content));
     }
     let mut known = Known::default();
-    known.learn(work, found.iter().map(|(site, _, _, content)| (*site, content))).await?;
+    let readable = found.iter().filter_map(|(site, _, _, content)| Some((*site, content.as_ref()?)));
+    known.learn(work, readable).await?;
     // Several of these at once write the same rows in the same order.
     found.sort_unstable_by_key(|(_, uid, ..)| *uid);
     let (mut entered, mut revisions, mut texts) = (Keys::default(), Vec::new(), Vec::new());
@@ -141,7 +145,7 @@ async fn index(work: &Work, most: usize) -> Result<Indexed> {
         entered.sites.push(number(*site));
         entered.comments.push(*uid);
         revisions.push(signed(*revision));
-        texts.push(joined(&known.words(*site, content)));
+        texts.push(content.as_ref().map(|content| joined(&known.words(*site, content))).unwrap_or_default());
     }
     let there: HashSet<Uuid> = entered.comments.iter().copied().collect();
     let gone = keys_of(due.iter().filter(|(_, uid)| !there.contains(uid)));
@@ -179,7 +183,11 @@ pub(super) async fn waiting_with(db: &Db, question: &Question) -> Result<Vec<Uui
         let asked = keys_of(part);
         let mut texts = Vec::with_capacity(part.len());
         for row in db.query(read, &[&asked.sites, &asked.comments]).await? {
-            texts.push((row.site(0)?, row.cell::<Uuid>(1)?, codec::decode_content("a comment", row.cell(2)?)?));
+            let uid: Uuid = row.cell(1)?;
+            let content = left_out("searches of the queue", &uid, codec::decode_content("a comment", row.cell(2)?))?;
+            if let Some(content) = content {
+                texts.push((row.site(0)?, uid, content));
+            }
         }
         let mut known = Known::default();
         known.learn(db, texts.iter().map(|(site, _, content)| (*site, content))).await?;
@@ -361,7 +369,10 @@ impl Hunt<'_> {
     }
 
     async fn ahead(&mut self, found: &[Cell], below: Option<Uuid>) -> Result<Ahead> {
-        let seen = found.iter().map(Seen::read).collect::<Result<Vec<_>>>()?;
+        let mut seen = Vec::with_capacity(found.len());
+        for row in found {
+            seen.extend(left_out("searches", &row.cell::<Uuid>(1)?, Seen::read(row))?);
+        }
         self.known.learn_seen(self.db, &seen).await?;
         Ok(Ahead { seen: seen.into_iter().peekable(), below })
     }

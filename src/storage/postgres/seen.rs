@@ -16,6 +16,7 @@ use crate::domain::search::Words;
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
 use crate::storage::codec::{self, Content};
+use crate::storage::damage::left_out;
 
 /// For a `SELECT` from `comment c`, to be read by [`Seen::read`].
 pub(super) fn columns() -> String {
@@ -95,7 +96,10 @@ impl Known {
                     JOIN article a ON a.site = asked.site AND a.name = asked.name";
         let mut found: HashMap<(SiteId, String), Article> = HashMap::new();
         for row in db.query(read, &[&sites, &names]).await? {
-            found.insert((row.site(0)?, row.cell(1)?), codec::decode("an article", row.cell(2)?)?);
+            let name: String = row.cell(1)?;
+            if let Some(article) = left_out("articles", &name, codec::decode("an article", row.cell(2)?))? {
+                found.insert((row.site(0)?, name), article);
+            }
         }
         for (site, id) in wanted {
             let article = found.remove(&(site, id.as_str().to_owned()));

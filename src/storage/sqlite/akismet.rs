@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{SqliteStore, accounts, audit, start};
-use crate::domain::akismet::{Akismet, CheckCounts};
+use super::writer::Work;
+use super::{SqliteStore, accounts, audit, privacy, start};
+use crate::domain::akismet::{Akismet, CheckCounts, StoredKey};
 use crate::domain::decision::{Actor, Status};
 use crate::domain::site::{Site, SiteId};
 use crate::domain::store::{KeyHash, Result};
@@ -55,6 +56,26 @@ fn key_set(connection: &Connection, site: &str, hash: &KeyHash, sealed: &[u8], a
     Ok(found)
 }
 
+/// What Akismet keys are hashed with, among the secrets of the database.
+const LOOKUP: &str = "akismet_lookup";
+
+fn keys(connection: &Connection) -> Result<Vec<StoredKey>> {
+    let mut query = connection.prepare_cached("SELECT name, akismet_hash, akismet_key FROM site ORDER BY name")?;
+    let keys =
+        query.query_map([], |row| Ok(StoredKey { site: row.get(0)?, hash: row.get(1)?, sealed: row.get(2)? }))?;
+    Ok(keys.collect::<rusqlite::Result<_>>()?)
+}
+
+fn rehash(work: &mut Work<'_>, hashes: &[(String, KeyHash, KeyHash)]) -> Result<u64> {
+    let mut written = 0;
+    for (site, from, to) in hashes {
+        let write = "UPDATE site SET akismet_hash = ?3 WHERE name = ?1 AND akismet_hash = ?2";
+        written += work.connection.prepare_cached(write)?.execute(params![site, from, to])? as u64;
+    }
+    work.note_erasure(); // of those before nothing must be left in the log
+    Ok(written)
+}
+
 #[async_trait]
 impl Akismet for SqliteStore {
     async fn akismet_site(&self, key: &KeyHash) -> Result<Option<Site>> {
@@ -65,6 +86,29 @@ impl Akismet for SqliteStore {
     async fn akismet_key_set(&self, site: &str, hash: &KeyHash, sealed: Vec<u8>, at: Timestamp) -> Result<bool> {
         let (site, hash) = (site.to_owned(), *hash);
         self.writer.run(move |work| key_set(work.connection, &site, &hash, &sealed, at)).await
+    }
+
+    async fn akismet_lookup(&self) -> Result<Option<Vec<u8>>> {
+        self.readers.ask(|connection| privacy::meta(connection, LOOKUP)).await
+    }
+
+    async fn akismet_lookup_set(&self, from: Option<Vec<u8>>, to: Vec<u8>) -> Result<bool> {
+        let set = move |work: &mut Work<'_>| {
+            if privacy::meta(work.connection, LOOKUP)? != from {
+                return Ok(false);
+            }
+            privacy::meta_set(work.connection, LOOKUP, &to)?;
+            Ok(true)
+        };
+        self.writer.run(set).await
+    }
+
+    async fn akismet_keys(&self) -> Result<Vec<StoredKey>> {
+        self.readers.ask(keys).await
+    }
+
+    async fn akismet_rehash(&self, hashes: Vec<(String, KeyHash, KeyHash)>) -> Result<u64> {
+        self.writer.run(move |work| rehash(work, &hashes)).await
     }
 
     async fn site_url_set(&self, site: &str, url: Option<&str>, at: Timestamp) -> Result<bool> {

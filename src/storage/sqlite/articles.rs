@@ -16,7 +16,7 @@ pub(super) fn find(connection: &Connection, site: SiteId, id: &ExternalId) -> Re
     bytes.map(|bytes| codec::decode("an article", &bytes)).transpose()
 }
 
-/// Answers what is known now, and whether it is new. Comments that wait move with the article to its section.
+/// Answers what is known now, and whether it is new. Comments that wait move with the article to its section, and are found by its title.
 pub(super) fn put(work: &Work<'_>, site: SiteId, article: &Article, at: Timestamp) -> Result<(Article, bool)> {
     write(work, site, article, Article::updated_with, at)
 }
@@ -43,8 +43,12 @@ fn write(
                      ON CONFLICT (site, name) DO UPDATE SET updated_at = excluded.updated_at, b = excluded.b";
         let bytes = codec::encode(&updated)?;
         connection.prepare_cached(write)?.execute(params![site.0, article.id.as_str(), at.as_millis(), bytes])?;
-        if known.and_then(|known| known.section) != updated.section {
+        let (section, title) = known.map(|known| (known.section, known.title)).unwrap_or_default();
+        if section != updated.section {
             queue::follow_article(work, site, &updated)?;
+        }
+        if title != updated.title {
+            queue::retitle(work, site, &updated)?;
         }
     }
     Ok((updated, new))

@@ -84,6 +84,8 @@ pub struct SqliteStore {
     /// Whoever works with the words of what waits takes their turn here, and not on a reader: the first of them reads all of it, which takes seconds,
     /// and every reader would wait for that one.
     words: tokio::sync::Mutex<()>,
+    /// The same for pages of the queue.
+    pages: tokio::sync::Mutex<()>,
 }
 
 impl SqliteStore {
@@ -121,7 +123,14 @@ impl SqliteStore {
         let writer =
             Writer::start(opened.writer, checkpointer, Arc::clone(&shared), last_row, opened.lock).map_err(io)?;
         let readers = Readers::start(readers).map_err(io)?;
-        Ok(Self { readers, writer, shared, serving, words: tokio::sync::Mutex::default() })
+        Ok(Self {
+            readers,
+            writer,
+            shared,
+            serving,
+            words: tokio::sync::Mutex::default(),
+            pages: tokio::sync::Mutex::default(),
+        })
     }
 
     /// Comments are found through memory that only the serving process fills.
@@ -289,7 +298,9 @@ impl Store for SqliteStore {
         now: Timestamp,
     ) -> std::result::Result<QueuePage, ListError> {
         let (shared, filter, page) = (Arc::clone(&self.shared), filter.clone(), page.clone());
-        let _turn = if filter.q.is_some() { Some(self.words.lock().await) } else { None };
+        // One page at a time, and one search: two would hold both readers, one of them only waiting for the other.
+        let turn = if filter.q.is_some() { &self.words } else { &self.pages };
+        let _turn = turn.lock().await;
         self.readers.ask(move |connection| queue::page(connection, &shared, &filter, sort, &page, now)).await
     }
 

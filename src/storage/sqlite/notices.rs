@@ -20,17 +20,15 @@ use crate::domain::waves::{HOUR_MS, Pressure, SitePressure};
 use crate::storage::codec::{self, RulingText};
 use crate::storage::moderated::decided;
 
-/// Comments that are looked at for waves, the latest ones.
-const COUNTED: i64 = 2_000_000;
 /// What a message is read from.
-const MESSAGE: &str = "name, channel, event, subject, text, data, made_at, attempts";
+const MESSAGE: &str = "name, channel, event, subject, text, data, made_at, attempts, recipient";
 
 fn put(connection: &Connection, messages: &[Message]) -> Result<usize> {
-    let write = "INSERT INTO operator_message (name, channel, event, subject, text, data, made_at, next_at) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7) ON CONFLICT (name) DO NOTHING";
+    let write = "INSERT INTO operator_message (name, channel, event, subject, text, data, made_at, next_at, recipient) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?8) ON CONFLICT (name) DO NOTHING";
     let mut count = 0;
-    for Message { key, channel, event, subject, text, data, made_at } in messages {
-        let params = params![key, channel.name(), event, subject, text, data, made_at.as_millis()];
+    for Message { key, channel, recipient, event, subject, text, data, made_at } in messages {
+        let params = params![key, channel.name(), event, subject, text, data, made_at.as_millis(), recipient];
         count += connection.prepare_cached(write)?.execute(params)?;
     }
     Ok(count)
@@ -45,6 +43,7 @@ fn message(row: &rusqlite::Row<'_>) -> Result<TakenMessage> {
     let message = Message {
         key: row.get(0)?,
         channel: channel(&row.get::<_, String>(1)?)?,
+        recipient: row.get(8)?,
         event: row.get(2)?,
         subject: row.get(3)?,
         text: row.get(4)?,
@@ -69,6 +68,54 @@ pub(super) fn state(connection: &Connection) -> Result<SendingState> {
         "SELECT problem FROM operator_message WHERE problem IS NOT NULL AND sent_at IS NULL ORDER BY id DESC LIMIT 1";
     let problem = connection.prepare_cached(read)?.query_row([], |row| row.get(0)).optional()?;
     Ok(SendingState { waiting, failing, oldest: oldest.map(Timestamp::from_millis), given_up, problem })
+}
+
+/// When the latest comment came that lies beyond the latest `most` of those that came from `from` on and before `until`, in rows from `first` on; none
+/// where there are no more than that. Rows are gone through in the order in which they were stored, latest first, run by run of those that can have any;
+/// of what is stored in another order, as imports are, a moment too late may be told, and never one too early.
+fn first_beyond(
+    connection: &Connection,
+    first: i64,
+    from: Timestamp,
+    until: Timestamp,
+    most: u32,
+) -> Result<Option<Timestamp>> {
+    let last: i64 =
+        connection.prepare_cached("SELECT coalesce(max(id), 0) FROM comment")?.query_row([], |row| row.get(0))?;
+    if last - first < i64::from(most) {
+        return Ok(None); // there are not so many rows
+    }
+    let (from, until) = (from.as_millis(), until.as_millis());
+    let run = i64::from(start::RUN);
+    let read = "SELECT w FROM key_run WHERE last_at >= ?1 ORDER BY w DESC";
+    let written: i64 =
+        connection.prepare_cached("SELECT coalesce(max(w) + 1, 0) FROM key_run")?.query_row([], |row| row.get(0))?;
+    let mut query = connection.prepare_cached(read)?;
+    let runs = query.query_map([from], |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+    let mut left = i64::from(most);
+    // What is in no run yet comes first.
+    for (low, high) in std::iter::once((written * run, last)).chain(runs.into_iter().map(|w| (w * run, (w + 1) * run)))
+    {
+        let of = "FROM comment WHERE id > ?1 AND id <= ?2 AND received_at >= ?3 AND received_at < ?4";
+        let there: i64 = connection
+            .prepare_cached(&format!("SELECT count(*) {of}"))?
+            .query_row(params![low, high, from, until], |row| row.get(0))?;
+        if there <= left {
+            left -= there;
+            continue;
+        }
+        let read = format!("SELECT id {of} ORDER BY id DESC LIMIT 1 OFFSET ?5");
+        let beyond: i64 =
+            connection.prepare_cached(&read)?.query_row(params![low, high, from, until, left], |row| row.get(0))?;
+        let read = format!("SELECT max(received_at) {of}");
+        let here: i64 =
+            connection.prepare_cached(&read)?.query_row(params![low, beyond, from, until], |row| row.get(0))?;
+        let read = "SELECT max(last_at) FROM key_run WHERE w < ?1";
+        let earlier: Option<i64> = connection.prepare_cached(read)?.query_row([low / run], |row| row.get(0))?;
+        let latest = earlier.map_or(here, |earlier| here.max(earlier.min(until - 1)));
+        return Ok(Some(Timestamp::from_millis(latest)));
+    }
+    Ok(None)
 }
 
 #[async_trait]
@@ -182,7 +229,7 @@ impl Notices for SqliteStore {
             let mut rows = query.query(params![now.as_millis(), until.as_millis(), most])?;
             let mut taken = Vec::new();
             while let Some(row) = rows.next()? {
-                taken.push((row.get::<_, i64>(8)?, message(row)?));
+                taken.push((row.get::<_, i64>(9)?, message(row)?));
             }
             taken.sort_by_key(|(id, _)| *id); // what is returned comes in any order
             Ok(taken.into_iter().map(|(_, message)| message).collect())
@@ -221,10 +268,10 @@ impl Notices for SqliteStore {
                 seen.push(SeenMessage {
                     message,
                     attempts,
-                    next_at: moment(row, 8)?,
-                    sent_at: moment(row, 9)?,
-                    given_up_at: moment(row, 10)?,
-                    problem: row.get(11)?,
+                    next_at: moment(row, 9)?,
+                    sent_at: moment(row, 10)?,
+                    given_up_at: moment(row, 11)?,
+                    problem: row.get(12)?,
                 });
             }
             Ok(seen)
@@ -247,19 +294,12 @@ impl Notices for SqliteStore {
         self.writer.run(prune).await
     }
 
-    async fn pressure(&self, from: Timestamp, until: Timestamp) -> Result<Pressure> {
+    async fn pressure(&self, from: Timestamp, until: Timestamp, most: u32) -> Result<Pressure> {
         let shared = Arc::clone(&self.shared);
         let read = move |connection: &Connection| -> Result<_> {
-            let last: i64 = connection
-                .prepare_cached("SELECT coalesce(max(id), 0) FROM comment")?
-                .query_row([], |row| row.get(0))?;
             let first = i64::from(start::first_row_since(connection, from.as_millis())?);
-            let (mut since, cut) = (from, last - COUNTED + 1);
-            if cut > first {
-                let read = "SELECT received_at FROM comment WHERE id >= ?1 ORDER BY id LIMIT 1";
-                let at: i64 = connection.prepare_cached(read)?.query_row([cut], |row| row.get(0))?;
-                since = since.max(Timestamp::from_millis(at));
-            }
+            let beyond = first_beyond(connection, first, from, until, most)?;
+            let since = beyond.map_or(from, |at| at.plus_millis(1));
             let read = "SELECT site, received_at / ?4, count(*), max(id) FROM comment \
                         WHERE id >= ?1 AND received_at >= ?2 AND received_at < ?3 AND (status IN (?5, ?6) OR status = ?7 AND decided_by = ?8) \
                         GROUP BY 1, 2";
@@ -267,8 +307,7 @@ impl Notices for SqliteStore {
             let person = codec::decided_by_code(DecidedBy::Person);
             let mut query = connection.prepare_cached(read)?;
             let (since_ms, until_ms) = (since.as_millis(), until.as_millis());
-            let mut rows =
-                query.query(params![first.max(cut), since_ms, until_ms, HOUR_MS, of[0], of[1], of[2], person])?;
+            let mut rows = query.query(params![first, since_ms, until_ms, HOUR_MS, of[0], of[1], of[2], person])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let (hour, count, last): (i64, u64, u32) = (row.get(1)?, row.get(2)?, row.get(3)?);

@@ -21,7 +21,7 @@ use crate::domain::store::{ListError, Page, PageRequest, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, RulingText};
 pub(super) use crate::storage::told::Stored;
-use crate::storage::told::{CALLBACK, GONE, Then};
+use crate::storage::told::{CALLBACK, GONE, Then, UNREADABLE, or_damage, unless_damaged};
 
 fn now(row: &Row) -> Result<Then> {
     Ok(Then {
@@ -145,13 +145,18 @@ pub(super) fn untell_appeal(connection: &Connection, comment: u32, appeal: Uuid)
     let mut rows = query.query([comment])?;
     let mut taken = false;
     while let Some(row) = rows.next()? {
-        let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
+        let Some(stored) = stored_of(row, 1)? else { continue };
         if matches!(stored, Stored::Appeal { appeal: of, state, .. } if of == appeal && state != AppealState::Open) {
             connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
             taken = true;
         }
     }
     Ok(taken)
+}
+
+/// The notice in a column; `None` when it is damaged.
+fn stored_of(row: &rusqlite::Row<'_>, column: usize) -> Result<Option<Stored>> {
+    unless_damaged(codec::decode("a notice", &row.get::<_, Vec<u8>>(column)?))
 }
 
 const HAS_NEWS: &str = "SELECT 1 FROM outbox WHERE comment = ?1 AND dead_at IS NULL AND callback IS NULL";
@@ -169,12 +174,17 @@ pub(super) fn forget(connection: &Connection, comment: u32) -> Result<()> {
     let mut query = connection.prepare_cached("SELECT id, b FROM outbox WHERE comment = ?1")?;
     let mut rows = query.query([comment])?;
     while let Some(row) = rows.next()? {
-        if let Stored::Appeal { appeal, state, answer: Some(_), then } =
-            codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?
-        {
-            let wordless = codec::encode(&Stored::Appeal { appeal, state, answer: None, then })?;
-            let write = "UPDATE outbox SET b = ?2 WHERE id = ?1";
-            connection.prepare_cached(write)?.execute(params![row.get::<_, i64>(0)?, wordless])?;
+        match stored_of(row, 1)? {
+            Some(Stored::Appeal { appeal, state, answer: Some(_), then }) => {
+                let wordless = codec::encode(&Stored::Appeal { appeal, state, answer: None, then })?;
+                let write = "UPDATE outbox SET b = ?2 WHERE id = ?1";
+                connection.prepare_cached(write)?.execute(params![row.get::<_, i64>(0)?, wordless])?;
+            }
+            Some(_) => {}
+            None => {
+                // Nobody knows what words are left in it.
+                connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
+            }
         }
     }
     Ok(())
@@ -226,8 +236,10 @@ pub(super) fn take(
     let mut due = Vec::new();
     while let Some(row) = found.next()? {
         let number: i64 = row.get(0)?;
-        let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(6)?)?;
-        let notice = notice(work.connection, work.shared, row.get(2)?, row.get(5)?, stored)?;
+        let stored: Result<Stored> = codec::decode("a notice", &row.get::<_, Vec<u8>>(6)?);
+        let (comment, ruling) = (row.get(2)?, row.get(5)?);
+        let notice = stored.and_then(|stored| notice(work.connection, work.shared, comment, ruling, stored));
+        let (notice, damage) = or_damage(notice)?;
         due.push(Due {
             number,
             message: Uuid::from_bytes(row.get(1)?),
@@ -238,6 +250,7 @@ pub(super) fn take(
             refused_since: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
             callback: row.get(8)?,
             notice,
+            damage,
         });
     }
     let mut write =
@@ -355,10 +368,10 @@ fn delivered(connection: &Connection, number: i64) -> Result<()> {
     let mut query = connection.prepare_cached(read)?;
     let mut rows = query.query([number])?;
     let Some(row) = rows.next()? else { return Ok(()) };
-    let told: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
+    let told = stored_of(row, 1)?;
     while let Some(row) = rows.next()? {
-        let older: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(1)?)?;
-        if told.supersedes(&older) {
+        let older = stored_of(row, 1)?;
+        if told.as_ref().zip(older.as_ref()).is_some_and(|(told, older)| told.supersedes(older)) {
             connection.prepare_cached("DELETE FROM outbox WHERE id = ?1")?.execute([row.get::<_, i64>(0)?])?;
         }
     }
@@ -412,17 +425,20 @@ fn letters(
             break;
         }
         last = u32::try_from(row.get::<_, i64>(0)?).unwrap_or(u32::MAX);
-        let stored: Stored = codec::decode("a notice", &row.get::<_, Vec<u8>>(8)?)?;
+        let stored = stored_of(row, 8)?;
         let uid = match &stored {
-            Stored::Erased { uid, .. } => Some(*uid),
-            _ => rows::row(connection, row.get(3)?)?.filter(|row| row.status.is_some()).map(|row| row.uid(shared)),
+            Some(Stored::Erased { uid, .. }) => Some(*uid),
+            _ => {
+                let row = unless_damaged(rows::row(connection, row.get(3)?))?.flatten();
+                row.filter(|row| row.status.is_some()).map(|row| row.uid(shared))
+            }
         };
         let dead_at: Option<i64> = row.get(6)?;
         let next_at: i64 = row.get(5)?;
         items.push(Letter {
             id: Uuid::from_bytes(row.get(1)?),
             site: row.get(2)?,
-            kind: if row.get(9)? { CALLBACK } else { stored.kind() }.to_owned(),
+            kind: if row.get(9)? { CALLBACK } else { stored.as_ref().map_or(UNREADABLE, Stored::kind) }.to_owned(),
             uid,
             attempts: row.get(4)?,
             next_at: dead_at.is_none().then(|| Timestamp::from_millis(next_at)),
@@ -439,30 +455,36 @@ fn within(filter: &LetterFilter) -> Result<Option<String>> {
     list.map_err(|error| StoreError::Unavailable(Box::new(error)))
 }
 
-/// Notices are given their time anew: they are not too old to be tried for another few days. What may still be taken back waits for that,
-/// and what was never tried can be taken back as before.
-pub(super) fn resend(connection: &Connection, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
+/// Letters that are sent again in one commit: so long everybody waits who writes.
+const RESENT_AT_ONCE: usize = 1_000;
+
+/// Sends some dead letters again, those with the next numbers after `after`; how many, and the last number. Notices are given their time anew: they
+/// are not too old to be tried for another few days. What may still be taken back waits for that, and what was never tried can be taken back as before.
+fn resend(
+    connection: &Connection,
+    filter: &LetterFilter,
+    id: Option<Uuid>,
+    after: i64,
+    now: Timestamp,
+) -> Result<(usize, i64)> {
     let again = "UPDATE outbox SET dead_at = NULL, next_at = max(?1, not_before), not_before = max(?1, not_before), \
                  attempts = min(attempts, 1), refused_since = NULL, problem = NULL \
-                 WHERE dead_at IS NOT NULL AND (?2 IS NULL OR site = (SELECT id FROM site WHERE name = ?2)) \
-                 AND (?3 IS NULL OR uid = ?3) \
-                 AND (?4 IS NULL OR site IN (SELECT id FROM site WHERE name IN (SELECT value FROM json_each(?4))))";
-    let (mut sent, within) = (0, within(filter)?);
+                 WHERE id IN (SELECT id FROM outbox WHERE dead_at IS NOT NULL AND id > ?5 \
+                 AND (?2 IS NULL OR site = (SELECT id FROM site WHERE name = ?2)) AND (?3 IS NULL OR uid = ?3) \
+                 AND (?4 IS NULL OR site IN (SELECT id FROM site WHERE name IN (SELECT value FROM json_each(?4)))) \
+                 ORDER BY id LIMIT ?6) RETURNING id";
+    let id = id.map(|id| id.as_bytes().to_vec());
+    let most = i64::try_from(RESENT_AT_ONCE).unwrap_or(i64::MAX);
     let mut write = connection.prepare_cached(again)?;
-    match &filter.ids {
-        None => sent += write.execute(params![now.as_millis(), filter.site, None::<Vec<u8>>, within])?,
-        Some(ids) => {
-            for id in ids {
-                sent += write.execute(params![now.as_millis(), filter.site, Some(id.as_bytes().to_vec()), within])?;
-            }
-        }
-    }
-    if sent > 0 {
+    let sent =
+        write.query_map(params![now.as_millis(), filter.site, id, within(filter)?, after, most], |row| row.get(0))?;
+    let sent = sent.collect::<rusqlite::Result<Vec<i64>>>()?;
+    if !sent.is_empty() {
         let there = "UPDATE site SET webhook_gone_at = NULL WHERE webhook_gone_at IS NOT NULL AND EXISTS \
                      (SELECT 1 FROM outbox WHERE outbox.site = site.id AND dead_at IS NULL AND callback IS NULL)";
         connection.execute(there, [])?;
     }
-    Ok(sent as u64)
+    Ok((sent.len(), sent.into_iter().max().unwrap_or(after)))
 }
 
 pub(super) fn prune(connection: &Connection, before: Timestamp) -> Result<u64> {
@@ -520,13 +542,28 @@ impl Outbox for SqliteStore {
     }
 
     async fn outbox_resend(&self, filter: &LetterFilter, now: Timestamp) -> Result<u64> {
-        let filter = filter.clone();
-        self.writer
-            .run(move |work| {
-                work.shared.news.write();
-                resend(work.connection, &filter, now)
-            })
-            .await
+        let ids: Vec<Option<Uuid>> = match &filter.ids {
+            None => vec![None],
+            Some(ids) => ids.iter().copied().map(Some).collect(),
+        };
+        let mut all = 0;
+        for id in ids {
+            let mut after = 0; // whatever dies again meanwhile is not sent again and again
+            loop {
+                let filter = filter.clone();
+                let some = move |work: &mut Work<'_>| {
+                    work.shared.news.write();
+                    resend(work.connection, &filter, id, after, now)
+                };
+                let (sent, last) = self.writer.run(some).await?;
+                all += sent as u64;
+                after = last;
+                if sent < RESENT_AT_ONCE {
+                    break;
+                }
+            }
+        }
+        Ok(all)
     }
 
     async fn outbox_prune(&self, before: Timestamp) -> Result<u64> {

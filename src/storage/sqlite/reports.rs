@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use uuid::Uuid;
 
 use super::SqliteStore;
@@ -229,15 +229,13 @@ pub(super) fn waiting(connection: &Connection) -> Result<HashSet<u32>> {
 }
 
 pub(super) fn view(connection: &Connection, comment: u32) -> Result<ReaderView> {
-    let read = "SELECT count(*), coalesce(sum(weight), 0.0) FROM report WHERE comment = ?1 AND outcome = 0";
-    let (reports, weight) =
-        connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let read =
-        "SELECT count(*) FILTER (WHERE value > 0), count(*) FILTER (WHERE value < 0) FROM vote WHERE comment = ?1";
-    let votes =
-        connection.prepare_cached(read)?.query_row([comment], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-    let (up, down) = votes.unwrap_or_default();
-    Ok(ReaderView { reports, weight, up, down })
+    let read = "SELECT r.n, r.weight, v.up, v.down FROM \
+                (SELECT count(*) n, coalesce(sum(weight), 0.0) weight FROM report WHERE comment = ?1 AND outcome = 0) r, \
+                (SELECT count(*) FILTER (WHERE value > 0) up, count(*) FILTER (WHERE value < 0) down FROM vote WHERE comment = ?1) v";
+    let view = |row: &rusqlite::Row<'_>| {
+        Ok(ReaderView { reports: row.get(0)?, weight: row.get(1)?, up: row.get(2)?, down: row.get(3)? })
+    };
+    Ok(connection.prepare_cached(read)?.query_row([comment], view)?)
 }
 
 #[async_trait]

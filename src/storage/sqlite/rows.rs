@@ -38,6 +38,9 @@ pub(super) struct Row {
 pub(super) const COLUMNS: &str = "id, site, status, decided_by, revision, version, received_at, updated_at, \
                                   prev_site, prev_author, prev_article, keys, trace";
 
+/// How many columns those are.
+pub(super) const COLUMN_COUNT: usize = 13;
+
 impl Row {
     /// The row before it in a chain; zero for none.
     pub(super) fn prev(&self, chain: Chain) -> u32 {

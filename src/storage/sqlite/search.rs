@@ -17,6 +17,7 @@ use crate::domain::decision::{Record, Status};
 use crate::domain::search::{Indexed, Question, Search, SearchFilter, Words};
 use crate::domain::site::SiteId;
 use crate::domain::store::{ListError, Page, PageRequest, Result};
+use crate::storage::damage::left_out;
 
 /// In `meta`: the last row that the index has looked at.
 const INDEXED_TO: &str = "search_to";
@@ -45,15 +46,20 @@ impl Search for SqliteStore {
         let is_busy = self.writer.is_busy();
         let shared = std::sync::Arc::clone(&self.shared);
         let most = most.max(1);
-        let due = move |connection: &Connection| -> Result<Due> {
+        let due = move |connection: &Connection| -> Result<(bool, Result<Due>)> {
             let mut held = shared.held_words(); // before anything is read: see `queue::page`
-            held.follow(connection)?;
+            let followed = held.follow(connection);
             drop(held);
-            due(connection, most)
+            Ok((queue::has_old_changes(connection)?, followed.and_then(|()| due(connection, most))))
         };
         let turn = self.words.lock().await;
-        let due = self.readers.ask(due).await?;
+        let (forget, due) = self.readers.ask(due).await?;
         drop(turn);
+        if forget {
+            // Whatever becomes of the rest: they would be more and more.
+            self.writer.run(|work| queue::forget_changes(work.connection, CHANGES_FORGOTTEN)).await?;
+        }
+        let due = due?;
         if due.is_empty() {
             return Ok(Indexed { entered: 0, more: false, is_busy });
         }
@@ -77,7 +83,8 @@ impl Titles {
         let title = if let Some(title) = self.0.get(&key) {
             title.clone()
         } else {
-            let title = articles::find(connection, site, &key.1)?.and_then(|article| article.title);
+            let article = left_out("articles", &key.1, articles::find(connection, site, &key.1))?.flatten();
+            let title = article.and_then(|article| article.title);
             self.0.insert(key, title.clone());
             title
         };
@@ -93,13 +100,11 @@ struct Due {
     from: u32,
     to: u32,
     is_full: bool,
-    /// Whether changes to the queue are to be forgotten.
-    forget: bool,
 }
 
 impl Due {
     fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.to == self.from && !self.forget
+        self.words.is_empty() && self.to == self.from
     }
 }
 
@@ -120,10 +125,11 @@ fn due(connection: &Connection, most: usize) -> Result<Due> {
         if status == 0 {
             continue;
         }
-        let all = titles.words(connection, id)?;
-        words.push((id, revision, all.iter().collect::<Vec<_>>().join(" ")));
+        // What cannot be read is entered without words, or nothing after it would ever be.
+        let all = left_out("the index of words", &id, titles.words(connection, id))?;
+        words.push((id, revision, all.map(|all| all.iter().collect::<Vec<_>>().join(" ")).unwrap_or_default()));
     }
-    Ok(Due { words, from, to, is_full, forget: queue::has_old_changes(connection)? })
+    Ok(Due { words, from, to, is_full })
 }
 
 fn read_due(connection: &Connection, read: &str, params: impl rusqlite::Params) -> Result<Vec<(u32, i64, u32)>> {
@@ -134,9 +140,6 @@ fn read_due(connection: &Connection, read: &str, params: impl rusqlite::Params) 
 
 /// Enters what is still as it was when it was read.
 fn enter(work: &Work<'_>, due: &Due) -> Result<u64> {
-    if due.forget {
-        queue::forget_changes(work.connection, CHANGES_FORGOTTEN)?;
-    }
     let connection = work.connection;
     if indexed_to(connection)? != due.from {
         return Ok(0); // another process was faster
@@ -255,7 +258,7 @@ impl Hunt<'_> {
             if self.is_full() {
                 return Ok(true);
             }
-            self.look_at(row.get(0)?, true)?;
+            self.look_past(row.get(0)?, true)?;
         }
         let below = below.min(indexed.saturating_add(1));
         let mut query = self.connection.prepare_cached("SELECT id FROM search_due WHERE id < ?1 ORDER BY id")?;
@@ -276,12 +279,18 @@ impl Hunt<'_> {
             if next == Some(id) {
                 next = step(&mut known)?;
             }
-            self.look_at(id, directly.is_some())?;
+            self.look_past(id, directly.is_some())?;
         }
     }
 
     const fn is_full(&self) -> bool {
         self.items.len() >= self.limit || self.scanned >= SCAN_MAX || self.read >= READ_MAX
+    }
+
+    /// [`Self::look_at`], or past it when it cannot be read.
+    fn look_past(&mut self, id: u32, directly: bool) -> Result<()> {
+        let looked = self.look_at(id, directly);
+        left_out("searches", &id, looked).map(drop)
     }
 
     /// Puts the row on the page if it belongs there; `directly` when only its text can tell whether it has the words.

@@ -97,14 +97,21 @@ impl Shared {
 
     /// The name of a site. Names never change and numbers are never used again, so what was read once stays right.
     pub(super) fn site_name(&self, connection: &Connection, site: SiteId) -> Result<Arc<str>> {
+        let name = self.site_name_if_any(connection, site)?;
+        name.ok_or_else(|| StoreError::Corrupt(format!("site {} is missing", site.0)))
+    }
+
+    /// The same of a site that may be deleted.
+    pub(super) fn site_name_if_any(&self, connection: &Connection, site: SiteId) -> Result<Option<Arc<str>>> {
         if let Some(name) = self.names.read().unwrap_or_else(PoisonError::into_inner).get(&site) {
-            return Ok(Arc::clone(name));
+            return Ok(Some(Arc::clone(name)));
         }
         let mut query = connection.prepare_cached("SELECT name FROM site WHERE id = ?1")?;
         let name: Option<String> = query.query_row([site.0], |row| row.get(0)).optional()?;
-        let name: Arc<str> = name.ok_or_else(|| StoreError::Corrupt(format!("site {} is missing", site.0)))?.into();
+        let Some(name) = name else { return Ok(None) };
+        let name: Arc<str> = name.into();
         self.names.write().unwrap_or_else(PoisonError::into_inner).insert(site, Arc::clone(&name));
-        Ok(name)
+        Ok(Some(name))
     }
 }
 

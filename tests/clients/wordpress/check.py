@@ -49,6 +49,12 @@ def akismet_plugin(house, blog, key):
     house.decide(house.waiting("blog", "below the bridge"), "reject", "spam")
     becomes(blog, bad, "spam")
     check("a moderator rejects another: spam in WordPress", state == "0" and not blog.shows("below the bridge"))
+    sung, state = blog.comment("It is whispered that the mayor sings in the bath.")
+    house.decide(house.waiting("blog", "sings in the bath"), "reject", "other")
+    becomes(blog, sung, "spam")
+    house.decide(house.comment("blog", "sings in the bath"), "approve")
+    becomes(blog, sung, "1")
+    check("a moderator rejects a third, and approves it after all: published", state == "0" and blog.shows("sings in the bath"))
 
     blog.click("spamcomment", ham)
     check("the administrator's Spam is a decision about that comment",
@@ -61,7 +67,7 @@ def akismet_plugin(house, blog, key):
     category, note = house.note(house.comment("blog", "pills.example"))
     check(f"a labelled one, too: {note}", category is None and "not spam by admin" in note, category, note)
     others = [one for one in house.comments("blog") if "whispered" in one["body"]]
-    check("and about no other", sorted(one["status"] for one in others) == ["approved", "rejected"], others)
+    check("and about no other", sorted(one["status"] for one in others) == ["approved", "approved", "rejected"], others)
 
     waiting, state = blog.comment("It is whispered that the ferry gets a new engine.")
     house.stop()

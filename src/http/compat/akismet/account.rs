@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::answers::{Refusal, text, word};
 use super::{Call, Open, check_blog, open, told};
-use crate::app::akismet::months;
+use crate::app::akismet::{AkismetError, months};
 use crate::domain::akismet::CheckCounts;
 use crate::domain::site::Site;
 use crate::http::State;
@@ -38,6 +38,13 @@ fn ended(call: Call, outcome: Result<HttpResponse, Refusal>) -> HttpResponse {
     }
 }
 
+/// Opens a request about an account, and counts it.
+async fn asked(state: &State, request: &HttpRequest, payload: web::Payload) -> Result<Open, Refusal> {
+    let opened = open(state, request, payload).await?;
+    state.akismet.count_question(&opened.site, state.clock.now()).await.map_err(AkismetError::from)?;
+    Ok(opened)
+}
+
 /// What a site is called in lists: its blog without the scheme, or its name.
 fn called(site: &Site) -> String {
     let url = site.url.as_deref().unwrap_or(&site.name);
@@ -51,10 +58,10 @@ fn called(site: &Site) -> String {
         ("order" = Option<String>, Query, description = "There is one site: any order is the same"), ("limit" = Option<String>, Query),
         ("offset" = Option<String>, Query), ("extended" = Option<String>, Query)),
     responses((status = 200, content((Value = "application/json"), (String = "text/csv"), (String = "text/plain")), description = "By month, `limit`, `offset` and `total`; or lines; or `invalid`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn key_sites(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
-        let Open { site, form } = open(&state, &request, payload).await?;
+        let Open { site, form } = asked(&state, &request, payload).await?;
         let month = form.text("month");
         let now = months::of(state.clock.now());
         let month = if months::bounds(&month).is_some() { month } else { now };
@@ -94,7 +101,10 @@ pub async fn key_sites(state: web::Data<State>, request: HttpRequest, payload: w
         if form.says_yes("extended")
             && let Value::Object(row) = &mut row
         {
-            row.insert("hash".to_owned(), Value::from(digest(&["site", &site.name])));
+            row.insert(
+                "hash".to_owned(),
+                Value::from(hexadecimal(&Sha256::digest(format!("site\0{}", site.name)).into())),
+            );
             row.insert("eligible_for_revoke".to_owned(), Value::from(false));
         }
         let rows = if shown { vec![row] } else { Vec::new() };
@@ -108,14 +118,23 @@ pub async fn key_sites(state: web::Data<State>, request: HttpRequest, payload: w
     ended(Call("key-sites"), outcome.await)
 }
 
+/// The same, asked in a form.
+#[utoipa::path(post, path = "/1.2/key-sites", tag = "akismet", security(("akismet_key" = [])),
+    request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded", description = "`api_key`, `month`, `filter`, `format`, `limit`, `offset`, `extended`"),
+    responses((status = 200, content((Value = "application/json"), (String = "text/csv"), (String = "text/plain")), description = "As by GET; or `invalid`"),
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+pub async fn key_sites_posted(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    key_sites(state, request, payload).await
+}
+
 /// How much a key was used this month. There is no limit by the month.
 #[utoipa::path(get, path = "/1.2/usage-limit", tag = "akismet", security(("akismet_key" = [])),
     params(("api_key" = Option<String>, Query, description = "The key"), ("extended" = Option<String>, Query)),
     responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "`limit`, `usage`, `percentage`, `throttled`; or `invalid`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn usage_limit(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
-        let Open { site, form } = open(&state, &request, payload).await?;
+        let Open { site, form } = asked(&state, &request, payload).await?;
         let counts = state.akismet.counts(&site, &[months::of(state.clock.now())]).await?;
         let usage = counts.first().map_or(0, |(_, counts)| counts.checks);
         let mut said = json!({"limit": "none", "usage": usage, "percentage": "0.00", "throttled": false});
@@ -130,14 +149,23 @@ pub async fn usage_limit(state: web::Data<State>, request: HttpRequest, payload:
     ended(Call("usage-limit"), outcome.await)
 }
 
+/// The same, asked in a form.
+#[utoipa::path(post, path = "/1.2/usage-limit", tag = "akismet", security(("akismet_key" = [])),
+    request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded", description = "`api_key` and `extended`"),
+    responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "As by GET; or `invalid`"),
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+pub async fn usage_limit_posted(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    usage_limit(state, request, payload).await
+}
+
 /// What came of a site's comments, month by month: of the last 60 days (three months), of six months, or of the last three years.
 #[utoipa::path(post, path = "/1.1/get-stats", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded", description = "`key`, `blog`, and `from`: `60-days`, `6-months` or `all`"),
     responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "`spam`, `ham`, `missed_spam`, `false_positives`, `accuracy`, `breakdown`; or `invalid`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn get_stats(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
-        let Open { site, form } = open(&state, &request, payload).await?;
+        let Open { site, form } = asked(&state, &request, payload).await?;
         check_blog(&site, form.get("blog").unwrap_or_default(), false)?;
         let most = match form.get("from") {
             Some("60-days") => 3,
@@ -183,10 +211,10 @@ fn account(site: &Site) -> Value {
 #[utoipa::path(post, path = "/1.1/get-subscription", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded", description = "`key` and `blog`"),
     responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "`account_name`, `status` and so on; or `invalid`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn get_subscription(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
-        let Open { site, form } = open(&state, &request, payload).await?;
+        let Open { site, form } = asked(&state, &request, payload).await?;
         check_blog(&site, form.get("blog").unwrap_or_default(), false)?;
         Ok(answer(&account(&site)))
     };
@@ -197,10 +225,10 @@ pub async fn get_subscription(state: web::Data<State>, request: HttpRequest, pay
 #[utoipa::path(post, path = "/1.1/deactivate", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded", description = "`key` and `blog`"),
     responses((status = 200, body = String, content_type = "text/plain", description = "`deactivated`, or `invalid`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn deactivate(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
-        let Open { site, .. } = open(&state, &request, payload).await?;
+        let Open { site, .. } = asked(&state, &request, payload).await?;
         tracing::info!(site = %site.name, "a client of Akismet's protocol says that it is turned off");
         Ok(word("deactivated"))
     };
@@ -211,12 +239,12 @@ pub async fn deactivate(state: web::Data<State>, request: HttpRequest, payload: 
 #[utoipa::path(post, path = "/1.1/token", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = String, content_type = "text/plain", description = "32 hexadecimal digits, or `invalid`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn token(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
-        let Open { site, form } = open(&state, &request, payload).await?;
+        let Open { site, form } = asked(&state, &request, payload).await?;
         let key = form.get("api_key").or_else(|| form.get("key")).unwrap_or_default();
-        Ok(text(StatusCode::OK, digest(&["token", &site.name, key])))
+        Ok(text(StatusCode::OK, hexadecimal(&state.access.akismet_token(&site.name, key))))
     };
     ended(Call("token"), outcome.await)
 }
@@ -225,10 +253,10 @@ pub async fn token(state: web::Data<State>, request: HttpRequest, payload: web::
 #[utoipa::path(post, path = "/1.1/verify-wpcom-key", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = super::CheckForm, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, content((Value = "application/json"), (String = "text/plain")), description = "As for `get-subscription`; or `invalid`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
 pub async fn verify_wpcom_key(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let outcome = async {
-        let Open { site, .. } = open(&state, &request, payload).await?;
+        let Open { site, .. } = asked(&state, &request, payload).await?;
         Ok(answer(&account(&site)))
     };
     ended(Call("verify-wpcom-key"), outcome.await)
@@ -241,8 +269,7 @@ pub async fn compatible_plugins() -> HttpResponse {
 }
 
 /// 32 hexadecimal digits.
-fn digest(texts: &[&str]) -> String {
-    let digest = Sha256::digest(texts.join("\0").as_bytes());
+fn hexadecimal(digest: &[u8; 32]) -> String {
     digest.iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
         hex

@@ -65,7 +65,8 @@ fn language(text: &str) -> String {
 
 /// What a hidden field held: of several, one that was filled in.
 fn honeypot(form: &Form) -> Option<String> {
-    let named = form.get("honeypot_field_name").filter(|name| !name.starts_with("comment_") && *name != "blog");
+    let is_ours = |name: &str| name.starts_with("comment_") || matches!(name, "blog" | "api_key" | "key");
+    let named = form.get("honeypot_field_name").filter(|name| !is_ours(name));
     let names: Vec<&str> = named.into_iter().chain(HONEYPOTS).collect();
     let filled = names.iter().find_map(|name| form.get(name));
     match filled {
@@ -162,6 +163,7 @@ mod tests {
             ("hidden_honeypot_field=", Some("")),
             ("POST_ak_hp_textarea&honeypot_field_name=w&w=filled", Some("filled")),
             ("honeypot_field_name=comment_content&comment_content=hello", None),
+            ("honeypot_field_name=api_key&api_key=0123456789ab", None),
             ("a=b", None),
         ] {
             assert_eq!(honeypot(&form(text)).as_deref(), expected, "{text}");

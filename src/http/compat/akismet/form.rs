@@ -1,4 +1,5 @@
-//! Reading what clients send: forms of any charset, with brackets, without `=`, twice, or a hundred fields long; and JSON, from those who send that.
+//! Reading what clients send: forms of any charset, with brackets, without `=`, twice, or a hundred fields long; the same in parts, as PHP's cURL sends an
+//! array; and JSON, from those who send that.
 
 use encoding_rs::{Encoding, ISO_2022_JP, UTF_8, WINDOWS_1252};
 use serde_json::Value;
@@ -35,7 +36,15 @@ impl Form {
         }
         let labelled = lower.split_once("charset=").map_or("", |(_, label)| label);
         let labelled = labelled.split(';').next().unwrap_or_default().trim().trim_matches('"').to_owned();
-        Self::urlencoded(body, &labelled)
+        match boundary(content_type) {
+            Some(boundary) => Ok(Self::decoded(parts(body, boundary)?, &labelled)),
+            None => Self::urlencoded(body, &labelled),
+        }
+    }
+
+    /// Whatever is not in it, from another one.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
     }
 
     /// Reads the query of an address.
@@ -58,11 +67,15 @@ impl Form {
             };
             raw.push((text(&unescaped(name), UTF_8), unescaped(value)));
         }
+        Ok(Self::decoded(raw, labelled))
+    }
+
+    fn decoded(raw: Vec<(String, Vec<u8>)>, labelled: &str) -> Self {
         let blog = raw.iter().find(|(name, _)| name == "blog_charset").map(|(_, value)| value.as_slice());
         let labels = [labelled.as_bytes(), blog.unwrap_or_default()];
         let encoding = labels.into_iter().filter_map(Encoding::for_label).find(|encoding| *encoding != UTF_8);
         let encoding = encoding.unwrap_or(UTF_8);
-        Ok(Self(raw.into_iter().map(|(name, value)| (name, text(&value, encoding))).collect()))
+        Self(raw.into_iter().map(|(name, value)| (name, text(&value, encoding))).collect())
     }
 
     fn json(body: &[u8]) -> Result<Self, BadForm> {
@@ -73,12 +86,6 @@ impl Form {
             flatten(name, value, LEVELS, &mut form)?;
         }
         Ok(Self(form))
-    }
-
-    /// Whether nothing came.
-    #[must_use]
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// The first field of that name that is not empty.
@@ -117,6 +124,46 @@ impl Form {
         let all = self.0.iter().filter(|(field, value)| is_of(field) && !value.trim().is_empty());
         all.map(|(_, value)| value.clone()).collect()
     }
+}
+
+/// What stands between the parts of `multipart/form-data`.
+fn boundary(content_type: &str) -> Option<&str> {
+    let mut pieces = content_type.split(';').map(str::trim);
+    pieces.next().filter(|kind| kind.eq_ignore_ascii_case("multipart/form-data"))?;
+    let named = pieces.find_map(|piece| {
+        let (name, value) = piece.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("boundary").then(|| value.trim().trim_matches('"'))
+    });
+    named.filter(|boundary| (1..=200).contains(&boundary.len()))
+}
+
+/// The fields of a form that came in parts; files are left out, and what is no part.
+fn parts(body: &[u8], boundary: &str) -> Result<Vec<(String, Vec<u8>)>, BadForm> {
+    let delimiter = format!("--{boundary}");
+    let begins = |at: usize| body[at..].starts_with(delimiter.as_bytes());
+    let ends = body.windows(2).enumerate().filter(|(_, two)| *two == b"\r\n").map(|(at, _)| at + 2);
+    let delimiters: Vec<usize> = std::iter::once(0).chain(ends).filter(|at| begins(*at)).collect();
+    let mut fields = Vec::new();
+    for pair in delimiters.windows(2) {
+        let part = body[pair[0] + delimiter.len()..pair[1]].strip_suffix(b"\r\n").unwrap_or_default();
+        let Some(end) = part.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+        let head = text(&part[..end], UTF_8);
+        let Some(name) = head.lines().find_map(field_name) else { continue };
+        if fields.len() == FIELDS_MAX {
+            return Err(BadForm::TooMany);
+        }
+        fields.push((name, part[end + 4..].to_vec()));
+    }
+    Ok(fields)
+}
+
+/// The name in a part's head, when it is one of a field.
+fn field_name(line: &str) -> Option<String> {
+    let (header, value) = line.split_once(':')?;
+    let is_field = header.trim().eq_ignore_ascii_case("content-disposition") && !value.contains("filename");
+    let (_, name) = value.split_once(" name=").or_else(|| value.split_once(";name=")).filter(|_| is_field)?;
+    let name = name.strip_prefix('"').map_or_else(|| name.split(';').next(), |name| name.split('"').next());
+    name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 fn flatten(name: String, value: Value, levels: usize, form: &mut Vec<(String, String)>) -> Result<(), BadForm> {
@@ -231,6 +278,33 @@ mod tests {
         for bad in ["[]", "5", "{", "\"x\""] {
             assert_eq!(Form::read(bad.as_bytes(), "application/json"), Err(BadForm::Json), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_form_in_parts_is_the_same_form() {
+        let kind = "multipart/form-data; boundary=----x1";
+        let body = b"------x1\r\nContent-Disposition: form-data; name=\"comment_content\"\r\n\r\ntwo\r\n------x\r\nlines\r\n\
+            ------x1\r\ncontent-disposition: form-data; name=comment_context[0]\r\nContent-Type: text/plain\r\n\r\nnews\r\n\
+            ------x1\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nnothing\r\n\
+            ------x1\r\nContent-Disposition: form-data; name=\"empty\"\r\n\r\n\r\n\
+            ------x1\r\nContent-Disposition: form-data; name=\"comment_author\"\r\n\r\ngr\xfcn\r\n------x1--\r\n";
+        let form = Form::read(body, kind).expect("it can be read");
+        assert_eq!(
+            (form.text("comment_content"), form.text("comment_author")),
+            ("two\r\n------x\r\nlines".into(), "grün".into())
+        );
+        assert_eq!(
+            (form.list("comment_context"), form.has("file"), form.has("empty")),
+            (vec!["news".to_owned()], false, true)
+        );
+        for cut in 0..body.len() {
+            let _ = Form::read(&body[..cut], kind); // whatever is cut off, nothing panics
+        }
+        for odd in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/mixed; boundary=----x1"] {
+            assert!(!Form::read(body, odd).expect("it can be read").has("comment_content"), "{odd}");
+        }
+        let many = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n".repeat(FIELDS_MAX + 1) + "--b--";
+        assert_eq!(Form::read(many.as_bytes(), "multipart/form-data; boundary=b"), Err(BadForm::TooMany));
     }
 
     #[test]

@@ -19,9 +19,9 @@ use utoipa::ToSchema;
 use self::answers::{Refusal, text, word};
 use self::asker::Asker;
 use self::form::Form;
-use super::super::{State, body};
-use crate::app::akismet::Answer;
+use super::super::{State, body, client};
 use crate::app::akismet::submission::is_blog;
+use crate::app::akismet::{AkismetError, Answer};
 use crate::domain::site::Site;
 
 /// Whether a path is one of Akismet's: nothing there is ever answered as a problem.
@@ -94,11 +94,23 @@ async fn open(state: &State, request: &HttpRequest, payload: web::Payload) -> Re
     let most = state.server.get().max_body_bytes;
     let bytes = body::bytes(payload, most).await.map_err(|_| Refusal::TooLarge)?;
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let form = Form::read(&bytes, kind)?;
+    let mut form = Form::read(&bytes, kind)?;
     let query = Form::query(request.query_string())?;
     let key = keys::of(request, &form, &query, &state.akismet.config().host_suffixes).ok_or(Refusal::Key)?;
-    let site = state.access.akismet(&key, state.clock.now()).await?.ok_or(Refusal::Key)?;
-    Ok(Open { site, form: if form.is_empty() { query } else { form } })
+    let now = state.clock.now();
+    // Behind a proxy that is not trusted all come from one address; what opened from there lately is not held up by guesses of others.
+    let peer = || request.peer_addr().map(|peer| peer.ip().to_canonical());
+    let from = client::address(request, &state.server.get().trusted_proxies).or_else(peer);
+    let is_known = state.access.akismet_opened(&key, from, now);
+    if !is_known {
+        state.akismet.count_key(from, now).await.map_err(AkismetError::from)?;
+    }
+    let site = state.access.akismet(&key, now).await?.ok_or(Refusal::Key)?;
+    if !is_known {
+        state.access.note_akismet_opened(&key, from, now);
+    }
+    form.extend(query);
+    Ok(Open { site, form })
 }
 
 /// Whether a key may be used for `blog`: any, until the operator pins the site to one.
@@ -120,7 +132,8 @@ fn check_blog(site: &Site, blog: &str, required: bool) -> Result<(), Refusal> {
 #[utoipa::path(post, path = "/1.1/verify-key", tag = "akismet", security(("akismet_key" = [])),
     request_body(content = CheckForm, content_type = "application/x-www-form-urlencoded", description = "`key` or `api_key`, and `blog`"),
     responses((status = 200, body = String, content_type = "text/plain", description = "`valid`, or `invalid` with `X-akismet-debug-help`"),
-        (status = 413, body = String, content_type = "text/plain"), (status = 503, body = String, content_type = "text/plain")))]
+        (status = 413, body = String, content_type = "text/plain"), (status = 429, body = String, content_type = "text/plain"),
+        (status = 503, body = String, content_type = "text/plain")))]
 pub async fn verify_key(state: web::Data<State>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let verified = async {
         let Open { site, form } = open(&state, &request, payload).await?;

@@ -15,6 +15,7 @@ use crate::domain::site::SiteId;
 use crate::domain::store::{Claim, QueueItem, Result, RulingCategory};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Content;
+use crate::storage::damage::left_out;
 use crate::storage::waiting::{category_of, kind_of};
 
 /// Readers' reports that an item shows.
@@ -42,16 +43,19 @@ pub(super) fn is_whole(cells: &Cell) -> bool {
 /// Rows of [`columns`], with everything that is shown beside them.
 pub(super) async fn of_rows(db: &Db, queues: &Queues, found: &[Cell], now: Timestamp) -> Result<Vec<QueueItem>> {
     let mut comments: Vec<(Row, Content)> = Vec::with_capacity(found.len());
+    let mut readable = Vec::with_capacity(found.len());
     for cells in found {
-        let row = Row::read(cells)?;
-        let content = row.content()?;
-        comments.push((row, content));
+        let read = Row::read(cells).and_then(|row| row.content().map(|content| (row, content)));
+        if let Some(read) = left_out("the queue", &cells.cell::<Uuid>(UID)?, read)? {
+            comments.push(read);
+            readable.push(cells);
+        }
     }
     let mut known = Known::default();
     known.learn(db, comments.iter().map(|(row, content)| (row.site, content))).await?;
     let mut readers = Readers::of(db, &comments).await?;
-    let mut items = Vec::with_capacity(found.len());
-    for (cells, (row, content)) in found.iter().zip(comments) {
+    let mut items = Vec::with_capacity(readable.len());
+    for (cells, (row, content)) in readable.into_iter().zip(comments) {
         let key = (row.site, row.uid);
         let sent = &content.comment.article;
         let article = known.article(row.site, &content).unwrap_or(sent).clone();

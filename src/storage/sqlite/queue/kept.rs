@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 
+use super::orders::Orders;
 use crate::domain::site::SiteId;
 use crate::domain::store::Result;
 
@@ -87,6 +88,7 @@ pub(in super::super) struct Kept {
     entries: Vec<Entry>,
     /// Where in `entries` a row is.
     at: HashMap<u32, usize>,
+    pub(super) orders: Orders,
     sites: Vec<SiteId>,
     site_slots: HashMap<SiteId, u32>,
     /// Numbers of campaigns by slot; zero, the first, for none.
@@ -134,6 +136,10 @@ impl Kept {
 
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    pub(super) fn entry(&self, id: u32) -> Option<&Entry> {
+        self.at.get(&id).map(|at| &self.entries[*at])
     }
 
     /// By slot.
@@ -205,17 +211,20 @@ impl Kept {
             campaign: self.campaign_slot(row.get(13)?),
         };
         if let Some(at) = self.at.get(&entry.id) {
-            self.entries[*at] = entry;
+            let before = std::mem::replace(&mut self.entries[*at], entry);
+            self.orders.remove(&before);
         } else {
             self.at.insert(entry.id, self.entries.len());
             self.entries.push(entry);
         }
+        self.orders.add(&entry);
         Ok(())
     }
 
     fn remove(&mut self, id: u32) {
         let Some(at) = self.at.remove(&id) else { return };
-        self.entries.swap_remove(at);
+        let gone = self.entries.swap_remove(at);
+        self.orders.remove(&gone);
         if let Some(moved) = self.entries.get(at) {
             self.at.insert(moved.id, at);
         }

@@ -5,7 +5,10 @@
 
 mod kept;
 mod named;
+mod orders;
 mod page;
+mod sieve;
+mod tally;
 mod words;
 
 use std::collections::HashSet;
@@ -111,6 +114,15 @@ pub(super) fn follow_article(work: &Work<'_>, site: SiteId, article: &Article) -
             work.connection.prepare_cached(write)?.execute(params![id, article.section])?;
         }
     }
+    Ok(())
+}
+
+/// Has the words of comments that wait read anew: their article's title is among them. What does not wait is found by the title of then.
+pub(super) fn retitle(work: &Work<'_>, site: SiteId, article: &Article) -> Result<()> {
+    let of = params![site.0, article_key(work.shared, article.id.as_str())];
+    let waiting = "SELECT id FROM queue WHERE site = ?1 AND article = ?2";
+    work.connection.prepare_cached(&format!("INSERT INTO queue_change (id) {waiting}"))?.execute(of)?;
+    work.connection.prepare_cached(&format!("INSERT OR IGNORE INTO search_due (id) {waiting}"))?.execute(of)?;
     Ok(())
 }
 

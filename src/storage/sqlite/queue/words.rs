@@ -11,6 +11,7 @@ use super::super::search::Titles;
 use super::kept::{Changes, changes};
 use crate::domain::search::{Question, Term};
 use crate::domain::store::Result;
+use crate::storage::damage::left_out;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -88,7 +89,7 @@ impl HeldWords {
     }
 
     fn put(&mut self, connection: &Connection, id: u32, titles: &mut Titles) -> Result<()> {
-        let words = titles.words(connection, id)?;
+        let Some(words) = left_out("searches of the queue", &id, titles.words(connection, id))? else { return Ok(()) };
         let places: Box<[u32]> = words.iter().map(|word| self.place(word)).collect();
         for place in &places {
             let rows = &mut self.entries[*place as usize].rows;

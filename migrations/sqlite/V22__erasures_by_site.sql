@@ -1,0 +1,1 @@
+-- In PostgreSQL the list of who was erased is keyed by site from here on. A file is not distributed: there is nothing to change here.
