@@ -549,7 +549,7 @@ fn what_was_said_of_a_comment_after_people_decided_about_it_is_not_what_they_are
     let late = happening(HappeningKind::Decided, 60, 1, RulingCategory::Spam);
     samples.add(&recorded(said(), Status::Rejected, vec![early]), 0, &|_| false);
     samples.add(&recorded(said(), Status::Rejected, vec![late]), 0, &|_| false);
-    let prior = policy(0.5).spam.prior.get();
-    assert_eq!(sums(&samples), [prior + 0.5, prior + 3.0]);
+    let of = |model: f64| LogOdds::of(policy(0.5).spam.prior.get() + model).get();
+    assert_eq!(sums(&samples), [of(0.5), of(3.0)]);
     assert_eq!(samples.list.iter().map(|sample| sample.at).collect::<Vec<_>>(), [at(0), at(50)]);
 }
