@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::send::pause_ms;
 use super::{Addressed, Config, Notifier, Told, addressed, words};
-use crate::app::truth::{self, Ask, COUNTED_MAX, DECIDED_MAX};
+use crate::app::truth::{self, Ask, COUNTED_MAX, DECIDED_MAX, PATIENCE};
 use crate::domain::figures::Figures;
 use crate::domain::notices::{Alert, Decided};
 use crate::domain::service::Levels;
@@ -180,9 +180,10 @@ impl Notifier {
     /// What to look at of what rules, checks and limits did; none where that cannot be read, which keeps nobody from the rest of the digest.
     async fn rule_hints(&self, figures: &Figures, now: Timestamp) -> Option<Vec<Hint>> {
         let (since, until) = (now.plus_millis(-truth::DAYS * DAY_MS), now.plus_millis(1));
-        let ask = Ask { sites: None, since, until, counted_max: COUNTED_MAX, decided_max: DECIDED_MAX };
+        let (counted_max, decided_max, patience) = (COUNTED_MAX, DECIDED_MAX, Some(PATIENCE));
+        let ask = Ask { sites: None, since, until, counted_max, decided_max, patience };
         let lens = truth::lens(&self.house.current());
-        match truth::account(&*self.store, &lens, &ask, now).await {
+        match truth::account(&*self.store, lens, &ask, now).await {
             Ok(account) => {
                 // Of these the digest speaks already.
                 let known: Vec<String> = hints(figures).into_iter().map(|(signal, ..)| signal).collect();
