@@ -178,7 +178,6 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let appeals = Appeals::new(its_store(), listeners.clone(), limited, webhooks.clone(), lives.appeals.clone());
     let authors = Authors::new(its_store(), listeners.clone(), sealer.clone(), lives.privacy.clone());
     let retention = Arc::new(Retention::new(its_store(), listeners.clone(), lives.retention.clone()));
-    let places = lives.places.clone();
     let campaigns = Campaigns::new(its_store(), listeners.clone(), webhooks.clone());
     let desk = Desk::new(its_store(), Arc::clone(&history), Arc::clone(&settings), limits);
     let review = Review::new(its_store(), listeners, webhooks.clone()).with_levels(lives.levels.clone());
@@ -247,8 +246,8 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         turns,
         among,
         shared,
+        places: running.lives.places.clone(),
         running: Some(running),
-        places,
         follower: None,
         trials,
     })
