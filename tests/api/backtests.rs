@@ -256,7 +256,7 @@ async fn one_that_has_said_everything_and_does_not_end_can_be_ended() {
     desk.app.until("it is there", |_| is_there()).await;
     let ended = desk.app.request(Method::DELETE, &path(&run), &desk.operator).send();
     let ended =
-        tokio::time::timeout(Duration::from_secs(60), ended).await.expect("whoever ends it does not wait for it");
+        tokio::time::timeout(Duration::from_mins(1), ended).await.expect("whoever ends it does not wait for it");
     assert_eq!(ended.unwrap().status(), 204);
     assert_eq!(desk.now(&run).await["state"], "stopped");
     desk.start(&json!({}), 202).await;

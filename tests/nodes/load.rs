@@ -95,6 +95,17 @@ impl Load {
         self.known.promised.lock().unwrap().len()
     }
 
+    /// What has to have happened for the rest to mean anything, and how often it did.
+    pub(crate) fn tried(&self) -> [(&'static str, usize); 3] {
+        let count = |of: &AtomicUsize| of.load(Ordering::Relaxed);
+        let Known { repeats, unavailable, broken, decided, .. } = &*self.known;
+        [
+            ("comments sent again", count(repeats)),
+            ("decisions", count(decided)),
+            ("requests that a disturbance met", count(unavailable) + count(broken)),
+        ]
+    }
+
     /// Whether everything that was promised is so. People may have changed the status since, and only that.
     pub(crate) fn check_against(&self, stored: &BTreeMap<String, Value>) {
         for (number, promise) in &*self.known.promised.lock().unwrap() {
