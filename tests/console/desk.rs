@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use doorward::config::Config;
 use doorward::domain::notices::{AlertKind, Channel, Message, Sending};
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::reads::Share;
@@ -9,6 +10,23 @@ use serde_json::{Value, json};
 
 use crate::browser::{Browser, PATIENCE};
 use crate::helpers::{TestApp, doubtful, ordinary, talk};
+
+/// Rules to be looked at: one in shadow that hits, one that ends soon and never does.
+const RULES: &str = r#"
+[[rules]]
+name = "zeppelins"
+when = 'comment.folded.contains("zeppelin") && comment.links > 0 && (author.role != "editor" || comment.words > 3)'
+then = { action = "hold", category = "off-topic" }
+reason = "Zeppelins that somebody sells, perhaps."
+mode = "shadow"
+
+[[rules]]
+name = "a-name-as-long-as-names-of-rules-may-be-and-not-one-letter-less"
+when = 'comment.folded.contains("nobody says so")'
+then = { action = "reject" }
+reason = "Nobody says so."
+expires = 2026-11-26T00:00:00Z
+"#;
 
 pub(crate) struct Desk {
     pub(crate) app: TestApp,
@@ -19,7 +37,8 @@ pub(crate) struct Desk {
 
 impl Desk {
     async fn spawn() -> Self {
-        let app = TestApp::spawn_with(|config| config.limits.enabled = false).await;
+        let rules = Config::parse(RULES, "").unwrap().rules;
+        let app = TestApp::spawn_with(|config| (config.limits.enabled, config.rules) = (false, rules)).await;
         let account = async |email: &'static str, role| {
             (email, app.admin().user_create(email, role, &Reach::ALL, app.now()).await.unwrap().password)
         };
@@ -127,6 +146,9 @@ impl Desk {
             page("search", "/search?q=zeppelin"),
             page("health", "/health"),
             page("alerts", "/alerts"),
+            page("rules", "/rules"),
+            page("rule", "/rules/rule%3Azeppelins?which=hit"),
+            page("rule-check", "/rules/link-count?which=hit"),
             page("backtests", "/backtests"),
             page("backtest", &format!("/backtests/{}", self.backtest().await)),
             page("audit", "/audit"),
