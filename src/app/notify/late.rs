@@ -22,8 +22,8 @@ struct Late<'a> {
 }
 
 /// How often operators hear of a late queue: of one, once in `repeat_h`; and of each alert where they want no repetition.
-const fn pace(repeat_h: u32) -> Pace {
-    Pace { pause_ms: repeat_h as i64 * 3_600_000, repeats: repeat_h > 0 }
+fn pace(repeat_h: u32) -> Pace {
+    Pace { pause_ms: i64::from(repeat_h) * 3_600_000, repeats: repeat_h > 0 }
 }
 
 /// Shows a queue's figures.
