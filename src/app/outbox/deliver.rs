@@ -192,7 +192,9 @@ impl Deliverer {
     ) -> Result<()> {
         let Some(receiver) = self.store.outbox_receiver(site, self.clock.now()).await? else { return Ok(()) };
         let receiver = Arc::new(receiver);
-        let attempt_ms = i64::from(self.config.get().timeout_ms);
+        // A callback may be told twice: see `call_back`.
+        let posts = if self.to == Channel::Callback { 2 } else { 1 };
+        let attempt_ms = posts * i64::from(self.config.get().timeout_ms);
         let now = self.clock.now(); // read again: everything before may have taken long, and the lease counts from here
         let until = now.plus_millis(attempt_ms + LEASE_SLACK_MS);
         let taken = match self.to {
