@@ -9,9 +9,9 @@ add_filter('pre_http_request', function ($answer, $request, $url) {
     unset($request['headers']['Host'], $request['headers']['host']);
     $path = preg_replace('~^https?://[^/]+~', '', $url);
     $sent = is_string($request['body'] ?? null) ? $request['body'] : '';
-    // Old plugins name their key in the host alone.
-    if (isset($host[1]) && !preg_match('~(?:^|&)(?:api_)?key=~', $sent)) $request['body'] = $sent .= ($sent === '' ? '' : '&') . 'api_key=' . rawurlencode($host[1]);
     $is_check = substr($path, -14) === '/comment-check';
+    // Old plugins name their key in the host alone. It goes into the address, since a body may be anything.
+    if (isset($host[1]) && !preg_match('~(?:^|&)(?:api_)?key=~', $sent)) $path .= (strpos($path, '?') === false ? '?' : '&') . 'api_key=' . rawurlencode($host[1]);
     // A comment that was not answered when it came: it is asked about again without a way back for what a person decides.
     $is_retry = $is_check && preg_match('~(?:^|&)recheck_reason=retry(?:&|$)~', $sent) && preg_match('~(?:^|&)comment_ID=(\d+)~', $sent, $comment);
     if ($is_retry) $request['body'] = $sent . '&callback=' . rawurlencode(get_rest_url(null, 'akismet/v1/webhook'));

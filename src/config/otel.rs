@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use super::ConfigError;
+use crate::telemetry::traces::{TIMEOUTS_MS, are_headers};
 
 /// All that are looked at.
 const NAMES: [&str; 13] = [
@@ -57,8 +58,10 @@ pub(super) fn as_ours(said: &BTreeMap<String, String>) -> Result<Vec<(String, St
     if is_off || exporter == "none" || sampler == "always_off" {
         return Ok(vec![ours("ENDPOINT", String::new())]);
     }
+    // Meant for other programs, unless it says where to: then what cannot be done is refused, and else left out.
+    let is_meant = of_traces(ENDPOINT).is_some();
     if exporter != "otlp" {
-        return wrong(EXPORTER, "must be otlp or none");
+        return if is_meant { wrong(EXPORTER, "must be otlp or none") } else { Ok(Vec::new()) };
     }
     let mut all = Vec::new();
     if let Some((name, endpoint)) = of_traces(ENDPOINT) {
@@ -75,11 +78,12 @@ pub(super) fn as_ours(said: &BTreeMap<String, String>) -> Result<Vec<(String, St
     }
     if let Some((name, timeout)) = of_traces(TIMEOUT) {
         match timeout.trim().parse::<u32>() {
-            Ok(timeout) => all.push(ours("TIMEOUT_MS", timeout.to_string())),
-            Err(_) => return wrong(name, "must be a number of milliseconds"),
+            Ok(timeout) if TIMEOUTS_MS.contains(&timeout) => all.push(ours("TIMEOUT_MS", timeout.to_string())),
+            Ok(_) | Err(_) if is_meant => return wrong(name, "must be a number of milliseconds from 100 to 60000"),
+            Ok(_) | Err(_) => {}
         }
     }
-    if let Some((_, headers)) = of_traces(HEADERS) {
+    if let Some((_, headers)) = of_traces(HEADERS).filter(|(_, headers)| is_meant || are_headers(headers)) {
         all.push(ours("HEADERS", headers.clone()));
     }
     if let Some((_, service)) = of(SERVICE) {
@@ -92,13 +96,18 @@ pub(super) fn as_ours(said: &BTreeMap<String, String>) -> Result<Vec<(String, St
         "traceidratio" | "parentbased_traceidratio" => match value_of(SAMPLER_ARG).map(str::parse::<f64>) {
             None => Some(1.0),
             Some(Ok(share)) if (0.0..=1.0).contains(&share) => Some(share),
-            Some(_) => return wrong(SAMPLER_ARG, "must lie within 0.0 and 1.0"),
+            Some(_) if is_meant => return wrong(SAMPLER_ARG, "must lie within 0.0 and 1.0"),
+            Some(_) => None,
         },
+        _ if !is_meant => None,
         _ => {
             let all = "always_on, always_off or traceidratio, with or without parentbased_ before it";
             return wrong(SAMPLER, &format!("must be {all}"));
         }
     };
+    if share.is_some() && !sampler.starts_with("parentbased_") {
+        all.push(ours("FOLLOW", "false".to_owned()));
+    }
     all.extend(share.map(|share| ours("SHARE", format!("{share:?}"))));
     Ok(all)
 }
@@ -160,7 +169,24 @@ mod tests {
             assert!(problem.starts_with(&format!("{} in the environment: must be", bad.0)), "{problem}");
         }
         let sampler = ("OTEL_TRACES_SAMPLER", "traceidratio");
-        let problem = read("", &[sampler, ("OTEL_TRACES_SAMPLER_ARG", "12")]).unwrap_err();
+        let problem = read("", &[endpoint, sampler, ("OTEL_TRACES_SAMPLER_ARG", "12")]).unwrap_err();
         assert!(problem.starts_with("OTEL_TRACES_SAMPLER_ARG in the environment: "), "{problem}");
+        assert!(!read("", &[endpoint, sampler]).unwrap().follow, "nobody outside asks for a trace");
+        assert!(read("", &[endpoint, ("OTEL_TRACES_SAMPLER", "parentbased_always_on")]).unwrap().follow);
+    }
+
+    #[test]
+    fn what_is_meant_for_other_programs_keeps_the_service_from_nothing() {
+        for (name, value) in [
+            ("OTEL_TRACES_EXPORTER", "console"),
+            ("OTEL_TRACES_SAMPLER", "xray"),
+            ("OTEL_TRACES_SAMPLER_ARG", "endpoint=http://localhost:2000"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "120000"),
+            ("OTEL_EXPORTER_OTLP_TIMEOUT", "5s"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "no header"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ] {
+            assert!(!read("", &[(name, value)]).unwrap().is_on(), "{name}={value}");
+        }
     }
 }

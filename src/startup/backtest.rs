@@ -26,6 +26,10 @@ impl Clock for Still {
     fn now(&self) -> Timestamp {
         self.0
     }
+
+    fn by_now(&self, named: Timestamp) -> Timestamp {
+        named
+    }
 }
 
 /// What is to be replayed to judge comments between two moments under `candidate`: as much of the past as it remembers. `public_url` is where the

@@ -96,7 +96,7 @@ impl Config {
         if !(0.0..=1.0).contains(&self.share) {
             return Err(BadTraces("share: must lie within 0.0 and 1.0"));
         }
-        if !(100..=60_000).contains(&self.timeout_ms) {
+        if !TIMEOUTS_MS.contains(&self.timeout_ms) {
             return Err(BadTraces("timeout_ms: must lie within 100 and 60000"));
         }
         if self.service_name.is_empty() || self.service_name.len() > 255 {
@@ -118,20 +118,31 @@ impl Config {
         }
     }
 
-    /// As `OTEL_EXPORTER_OTLP_HEADERS` is written: names and values, which may be percent-encoded.
     fn headers(&self) -> Result<HeaderMap, BadTraces> {
         const WRONG: BadTraces = BadTraces("headers: must be written as in `name=value,other=value`"); // which may be a secret
-        let mut headers = HeaderMap::new();
-        let all = self.headers.expose().unwrap_or_default();
-        for one in all.split(',').map(str::trim).filter(|one| !one.is_empty()) {
-            let (name, value) = one.split_once('=').ok_or(WRONG)?;
-            let name = HeaderName::from_bytes(name.trim().as_bytes()).map_err(|_| WRONG)?;
-            let mut value = HeaderValue::from_bytes(&decoded(value.trim()).ok_or(WRONG)?).map_err(|_| WRONG)?;
-            value.set_sensitive(true);
-            headers.append(name, value);
-        }
-        Ok(headers)
+        headers(self.headers.expose().unwrap_or_default()).ok_or(WRONG)
     }
+}
+
+/// How long a collector may take, in milliseconds.
+pub(crate) const TIMEOUTS_MS: std::ops::RangeInclusive<u32> = 100..=60_000;
+
+/// Whether they are written as they must be.
+pub(crate) fn are_headers(text: &str) -> bool {
+    headers(text).is_some()
+}
+
+/// As `OTEL_EXPORTER_OTLP_HEADERS` is written: names and values, which may be percent-encoded.
+fn headers(all: &str) -> Option<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    for one in all.split(',').map(str::trim).filter(|one| !one.is_empty()) {
+        let (name, value) = one.split_once('=')?;
+        let name = HeaderName::from_bytes(name.trim().as_bytes()).ok()?;
+        let mut value = HeaderValue::from_bytes(&decoded(value.trim())?).ok()?;
+        value.set_sensitive(true);
+        headers.append(name, value);
+    }
+    Some(headers)
 }
 
 /// Without its percent-encoding.

@@ -77,7 +77,7 @@ impl LocalLimiter {
     }
 
     fn moment(&self, named: Timestamp) -> Timestamp {
-        self.clock.as_ref().map_or(named, |clock| clock.now())
+        self.clock.as_ref().map_or(named, |clock| clock.by_now(named))
     }
 
     /// Other limits. What was taken stays taken, under each policy that has the same name and counts the same thing: whoever took three of ten

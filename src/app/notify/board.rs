@@ -90,7 +90,9 @@ impl Board {
         let levels = self.levels.get();
         let mut alerts = self.store.alerts().await?;
         alerts.retain(|alert| is_within(&by.reach, alert.kind, &alert.about, &levels));
-        let messages = self.store.messages_lately(MESSAGES_MAX).await?.into_iter().map(notice);
+        // Of whoever sees some sites alone, those of others take the places.
+        let looked_at = if by.reach.is_all() { MESSAGES_MAX } else { 10 * MESSAGES_MAX };
+        let messages = self.store.messages_lately(looked_at).await?.into_iter().map(notice);
         let is_shown = |notice: &Notice| match &notice.about {
             Some(About { kind, name }) => is_within(&by.reach, *kind, name, &levels),
             None => by.reach.is_all(),

@@ -160,7 +160,8 @@ fn parts(body: &[u8], boundary: &str) -> Result<Vec<(String, Vec<u8>)>, BadForm>
 /// The name in a part's head, when it is one of a field.
 fn field_name(line: &str) -> Option<String> {
     let (header, value) = line.split_once(':')?;
-    let is_field = header.trim().eq_ignore_ascii_case("content-disposition") && !value.contains("filename");
+    let is_file = |parameter: &str| parameter.trim_start().to_ascii_lowercase().starts_with("filename");
+    let is_field = header.trim().eq_ignore_ascii_case("content-disposition") && !value.split(';').any(is_file);
     let (_, name) = value.split_once(" name=").or_else(|| value.split_once(";name=")).filter(|_| is_field)?;
     let name = name.strip_prefix('"').map_or_else(|| name.split(';').next(), |name| name.split('"').next());
     name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())

@@ -98,14 +98,20 @@ async fn open(state: &State, request: &HttpRequest, payload: web::Payload) -> Re
     let query = Form::query(request.query_string())?;
     let key = keys::of(request, &form, &query, &state.akismet.config().host_suffixes).ok_or(Refusal::Key)?;
     let now = state.clock.now();
-    // Behind a proxy that is not trusted all come from one address; what opened from there lately is not held up by guesses of others.
+    // Behind a proxy that is not trusted all come from one address, where only what opens nothing is counted: guesses of others hold up no key that does.
     let peer = || request.peer_addr().map(|peer| peer.ip().to_canonical());
-    let from = client::address(request, &state.server.get().trusted_proxies).or_else(peer);
+    let client = client::address(request, &state.server.get().trusted_proxies);
+    let from = client.or_else(peer);
     let is_known = state.access.akismet_opened(&key, from, now);
-    if !is_known {
+    if !is_known && client.is_some() {
         state.akismet.count_key(from, now).await.map_err(AkismetError::from)?;
     }
-    let site = state.access.akismet(&key, now).await?.ok_or(Refusal::Key)?;
+    let Some(site) = state.access.akismet(&key, now).await? else {
+        if client.is_none() {
+            state.akismet.count_key(from, now).await.map_err(AkismetError::from)?;
+        }
+        return Err(Refusal::Key);
+    };
     if !is_known {
         state.access.note_akismet_opened(&key, from, now);
     }

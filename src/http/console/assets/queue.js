@@ -94,6 +94,8 @@ function miss() {
   button.dataset.missed = "yes";
   fresh.clear();
   unknown.clear();
+  clearTimeout(looking);
+  looking = undefined;
   offer();
 }
 function offer() {
@@ -153,6 +155,7 @@ heard("left", ({ uid, status, decided_by, by }) => {
   gone(card, who ? say(verdict, { by: who }) : say("queue.left"));
 });
 heard("erased", ({ uid }) => {
+  unknown.delete(uid);
   if (fresh.delete(uid)) offer();
   const card = byUid(uid);
   if (card) gone(card, say("queue.erased"));
