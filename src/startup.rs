@@ -154,13 +154,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let sign_in = sign_in.limited_by(Limits::new(&sign_in::limits(), seed, shared.as_deref(), &clock)?.counting());
     let settings = Arc::new(Settings::new(house));
     let limits: Arc<dyn Limiter> = Arc::new(InForce(Arc::clone(&settings)));
-    let history: Arc<dyn History> = match &shared {
-        Some(shared) => {
-            let clock = Arc::clone(&clock);
-            shared.history(history, order, Box::new(move || clock.now()))
-        }
-        None => history,
-    };
+    let history = told_to(shared.as_deref(), order, history, &clock);
     let (events, threads) = watchers(&store, among.as_ref(), &lives.events)?;
     let its_threads = Arc::clone(&threads);
     let listeners = Listeners { history: Arc::clone(&history), events: Arc::clone(&events), threads };
@@ -251,6 +245,18 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         follower: None,
         trials,
     })
+}
+
+/// A history that other nodes hear of, where there are some.
+fn told_to(
+    shared: Option<&Redis>,
+    order: Option<End>,
+    own: Arc<MemoryHistory>,
+    clock: &Arc<dyn Clock>,
+) -> Arc<dyn History> {
+    let Some(shared) = shared else { return own };
+    let clock = Arc::clone(clock);
+    shared.history(own, order, Box::new(move || clock.now()))
 }
 
 /// What nodes share, and where it stood.

@@ -206,7 +206,7 @@ impl Generated {
     }
 
     /// Brings in a file of so many comments that is killed half-way, and goes on with it; says what that took.
-    #[expect(clippy::disallowed_methods, reason = "it is run for its figures: time and memory")]
+    #[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "it is run for its figures: time and memory")]
     fn killed_half_way(self, comments: u64) {
         let place = Place::new();
         let file = place.path("export.xml");

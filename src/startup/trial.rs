@@ -241,7 +241,7 @@ fn last_words(mut from: impl Read) -> String {
     }
     let words = String::from_utf8_lossy(&words);
     let whole = words.split_once('\n').map_or(&*words, |(_, rest)| rest);
-    (if is_cut { whole } else { &*words }).trim().to_owned()
+    (if is_cut { whole } else { &words }).trim().to_owned()
 }
 
 /// A process that replays.

@@ -128,6 +128,7 @@ async fn half_held(others: &[&str]) -> TestApp {
 }
 
 /// Whether `patch` is there to be tried.
+#[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "it says what it skips, and whether it may")]
 fn has_patch() -> bool {
     let is_there = Command::new("patch").arg("--version").output().is_ok_and(|output| output.status.success());
     let required = std::env::var("DOORWARD_PATCH").is_ok_and(|value| value == "required");

@@ -212,7 +212,7 @@ fn too_few(rejected: usize, aim: Aim) -> Option<String> {
     let at_worst = |rejected: usize| Share::new(0, u32::try_from(rejected).unwrap_or(u32::MAX)).interval[1];
     let (most, worst) = (aim.max_miss_rate.max(CERTAIN), at_worst(rejected));
     (worst > most).then(|| {
-        let enough = (rejected..).find(|count| at_worst(*count) <= most).unwrap_or(usize::MAX);
+        let enough = (rejected..usize::MAX).find(|count| at_worst(*count) <= most).unwrap_or(usize::MAX);
         format!(
             "too few decisions to say what is missed: people rejected {rejected} comments for it; were none of them approved, up to {:.0} % might be. \
             It takes {enough}",

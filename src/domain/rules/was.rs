@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::places::Places;
 use super::{RuleConfig, Told};
+use crate::domain::category::Category;
 use crate::domain::decision::Action;
 use crate::domain::signal::Mode;
 use crate::domain::time::Timestamp;
@@ -47,7 +48,7 @@ impl TextId {
         let action = if then.queue.is_some() { Some(Action::Hold) } else { then.action };
         let weight = then.weight.map(|weight| weight.get().to_string());
         let parts = [
-            then.category.map(|category| category.name()),
+            then.category.map(Category::name),
             weight.as_deref(),
             action.map(|action| action.status().name()),
             then.queue.as_deref(),

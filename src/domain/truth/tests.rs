@@ -59,13 +59,13 @@ fn rule(then: Option<Action>, weight: Option<f64>, mode: Mode) -> Told {
     }
 }
 
-fn set(rules: &[(&str, Told)]) -> Option<Arc<RuleSet>> {
-    Some(Arc::new(rules.iter().map(|(id, told)| ((*id).to_owned(), Was::from(told))).collect()))
+fn set(rules: &[(&str, Told)]) -> Arc<RuleSet> {
+    Arc::new(rules.iter().map(|(id, told)| ((*id).to_owned(), Was::from(told))).collect())
 }
 
 /// Through which verdicts are read that were made under these rules.
 fn lens(rules: &[(&str, Told)]) -> Lens {
-    let under = HashMap::from([("h".to_owned(), set(rules))]);
+    let under = HashMap::from([("h".to_owned(), Some(set(rules)))]);
     let rules = rules.iter().map(|(id, told)| ((*id).to_owned(), told.clone())).collect();
     Lens { general: Measure::of(&config()), sites: BTreeMap::new(), rules, under }
 }
@@ -398,7 +398,7 @@ fn under(policy: &str, judged: Judged) -> Judged {
 fn what_people_said_of_an_earlier_text_of_a_rule_stands_apart() {
     let of = |text, mode, action| Told { text: TextId::numbered(text), ..rule(Some(action), None, mode) };
     let mut lens = lens(&[("rule:pills", of(2, Mode::Shadow, Action::Hold))]);
-    lens.under.insert("before".to_owned(), set(&[("rule:pills", of(1, Mode::Shadow, Action::Approve))]));
+    lens.under.insert("before".to_owned(), Some(set(&[("rule:pills", of(1, Mode::Shadow, Action::Approve))])));
     lens.under.insert("away".to_owned(), None);
     let shadow = [hit("rule:pills", 0.0, Mode::Shadow)];
     let mut tally = Tally::default();
@@ -442,10 +442,10 @@ fn only_time_in_which_a_rule_was_asked_just_so_counts_for_its_silence() {
     let elsewhere = Told { sites: BTreeSet::from(["blog".to_owned()]), ..on.clone() };
     let mut lens = lens(&[("rule:a", on.clone()), ("rule:elsewhere", elsewhere)]);
     for (policy, told) in [("off", off), ("shadow", of(1, Mode::Shadow)), ("other", of(2, Mode::Live))] {
-        lens.under.insert(policy.to_owned(), set(&[("rule:a", told)]));
+        lens.under.insert(policy.to_owned(), Some(set(&[("rule:a", told)])));
     }
     // Settings that differ elsewhere: the rules are the same.
-    lens.under.insert("same".to_owned(), set(&[("rule:a", on)]));
+    lens.under.insert("same".to_owned(), Some(set(&[("rule:a", on)])));
     lens.under.insert("away".to_owned(), None);
     let tried = |days: &[(&str, i64)]| {
         let mut tally = Tally::default();

@@ -91,7 +91,7 @@ struct Sent {
 }
 
 impl Sent {
-    fn of(notice: Notice, t: &'static Texts) -> Self {
+    fn of(notice: &Notice, t: &'static Texts) -> Self {
         let (class, fate) = match notice.fate {
             Some(Fate::Sent(at)) => ("approved", t.with("alerts.sent", "at", moment(at))),
             Some(Fate::GivenUp(at)) => ("rejected", t.with("alerts.given-up", "at", moment(at))),
@@ -143,6 +143,6 @@ pub async fn alerts(state: web::Data<State>, request: HttpRequest) -> Result<Htt
     let Shown { alerts, notices } = state.board.shown(&frame.person, MESSAGES).await?;
     let (standing, over): (Vec<&Alert>, Vec<&Alert>) = alerts.iter().partition(|alert| alert.stands());
     let rows = |alerts: Vec<&Alert>| alerts.into_iter().map(|alert| Row::of(alert, t)).collect();
-    let messages = notices.into_iter().map(|notice| Sent::of(notice, t)).collect();
+    let messages = notices.into_iter().map(|notice| Sent::of(&notice, t)).collect();
     page(&AlertsPage { standing: rows(standing), over: rows(over), messages, frame })
 }

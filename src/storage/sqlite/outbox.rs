@@ -426,12 +426,11 @@ fn letters(
         }
         last = u32::try_from(row.get::<_, i64>(0)?).unwrap_or(u32::MAX);
         let stored = stored_of(row, 8)?;
-        let uid = match &stored {
-            Some(Stored::Erased { uid, .. }) => Some(*uid),
-            _ => {
-                let row = unless_damaged(rows::row(connection, row.get(3)?))?.flatten();
-                row.filter(|row| row.status.is_some()).map(|row| row.uid(shared))
-            }
+        let uid = if let Some(Stored::Erased { uid, .. }) = &stored {
+            Some(*uid)
+        } else {
+            let row = unless_damaged(rows::row(connection, row.get(3)?))?.flatten();
+            row.filter(|row| row.status.is_some()).map(|row| row.uid(shared))
         };
         let dead_at: Option<i64> = row.get(6)?;
         let next_at: i64 = row.get(5)?;

@@ -309,7 +309,9 @@ impl Loop {
             if !std::mem::replace(&mut self.is_moved, true) {
                 tracing::error!(place, "everything was moved to another database: nothing more is taken here");
             }
-            batch.iter_mut().for_each(|job| job.refuse(&place));
+            for job in batch {
+                job.refuse(&place);
+            }
             self.connection.prepare_cached("ROLLBACK")?.execute([])?;
             return Ok(());
         }
