@@ -292,7 +292,7 @@ fn state_of(now: Option<Now>, mode: Mode, t: &'static Texts) -> Option<(&'static
         (Some(Now::Expired), _) => ("expired", t.say("rules.expired")),
         (_, Mode::Shadow) => ("shadow", t.say("rules.shadow")),
         (Some(Now::Shadow), _) => ("was-live", t.say("rules.was-live")),
-        (Some(Now::Live), _) => ("live", t.say("rules.live")),
+        (Some(Now::Live), _) => ("in-force", t.say("rules.live")),
         (None, _) => return None,
     })
 }
