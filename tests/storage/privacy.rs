@@ -278,6 +278,44 @@ pub(crate) async fn what_people_write_is_looked_through_once_and_in_bounded_step
     store.close().await;
 }
 
+/// `harm` damages what is stored of the comment with that number in order of arrival, behind the store's back.
+async fn one_damaged_comment_keeps_no_other_for_good(store: &dyn Store, harm: impl AsyncFn(u32)) {
+    let news = site(store, "news").await;
+    for (day, name) in [(-100, "rejected"), (-99, "held"), (-98, "edited")] {
+        Made::new(&news, name).author("ann").rejected().at(day * DAY).store(store).await;
+    }
+    harm(1).await;
+    let rejected = Expiry { rejected: Some(at(-30 * DAY)), ..Expiry::default() };
+    assert_eq!(expire(store, rejected, 0).await, [("edited", Class::Rejected), ("held", Class::Rejected)]);
+    assert_eq!(expire(store, rejected, 0).await, [], "it is passed by, and stays for whoever can mend it");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_damaged_comment_keeps_no_other_in_a_file_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    one_damaged_comment_keeps_no_other_for_good(&store, async |number| harm_file(&file, number)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_damaged_comment_keeps_no_other_in_a_database_for_good() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    one_damaged_comment_keeps_no_other_for_good(&store, async |number| harm_database(&schema, number).await).await;
+}
+
+fn harm_file(file: &Path, number: u32) {
+    let harm = format!("UPDATE content SET b = x'07' WHERE id = {number}");
+    rusqlite::Connection::open(file).unwrap().execute_batch(&harm).unwrap();
+}
+
+async fn harm_database(schema: &Schema, number: u32) {
+    let nth = format!("SELECT uid FROM comment ORDER BY uid LIMIT 1 OFFSET {}", number - 1);
+    schema.run(&format!("UPDATE comment SET b = '\\x07' WHERE uid = ({nth})")).await;
+}
+
 /// Everything that is too old, in steps of two; by name, with what became of it.
 async fn expire(store: &dyn Store, expiry: Expiry, now: i64) -> Vec<(&'static str, Class)> {
     let (mut gone, mut after) = (Vec::new(), None);

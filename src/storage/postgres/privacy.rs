@@ -23,6 +23,7 @@ use crate::storage::addresses::{
 };
 use crate::storage::appealed::Words;
 use crate::storage::codec::{self, Content, RulingText};
+use crate::storage::damage::left_out;
 
 /// No moment is later: everything that there is of somebody goes.
 const END: Timestamp = Timestamp::from_millis(i64::MAX);
@@ -65,6 +66,19 @@ pub(super) async fn rows_of(db: &Db, site: SiteId, uids: &[Uuid], lock: &str) ->
         rows::COLUMNS
     );
     db.query(&read, &[&number(site), &uids]).await?.iter().map(Row::read).collect()
+}
+
+/// The same of those that can be read, oldest first and locked; whatever goes on without the others is called `place`.
+pub(super) async fn readable_rows(work: &Work, site: SiteId, uids: &[Uuid], place: &'static str) -> Result<Vec<Row>> {
+    let read = format!(
+        "SELECT {} FROM comment c WHERE c.site = $1 AND c.uid = ANY ($2) ORDER BY c.uid FOR UPDATE",
+        rows::COLUMNS
+    );
+    let mut found = Vec::with_capacity(uids.len());
+    for row in work.query(&read, &[&number(site), &uids]).await? {
+        found.extend(left_out(place, &row.cell::<Uuid>(1)?, Row::read(&row))?);
+    }
+    Ok(found)
 }
 
 /// Whether an earlier revision was theirs: an edit may have named somebody else.
