@@ -257,6 +257,73 @@ async fn evidence_that_earlier_versions_left_behind_loses_its_addresses_after_th
     store.close().await;
 }
 
+/// `harm` damages, behind the store's back, the first comment, the first decision, every earlier revision and every appeal.
+async fn what_is_damaged_keeps_no_other_address(store: &dyn Store, harm: impl AsyncFn()) {
+    let news = site(store, "news").await;
+    let written = |name: &str| from(Made::new(&news, name).author("ann"), "203.0.113.7").rejected();
+    for (second, name) in [(0, "c-1"), (1, "c-2"), (2, "c-3")] {
+        written(name).at(second).store(store).await;
+    }
+    written("c-3").body("an edit").at(3).revise(store).await.unwrap();
+    let opened = store.appeal_open(news.id, &id("c-3"), None, at(4)).await.unwrap();
+    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    let answer = AppealAnswer {
+        uid: appeal.uid,
+        overturn: false,
+        answer: Some("You wrote from 203.0.113.7".to_owned()),
+        by: moderator(),
+        reach: Reach::ALL,
+        at: at(5),
+        tell_at: at(5),
+    };
+    store.appeal_answer(answer).await.unwrap();
+    for (name, second) in [("c-1", 6), ("c-2", 7)] {
+        let record = store.comment_find(news.id, &id(name)).await.unwrap().unwrap().0;
+        let reason = Some("203.0.113.7 again.".to_owned());
+        store.rule(Ruling { reason, ..ruling(Action::Approve, &[&record], second) }).await.unwrap();
+    }
+    store.sanction_add(ban(store, news.id, "ann", "writes from 203.0.113.7")).await.unwrap();
+    harm().await;
+    assert_eq!(hash(store, DAY, KEY).await, 2);
+    assert_eq!(store.addresses_left().await.unwrap().oldest, None, "nothing is tried for ever");
+    for name in ["c-2", "c-3"] {
+        let record = store.comment_find(news.id, &id(name)).await.unwrap().unwrap().0;
+        assert_eq!(record.comment.author.ip, None, "{name}");
+    }
+    let second = store.comment_find(news.id, &id("c-2")).await.unwrap().unwrap().0;
+    let history = store.comment_history(second.uid).await.unwrap();
+    assert!(history.iter().any(|happening| happening.reason.as_deref() == Some("[address] again.")), "{history:?}");
+    assert_eq!(store.sanctions_active(at(9)).await.unwrap()[0].cause, "writes from [address]");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_keeps_no_other_address_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    let harm = async || {
+        harm_file(&file, 1);
+        let others = "UPDATE ruling SET b = x'07' WHERE at = (SELECT min(at) FROM ruling); UPDATE revision SET b = x'07'; \
+                      UPDATE appeal SET b = x'07'";
+        rusqlite::Connection::open(&file).unwrap().execute_batch(others).unwrap();
+    };
+    what_is_damaged_keeps_no_other_address(&store, harm).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_keeps_no_other_address_in_a_database() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let harm = async || {
+        harm_database(&schema, 1).await;
+        let others = r"UPDATE ruling SET b = '\x07' WHERE at = (SELECT min(at) FROM ruling); UPDATE revision SET b = '\x07';
+                       UPDATE appeal SET b = '\x07'";
+        schema.run(others).await;
+    };
+    what_is_damaged_keeps_no_other_address(&store, harm).await;
+}
+
 pub(crate) async fn what_people_write_is_looked_through_once_and_in_bounded_steps(engine: &dyn Engine) {
     let store = engine.open().await;
     let news = site(&*store, "news").await;
