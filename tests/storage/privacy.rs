@@ -558,6 +558,41 @@ pub(crate) async fn hashing_goes_on_after_a_crash_and_tells_how_far_it_is(engine
     store.close().await;
 }
 
+pub(crate) async fn addresses_in_what_people_wrote_are_told_of_until_they_are_gone(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let appealed = Made::new(&news, "c-1").rejected().store(&*store).await;
+    let ruled = Made::new(&news, "c-2").rejected().store(&*store).await;
+    let left = async || store.addresses_left().await.unwrap().oldest;
+    hash(&*store, DAY, KEY).await;
+    assert_eq!(left().await, None);
+    let opened = store.appeal_open(news.id, &appealed.comment.id, None, at(DAY)).await.unwrap();
+    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    hash(&*store, 9 * DAY, KEY).await;
+    assert_eq!(left().await, None, "an appeal that waits for an answer is not late");
+    let sanction = ban(&*store, news.id, "ann", "writes from 203.0.113.7");
+    store.sanction_add(NewSanction { at: at(12 * DAY), ..sanction }).await.unwrap();
+    assert_eq!(left().await, Some(at(12 * DAY)));
+    let answer = AppealAnswer {
+        uid: appeal.uid,
+        overturn: false,
+        answer: Some("You wrote from 203.0.113.7".to_owned()),
+        by: moderator(),
+        reach: Reach::ALL,
+        at: at(11 * DAY),
+        tell_at: at(11 * DAY),
+    };
+    store.appeal_answer(answer).await.unwrap();
+    assert_eq!(left().await, Some(at(11 * DAY)));
+    store.rule(ruling(Action::Approve, &[&ruled], 10 * DAY)).await.unwrap();
+    for oldest in [10, 11, 12] {
+        assert_eq!(left().await, Some(at(oldest * DAY)));
+        hash(&*store, oldest * DAY + 1, KEY).await;
+    }
+    assert_eq!(left().await, None);
+    store.close().await;
+}
+
 pub(crate) async fn of_two_who_replace_the_key_of_addresses_one_is_first(engine: &dyn Engine) {
     let store = engine.open().await;
     assert_eq!(store.address_key().await.unwrap(), None);

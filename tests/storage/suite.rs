@@ -255,6 +255,7 @@ macro_rules! run_on_each {
             comment_that_grew_too_old_takes_its_labels_along_and_leaves_a_count,
             equal_addresses_are_told_to_be_equal_under_one_key_only,
             hashing_goes_on_after_a_crash_and_tells_how_far_it_is,
+            addresses_in_what_people_wrote_are_told_of_until_they_are_gone,
             of_two_who_replace_the_key_of_addresses_one_is_first,
             deleted_site_takes_its_list_of_the_erased_along,
         );

@@ -253,12 +253,19 @@ fn count(hashed: &mut Hashed, is_cleaned: bool) {
     hashed.cleaned += u64::from(is_cleaned);
 }
 
-/// When the oldest comment came that was not looked at.
+/// When the oldest of the words was written that nobody has looked through, of those that [`clean_words`] takes when they are old enough.
+const OLDEST_WORDS: &str = "SELECT min(at) FROM ((SELECT at FROM ruling WHERE NOT clean ORDER BY at LIMIT 1) \
+                            UNION ALL (SELECT coalesce(answered_at, at) FROM appeal WHERE NOT clean AND state <> 0 \
+                            ORDER BY coalesce(answered_at, at) LIMIT 1) \
+                            UNION ALL (SELECT at FROM sanction WHERE NOT clean ORDER BY at LIMIT 1)) words (at)";
+
+/// When the oldest came of what was not looked at: comments, and what people wrote.
 pub(super) async fn addresses_left(db: &Db) -> Result<AddressesLeft> {
     let read = "SELECT min(c.received_at) FROM site s, LATERAL (SELECT received_at FROM comment WHERE site = s.id \
                 AND uid > coalesce(s.hashed_to, $1) ORDER BY uid LIMIT 1) c";
     let oldest: Option<i64> = db.query_one(read, &[&Uuid::nil()]).await?.cell(0)?;
-    Ok(AddressesLeft { oldest: oldest.map(Timestamp::from_millis) })
+    let words: Option<i64> = db.query_one(OLDEST_WORDS, &[]).await?.cell(0)?;
+    Ok(AddressesLeft { oldest: oldest.into_iter().chain(words).min().map(Timestamp::from_millis) })
 }
 
 /// Comments of the past came, the lowest of them that: hashing begins below it again. Until `work` ends, its lock (`hashing`) is held shared.

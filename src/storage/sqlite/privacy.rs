@@ -237,12 +237,19 @@ fn clean_words(connection: &Connection, before: Timestamp, most: i64) -> Result<
     Ok(hashed)
 }
 
-/// When the oldest comment came that was not looked at.
+/// When the oldest of the words was written that nobody has looked through, of those that [`clean_words`] takes when they are old enough.
+const OLDEST_WORDS: &str = "SELECT min(at) FROM (SELECT * FROM (SELECT at FROM ruling WHERE clean = 0 ORDER BY at LIMIT 1) \
+                            UNION ALL SELECT * FROM (SELECT coalesce(answered_at, at) FROM appeal WHERE clean = 0 AND state <> 0 \
+                            ORDER BY coalesce(answered_at, at) LIMIT 1) \
+                            UNION ALL SELECT * FROM (SELECT at FROM sanction WHERE clean = 0 ORDER BY at LIMIT 1))";
+
+/// When the oldest came of what was not looked at: comments, and what people wrote.
 pub(super) fn addresses_left(connection: &Connection) -> Result<AddressesLeft> {
     let read = "SELECT received_at FROM comment WHERE id > ?1 AND status <> 0 ORDER BY id LIMIT 1";
     let from = row_in_meta(connection, HASHED_TO)?;
     let oldest: Option<i64> = connection.prepare_cached(read)?.query_row([from], |row| row.get(0)).optional()?;
-    Ok(AddressesLeft { oldest: oldest.map(Timestamp::from_millis) })
+    let words: Option<i64> = connection.prepare_cached(OLDEST_WORDS)?.query_row([], |row| row.get(0))?;
+    Ok(AddressesLeft { oldest: oldest.into_iter().chain(words).min().map(Timestamp::from_millis) })
 }
 
 /// What is due behind a row that is not, as far as rows were brought in: some of them at a time, from `after` on and, at their end, from the
