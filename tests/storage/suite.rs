@@ -235,6 +235,7 @@ macro_rules! run_on_each {
             what_was_said_of_a_comment_elsewhere_goes_with_it,
             everything_of_a_site_is_written_out_in_its_order,
             addresses_that_were_brought_in_go_when_their_time_has_come,
+            imported_comments_are_not_gone_through_again_for_each_part_of_what_people_wrote,
             what_another_file_says_of_a_comment_is_learned_from_when_that_is_asked_for,
             a_file_fills_what_is_missing_of_an_article_and_overwrites_nothing,
             // akismet.rs

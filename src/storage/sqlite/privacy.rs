@@ -176,10 +176,11 @@ pub(super) fn hash_addresses(work: &mut Work<'_>, before: Timestamp, most: usize
     }
     let mut hashed = Hashed { looked_at: u64::from(last - from), ..Hashed::default() };
     if last == from {
-        hashed.looked_at = past(work.connection, before, last, most, &mut due)?;
-    }
-    if hashed.looked_at == 0 {
         hashed = clean_words(work.connection, before, most)?;
+        // After the words: at its end this begins anew, so that whoever asks until nothing is left is answered so.
+        if hashed.looked_at == 0 {
+            hashed.looked_at = past(work.connection, before, last, most, &mut due)?;
+        }
     }
     for row in due {
         hashed.replaced += u64::from(hash_row(work, &row, Some(key))?);
