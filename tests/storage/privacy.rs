@@ -218,6 +218,7 @@ async fn quoted(store: &dyn Store) -> String {
 /// What was there before the migration.
 const UNMADE: &str = "DROP INDEX ruling_unclean; DROP INDEX appeal_unclean; DROP INDEX sanction_unclean; \
                       ALTER TABLE ruling DROP COLUMN clean; ALTER TABLE appeal DROP COLUMN clean; ALTER TABLE sanction DROP COLUMN clean;";
+const UNMADE_IN_POSTGRES: &str = "ALTER TABLE site DROP COLUMN looked_to;";
 
 /// Versions before schema 15 looked at what was sent, and not at evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -247,10 +248,13 @@ async fn evidence_that_earlier_versions_left_behind_loses_its_addresses_after_th
     let Some(schema) = Schema::new().await else { return skipped() };
     let store = PostgresStore::open(&schema.config()).await.unwrap();
     quoting(&store).await;
-    schema.run("UPDATE site SET hashed_to = 'ffffffff-ffff-ffff-ffff-ffffffffffff'").await;
+    let to_the_end = |column: &str| format!("UPDATE site SET {column} = 'ffffffff-ffff-ffff-ffff-ffffffffffff'");
+    schema.run(&to_the_end("looked_to")).await;
     assert_eq!(hash(&store, DAY, KEY).await, 0, "it was passed");
     store.close().await;
-    schema.run(&format!("{UNMADE} {}", include_str!("../../migrations/postgres/V19__clean_words.sql"))).await;
+    let made = include_str!("../../migrations/postgres/V19__clean_words.sql");
+    schema.run(&format!("{UNMADE} {UNMADE_IN_POSTGRES} {made}")).await;
+    schema.run(&to_the_end("hashed_to")).await; // by the version before, which goes on beside this one until it is stopped
     let store = PostgresStore::open(&schema.config()).await.unwrap();
     assert_eq!(hash(&store, DAY, KEY).await, 1);
     assert_eq!(quoted(&store).await, "Sanction: spam from [address].");
@@ -322,6 +326,20 @@ async fn what_is_damaged_keeps_no_other_address_in_a_database() {
         schema.run(others).await;
     };
     what_is_damaged_keeps_no_other_address(&store, harm).await;
+}
+
+/// The version before answers appeals beside this one, and leaves the mark as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_by_the_version_before_does_not_keep_its_addresses() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = schema.open().await;
+    let news = site(&*store, "news").await;
+    Made::new(&news, "c-1").rejected().store(&*store).await;
+    store.appeal_open(news.id, &id("c-1"), None, at(1)).await.unwrap();
+    hash(&*store, DAY, KEY).await;
+    schema.run("UPDATE appeal SET state = 1, answered_at = 2000").await;
+    assert_eq!(store.addresses_hash(at(DAY), 2, KEY).await.unwrap().looked_at, 1);
+    store.close().await;
 }
 
 pub(crate) async fn what_people_write_is_looked_through_once_and_in_bounded_steps(engine: &dyn Engine) {

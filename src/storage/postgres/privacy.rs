@@ -190,7 +190,7 @@ pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, 
     work.execute("SELECT pg_advisory_xact_lock($1)", &[&work.locks.hashing]).await?;
     let mut hashed = Hashed::default();
     // Site by site, each on from where it has got to: there is no order of all comments but that of their sites.
-    let sites = work.query("SELECT id, coalesce(hashed_to, $1) FROM site ORDER BY id", &[&Uuid::nil()]).await?;
+    let sites = work.query("SELECT id, coalesce(looked_to, $1) FROM site ORDER BY id", &[&Uuid::nil()]).await?;
     for site in &sites {
         let left = i64::try_from(most).unwrap_or(i64::MAX).saturating_sub_unsigned(hashed.looked_at);
         if left <= 0 {
@@ -206,7 +206,7 @@ pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, 
         let replaced = try_join_all(due_rows.iter().map(|row| hash_row(work, row, Some(key)))).await?;
         hashed.looked_at += due.len() as u64;
         hashed.replaced += replaced.into_iter().filter(|replaced| *replaced).count() as u64;
-        work.execute("UPDATE site SET hashed_to = $2 WHERE id = $1", &[&number(site), last]).await?;
+        work.execute("UPDATE site SET looked_to = $2 WHERE id = $1", &[&number(site), last]).await?;
     }
     if hashed.looked_at == 0 {
         hashed = clean_words(work, before, i64::try_from(most).unwrap_or(i64::MAX)).await?;
@@ -228,7 +228,7 @@ async fn clean_words(work: &Work, before: Timestamp, most: i64) -> Result<Hashed
         let write = "UPDATE ruling SET clean = true, b = coalesce($2, b) WHERE uid = $1";
         work.execute(write, &[&uid, &without]).await?;
     }
-    let read = "SELECT site, id, b FROM appeal WHERE NOT clean AND coalesce(answered_at, at) < $1 ORDER BY coalesce(answered_at, at) \
+    let read = "SELECT site, id, b FROM appeal WHERE NOT clean AND state <> 0 AND coalesce(answered_at, at) < $1 ORDER BY coalesce(answered_at, at) \
                 LIMIT $2 FOR UPDATE SKIP LOCKED";
     for row in work.query(read, &[&before.as_millis(), &left(&hashed)]).await? {
         let (site, id): (i32, i64) = (row.cell(0)?, row.cell(1)?);
@@ -262,7 +262,7 @@ const OLDEST_WORDS: &str = "SELECT min(at) FROM ((SELECT at FROM ruling WHERE NO
 /// When the oldest came of what was not looked at: comments, and what people wrote.
 pub(super) async fn addresses_left(db: &Db) -> Result<AddressesLeft> {
     let read = "SELECT min(c.received_at) FROM site s, LATERAL (SELECT received_at FROM comment WHERE site = s.id \
-                AND uid > coalesce(s.hashed_to, $1) ORDER BY uid LIMIT 1) c";
+                AND uid > coalesce(s.looked_to, $1) ORDER BY uid LIMIT 1) c";
     let oldest: Option<i64> = db.query_one(read, &[&Uuid::nil()]).await?.cell(0)?;
     let words: Option<i64> = db.query_one(OLDEST_WORDS, &[]).await?.cell(0)?;
     Ok(AddressesLeft { oldest: oldest.into_iter().chain(words).min().map(Timestamp::from_millis) })
@@ -271,7 +271,7 @@ pub(super) async fn addresses_left(db: &Db) -> Result<AddressesLeft> {
 /// Comments of the past came, the lowest of them that: hashing begins below it again. Until `work` ends, its lock (`hashing`) is held shared.
 pub(super) async fn begin_below(work: &Work, site: SiteId, lowest: Uuid) -> Result<()> {
     let below = Uuid::from_u128(lowest.as_u128().saturating_sub(1));
-    let write = "UPDATE site SET hashed_to = $2 WHERE id = $1 AND hashed_to > $2";
+    let write = "UPDATE site SET looked_to = $2 WHERE id = $1 AND looked_to > $2";
     work.execute(write, &[&number(site), &below]).await?;
     Ok(())
 }
@@ -279,7 +279,7 @@ pub(super) async fn begin_below(work: &Work, site: SiteId, lowest: Uuid) -> Resu
 /// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away. There is no key at hand, and what stood
 /// for the addresses of before would stand for others now: nothing stands for these.
 pub(super) async fn hash_edited(work: &Work, row: &Row) -> Result<()> {
-    let past = "SELECT FROM site WHERE id = $1 AND hashed_to >= $2";
+    let past = "SELECT FROM site WHERE id = $1 AND looked_to >= $2";
     if work.exists(past, &[&number(row.site), &row.uid]).await? {
         hash_row(work, row, None).await?;
     }

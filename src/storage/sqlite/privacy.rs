@@ -208,7 +208,7 @@ const WORDS: [(&str, &str, &str, WithoutAddresses); 3] = [
     ),
     (
         "appeal",
-        "SELECT id, b FROM appeal WHERE clean = 0 AND coalesce(answered_at, at) < ?1 ORDER BY coalesce(answered_at, at) LIMIT ?2",
+        "SELECT id, b FROM appeal WHERE clean = 0 AND state <> 0 AND coalesce(answered_at, at) < ?1 ORDER BY coalesce(answered_at, at) LIMIT ?2",
         "UPDATE appeal SET clean = 1, b = coalesce(?2, b) WHERE id = ?1",
         |bytes| appeal_without_addresses(&Words::decode(bytes)?).as_ref().map(Words::encode).transpose(),
     ),
