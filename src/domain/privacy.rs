@@ -72,7 +72,7 @@ pub struct ErasedAgain {
 /// How far addresses have been replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AddressesLeft {
-    /// When the oldest comment came that was not looked at yet; `None` when there is none.
+    /// When the oldest came of what was not looked at yet, comments and what people wrote alike; `None` when there is nothing.
     pub oldest: Option<Timestamp>,
 }
 

@@ -7,12 +7,14 @@ use doorward::domain::decision::{Action, DecidedBy, Status};
 use doorward::domain::imports::{Import, ImportBatch, ImportCounts, ImportKey, Imported, Labelled};
 use doorward::domain::learning::Said;
 use doorward::domain::people::Reach;
+use doorward::domain::sanction::NewSanction;
 use doorward::domain::site::Site;
 use doorward::domain::store::{AuditFilter, QueueFilter, QueueSort, Ruling, RulingCategory, Store};
 use doorward::domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::made::{Made, at, first_page, id, moderator, ruling, site};
+use crate::sanctions_reports_appeals::ban;
 use crate::suite::Engine;
 
 const HAM: Said = Said { spam: Some(false), abuse: Some(false) };
@@ -276,6 +278,34 @@ pub(crate) async fn addresses_that_were_brought_in_go_when_their_time_has_come(e
     assert_eq!(hash(at(50)).await, 2);
     assert!(with_address().await.is_empty());
     assert_eq!(hash(at(50)).await, 0);
+    store.close().await;
+}
+
+pub(crate) async fn imported_comments_are_not_gone_through_again_for_each_part_of_what_people_wrote(
+    engine: &dyn Engine,
+) {
+    let (store, news, import) = started(engine).await;
+    let young =
+        (1..4).map(|n| Imported { record: Made::new(&news, &format!("young-{n}")).at(10 + n).0, said: NOTHING });
+    store.import_batch(batch(&import, &news, young.collect())).await.unwrap().unwrap();
+    for n in 0..5 {
+        store
+            .sanction_add(NewSanction { cause: "writes from 203.0.113.7".to_owned(), at: at(n), ..ban(None) })
+            .await
+            .unwrap();
+    }
+    let (mut words, mut comments) = (0, 0);
+    for step in 0.. {
+        let some = store.addresses_hash(at(6), 2, [7; 32]).await.unwrap();
+        words += some.cleaned;
+        comments += some.looked_at - some.cleaned;
+        assert!(step < 100, "it comes to no end");
+        if some.looked_at == 0 {
+            break;
+        }
+    }
+    assert_eq!(words, 5);
+    assert!(comments <= 3, "{comments}");
     store.close().await;
 }
 

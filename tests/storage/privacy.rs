@@ -218,6 +218,7 @@ async fn quoted(store: &dyn Store) -> String {
 /// What was there before the migration.
 const UNMADE: &str = "DROP INDEX ruling_unclean; DROP INDEX appeal_unclean; DROP INDEX sanction_unclean; \
                       ALTER TABLE ruling DROP COLUMN clean; ALTER TABLE appeal DROP COLUMN clean; ALTER TABLE sanction DROP COLUMN clean;";
+const UNMADE_IN_POSTGRES: &str = "ALTER TABLE site DROP COLUMN looked_to;";
 
 /// Versions before schema 15 looked at what was sent, and not at evidence.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -247,13 +248,97 @@ async fn evidence_that_earlier_versions_left_behind_loses_its_addresses_after_th
     let Some(schema) = Schema::new().await else { return skipped() };
     let store = PostgresStore::open(&schema.config()).await.unwrap();
     quoting(&store).await;
-    schema.run("UPDATE site SET hashed_to = 'ffffffff-ffff-ffff-ffff-ffffffffffff'").await;
+    let to_the_end = |column: &str| format!("UPDATE site SET {column} = 'ffffffff-ffff-ffff-ffff-ffffffffffff'");
+    schema.run(&to_the_end("looked_to")).await;
     assert_eq!(hash(&store, DAY, KEY).await, 0, "it was passed");
     store.close().await;
-    schema.run(&format!("{UNMADE} {}", include_str!("../../migrations/postgres/V19__clean_words.sql"))).await;
+    let made = include_str!("../../migrations/postgres/V19__clean_words.sql");
+    schema.run(&format!("{UNMADE} {UNMADE_IN_POSTGRES} {made}")).await;
+    schema.run(&to_the_end("hashed_to")).await; // by the version before, which goes on beside this one until it is stopped
     let store = PostgresStore::open(&schema.config()).await.unwrap();
     assert_eq!(hash(&store, DAY, KEY).await, 1);
     assert_eq!(quoted(&store).await, "Sanction: spam from [address].");
+    store.close().await;
+}
+
+/// `harm` damages, behind the store's back, the first comment, the first decision, every earlier revision and every appeal.
+async fn what_is_damaged_keeps_no_other_address(store: &dyn Store, harm: impl AsyncFn()) {
+    let news = site(store, "news").await;
+    let written = |name: &str| from(Made::new(&news, name).author("ann"), "203.0.113.7").rejected();
+    for (second, name) in [(0, "c-1"), (1, "c-2"), (2, "c-3")] {
+        written(name).at(second).store(store).await;
+    }
+    written("c-3").body("an edit").at(3).revise(store).await.unwrap();
+    let opened = store.appeal_open(news.id, &id("c-3"), None, at(4)).await.unwrap();
+    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    let answer = AppealAnswer {
+        uid: appeal.uid,
+        overturn: false,
+        answer: Some("You wrote from 203.0.113.7".to_owned()),
+        by: moderator(),
+        reach: Reach::ALL,
+        at: at(5),
+        tell_at: at(5),
+    };
+    store.appeal_answer(answer).await.unwrap();
+    for (name, second) in [("c-1", 6), ("c-2", 7)] {
+        let record = store.comment_find(news.id, &id(name)).await.unwrap().unwrap().0;
+        let reason = Some("203.0.113.7 again.".to_owned());
+        store.rule(Ruling { reason, ..ruling(Action::Approve, &[&record], second) }).await.unwrap();
+    }
+    store.sanction_add(ban(store, news.id, "ann", "writes from 203.0.113.7")).await.unwrap();
+    harm().await;
+    assert_eq!(hash(store, DAY, KEY).await, 2);
+    assert_eq!(store.addresses_left().await.unwrap().oldest, None, "nothing is tried for ever");
+    for name in ["c-2", "c-3"] {
+        let record = store.comment_find(news.id, &id(name)).await.unwrap().unwrap().0;
+        assert_eq!(record.comment.author.ip, None, "{name}");
+    }
+    let second = store.comment_find(news.id, &id("c-2")).await.unwrap().unwrap().0;
+    let history = store.comment_history(second.uid).await.unwrap();
+    assert!(history.iter().any(|happening| happening.reason.as_deref() == Some("[address] again.")), "{history:?}");
+    assert_eq!(store.sanctions_active(at(9)).await.unwrap()[0].cause, "writes from [address]");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_keeps_no_other_address_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    let harm = async || {
+        harm_file(&file, 1);
+        let others = "UPDATE ruling SET b = x'07' WHERE at = (SELECT min(at) FROM ruling); UPDATE revision SET b = x'07'; \
+                      UPDATE appeal SET b = x'07'";
+        rusqlite::Connection::open(&file).unwrap().execute_batch(others).unwrap();
+    };
+    what_is_damaged_keeps_no_other_address(&store, harm).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_damaged_keeps_no_other_address_in_a_database() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let harm = async || {
+        harm_database(&schema, 1).await;
+        let others = r"UPDATE ruling SET b = '\x07' WHERE at = (SELECT min(at) FROM ruling); UPDATE revision SET b = '\x07';
+                       UPDATE appeal SET b = '\x07'";
+        schema.run(others).await;
+    };
+    what_is_damaged_keeps_no_other_address(&store, harm).await;
+}
+
+/// The version before answers appeals beside this one, and leaves the mark as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_by_the_version_before_does_not_keep_its_addresses() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = schema.open().await;
+    let news = site(&*store, "news").await;
+    Made::new(&news, "c-1").rejected().store(&*store).await;
+    store.appeal_open(news.id, &id("c-1"), None, at(1)).await.unwrap();
+    hash(&*store, DAY, KEY).await;
+    schema.run("UPDATE appeal SET state = 1, answered_at = 2000").await;
+    assert_eq!(store.addresses_hash(at(DAY), 2, KEY).await.unwrap().looked_at, 1);
     store.close().await;
 }
 
@@ -276,6 +361,44 @@ pub(crate) async fn what_people_write_is_looked_through_once_and_in_bounded_step
     let causes = store.sanctions_active(at(9)).await.unwrap();
     assert!(causes.iter().all(|sanction| sanction.cause.ends_with("from [address]")), "{causes:?}");
     store.close().await;
+}
+
+/// `harm` damages what is stored of the comment with that number in order of arrival, behind the store's back.
+async fn one_damaged_comment_keeps_no_other_for_good(store: &dyn Store, harm: impl AsyncFn(u32)) {
+    let news = site(store, "news").await;
+    for (day, name) in [(-100, "rejected"), (-99, "held"), (-98, "edited")] {
+        Made::new(&news, name).author("ann").rejected().at(day * DAY).store(store).await;
+    }
+    harm(1).await;
+    let rejected = Expiry { rejected: Some(at(-30 * DAY)), ..Expiry::default() };
+    assert_eq!(expire(store, rejected, 0).await, [("edited", Class::Rejected), ("held", Class::Rejected)]);
+    assert_eq!(expire(store, rejected, 0).await, [], "it is passed by, and stays for whoever can mend it");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_damaged_comment_keeps_no_other_in_a_file_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    one_damaged_comment_keeps_no_other_for_good(&store, async |number| harm_file(&file, number)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_damaged_comment_keeps_no_other_in_a_database_for_good() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    one_damaged_comment_keeps_no_other_for_good(&store, async |number| harm_database(&schema, number).await).await;
+}
+
+fn harm_file(file: &Path, number: u32) {
+    let harm = format!("UPDATE content SET b = x'07' WHERE id = {number}");
+    rusqlite::Connection::open(file).unwrap().execute_batch(&harm).unwrap();
+}
+
+async fn harm_database(schema: &Schema, number: u32) {
+    let nth = format!("SELECT uid FROM comment ORDER BY uid LIMIT 1 OFFSET {}", number - 1);
+    schema.run(&format!("UPDATE comment SET b = '\\x07' WHERE uid = ({nth})")).await;
 }
 
 /// Everything that is too old, in steps of two; by name, with what became of it.
@@ -450,6 +573,41 @@ pub(crate) async fn hashing_goes_on_after_a_crash_and_tells_how_far_it_is(engine
         .collect();
     assert_eq!(with, ["c-4"]);
     again.close().await;
+    store.close().await;
+}
+
+pub(crate) async fn addresses_in_what_people_wrote_are_told_of_until_they_are_gone(engine: &dyn Engine) {
+    let store = engine.open().await;
+    let news = site(&*store, "news").await;
+    let appealed = Made::new(&news, "c-1").rejected().store(&*store).await;
+    let ruled = Made::new(&news, "c-2").rejected().store(&*store).await;
+    let left = async || store.addresses_left().await.unwrap().oldest;
+    hash(&*store, DAY, KEY).await;
+    assert_eq!(left().await, None);
+    let opened = store.appeal_open(news.id, &appealed.comment.id, None, at(DAY)).await.unwrap();
+    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    hash(&*store, 9 * DAY, KEY).await;
+    assert_eq!(left().await, None, "an appeal that waits for an answer is not late");
+    let sanction = ban(&*store, news.id, "ann", "writes from 203.0.113.7");
+    store.sanction_add(NewSanction { at: at(12 * DAY), ..sanction }).await.unwrap();
+    assert_eq!(left().await, Some(at(12 * DAY)));
+    let answer = AppealAnswer {
+        uid: appeal.uid,
+        overturn: false,
+        answer: Some("You wrote from 203.0.113.7".to_owned()),
+        by: moderator(),
+        reach: Reach::ALL,
+        at: at(11 * DAY),
+        tell_at: at(11 * DAY),
+    };
+    store.appeal_answer(answer).await.unwrap();
+    assert_eq!(left().await, Some(at(11 * DAY)));
+    store.rule(ruling(Action::Approve, &[&ruled], 10 * DAY)).await.unwrap();
+    for oldest in [10, 11, 12] {
+        assert_eq!(left().await, Some(at(oldest * DAY)));
+        hash(&*store, oldest * DAY + 1, KEY).await;
+    }
+    assert_eq!(left().await, None);
     store.close().await;
 }
 

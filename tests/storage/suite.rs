@@ -235,6 +235,7 @@ macro_rules! run_on_each {
             what_was_said_of_a_comment_elsewhere_goes_with_it,
             everything_of_a_site_is_written_out_in_its_order,
             addresses_that_were_brought_in_go_when_their_time_has_come,
+            imported_comments_are_not_gone_through_again_for_each_part_of_what_people_wrote,
             what_another_file_says_of_a_comment_is_learned_from_when_that_is_asked_for,
             a_file_fills_what_is_missing_of_an_article_and_overwrites_nothing,
             // akismet.rs
@@ -255,6 +256,7 @@ macro_rules! run_on_each {
             comment_that_grew_too_old_takes_its_labels_along_and_leaves_a_count,
             equal_addresses_are_told_to_be_equal_under_one_key_only,
             hashing_goes_on_after_a_crash_and_tells_how_far_it_is,
+            addresses_in_what_people_wrote_are_told_of_until_they_are_gone,
             of_two_who_replace_the_key_of_addresses_one_is_first,
             deleted_site_takes_its_list_of_the_erased_along,
         );

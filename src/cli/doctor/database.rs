@@ -195,7 +195,7 @@ fn privacy(config: &Config, left: AddressesLeft, now: Timestamp, findings: &mut 
     match left.oldest.map(|oldest| now.millis_since(oldest)).filter(|age| *age > (u64::from(days) + 1) * DAY) {
         Some(age) => findings.warning(
             "privacy",
-            format!("addresses of comments that came {} ago still stand there, and were to be replaced after {days} days", lasting(age)),
+            format!("addresses of comments, or in what people wrote, of {} ago still stand there, and were to be replaced after {days} days", lasting(age)),
             "the service replaces them every ten minutes while it runs: start it, or look in its log for `addresses could not be replaced`",
         ),
         None => findings.good(

@@ -1,16 +1,19 @@
 //! Comments that are too old for what became of them.
 
+use tokio_postgres::Row as Cell;
 use uuid::Uuid;
 
 use super::db::{Cells as _, number};
+use super::rows::Row;
 use super::work::Work;
 use super::{batch, intake, patience, privacy, rulings, uid};
-use crate::domain::decision::Actor;
+use crate::domain::decision::{Actor, DecidedBy, Status};
 use crate::domain::retention::{Class, Expired, Expiry};
 use crate::domain::site::SiteId;
-use crate::domain::store::{ErasedComment, Result};
+use crate::domain::store::{ErasedComment, Place, Result};
 use crate::domain::time::Timestamp;
-use crate::storage::codec;
+use crate::storage::codec::{self, Content};
+use crate::storage::damage::left_out;
 
 /// Comments that one transaction deletes: each is some twenty statements.
 const AT_ONCE: usize = 100;
@@ -41,9 +44,8 @@ pub(super) async fn expire(
             let uid: Uuid = row.cell(0)?;
             expired.looked_at += 1;
             expired.next = Some(format!("{} {uid}", number(site)));
-            let decided_by = codec::decided_by_of(i64::from(row.cell::<i16>(2)?))?;
             let updated_at = Timestamp::from_millis(row.cell(3)?);
-            if let Some(status) = codec::status_of(i64::from(row.cell::<i16>(1)?))?
+            if let Some((Some(status), decided_by)) = left_out("retention", &uid, standing(row))?
                 && expiry.due(status, decided_by, updated_at).is_some()
             {
                 due.push(uid);
@@ -80,7 +82,7 @@ async fn delete(
     if due.is_empty() {
         return Ok(Vec::new());
     }
-    let locked = privacy::rows_of(work, site, due, "FOR UPDATE").await?;
+    let locked = privacy::readable_rows(work, site, due, "retention").await?;
     let read = "SELECT k.comment FROM unnest($2::uuid[]) k (comment) \
                 WHERE EXISTS (SELECT FROM queue q WHERE q.site = $1 AND q.comment = k.comment) \
                 OR EXISTS (SELECT FROM appeal a WHERE a.site = $1 AND a.comment = k.comment AND a.state = 0) \
@@ -92,13 +94,28 @@ async fn delete(
         (!needed.contains(&row.uid)).then_some((class, row))
     });
     let wipes = due.map(|(class, row)| async move {
-        let content = row.content()?;
-        let place = rulings::place_of(work, row, &content).await?;
+        // What cannot be read stays, whole: the rest is deleted all the same.
+        let read = readable(work, row).await;
+        let read = left_out("retention", &row.uid, read)?;
+        let Some((content, place)) = read else { return Ok(None) };
         let by = Actor::Site(place.site.to_string()); // whom nobody has to tell
         let trace = intake::wipe_unlisted(work, row, &content.comment.id, &by, at).await?;
-        Ok((class, ErasedComment { uid: row.uid, trace, place, status: row.status }))
+        Ok(Some((class, ErasedComment { uid: row.uid, trace, place, status: row.status })))
     });
-    batch::each(wipes.collect()).await
+    Ok(batch::each(wipes.collect()).await?.into_iter().flatten().collect())
+}
+
+fn standing(row: &Cell) -> Result<(Option<Status>, DecidedBy)> {
+    let status = codec::status_of(i64::from(row.cell::<i16>(1)?))?;
+    Ok((status, codec::decided_by_of(i64::from(row.cell::<i16>(2)?))?))
+}
+
+/// What deleting a comment needs to know of it; the first that is damaged of it all.
+async fn readable(work: &Work, row: &Row) -> Result<(Content, Place)> {
+    row.trace()?;
+    let content = row.content()?;
+    let place = rulings::place_of(work, row, &content).await?;
+    Ok((content, place))
 }
 
 /// Where a step ended: a site, and its last comment that was looked at.

@@ -460,11 +460,12 @@ async fn forget_rulings(work: &Work, row: &Row) -> Result<()> {
     let rulings = work.query(read, &[&site, &comment]).await?;
     work.execute("DELETE FROM ruling_item WHERE site = $1 AND comment = $2", &[&site, &comment]).await?;
     for ruling in &rulings {
-        let (uid, text): (Uuid, codec::RulingText) = (ruling.cell(0)?, codec::decode("a ruling", ruling.cell(1)?)?);
-        let bytes = codec::encode(&codec::RulingText { reason: None, note: None, ..text })?;
+        let uid: Uuid = ruling.cell(0)?;
         let delete = "DELETE FROM ruling WHERE uid = $1 AND NOT EXISTS (SELECT FROM ruling_item WHERE ruling = $1)";
         let write = "UPDATE ruling SET b = $2 WHERE uid = $1";
         if work.execute(delete, &[&uid]).await? == 0 {
+            let text: codec::RulingText = codec::decode("a ruling", ruling.cell(1)?)?;
+            let bytes = codec::encode(&codec::RulingText { reason: None, note: None, ..text })?;
             work.execute(write, &[&uid, &bytes]).await?;
         }
     }

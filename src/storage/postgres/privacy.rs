@@ -23,10 +23,13 @@ use crate::storage::addresses::{
 };
 use crate::storage::appealed::Words;
 use crate::storage::codec::{self, Content, RulingText};
+use crate::storage::damage::left_out;
 
 /// No moment is later: everything that there is of somebody goes.
 const END: Timestamp = Timestamp::from_millis(i64::MAX);
 const LIST: &str = "author";
+/// What damage is left out from: what cannot be read keeps its addresses, and nothing else does because of it.
+const ADDRESSES: &str = "addresses";
 /// Comments read at once.
 const STEP: usize = 500;
 
@@ -65,6 +68,19 @@ pub(super) async fn rows_of(db: &Db, site: SiteId, uids: &[Uuid], lock: &str) ->
         rows::COLUMNS
     );
     db.query(&read, &[&number(site), &uids]).await?.iter().map(Row::read).collect()
+}
+
+/// The same of those that can be read, oldest first and locked; whatever goes on without the others is called `place`.
+pub(super) async fn readable_rows(work: &Work, site: SiteId, uids: &[Uuid], place: &'static str) -> Result<Vec<Row>> {
+    let read = format!(
+        "SELECT {} FROM comment c WHERE c.site = $1 AND c.uid = ANY ($2) ORDER BY c.uid FOR UPDATE",
+        rows::COLUMNS
+    );
+    let mut found = Vec::with_capacity(uids.len());
+    for row in work.query(&read, &[&number(site), &uids]).await? {
+        found.extend(left_out(place, &row.cell::<Uuid>(1)?, Row::read(&row))?);
+    }
+    Ok(found)
 }
 
 /// Whether an earlier revision was theirs: an edit may have named somebody else.
@@ -174,7 +190,7 @@ pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, 
     work.execute("SELECT pg_advisory_xact_lock($1)", &[&work.locks.hashing]).await?;
     let mut hashed = Hashed::default();
     // Site by site, each on from where it has got to: there is no order of all comments but that of their sites.
-    let sites = work.query("SELECT id, coalesce(hashed_to, $1) FROM site ORDER BY id", &[&Uuid::nil()]).await?;
+    let sites = work.query("SELECT id, coalesce(looked_to, $1) FROM site ORDER BY id", &[&Uuid::nil()]).await?;
     for site in &sites {
         let left = i64::try_from(most).unwrap_or(i64::MAX).saturating_sub_unsigned(hashed.looked_at);
         if left <= 0 {
@@ -185,12 +201,12 @@ pub(super) async fn hash_addresses(work: &Work, before: Timestamp, most: usize, 
         let due = work.query(read, &[&number(site), &from, &uid::first(before), &left]).await?;
         let due = due.iter().map(|row| row.cell(0)).collect::<Result<Vec<Uuid>>>()?;
         let Some(last) = due.last() else { continue };
-        let due_rows = rows_of(work, site, &due, "FOR UPDATE").await?;
+        let due_rows = readable_rows(work, site, &due, ADDRESSES).await?;
         // Each is a few statements: those of all rows are on their way together.
         let replaced = try_join_all(due_rows.iter().map(|row| hash_row(work, row, Some(key)))).await?;
         hashed.looked_at += due.len() as u64;
         hashed.replaced += replaced.into_iter().filter(|replaced| *replaced).count() as u64;
-        work.execute("UPDATE site SET hashed_to = $2 WHERE id = $1", &[&number(site), last]).await?;
+        work.execute("UPDATE site SET looked_to = $2 WHERE id = $1", &[&number(site), last]).await?;
     }
     if hashed.looked_at == 0 {
         hashed = clean_words(work, before, i64::try_from(most).unwrap_or(i64::MAX)).await?;
@@ -205,20 +221,22 @@ async fn clean_words(work: &Work, before: Timestamp, most: i64) -> Result<Hashed
     let left = |hashed: &Hashed| most.saturating_sub_unsigned(hashed.looked_at);
     let read = "SELECT uid, b FROM ruling WHERE NOT clean AND at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED";
     for row in work.query(read, &[&before.as_millis(), &left(&hashed)]).await? {
-        let without = ruling_without_addresses(&codec::decode("a ruling", row.cell(1)?)?);
-        let without = without.as_ref().map(codec::encode).transpose()?;
+        let uid: Uuid = row.cell(0)?;
+        let text = left_out::<RulingText>(ADDRESSES, &uid, codec::decode("a ruling", row.cell(1)?))?;
+        let without = text.as_ref().and_then(ruling_without_addresses).as_ref().map(codec::encode).transpose()?;
         count(&mut hashed, without.is_some());
         let write = "UPDATE ruling SET clean = true, b = coalesce($2, b) WHERE uid = $1";
-        work.execute(write, &[&row.cell::<Uuid>(0)?, &without]).await?;
+        work.execute(write, &[&uid, &without]).await?;
     }
-    let read = "SELECT site, id, b FROM appeal WHERE NOT clean AND coalesce(answered_at, at) < $1 ORDER BY coalesce(answered_at, at) \
+    let read = "SELECT site, id, b FROM appeal WHERE NOT clean AND state <> 0 AND coalesce(answered_at, at) < $1 ORDER BY coalesce(answered_at, at) \
                 LIMIT $2 FOR UPDATE SKIP LOCKED";
     for row in work.query(read, &[&before.as_millis(), &left(&hashed)]).await? {
-        let without =
-            appeal_without_addresses(&Words::decode(row.cell(2)?)?).as_ref().map(Words::encode).transpose()?;
+        let (site, id): (i32, i64) = (row.cell(0)?, row.cell(1)?);
+        let words = left_out(ADDRESSES, &format_args!("appeal {id}"), Words::decode(row.cell(2)?))?;
+        let without = words.as_ref().and_then(appeal_without_addresses).as_ref().map(Words::encode).transpose()?;
         count(&mut hashed, without.is_some());
         let write = "UPDATE appeal SET clean = true, b = coalesce($3, b) WHERE site = $1 AND id = $2";
-        work.execute(write, &[&row.cell::<i32>(0)?, &row.cell::<i64>(1)?, &without]).await?;
+        work.execute(write, &[&site, &id, &without]).await?;
     }
     let read = "SELECT id, cause FROM sanction WHERE NOT clean AND at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED";
     for row in work.query(read, &[&before.as_millis(), &left(&hashed)]).await? {
@@ -235,18 +253,25 @@ fn count(hashed: &mut Hashed, is_cleaned: bool) {
     hashed.cleaned += u64::from(is_cleaned);
 }
 
-/// When the oldest comment came that was not looked at.
+/// When the oldest of the words was written that nobody has looked through, of those that [`clean_words`] takes when they are old enough.
+const OLDEST_WORDS: &str = "SELECT min(at) FROM ((SELECT at FROM ruling WHERE NOT clean ORDER BY at LIMIT 1) \
+                            UNION ALL (SELECT coalesce(answered_at, at) FROM appeal WHERE NOT clean AND state <> 0 \
+                            ORDER BY coalesce(answered_at, at) LIMIT 1) \
+                            UNION ALL (SELECT at FROM sanction WHERE NOT clean ORDER BY at LIMIT 1)) words (at)";
+
+/// When the oldest came of what was not looked at: comments, and what people wrote.
 pub(super) async fn addresses_left(db: &Db) -> Result<AddressesLeft> {
     let read = "SELECT min(c.received_at) FROM site s, LATERAL (SELECT received_at FROM comment WHERE site = s.id \
-                AND uid > coalesce(s.hashed_to, $1) ORDER BY uid LIMIT 1) c";
+                AND uid > coalesce(s.looked_to, $1) ORDER BY uid LIMIT 1) c";
     let oldest: Option<i64> = db.query_one(read, &[&Uuid::nil()]).await?.cell(0)?;
-    Ok(AddressesLeft { oldest: oldest.map(Timestamp::from_millis) })
+    let words: Option<i64> = db.query_one(OLDEST_WORDS, &[]).await?.cell(0)?;
+    Ok(AddressesLeft { oldest: oldest.into_iter().chain(words).min().map(Timestamp::from_millis) })
 }
 
 /// Comments of the past came, the lowest of them that: hashing begins below it again. Until `work` ends, its lock (`hashing`) is held shared.
 pub(super) async fn begin_below(work: &Work, site: SiteId, lowest: Uuid) -> Result<()> {
     let below = Uuid::from_u128(lowest.as_u128().saturating_sub(1));
-    let write = "UPDATE site SET hashed_to = $2 WHERE id = $1 AND hashed_to > $2";
+    let write = "UPDATE site SET looked_to = $2 WHERE id = $1 AND looked_to > $2";
     work.execute(write, &[&number(site), &below]).await?;
     Ok(())
 }
@@ -254,7 +279,7 @@ pub(super) async fn begin_below(work: &Work, site: SiteId, lowest: Uuid) -> Resu
 /// An edit brought addresses to a row that has lost its own: nobody would come by here again to take them away. There is no key at hand, and what stood
 /// for the addresses of before would stand for others now: nothing stands for these.
 pub(super) async fn hash_edited(work: &Work, row: &Row) -> Result<()> {
-    let past = "SELECT FROM site WHERE id = $1 AND hashed_to >= $2";
+    let past = "SELECT FROM site WHERE id = $1 AND looked_to >= $2";
     if work.exists(past, &[&number(row.site), &row.uid]).await? {
         hash_row(work, row, None).await?;
     }
@@ -263,31 +288,37 @@ pub(super) async fn hash_edited(work: &Work, row: &Row) -> Result<()> {
 
 /// Takes the addresses of a comment away; hashes under `key` stand for them.
 async fn hash_row(work: &Work, row: &Row, key: Option<&[u8; 32]>) -> Result<bool> {
-    let (site, content) = (number(row.site), row.content()?);
-    let mut any = has_addresses(&content);
-    let author = &content.comment.author;
-    let mut by_address = author.ip.is_some() || author.email.is_some();
-    if by_address {
-        if let Some(Pseudonym { ip, network, email }) = key.and_then(|key| Pseudonym::of(author, key)) {
-            let write = "INSERT INTO pseudonym (site, comment, ip, network, email) VALUES ($1, $2, $3, $4, $5) \
-                         ON CONFLICT (site, comment) DO UPDATE SET ip = excluded.ip, network = excluded.network, email = excluded.email";
-            work.execute(write, &[&site, &row.uid, &ip, &network, &email]).await?;
-        } else {
-            let forget = "DELETE FROM pseudonym WHERE site = $1 AND comment = $2";
-            work.execute(forget, &[&site, &row.uid]).await?;
+    let site = number(row.site);
+    let (mut any, mut by_address) = (false, false);
+    if let Some(content) = left_out(ADDRESSES, &row.uid, row.content())? {
+        let author = &content.comment.author;
+        by_address = author.ip.is_some() || author.email.is_some();
+        if by_address {
+            if let Some(Pseudonym { ip, network, email }) = key.and_then(|key| Pseudonym::of(author, key)) {
+                let write = "INSERT INTO pseudonym (site, comment, ip, network, email) VALUES ($1, $2, $3, $4, $5) \
+                             ON CONFLICT (site, comment) DO UPDATE SET ip = excluded.ip, network = excluded.network, email = excluded.email";
+                work.execute(write, &[&site, &row.uid, &ip, &network, &email]).await?;
+            } else {
+                let forget = "DELETE FROM pseudonym WHERE site = $1 AND comment = $2";
+                work.execute(forget, &[&site, &row.uid]).await?;
+            }
         }
-    }
-    if any {
-        let bytes = codec::encode_judged(&without_addresses(content))?;
-        work.execute("UPDATE comment SET b = $3 WHERE site = $1 AND uid = $2", &[&site, &row.uid, &bytes]).await?;
+        if has_addresses(&content) {
+            let bytes = codec::encode_judged(&without_addresses(content))?;
+            work.execute("UPDATE comment SET b = $3 WHERE site = $1 AND uid = $2", &[&site, &row.uid, &bytes]).await?;
+            any = true;
+        }
     }
     if row.revision > 1 {
         let read = "SELECT revision, b FROM revision WHERE site = $1 AND comment = $2";
         for earlier in work.query(read, &[&site, &row.uid]).await? {
-            let content = codec::decode_content("an earlier revision", earlier.cell(1)?)?;
+            let revision = earlier.natural(0)?;
+            let content = codec::decode_content("an earlier revision", earlier.cell(1)?);
+            let content = left_out(ADDRESSES, &format_args!("revision {revision} of {}", row.uid), content)?;
+            let Some(content) = content else { continue };
             if has_addresses(&content) {
                 by_address |= content.comment.author.ip.is_some() || content.comment.author.email.is_some();
-                let revision = signed(earlier.natural(0)?);
+                let revision = signed(revision);
                 let write = "UPDATE revision SET b = $4 WHERE site = $1 AND comment = $2 AND revision = $3";
                 let bytes = codec::encode_judged(&without_addresses(content))?;
                 work.execute(write, &[&site, &row.uid, &revision, &bytes]).await?;
@@ -297,9 +328,11 @@ async fn hash_row(work: &Work, row: &Row, key: Option<&[u8; 32]>) -> Result<bool
     }
     any |= forget_in_rulings(work, row).await?;
     any |= forget_in_appeals(work, row).await?;
-    if by_address && row.account == 0 {
+    if by_address
+        && row.account == 0
+        && let Some(mut trace) = left_out(ADDRESSES, &row.uid, row.trace())?
+    {
         let key = key.map_or_else(nobodys_key, |key| Ok(*key))?;
-        let mut trace = row.trace()?;
         trace.author = stranger(trace.author, &key);
         trace.author_known = false;
         let trace = codec::encode_trace(&trace)?;
@@ -316,8 +349,9 @@ async fn forget_in_rulings(work: &Work, row: &Row) -> Result<bool> {
                 ORDER BY uid FOR UPDATE";
     let mut any = false;
     for ruling in work.query(read, &[&number(row.site), &row.uid]).await? {
-        let (uid, text): (Uuid, RulingText) = (ruling.cell(0)?, codec::decode("a ruling", ruling.cell(1)?)?);
-        if let Some(without) = ruling_without_addresses(&text) {
+        let uid: Uuid = ruling.cell(0)?;
+        let text = left_out::<RulingText>(ADDRESSES, &uid, codec::decode("a ruling", ruling.cell(1)?))?;
+        if let Some(without) = text.as_ref().and_then(ruling_without_addresses) {
             let bytes = codec::encode(&without)?;
             work.execute("UPDATE ruling SET b = $2 WHERE uid = $1", &[&uid, &bytes]).await?;
             any = true;
@@ -331,9 +365,11 @@ async fn forget_in_appeals(work: &Work, row: &Row) -> Result<bool> {
     let read = "SELECT id, b FROM appeal WHERE site = $1 AND comment = $2 ORDER BY id";
     let mut any = false;
     for appeal in work.query(read, &[&number(row.site), &row.uid]).await? {
-        if let Some(without) = appeal_without_addresses(&Words::decode(appeal.cell(1)?)?) {
+        let id: i64 = appeal.cell(0)?;
+        let words = left_out(ADDRESSES, &format_args!("appeal {id}"), Words::decode(appeal.cell(1)?))?;
+        if let Some(without) = words.as_ref().and_then(appeal_without_addresses) {
             let write = "UPDATE appeal SET b = $3 WHERE site = $1 AND id = $2";
-            work.execute(write, &[&number(row.site), &appeal.cell::<i64>(0)?, &without.encode()?]).await?;
+            work.execute(write, &[&number(row.site), &id, &without.encode()?]).await?;
             any = true;
         }
     }

@@ -7,8 +7,10 @@ use super::writer::Work;
 use super::{audit, intake, privacy, rulings};
 use crate::domain::decision::Actor;
 use crate::domain::retention::{Expired, Expiry};
-use crate::domain::store::{ErasedComment, Result};
+use crate::domain::store::{ErasedComment, Place, Result};
 use crate::domain::time::Timestamp;
+use crate::storage::codec::Content;
+use crate::storage::damage::left_out;
 
 /// Comments that one transaction deletes: each is some twenty statements.
 const AT_ONCE: usize = 100;
@@ -31,10 +33,11 @@ pub(super) fn expire(
         let mut query = work.connection.prepare_cached(&read)?;
         let mut rows = query.query(params![from, i64::try_from(most).unwrap_or(i64::MAX)])?;
         while let Some(row) = rows.next()? {
-            let row = Row::read(row)?;
-            let Some(status) = row.status else {
+            let id: u32 = row.get(0)?;
+            let read = left_out("retention", &id, Row::read(row))?;
+            let Some((row, status)) = read.and_then(|row| row.status.map(|status| (row, status))) else {
                 expired.looked_at += 1;
-                expired.next = Some(row.id.to_string());
+                expired.next = Some(id.to_string());
                 continue;
             };
             // Rows lie in the order of their commits, near enough to that of their moments; but for those that were brought in.
@@ -55,9 +58,10 @@ pub(super) fn expire(
         }
     }
     for (class, row) in due {
-        let content = rows::content(work.connection, row.id)?;
-        let place = rulings::place_of(work.connection, work.shared, &row, &content)?;
         let (uid, status) = (row.uid(work.shared), row.live()?);
+        // What cannot be read stays, whole: the rest is deleted all the same.
+        let read = left_out("retention", &uid, readable(work, &row))?;
+        let Some((content, place)) = read else { continue };
         let by = Actor::Site(place.site.to_string()); // whom nobody has to tell
         let trace = intake::wipe_unlisted(work, &row, &content.comment.id, &by, at)?;
         expired.gone.push((class, ErasedComment { uid, trace, place, status }));
@@ -67,6 +71,14 @@ pub(super) fn expire(
         audit::add(work.connection, &Actor::Console, "comments.expire", "", &expired.told(), at)?;
     }
     Ok(expired)
+}
+
+/// What deleting a comment needs to know of it; the first that is damaged of it all.
+fn readable(work: &Work<'_>, row: &Row) -> Result<(Content, Place)> {
+    row.trace()?;
+    let content = rows::content(work.connection, row.id)?;
+    let place = rulings::place_of(work.connection, work.shared, row, &content)?;
+    Ok((content, place))
 }
 
 /// Whether somebody still has to do with it: it waits for a person although it is decided, its author for an answer, or the site to be told.

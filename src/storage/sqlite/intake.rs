@@ -333,16 +333,16 @@ fn forget_rulings(connection: &Connection, id: u32) -> Result<()> {
     let mut query = connection.prepare_cached("SELECT ruling FROM ruling_item WHERE comment = ?1")?;
     let rulings = query.query_map([id], |row| row.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
     connection.prepare_cached("DELETE FROM ruling_item WHERE comment = ?1")?.execute([id])?;
-    for ruling in &rulings {
+    let delete = "DELETE FROM ruling WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ?1)";
+    for ruling in rulings {
+        if connection.prepare_cached(delete)?.execute([ruling])? > 0 {
+            continue; // whether it can be read or not
+        }
         let bytes: Vec<u8> =
             connection.prepare_cached("SELECT b FROM ruling WHERE id = ?1")?.query_row([ruling], |row| row.get(0))?;
         let text: codec::RulingText = codec::decode("a ruling", &bytes)?;
         let bytes = codec::encode(&codec::RulingText { reason: None, note: None, ..text })?;
         connection.prepare_cached("UPDATE ruling SET b = ?2 WHERE id = ?1")?.execute(params![ruling, bytes])?;
-    }
-    let delete = "DELETE FROM ruling WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM ruling_item WHERE ruling = ?1)";
-    for ruling in rulings {
-        connection.prepare_cached(delete)?.execute([ruling])?;
     }
     Ok(())
 }

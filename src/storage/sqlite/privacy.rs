@@ -23,6 +23,7 @@ use crate::storage::addresses::{
 };
 use crate::storage::appealed::Words;
 use crate::storage::codec::{self, Content, RulingText};
+use crate::storage::damage::left_out;
 
 /// No moment is later: everything that there is of somebody goes.
 const END: Timestamp = Timestamp::from_millis(i64::MAX);
@@ -141,6 +142,8 @@ pub(super) fn erase(
     Ok(erased)
 }
 
+/// What damage is left out from: what cannot be read keeps its addresses, and nothing else does because of it.
+const ADDRESSES: &str = "addresses";
 /// Where hashing has got to, in `meta`.
 const HASHED_TO: &str = "addresses_hashed_to";
 /// The last row that was brought in from elsewhere: up to it rows are in no order of their moments.
@@ -157,7 +160,11 @@ pub(super) fn hash_addresses(work: &mut Work<'_>, before: Timestamp, most: usize
     let mut due = Vec::new();
     let mut last = from;
     while let Some(row) = rows.next()? {
-        let row = Row::read(row)?;
+        let id: u32 = row.get(0)?;
+        let Some(row) = left_out(ADDRESSES, &id, Row::read(row))? else {
+            last = id;
+            continue;
+        };
         // Rows lie in the order of their commits, near enough to the order of their moments; but for those that were brought in (below).
         if row.status.is_some() && row.received_at >= before {
             break;
@@ -169,10 +176,11 @@ pub(super) fn hash_addresses(work: &mut Work<'_>, before: Timestamp, most: usize
     }
     let mut hashed = Hashed { looked_at: u64::from(last - from), ..Hashed::default() };
     if last == from {
-        hashed.looked_at = past(work.connection, before, last, most, &mut due)?;
-    }
-    if hashed.looked_at == 0 {
         hashed = clean_words(work.connection, before, most)?;
+        // After the words: at its end this begins anew, so that whoever asks until nothing is left is answered so.
+        if hashed.looked_at == 0 {
+            hashed.looked_at = past(work.connection, before, last, most, &mut due)?;
+        }
     }
     for row in due {
         hashed.replaced += u64::from(hash_row(work, &row, Some(key))?);
@@ -188,8 +196,9 @@ pub(super) fn hash_addresses(work: &mut Work<'_>, before: Timestamp, most: usize
 
 /// Words that people wrote, each with what makes them the same without addresses.
 type WithoutAddresses = fn(&[u8]) -> Result<Option<Vec<u8>>>;
-const WORDS: [(&str, &str, WithoutAddresses); 3] = [
+const WORDS: [(&str, &str, &str, WithoutAddresses); 3] = [
     (
+        "ruling",
         "SELECT id, b FROM ruling WHERE clean = 0 AND at < ?1 ORDER BY at LIMIT ?2",
         "UPDATE ruling SET clean = 1, b = coalesce(?2, b) WHERE id = ?1",
         |bytes| {
@@ -198,11 +207,13 @@ const WORDS: [(&str, &str, WithoutAddresses); 3] = [
         },
     ),
     (
-        "SELECT id, b FROM appeal WHERE clean = 0 AND coalesce(answered_at, at) < ?1 ORDER BY coalesce(answered_at, at) LIMIT ?2",
+        "appeal",
+        "SELECT id, b FROM appeal WHERE clean = 0 AND state <> 0 AND coalesce(answered_at, at) < ?1 ORDER BY coalesce(answered_at, at) LIMIT ?2",
         "UPDATE appeal SET clean = 1, b = coalesce(?2, b) WHERE id = ?1",
         |bytes| appeal_without_addresses(&Words::decode(bytes)?).as_ref().map(Words::encode).transpose(),
     ),
     (
+        "sanction",
         "SELECT id, CAST(cause AS BLOB) FROM sanction WHERE clean = 0 AND at < ?1 ORDER BY at LIMIT ?2",
         "UPDATE sanction SET clean = 1, cause = coalesce(CAST(?2 AS TEXT), cause) WHERE id = ?1",
         |bytes| Ok(without_address(&String::from_utf8_lossy(bytes)).map(String::into_bytes)),
@@ -213,12 +224,12 @@ const WORDS: [(&str, &str, WithoutAddresses); 3] = [
 /// long lost theirs.
 fn clean_words(connection: &Connection, before: Timestamp, most: i64) -> Result<Hashed> {
     let mut hashed = Hashed::default();
-    for (read, write, without) in WORDS {
+    for (what, read, write, without) in WORDS {
         let left = most.saturating_sub_unsigned(hashed.looked_at);
         let mut query = connection.prepare_cached(read)?;
         let words = query.query_map(params![before.as_millis(), left], |row| Ok((row.get(0)?, row.get(1)?)))?;
         for (id, bytes) in words.collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()? {
-            let without = without(&bytes)?;
+            let without = left_out(ADDRESSES, &format_args!("{what} {id}"), without(&bytes))?.flatten();
             hashed.looked_at += 1;
             hashed.cleaned += u64::from(without.is_some());
             connection.prepare_cached(write)?.execute(params![id, without])?;
@@ -227,12 +238,19 @@ fn clean_words(connection: &Connection, before: Timestamp, most: i64) -> Result<
     Ok(hashed)
 }
 
-/// When the oldest comment came that was not looked at.
+/// When the oldest of the words was written that nobody has looked through, of those that [`clean_words`] takes when they are old enough.
+const OLDEST_WORDS: &str = "SELECT min(at) FROM (SELECT * FROM (SELECT at FROM ruling WHERE clean = 0 ORDER BY at LIMIT 1) \
+                            UNION ALL SELECT * FROM (SELECT coalesce(answered_at, at) FROM appeal WHERE clean = 0 AND state <> 0 \
+                            ORDER BY coalesce(answered_at, at) LIMIT 1) \
+                            UNION ALL SELECT * FROM (SELECT at FROM sanction WHERE clean = 0 ORDER BY at LIMIT 1))";
+
+/// When the oldest came of what was not looked at: comments, and what people wrote.
 pub(super) fn addresses_left(connection: &Connection) -> Result<AddressesLeft> {
     let read = "SELECT received_at FROM comment WHERE id > ?1 AND status <> 0 ORDER BY id LIMIT 1";
     let from = row_in_meta(connection, HASHED_TO)?;
     let oldest: Option<i64> = connection.prepare_cached(read)?.query_row([from], |row| row.get(0)).optional()?;
-    Ok(AddressesLeft { oldest: oldest.map(Timestamp::from_millis) })
+    let words: Option<i64> = connection.prepare_cached(OLDEST_WORDS)?.query_row([], |row| row.get(0))?;
+    Ok(AddressesLeft { oldest: oldest.into_iter().chain(words).min().map(Timestamp::from_millis) })
 }
 
 /// What is due behind a row that is not, as far as rows were brought in: some of them at a time, from `after` on and, at their end, from the
@@ -246,13 +264,11 @@ fn past(connection: &Connection, before: Timestamp, after: u32, most: i64, due: 
     let read = format!("SELECT {} FROM comment WHERE id > ?1 AND id <= ?2 ORDER BY id LIMIT ?3", rows::COLUMNS);
     let mut query = connection.prepare_cached(&read)?;
     let mut rows = query.query(params![from, to, most])?;
-    let (mut looked_at, mut last) = (0, 0);
+    let (mut looked_at, mut last) = (0, 0_u32);
     while let Some(row) = rows.next()? {
-        let row = Row::read(row)?;
-        (looked_at, last) = (looked_at + 1, row.id);
-        if row.status.is_some() && row.received_at < before {
-            due.push(row);
-        }
+        (looked_at, last) = (looked_at + 1, row.get(0)?);
+        let row = left_out(ADDRESSES, &last, Row::read(row))?;
+        due.extend(row.filter(|row| row.status.is_some() && row.received_at < before));
     }
     meta_set(connection, IMPORTED_AT, &last.to_le_bytes())?;
     Ok(looked_at)
@@ -289,28 +305,33 @@ pub(super) fn hash_edited(work: &mut Work<'_>, row: &Row) -> Result<()> {
 
 /// Takes the addresses of a comment away; hashes under `key` stand for them.
 fn hash_row(work: &Work<'_>, row: &Row, key: Option<&[u8; 32]>) -> Result<bool> {
-    let content = rows::content(work.connection, row.id)?;
-    let mut any = has_addresses(&content);
-    let author = &content.comment.author;
-    let mut by_address = author.ip.is_some() || author.email.is_some();
-    if by_address {
-        if let Some(Pseudonym { ip, network, email }) = key.and_then(|key| Pseudonym::of(author, key)) {
-            let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
-            work.connection.prepare_cached(write)?.execute(params![row.id, ip, network, email])?;
-        } else {
-            work.connection.prepare_cached("DELETE FROM pseudonym WHERE comment = ?1")?.execute([row.id])?;
+    let uid = row.uid(work.shared);
+    let (mut any, mut by_address) = (false, false);
+    if let Some(content) = left_out(ADDRESSES, &uid, rows::content(work.connection, row.id))? {
+        let author = &content.comment.author;
+        by_address = author.ip.is_some() || author.email.is_some();
+        if by_address {
+            if let Some(Pseudonym { ip, network, email }) = key.and_then(|key| Pseudonym::of(author, key)) {
+                let write = "INSERT OR REPLACE INTO pseudonym (comment, ip, network, email) VALUES (?1, ?2, ?3, ?4)";
+                work.connection.prepare_cached(write)?.execute(params![row.id, ip, network, email])?;
+            } else {
+                work.connection.prepare_cached("DELETE FROM pseudonym WHERE comment = ?1")?.execute([row.id])?;
+            }
         }
-    }
-    if any {
-        let write = "UPDATE content SET b = ?2 WHERE id = ?1";
-        let bytes = codec::encode_judged(&without_addresses(content))?;
-        work.connection.prepare_cached(write)?.execute(params![row.id, bytes])?;
+        if has_addresses(&content) {
+            let write = "UPDATE content SET b = ?2 WHERE id = ?1";
+            let bytes = codec::encode_judged(&without_addresses(content))?;
+            work.connection.prepare_cached(write)?.execute(params![row.id, bytes])?;
+            any = true;
+        }
     }
     if row.revision > 1 {
         let mut query = work.connection.prepare_cached("SELECT revision, b FROM revision WHERE comment = ?1")?;
         let all = query.query_map([row.id], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
         for (revision, bytes) in all.collect::<rusqlite::Result<Vec<_>>>()? {
-            let content: Content = codec::decode_content("an earlier revision", &bytes)?;
+            let read = codec::decode_content("an earlier revision", &bytes);
+            let name = format_args!("revision {revision} of {uid}");
+            let Some(content) = left_out::<Content>(ADDRESSES, &name, read)? else { continue };
             if has_addresses(&content) {
                 by_address |= content.comment.author.ip.is_some() || content.comment.author.email.is_some();
                 let write = "UPDATE revision SET b = ?3 WHERE comment = ?1 AND revision = ?2";
@@ -322,8 +343,10 @@ fn hash_row(work: &Work<'_>, row: &Row, key: Option<&[u8; 32]>) -> Result<bool> 
     }
     any |= forget_in_rulings(work.connection, row.id)?;
     any |= forget_in_appeals(work.connection, row.id)?;
-    let mut trace = row.trace()?;
-    if by_address && row.keys.account == 0 {
+    if by_address
+        && row.keys.account == 0
+        && let Some(mut trace) = left_out(ADDRESSES, &uid, row.trace())?
+    {
         let key = key.map_or_else(nobodys_key, |key| Ok(*key))?;
         trace.author = stranger(trace.author, &key);
         trace.author_known = false;
@@ -346,8 +369,8 @@ fn forget_in_rulings(connection: &Connection, comment: u32) -> Result<bool> {
     let rulings = query.query_map([comment], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     let mut any = false;
     for (id, bytes) in rulings.collect::<rusqlite::Result<Vec<_>>>()? {
-        let text: RulingText = codec::decode("a ruling", &bytes)?;
-        if let Some(without) = ruling_without_addresses(&text) {
+        let text = left_out::<RulingText>(ADDRESSES, &format_args!("ruling {id}"), codec::decode("a ruling", &bytes))?;
+        if let Some(without) = text.as_ref().and_then(ruling_without_addresses) {
             let write = "UPDATE ruling SET b = ?2 WHERE id = ?1";
             connection.prepare_cached(write)?.execute(params![id, codec::encode(&without)?])?;
             any = true;
@@ -362,7 +385,8 @@ fn forget_in_appeals(connection: &Connection, comment: u32) -> Result<bool> {
     let appeals = query.query_map([comment], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?)))?;
     let mut any = false;
     for (id, bytes) in appeals.collect::<rusqlite::Result<Vec<_>>>()? {
-        if let Some(without) = appeal_without_addresses(&Words::decode(&bytes)?) {
+        let words = left_out(ADDRESSES, &format_args!("appeal {id}"), Words::decode(&bytes))?;
+        if let Some(without) = words.as_ref().and_then(appeal_without_addresses) {
             let write = "UPDATE appeal SET b = ?2 WHERE id = ?1";
             connection.prepare_cached(write)?.execute(params![id, without.encode()?])?;
             any = true;
