@@ -327,7 +327,7 @@ async fn the_console_leads_from_a_rule_to_the_comments_that_hung_on_it() {
     for (what, text) in [
         (
             "the rule, with a way to it",
-            format!("<a href=\"{href}\"><bdi>boats</bdi></a> <span class=\"chip live\">live</span>"),
+            format!("<a href=\"{href}\"><bdi>boats</bdi></a> <span class=\"chip in-force\">live</span>"),
         ),
         ("one that never hit", "<bdi>silent</bdi>".to_owned()),
         ("one in shadow", "<span class=\"chip shadow\">shadow</span>".to_owned()),
