@@ -54,6 +54,22 @@ async fn whoever_guesses_keys_is_stopped_and_a_blog_beside_them_goes_on() {
     assert_eq!(verify(&client, &other).await.body, "valid");
 }
 
+/// Behind a proxy that is not trusted everybody has its address: guesses of one must not make every site's key look wrong.
+#[tokio::test]
+async fn guesses_through_a_proxy_that_is_not_trusted_hold_up_no_key_that_opens() {
+    let client = Client::with(only("akismet-keys", 3)).await;
+    let other = client.app.another_site_whole("other").await.akismet_key;
+    let proxied = async |key: &str| {
+        let form = form(&[("key", key), ("blog", BLOG)]);
+        send(&client.app, "/1.1/verify-key", "x-forwarded-for: 203.0.113.9\r\n", form.as_bytes()).await
+    };
+    for guess in ["000000000001", "000000000002", "000000000003"] {
+        proxied(guess).await.assert_invalid();
+    }
+    assert_limited(&proxied("000000000004").await);
+    assert_eq!(proxied(&other).await.body, "valid");
+}
+
 #[tokio::test]
 async fn questions_about_an_account_do_not_hold_up_its_comments() {
     let client = Client::with(only("akismet-account", 2)).await;
