@@ -21,6 +21,8 @@ use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use crate::folder::at_one_moment;
+
 /// 2026-11-24T10:00:00Z.
 pub(crate) const START_MS: i64 = 1_795_514_400_000;
 
@@ -261,8 +263,7 @@ impl TestApp {
 
     /// Everything that is in the database's files now.
     pub(crate) fn database_bytes(&self) -> Vec<u8> {
-        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
-        files.flat_map(|file| std::fs::read(file).unwrap()).collect()
+        at_one_moment(self.folder.path()).into_values().collect::<Vec<_>>().concat()
     }
 
     pub(crate) fn request(&self, method: Method, path: &str, bearer: &str) -> RequestBuilder {

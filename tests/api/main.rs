@@ -28,6 +28,8 @@ mod coral;
 mod document;
 mod figures;
 mod first_comment;
+#[path = "../support/folder.rs"]
+mod folder;
 mod helpers;
 mod in_flight;
 mod intake;

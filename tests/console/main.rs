@@ -18,6 +18,8 @@ mod backtests;
 mod browser;
 mod desk;
 mod flows;
+#[path = "../support/folder.rs"]
+mod folder;
 mod hostile;
 mod pages;
 mod queue;

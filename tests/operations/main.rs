@@ -5,6 +5,8 @@ mod backtest;
 mod backup;
 mod doctor;
 mod erasure;
+#[path = "../support/folder.rs"]
+mod folder;
 mod manual;
 mod moved;
 mod notify;

@@ -4,6 +4,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::folder::at_one_moment;
+
 use super::world::{Host, Service, comment};
 
 const SETTINGS: &str = "[limits]\nenabled = false\n[sampling]\nrate = 0.0\n";
@@ -114,12 +116,9 @@ async fn akismet_keys_open_as_before_and_a_copy_of_the_database_does_not_give_th
     let service = host.start().await;
     assert_ne!(stored(&host), plain, "the last one of that version is gone");
     assert_eq!(verified(&host, &service, key).await, "valid");
-    let is_left = |entry: std::fs::DirEntry| {
-        let bytes = std::fs::read(entry.path()).unwrap_or_default();
-        bytes.windows(plain.len()).any(|bytes| bytes == plain)
-    };
+    let is_left = |bytes: Vec<u8>| bytes.windows(plain.len()).any(|bytes| bytes == plain);
     host.until("nothing of the plain hash is left", async || {
-        !std::fs::read_dir(host.folder.path()).expect("a folder").flatten().any(is_left)
+        !at_one_moment(host.folder.path()).into_values().any(is_left)
     })
     .await;
 }

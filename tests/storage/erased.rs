@@ -17,6 +17,7 @@ use doorward::domain::store::Store;
 use doorward::storage::Config;
 use doorward::storage::sqlite::SqliteStore;
 
+use crate::folder::at_one_moment;
 use crate::made::{Made, at, id, moderator, ruling, secrets};
 
 /// One word for each place where something of a person can stand.
@@ -46,12 +47,10 @@ const MARKERS: [&str; 21] = [
 
 fn found(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
+    for (name, bytes) in at_one_moment(folder) {
         for marker in MARKERS {
             if bytes.windows(marker.len()).any(|window| window == marker.as_bytes()) {
-                found.push(format!("{marker} in {}", path.file_name().unwrap().display()));
+                found.push(format!("{marker} in {name}"));
             }
         }
     }

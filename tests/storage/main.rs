@@ -8,6 +8,8 @@ mod campaigns;
 mod delivering;
 mod erased;
 mod figures;
+#[path = "../support/folder.rs"]
+mod folder;
 mod history;
 mod imports;
 mod learning;

@@ -15,6 +15,7 @@ use doorward::storage::sqlite::{OpenError, SqliteStore};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::folder::at_one_moment;
 use crate::made::{Made, at, first_page, id, moderator, ruling, site, worker};
 use crate::outbox::{Harm, all_dead_letters_are_sent_again_however_many, what_is_damaged_is_given_up_by_itself};
 use crate::search::an_unreadable_comment_keeps_nothing_else_from_being_found;
@@ -64,8 +65,10 @@ impl Engine for Folder {
 
     async fn crashed(&self) -> Box<dyn Engine> {
         let copy = Self::new();
-        for name in ["doorward.db", "doorward.db-wal"] {
-            std::fs::copy(self.0.path().join(name), copy.0.path().join(name)).unwrap();
+        for (name, bytes) in at_one_moment(self.0.path()) {
+            if !name.ends_with("-shm") {
+                std::fs::write(copy.0.path().join(name), bytes).unwrap();
+            }
         }
         Box::new(copy)
     }
