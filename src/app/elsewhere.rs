@@ -15,6 +15,7 @@ use crate::app::clock::Clock;
 use crate::app::events::Events;
 use crate::app::intake::Intake;
 use crate::app::learning::Learning;
+use crate::app::reload::Reload;
 use crate::app::sanctions::Sanctions;
 use crate::app::sign_in::SignIn;
 use crate::app::threads::Threads;
@@ -44,6 +45,8 @@ pub struct Elsewhere {
     pub learning: Arc<Learning>,
     /// What people watch.
     pub events: Arc<Events>,
+    /// Settings.
+    pub reload: Arc<Reload>,
     /// For reading sanctions.
     pub clock: Arc<dyn Clock>,
 }
@@ -85,6 +88,7 @@ impl Elsewhere {
                 News::Article { site, id } => self.intake.forget_article(site, &id),
                 News::Threads { articles } => self.threads.changed_elsewhere(&articles),
                 News::Event { event } => self.events.hear(event),
+                News::Settings => self.reload.hint(),
                 News::Hello => self.events.answer_hello(),
                 News::Watched => self.events.watched_elsewhere(),
                 News::Lost => {
@@ -98,6 +102,7 @@ impl Elsewhere {
                     self.intake.forget_articles();
                     self.threads.forget_all();
                     self.events.lose();
+                    self.reload.hint();
                     bulletin.tell(News::Hello);
                     self.events.answer_hello(); // what it told meanwhile may have been lost, too
                 }
@@ -178,6 +183,7 @@ const fn kind(news: &News) -> &'static str {
         News::Article { .. } => "article",
         News::Threads { .. } => "threads",
         News::Event { .. } => "event",
+        News::Settings => "settings",
         News::Hello => "hello",
         News::Watched => "watched",
         News::Lost => "lost",

@@ -34,6 +34,7 @@ pub struct Refused {
 pub struct Reload {
     standing: ArcSwap<Standing>,
     asked: Notify,
+    hinted: Notify,
 }
 
 impl Reload {
@@ -56,5 +57,15 @@ impl Reload {
     /// Waits until somebody asks.
     pub async fn asked(&self) {
         self.asked.notified().await;
+    }
+
+    /// Says that the file may have changed, and may still be in the middle of it.
+    pub fn hint(&self) {
+        self.hinted.notify_one();
+    }
+
+    /// Waits until somebody says so.
+    pub async fn hinted(&self) {
+        self.hinted.notified().await;
     }
 }

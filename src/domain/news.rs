@@ -39,6 +39,8 @@ pub enum News {
         /// As `app::events` writes and reads it.
         event: serde_json::Value,
     },
+    /// A node took changed settings: others may have theirs changed by now, too.
+    Settings,
     /// A node that began asks whether anybody watches.
     Hello,
     /// Somebody watches, on the node that says so or on one that it heard of.

@@ -101,6 +101,7 @@ fn elsewhere(app: &App) -> Elsewhere {
         threads: Arc::clone(&app.threads),
         learning: Arc::clone(&state.learning),
         events: Arc::clone(&state.events),
+        reload: Arc::clone(&state.reload),
         clock: Arc::clone(&state.clock),
     }
 }
@@ -214,8 +215,12 @@ impl Others {
         let alive = || nodes.iter().filter(|node| node.seen_at > since);
         let count = u32::try_from(alive().count()).unwrap_or(u32::MAX);
         metrics::gauge!("doorward_nodes").set(f64::from(count));
+        let gauged = |nodes: usize| f64::from(u32::try_from(nodes).unwrap_or(u32::MAX));
         let other = alive().filter(|node| node.version != ours.version).count();
-        metrics::gauge!("doorward_nodes_other_version").set(f64::from(u32::try_from(other).unwrap_or(u32::MAX)));
+        metrics::gauge!("doorward_nodes_other_version").set(gauged(other));
+        let house = self.settings.current();
+        let differs = |node: &&Node| !node.config.is_empty() && node.config != house.hash;
+        metrics::gauge!("doorward_nodes_other_settings").set(gauged(alive().filter(differs).count()));
         let before = self.alive.swap(count, Ordering::Relaxed);
         if let Some(shared) = &self.shared {
             shared.heard_of(count);

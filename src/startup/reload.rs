@@ -23,6 +23,7 @@ use crate::app::webhooks_in::source::Source as Sender;
 use crate::app::{self, outbox, sampling, sanctions, sign_in};
 use crate::config::aside::Places;
 use crate::config::{Config, Print, Read, Source, different};
+use crate::domain::news::{Bulletin, News};
 use crate::domain::readers;
 use crate::domain::service::Levels;
 use crate::domain::time::Timestamp;
@@ -34,6 +35,10 @@ use crate::storage::redis::Redis;
 
 /// How long files may take to answer, as long as they are looked at and built from: on a mount that is gone they never do.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
+
+/// Between two looks at a file of which another node said that it may have changed, and how often it is looked at until it stays as it is.
+const SETTLE: Duration = Duration::from_millis(100);
+const SETTLE_LOOKS: usize = 100;
 
 /// Settings that change while the service runs, besides those in the house.
 pub(super) struct Lives {
@@ -155,6 +160,8 @@ pub(super) struct Follower {
     state: Arc<http::State>,
     /// This node's name among others; empty for one alone.
     node: String,
+    /// Where other nodes are told, when there may be any.
+    bulletin: Option<Arc<dyn Bulletin>>,
     /// The files as they were when they were taken or refused last.
     seen: Print,
     /// The files as they were a moment ago, when they were not as they are in force.
@@ -189,6 +196,7 @@ impl App {
     fn follower(&mut self, source: Source, print: Print, read: Read) -> Option<(Box<Follower>, Vec<String>)> {
         let running = self.running.take()?;
         let node = self.among.as_ref().map(|among| among.node.name.clone()).unwrap_or_default();
+        let bulletin = self.among.as_ref().map(|among| Arc::clone(&among.bulletin));
         let Read { config, version, .. } = read;
         running.trials.follow(source.clone());
         let (_, waiting) = config.taken_by(&running.started);
@@ -199,6 +207,7 @@ impl App {
                 running,
                 state,
                 node,
+                bulletin,
                 seen: print,
                 before: None,
                 version,
@@ -220,6 +229,7 @@ impl Follower {
             tokio::select! {
                 () = hangup.next() => self.take(How::Signal, None).await,
                 () = state.reload.asked() => self.take(How::Signal, None).await,
+                () = state.reload.hinted() => self.look_until_settled().await,
                 () = tokio::time::sleep(pause), if poll_ms > 0 => self.look().await,
             }
         }
@@ -238,6 +248,18 @@ impl Follower {
             self.take(How::File, Some(print)).await;
         } else {
             self.before = Some(print);
+        }
+    }
+
+    /// Another node took what its file says: here it may be written at this moment.
+    async fn look_until_settled(&mut self) {
+        self.look().await;
+        for _ in 0..SETTLE_LOOKS {
+            if self.before.is_none() {
+                return;
+            }
+            tokio::time::sleep(SETTLE).await;
+            self.look().await;
         }
     }
 
@@ -353,6 +375,9 @@ impl Follower {
         );
         (self.running.config, self.running.limits, self.version) = (config, limits, version);
         metrics::counter!("doorward_config_taken_total", "how" => how.name()).increment(1);
+        if let Some(bulletin) = &self.bulletin {
+            bulletin.tell(News::Settings);
+        }
         self.stand(how, waiting).await;
     }
 

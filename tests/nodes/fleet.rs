@@ -69,7 +69,7 @@ impl Fleet {
         let mut text = format!(
             "[database]\nurl = \"{postgres}\"\nconnections = 12\nbusy_timeout_ms = 2000\n[webhooks]\nundo_grace_s = 0\n\
              first_verdict = true\nallow_hosts = [\"127.0.0.1\"]\nper_site = 64\ntimeout_ms = 1000\nbackoff_ms = 20\nbackoff_max_s = 1\n\
-             poll_ms = 50\n[[limits.policies]]\nname = \"per-author\"\nkey = \"author\"\nquota = {LIMIT}\nwindow_s = 3600\non_limit = \"refuse\"\n\
+             poll_ms = 50\n[reload]\npoll_ms = 0\n[[limits.policies]]\nname = \"per-author\"\nkey = \"author\"\nquota = {LIMIT}\nwindow_s = 3600\non_limit = \"refuse\"\n\
              routes = [\"comment\"]\ntiers = [\"new\"]\n"
         );
         if let Some(port) = redis_port {
@@ -125,6 +125,13 @@ impl Fleet {
             process.wait().expect("the process can be waited for");
         }
         self.begin(node);
+    }
+
+    /// Adds to the settings file, of which all nodes have the same, and has one of them read it.
+    pub(crate) fn add_settings(&self, text: &str, node: usize) {
+        let before = std::fs::read_to_string(&self.config).expect("readable");
+        std::fs::write(&self.config, format!("{before}{text}")).expect("writable");
+        self.signal(node, "-HUP");
     }
 
     /// Stops a node where it stands: its connections stay, and nothing on it goes on. Nobody is sent there until it goes on.

@@ -52,6 +52,7 @@ async fn acknowledged_is_kept_and_nodes_agree_while_everything_fails_in_turn() {
     };
     what_one_node_does_the_others_know(&fleet).await;
     the_limit_counts_over_all_nodes(&fleet).await;
+    settings_that_one_takes_all_take(&fleet).await;
     let load = Load::start(&fleet);
     disturb(&fleet, seconds).await;
     let load = load.stop().await;
@@ -118,6 +119,37 @@ async fn each_work_is_one_nodes(fleet: &Fleet) {
         turns.len() == 4 && turns.values().all(|turns| *turns == 1)
     };
     load::until("each work is one node's", settled).await;
+}
+
+/// Settings that one node takes are looked for by all, although none of them looks by itself.
+async fn settings_that_one_takes_all_take(fleet: &Fleet) {
+    let assess = json!({"id": "settings", "article": {"id": "a-1"}, "author": {"id": "u-settings"}, "body": "The bridge opened on Monday."});
+    let policies = async || {
+        let mut policies = HashSet::new();
+        for node in 0..NODES {
+            let (status, assessed) = fleet.ask(node, Method::POST, "/v1/assess", Some(&assess)).await.unwrap();
+            assert_eq!(status, 200, "{assessed}");
+            policies.insert(assessed["verdict"]["policy"].as_str().expect("a hash").to_owned());
+        }
+        policies
+    };
+    let before = policies().await;
+    assert_eq!(before.len(), 1, "they begin alike: {before:?}");
+    fleet.add_settings("[signals.shouting]\nmode = \"shadow\"\n", 1);
+    load::until("all decide under the new settings", async || {
+        let now = policies().await;
+        now.len() == 1 && now != before
+    })
+    .await;
+    load::until("and each says that the others do", async || {
+        let mut differ = Vec::new();
+        for node in 0..NODES {
+            let metrics = fleet.metrics(node).await.unwrap();
+            differ.push(metrics.lines().any(|line| line == "doorward_nodes_other_settings 0"));
+        }
+        differ == [true; NODES]
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
