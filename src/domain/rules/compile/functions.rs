@@ -3,7 +3,8 @@
 use cel::common::ast::IdedExpr;
 
 use super::super::eval::{Const, Node, Part, Turn};
-use super::super::facts::{FACTS, Key};
+use super::super::facts::Key;
+use super::super::facts::table::FACTS;
 use super::super::lists::Kind;
 use super::super::patterns::Pattern;
 use super::super::types::{Limits, Type};

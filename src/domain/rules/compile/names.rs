@@ -3,7 +3,9 @@
 use cel::common::ast::{Expr, IdedExpr, LiteralValue, SelectExpr, operators};
 
 use super::super::eval::Node;
-use super::super::facts::{FACTS, Key, LINK_FACTS};
+use super::super::facts::Key;
+use super::super::facts::links::LINK_FACTS;
+use super::super::facts::table::FACTS;
 use super::super::lists::Kind;
 use super::super::types::{Limits, Type};
 use super::typed::Typed;
