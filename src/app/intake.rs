@@ -27,6 +27,7 @@ use crate::domain::known::Known;
 use crate::domain::normalise;
 use crate::domain::people::Reach;
 use crate::domain::readers::ReaderView;
+use crate::domain::relevance::Page;
 use crate::domain::sanction::{Effect, Judged, pronounce};
 use crate::domain::signal::Allowance;
 use crate::domain::site::{Site, SiteId};
@@ -92,6 +93,14 @@ impl Turn {
     fn end(self) {
         drop(self.0);
     }
+}
+
+/// How a comment comes in.
+enum Coming {
+    /// For the first time, in its turn; `callback` is the address that came with it and wants to be called when its status changes.
+    New { callback: Option<String>, turn: Turn },
+    /// As another text of a comment that is recorded.
+    Edit,
 }
 
 /// The way in.
@@ -160,7 +169,7 @@ impl Intake {
         turn: Turn,
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
-        self.submit_calling(site, new, None, route, turn, now).await
+        self.take(site, new, Coming::New { callback: None, turn }, route, now).await
     }
 
     /// The same of a comment with which came an address that wants to be called back when its status changes.
@@ -176,47 +185,7 @@ impl Intake {
         turn: Turn,
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
-        let (this, site) = (Arc::clone(self), Arc::clone(site));
-        let way = way_of(&site, "submit");
-        to_its_end(async move {
-            let house = this.settings.current(); // one configuration and one model for the whole way
-            let comment = step!("normalise").in_scope(|| read(&site, new, &house));
-            let _alone = this.in_flight.alone(site.id, &comment.sent.id).await; // the second of an id finds the first recorded
-            if let Some(earlier) = this.recorded(site.id, &comment).instrument(step!("repeat")).await? {
-                came_to(&earlier);
-                return Ok(earlier); // before limits: a retry is no flood
-            }
-            let allowance = this.allowance(site.id, &comment, route, &house, now).instrument(step!("limits")).await?;
-            let (scene, news) = this.scene(&site, &comment, allowance, &house).instrument(step!("scene")).await;
-            let sentence = this.sanctions.sentence(site.id, &comment, now).instrument(step!("sanctions")).await;
-            let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
-            let sighted = async {
-                let past = this.history.sight_in(&comment.trace, &stances, now).await; // two at once: one sees the other
-                (past, this.history.membership(&comment.trace, now).await)
-            };
-            let (past, membership) = sighted.instrument(step!("history")).await;
-            let scene = Scene { past, ..scene };
-            let meaning = house.meaning(&comment.body);
-            let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
-            let judged = pronounce(verdict, &sentence, house.policy_of(&site.name).config().hold_unavailable);
-            turn.end();
-            let new = record(&site, &comment, judged, news.as_ref(), now);
-            let new = NewRecord {
-                tell: this.tells(route),
-                membership: membership.clone(),
-                lot: this.sampler.lot(&site, now),
-                callback,
-                ..new
-            };
-            way::remember(std::iter::once_with(|| of_comment(&site, &comment))); // before anybody can be told of it
-            let recording = this.store.comment_record(new).instrument(step!("record")).await;
-            let taken = this.conclude(&site, &comment, &meaning, news, recording, &house).await?;
-            this.announce(&taken, membership.as_ref(), now).await;
-            came_to(&taken);
-            Ok(taken)
-        })
-        .instrument(way)
-        .await
+        self.take(site, new, Coming::New { callback, turn }, route, now).await
     }
 
     /// Replaces a comment's text and judges it anew. A person's verdict stays in force unless the text changed. What was begun is done to its
@@ -231,53 +200,76 @@ impl Intake {
         route: Route,
         now: Timestamp,
     ) -> Result<Taken, IntakeError> {
+        self.take(site, new, Coming::Edit, route, now).await
+    }
+
+    /// One comment's way, to its end: from arrival to recorded decision, whether it is new or another text of one that is there. No future of its
+    /// own, which would carry the comment once more.
+    fn take(
+        self: &Arc<Self>,
+        site: &Arc<Site>,
+        new: NewComment,
+        coming: Coming,
+        route: Route,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<Taken, IntakeError>> {
         let (this, site) = (Arc::clone(self), Arc::clone(site));
-        let way = way_of(&site, "edit");
+        let (is_edit, callback, turn) = match coming {
+            Coming::New { callback, turn } => (false, callback, turn),
+            Coming::Edit => (true, None, Turn::any()),
+        };
+        let way = way_of(&site, if is_edit { "edit" } else { "submit" });
         to_its_end(async move {
-            let house = this.settings.current();
+            let house = this.settings.current(); // one configuration and one model for the whole way
             let comment = step!("normalise").in_scope(|| read(&site, new, &house));
-            let _alone = this.in_flight.alone(site.id, &comment.sent.id).await;
-            let earlier = this.store.comment_find(site.id, &comment.sent.id).instrument(step!("repeat")).await?;
-            let (earlier, content) = earlier.ok_or(IntakeError::NotFound)?;
-            if content == normalise::content_hash(&comment.sent) {
-                let taken = Taken { record: earlier, replayed: true };
-                came_to(&taken);
-                return Ok(taken);
-            }
-            let allowance = this.allowance(site.id, &comment, route, &house, now).instrument(step!("limits")).await?;
-            let (scene, news) = this.scene(&site, &comment, allowance, &house).instrument(step!("scene")).await;
-            let sentence = this.sanctions.sentence(site.id, &comment, now).instrument(step!("sanctions")).await;
-            let stances = || Stances::of(&comment, scene.page.get().map(AsRef::as_ref));
-            let sighted = async {
-                let past = this.history.sight_in(&comment.trace, &stances, now).await;
-                (past, this.history.membership(&comment.trace, now).await)
+            let _alone = this.in_flight.alone(site.id, &comment.sent.id).await; // the second of an id finds the first recorded
+            let earlier = match this.recorded(site.id, &comment).instrument(step!("repeat")).await? {
+                Some((record, true)) => {
+                    let taken = Taken { record, replayed: true };
+                    came_to(&taken);
+                    return Ok(taken); // before limits: a retry is no flood
+                }
+                Some(_) if !is_edit => return Err(IntakeError::CommentExists),
+                None if is_edit => return Err(IntakeError::NotFound),
+                other => other.map(|(record, _)| record.uid),
             };
-            let (past, membership) = sighted.instrument(step!("history")).await;
-            let past = PastOf { readers: this.readers(earlier.uid).await, ..past };
-            let scene = Scene { past, ..scene };
+            let allowance = this.allowance(site.id, &comment, route, &house, now).instrument(step!("limits")).await?;
+            let (mut scene, news) = this.scene(&site, &comment, allowance, &house).instrument(step!("scene")).await;
+            let sentence = this.sanctions.sentence(site.id, &comment, now).instrument(step!("sanctions")).await;
+            let (past, membership) = this.sighted(&comment, &scene.page, now).instrument(step!("history")).await;
+            scene.past = past;
+            if let Some(uid) = earlier {
+                scene.past.readers = this.readers(uid).await;
+            }
             let meaning = house.meaning(&comment.body);
             let verdict = house.judge_meaning(&comment, &meaning, &scene, now);
             let judged = pronounce(verdict, &sentence, house.policy_of(&site.name).config().hold_unavailable);
+            turn.end();
             let new = record(&site, &comment, judged, news.as_ref(), now);
             let new = NewRecord {
                 tell: this.tells(route),
                 membership: membership.clone(),
                 lot: this.sampler.lot(&site, now),
+                callback,
                 ..new
             };
-            way::remember(std::iter::once_with(|| of_comment(&site, &comment)));
-            let revised = this.store.comment_revise(new).instrument(step!("record")).await;
-            let Some(revised) = revised.transpose() else {
-                this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
-                return Err(IntakeError::NotFound);
+            way::remember(std::iter::once_with(|| of_comment(&site, &comment))); // before anybody can be told of it
+            let recording = if is_edit {
+                let revised = this.store.comment_revise(new).instrument(step!("record")).await;
+                let Some(revised) = revised.transpose() else {
+                    this.put_right(&site, &comment, &house).await; // deleted with its site meanwhile
+                    return Err(IntakeError::NotFound);
+                };
+                revised.map(Recording::New)
+            } else {
+                this.store.comment_record(new).instrument(step!("record")).await
             };
-            let taken = this.conclude(&site, &comment, &meaning, news, revised.map(Recording::New), &house).await?;
+            let taken = this.conclude(&site, &comment, &meaning, news, recording, &house).await?;
             this.announce(&taken, membership.as_ref(), now).await;
             came_to(&taken);
             Ok(taken)
         })
         .instrument(way)
-        .await
     }
 
     /// Takes a comment, or an edit of one, with what was concluded from it before: it leaves its marks as any other, counts against limits
@@ -295,15 +287,13 @@ impl Intake {
         let house = self.settings.current();
         let comment = read(site, new, &house);
         let _alone = self.in_flight.alone(site.id, &comment.sent.id).await;
-        let earlier = self.store.comment_find(site.id, &comment.sent.id).await?;
-        if earlier.as_ref().is_some_and(|(_, content)| *content == normalise::content_hash(&comment.sent)) {
+        let earlier = self.recorded(site.id, &comment).await?;
+        if matches!(earlier, Some((_, true))) {
             return Ok(());
         }
         drop(self.allowance(site.id, &comment, Route::Comment, &house, now).await); // it came, whatever these limits say of it
         let known = self.pages.with(site.id, &comment.sent.article, &house).await;
-        let stances = || Stances::of(&comment, known.page.get().map(AsRef::as_ref));
-        self.history.sight_in(&comment.trace, &stances, now).await;
-        let membership = self.history.membership(&comment.trace, now).await;
+        let (_, membership) = self.sighted(&comment, &known.page, now).await;
         let meaning = house.meaning(&comment.body);
         let Given { verdict, status, decided_by, effect } = given;
         let judged = Judged { verdict, decided_by, effect };
@@ -422,15 +412,10 @@ impl Intake {
         route.tells() || self.webhooks.get().first_verdict
     }
 
-    /// What is recorded under the comment's id.
-    async fn recorded(&self, site: SiteId, comment: &Comment) -> Result<Option<Taken>, IntakeError> {
-        match self.store.comment_find(site, &comment.sent.id).await? {
-            None => Ok(None),
-            Some((record, content)) if content == normalise::content_hash(&comment.sent) => {
-                Ok(Some(Taken { record, replayed: true }))
-            }
-            Some(_) => Err(IntakeError::CommentExists),
-        }
+    /// What is recorded under the comment's id, and whether that is the same content.
+    async fn recorded(&self, site: SiteId, comment: &Comment) -> store::Result<Option<(Record, bool)>> {
+        let found = self.store.comment_find(site, &comment.sent.id).await?;
+        Ok(found.map(|(record, content)| (record, content == normalise::content_hash(&comment.sent))))
     }
 
     async fn allowance(
@@ -490,6 +475,18 @@ impl Intake {
         let siblings = self.threads.around(comment, house).await;
         let past = PastOf::unavailable(""); // nobody sees it: the caller puts in what the past says
         (Scene { site: Arc::clone(&site.name), page: known.page, parent, siblings, past, allowance }, known.news)
+    }
+
+    /// Asks the past and leaves a mark in one step: of two at once, one sees the other. And the campaign that the comment belongs to from there on.
+    async fn sighted(
+        &self,
+        comment: &Comment,
+        page: &Known<Arc<Page>>,
+        now: Timestamp,
+    ) -> (PastOf, Option<Membership>) {
+        let stances = || Stances::of(comment, page.get().map(AsRef::as_ref));
+        let past = self.history.sight_in(&comment.trace, &stances, now).await;
+        (past, self.history.membership(&comment.trace, now).await)
     }
 
     /// Tells page cache and history what became of the comment.

@@ -5,8 +5,10 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::environment::with_variables;
+use super::error::at_line;
 use super::source::Source;
-use super::{Config, ConfigError, at_line, with_variables};
+use super::{Config, ConfigError};
 use crate::domain::rules::lists::ListText;
 
 /// What errors call the text.

@@ -6,7 +6,9 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use super::{Config, ConfigError, PREFIX, USUAL, place, sites, variables};
+use super::environment::{PREFIX, variables};
+use super::error::place;
+use super::{Config, ConfigError, USUAL, sites};
 use crate::domain::rules::BadRule;
 
 /// Where a value comes from.

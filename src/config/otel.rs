@@ -114,7 +114,8 @@ pub(super) fn as_ours(said: &BTreeMap<String, String>) -> Result<Vec<(String, St
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Source, variables};
+    use super::super::Source;
+    use super::super::environment::variables;
     use crate::telemetry::traces;
 
     fn read(file: &str, said: &[(&str, &str)]) -> Result<traces::Config, String> {

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::{ConfigError, at_its_line};
+use super::ConfigError;
+use super::error::{at_its_line, with_nearest};
 use crate::domain::{policy, signal};
 
 /// `[sites.NAME]`: settings over the general ones, as far as they go.
@@ -38,7 +39,7 @@ fn joined<T: Serialize + for<'de> Deserialize<'de>>(section: &str, general: &T, 
     let told = |problem: &dyn std::fmt::Display| format!("{section}: {problem}");
     let mut table = Table::try_from(general).map_err(|error| told(&error))?;
     put_over(&mut table, own);
-    table.try_into().map_err(|error: toml::de::Error| told(&super::with_nearest(error.message())))
+    table.try_into().map_err(|error: toml::de::Error| told(&with_nearest(error.message())))
 }
 
 /// Puts one table over another.

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
+use super::environment::{variables, with_variables};
 use super::redact::redacted;
-use super::{Config, ConfigError, variables, with_variables};
+use super::{Config, ConfigError};
 use crate::domain::rules::lists::ListText;
 use crate::domain::versions::Version;
 

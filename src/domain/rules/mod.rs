@@ -20,11 +20,14 @@ pub mod was;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+pub use self::compile::functions::FUNCTIONS;
 use self::compile::{Checked, ListNames, Named};
-pub use self::compile::{FUNCTIONS, SOURCE_BYTES_MAX, STEPS_MAX};
+pub use self::compile::{SOURCE_BYTES_MAX, STEPS_MAX};
 pub use self::config::{ListConfig, RuleConfig, Then};
 use self::eval::Run;
-pub use self::facts::{FACTS, Fact, LINK_FACTS, LinkFact, Subject};
+pub use self::facts::Subject;
+pub use self::facts::links::{LINK_FACTS, LinkFact};
+pub use self::facts::table::{FACTS, Fact};
 use self::facts::{Facts, Key};
 use self::lists::Lists;
 use self::types::Missing;

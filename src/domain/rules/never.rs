@@ -5,7 +5,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::eval::{Compare, Const, Each, Node, Turn};
-use super::facts::{FACTS, Key, LINK_FACTS};
+use super::facts::Key;
+use super::facts::links::LINK_FACTS;
+use super::facts::table::FACTS;
 use super::types::{Limits, as_double};
 
 /// Why it can never be true, as a clause; `None` where that cannot be said.
