@@ -720,6 +720,41 @@ async fn who_was_erased_is_erased_again_in_a_database_from_before() {
     are_erased_again(&PostgresStore::open(&schema.config()).await.unwrap(), &list).await;
 }
 
+/// What a node does first of all is done by the database here, whenever something is written into the list of the erased.
+const BEGINS_TO_SERVE: &str = "CREATE FUNCTION begins() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+     INSERT INTO node (name, version, schema, started_at, seen_at, config) SELECT 'late', '1', 1, now, now, 'c' \
+     FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint) clock (now) ON CONFLICT DO NOTHING; \
+     RETURN NULL; END $$; CREATE TRIGGER begins AFTER INSERT ON erasure EXECUTE FUNCTION begins()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn erasing_again_stops_when_a_node_begins_to_serve_and_goes_on_when_it_has_ended() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, list) = people_erased_since(folder.path()).await;
+    moved(&copy, &schema, small()).await.unwrap();
+    let back = schema.open().await;
+    let news = back.sites().await.unwrap().into_iter().find(|site| &*site.name == "news").unwrap().id;
+    let besides = async || {
+        let kept = back.author_besides(news, &id("ann")).await.unwrap();
+        kept.reports.len() + kept.votes.len() + kept.sanctions.len() + kept.notes.len()
+    };
+    schema.run(BEGINS_TO_SERVE).await;
+    let late = Some("late".to_owned());
+    let again = back.erase_again(list.clone(), at(20)).await.unwrap();
+    let comments_alone = ErasedAgain { unknown: 5, comments: 3, others: 0, served_by: late.clone() };
+    assert_eq!((again, besides().await), (comments_alone, 4), "it stopped after what it was at");
+    let again = back.erase_again(list.clone(), at(21)).await.unwrap();
+    let nothing = ErasedAgain { unknown: 2, served_by: late.clone(), ..ErasedAgain::default() };
+    assert_eq!((again, besides().await), (nothing, 4), "it is still there");
+    schema.run("DELETE FROM node").await;
+    let again = back.erase_again(list.clone(), at(22)).await.unwrap();
+    let the_rest = ErasedAgain { unknown: 2, comments: 0, others: 4, served_by: late };
+    assert_eq!((again, besides().await), (the_rest, 0), "whoever begins during the last step is seen as well");
+    schema.run("DELETE FROM node").await;
+    assert_eq!(back.erase_again(list, at(23)).await.unwrap(), ErasedAgain::default());
+    back.close().await;
+}
+
 pub(crate) async fn deleted_site_takes_its_list_of_the_erased_along(engine: &dyn Engine) {
     let store = engine.open().await;
     let news = site(&*store, "news").await;
