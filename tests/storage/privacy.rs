@@ -395,6 +395,53 @@ async fn one_damaged_comment_keeps_no_other_in_a_database_for_good() {
     one_damaged_comment_keeps_no_other_for_good(&store, async |number| harm_database(&schema, number).await).await;
 }
 
+/// `harm` damages what was said with every decision; `words` is what is left of the first.
+async fn a_damaged_decision_keeps_none_of_its_comments(
+    store: &dyn Store,
+    harm: impl AsyncFn(),
+    words: impl AsyncFn() -> Vec<u8>,
+) {
+    let news = site(store, "news").await;
+    let mut records = Vec::new();
+    for (day, name) in [(-100, "rejected"), (-99, "edited"), (-98, "young"), (-97, "decided")] {
+        records.push(Made::new(&news, name).author("ann").held(None, &[], 0.5).at(day * DAY).store(store).await);
+    }
+    let [rejected, edited, young, decided] = &records[..] else { panic!("four") };
+    store.rule(ruling(Action::Reject, &[rejected, edited, young], -90 * DAY)).await.unwrap();
+    store.rule(ruling(Action::Reject, &[decided], -89 * DAY)).await.unwrap();
+    let young = store.comment_by_uid(young.uid).await.unwrap().unwrap();
+    store.rule(ruling(Action::Approve, &[&young], -DAY)).await.unwrap();
+    harm().await;
+    let old = Expiry { decided: Some(at(-30 * DAY)), ..Expiry::default() };
+    let gone = [("decided", Class::Decided), ("edited", Class::Decided), ("rejected", Class::Decided)];
+    assert_eq!(expire(store, old, 0).await, gone);
+    assert_eq!(words().await, [0; 0], "nobody knows whom they were about");
+    assert!(store.comment_erase(news.id, &id("young"), moderator(), at(1)).await.unwrap().is_some(), "nor is a person");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_decision_keeps_none_of_its_comments_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    let beside = || rusqlite::Connection::open(&file).unwrap();
+    let harm = async || beside().execute_batch("UPDATE ruling SET b = x'07776f726473'").unwrap();
+    let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
+    let words = async || beside().query_row(first, [], |row| row.get(0)).unwrap();
+    a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_decision_keeps_none_of_its_comments_in_a_database() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let harm = async || schema.run(r"UPDATE ruling SET b = '\x07776f726473'").await;
+    let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
+    let words = async || schema.stranger().await.query_one(first, &[]).await.unwrap().get(0);
+    a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;
+}
+
 fn harm_file(file: &Path, number: u32) {
     let harm = format!("UPDATE content SET b = x'07' WHERE id = {number}");
     rusqlite::Connection::open(file).unwrap().execute_batch(&harm).unwrap();
