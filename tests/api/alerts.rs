@@ -6,7 +6,7 @@ use doorward::domain::service::queues::QueueConfig;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::helpers::{TestApp, read};
+use crate::helpers::{TestApp, queue, read};
 
 const MIN_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -50,13 +50,8 @@ async fn who_sees_some_sites_finds_their_messages_among_thousands_of_others() {
 async fn the_board_shows_what_stands_and_what_became_of_messages_to_those_whose_sites_it_is_about() {
     let app = TestApp::spawn_with(|config| {
         config.notify.waves.enabled = true;
-        let queue = |name: &str, sites: &[&str]| QueueConfig {
-            name: name.to_owned(),
-            answer_within_min: 60,
-            sites: sites.iter().map(|site| (*site).to_owned()).collect(),
-            ..QueueConfig::default()
-        };
-        config.queues = vec![queue("news-desk", &["news"]), queue("everything", &[])];
+        let sites = vec!["news".to_owned()];
+        config.queues = vec![QueueConfig { sites, ..queue("news-desk", 60) }, queue("everything", 60)];
     })
     .await;
     app.another_site("blog").await;

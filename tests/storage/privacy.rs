@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use doorward::domain::appeal::{AppealAnswer, Opened};
 use doorward::domain::decision::{Action, Cause};
 use doorward::domain::learning::Lot;
 use doorward::domain::outbox::{LetterFilter, Settled};
@@ -21,7 +20,7 @@ use doorward::storage::postgres::PostgresStore;
 use doorward::storage::sqlite::SqliteStore;
 
 use crate::folder::at_one_moment;
-use crate::made::{Made, at, first_page, id, moderator, ruling, site};
+use crate::made::{Made, appealed, at, first_page, id, moderator, ruling, site, upheld};
 use crate::moving::{moved, small};
 use crate::postgres::{Schema, skipped};
 use crate::suite::Engine;
@@ -129,19 +128,9 @@ async fn written_late(store: &dyn Store) {
     first.0.verdict.causes.push(Cause { id: "sanction:x".to_owned(), text });
     first.store(store).await;
     // The appeal keeps the verdict as it was before.
-    let appealed = store.appeal_open(news.id, &id("c-1"), Some("please".to_owned()), at(DAY)).await.unwrap();
-    let Opened::New(appeal) = appealed else { panic!("{appealed:?}") };
+    let appeal = appealed(store, news.id, "c-1", Some("please"), DAY).await;
     assert_eq!(hash(store, 11 * DAY, KEY).await, 1);
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: Some(format!("You wrote from {}", LATE[3])),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(20 * DAY),
-        tell_at: at(20 * DAY),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    store.appeal_answer(upheld(&appeal, Some(&format!("You wrote from {}", LATE[3])), 20 * DAY)).await.unwrap();
     let record = store.comment_find(news.id, &id("c-1")).await.unwrap().unwrap().0;
     let said = Ruling {
         reason: Some(format!("IP:{} again.", LATE[0])),
@@ -273,18 +262,8 @@ async fn what_is_damaged_keeps_no_other_address(store: &dyn Store, harm: impl As
         written(name).at(second).store(store).await;
     }
     written("c-3").body("an edit").at(3).revise(store).await.unwrap();
-    let opened = store.appeal_open(news.id, &id("c-3"), None, at(4)).await.unwrap();
-    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: Some("You wrote from 203.0.113.7".to_owned()),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(5),
-        tell_at: at(5),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    let appeal = appealed(store, news.id, "c-3", None, 4).await;
+    store.appeal_answer(upheld(&appeal, Some("You wrote from 203.0.113.7"), 5)).await.unwrap();
     for (name, second) in [("c-1", 6), ("c-2", 7)] {
         let record = store.comment_find(news.id, &id(name)).await.unwrap().unwrap().0;
         let reason = Some("203.0.113.7 again.".to_owned());
@@ -524,8 +503,7 @@ pub(crate) async fn comment_that_somebody_has_to_do_with_is_kept_however_old_it_
     let old = |name: &str| Made::new(&news, name).at(-100 * DAY);
     // Its author waits for an answer.
     old("rejected").rejected().store(&*store).await;
-    let opened = store.appeal_open(news.id, &id("rejected"), None, at(-99 * DAY)).await.unwrap();
-    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    let appeal = appealed(&*store, news.id, "rejected", None, -99 * DAY).await;
     // It stands approved, and somebody is to look at it all the same.
     let mut drawn = old("drawn");
     drawn.0.lot = Some(Lot { rate: 2.0, max_per_day: 10 });
@@ -535,16 +513,7 @@ pub(crate) async fn comment_that_somebody_has_to_do_with_is_kept_however_old_it_
     store.rule(ruling(Action::Reject, &[&untold], -99 * DAY)).await.unwrap();
     let all = Expiry { approved: Some(at(-1)), rejected: Some(at(-1)), decided: Some(at(-1)) };
     assert_eq!(expire(&*store, all, 0).await, []);
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: None,
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(-98 * DAY),
-        tell_at: at(-98 * DAY),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    store.appeal_answer(upheld(&appeal, None, -98 * DAY)).await.unwrap();
     let drawn = store.comment_find(news.id, &id("drawn")).await.unwrap().unwrap().0;
     store.rule(ruling(Action::Approve, &[&drawn], -98 * DAY)).await.unwrap();
     loop {
@@ -630,28 +599,18 @@ pub(crate) async fn hashing_goes_on_after_a_crash_and_tells_how_far_it_is(engine
 pub(crate) async fn addresses_in_what_people_wrote_are_told_of_until_they_are_gone(engine: &dyn Engine) {
     let store = engine.open().await;
     let news = site(&*store, "news").await;
-    let appealed = Made::new(&news, "c-1").rejected().store(&*store).await;
+    Made::new(&news, "c-1").rejected().store(&*store).await;
     let ruled = Made::new(&news, "c-2").rejected().store(&*store).await;
     let left = async || store.addresses_left().await.unwrap().oldest;
     hash(&*store, DAY, KEY).await;
     assert_eq!(left().await, None);
-    let opened = store.appeal_open(news.id, &appealed.comment.id, None, at(DAY)).await.unwrap();
-    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    let appeal = appealed(&*store, news.id, "c-1", None, DAY).await;
     hash(&*store, 9 * DAY, KEY).await;
     assert_eq!(left().await, None, "an appeal that waits for an answer is not late");
     let sanction = ban(&*store, news.id, "ann", "writes from 203.0.113.7");
     store.sanction_add(NewSanction { at: at(12 * DAY), ..sanction }).await.unwrap();
     assert_eq!(left().await, Some(at(12 * DAY)));
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: Some("You wrote from 203.0.113.7".to_owned()),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(11 * DAY),
-        tell_at: at(11 * DAY),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    store.appeal_answer(upheld(&appeal, Some("You wrote from 203.0.113.7"), 11 * DAY)).await.unwrap();
     assert_eq!(left().await, Some(at(11 * DAY)));
     store.rule(ruling(Action::Approve, &[&ruled], 10 * DAY)).await.unwrap();
     for oldest in [10, 11, 12] {
