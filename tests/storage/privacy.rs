@@ -20,6 +20,7 @@ use doorward::storage::postgres::PostgresStore;
 use doorward::storage::sqlite::SqliteStore;
 
 use crate::folder::at_one_moment;
+use crate::late_node::BEGINS_TO_SERVE;
 use crate::made::{Made, appealed, at, first_page, id, moderator, ruling, site, upheld};
 use crate::moving::{moved, small};
 use crate::postgres::{Schema, skipped};
@@ -725,12 +726,6 @@ async fn who_was_erased_is_erased_again_in_a_database_from_before() {
     moved(&copy, &schema, small()).await.unwrap();
     are_erased_again(&PostgresStore::open(&schema.config()).await.unwrap(), &list).await;
 }
-
-/// What a node does first of all is done by the database here, whenever something is written into the list of the erased.
-const BEGINS_TO_SERVE: &str = "CREATE FUNCTION begins() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-     INSERT INTO node (name, version, schema, started_at, seen_at, config) SELECT 'late', '1', 1, now, now, 'c' \
-     FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint) clock (now) ON CONFLICT DO NOTHING; \
-     RETURN NULL; END $$; CREATE TRIGGER begins AFTER INSERT ON erasure EXECUTE FUNCTION begins()";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn erasing_again_stops_when_a_node_begins_to_serve_and_goes_on_when_it_has_ended() {
