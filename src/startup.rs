@@ -138,6 +138,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
     let engine = Engine::open(config, &clock).await?;
     engine.check_key(&sealer).await?;
     let lookup = engine.akismet_lookup(&sealer, clock.now()).await?;
+    engine.show(clock.now()).await?;
     let Engine { store, among, turns } = engine;
     let (shared, order) = neighbours(config).await?; // before the store is read: what happens meanwhile is in one of both
     let campaigns = config.campaigns.clone();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use super::{Usage, say, say_json};
@@ -46,14 +46,22 @@ pub(super) async fn run(command: Command, config: &Config) -> anyhow::Result<()>
             let again = store.erase_again(list, SystemClock.now()).await;
             store.close().await;
             let again = again?;
-            if json { say_json(&again) } else { say(told(&again)) }
+            let said = if json { say_json(&again) } else { say(told(&again)) };
+            said?;
+            match again.served_by {
+                Some(node) => bail!(
+                    "the node {node} began to serve the database meanwhile, and may remember what was erased: stop the service on every node, \
+                     and do this again, which goes on from here"
+                ),
+                None => Ok(()),
+            }
         }
     }
 }
 
 /// What came of it, for people.
 pub(super) fn told(again: &ErasedAgain) -> String {
-    let ErasedAgain { unknown, comments, others } = again;
+    let ErasedAgain { unknown, comments, others, served_by: _ } = again;
     format!(
         "{unknown} entries were not known here; erased again: {comments} comments, {others} reports, votes, notes and sanctions"
     )

@@ -59,7 +59,7 @@ pub struct Erasure {
 }
 
 /// What came of erasing again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct ErasedAgain {
     /// Entries that this database did not know.
     pub unknown: u64,
@@ -67,6 +67,9 @@ pub struct ErasedAgain {
     pub comments: u64,
     /// The same of reports, votes, notes and sanctions.
     pub others: u64,
+    /// A node that began to serve the database meanwhile, by name: it stopped there, or had just ended, and the node may remember what is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub served_by: Option<String>,
 }
 
 /// How far addresses have been replaced.
@@ -90,8 +93,8 @@ pub trait Privacy: Send + Sync {
     /// What was erased, by number, after that one; at most `most`.
     async fn erasures(&self, after: i64, most: usize) -> Result<Vec<Erasure>>;
     /// Erases what the list names and this database has again, because it was restored to what it was before; entries that it knows already, of that
-    /// moment or a later one, are left alone, and so is what came of somebody after they were erased. Sites are not told: they have been. In transactions of some thousand comments; again is harmless. Nobody
-    /// may take comments meanwhile who remembers what is erased.
+    /// moment or a later one, are left alone, and so is what came of somebody after they were erased. Sites are not told: they have been. In transactions of some thousand comments; again is harmless, and goes
+    /// on where it was stopped. Nobody may take comments meanwhile who remembers what is erased: it stops when somebody begins to.
     async fn erase_again(&self, list: Vec<Erasure>, at: Timestamp) -> Result<ErasedAgain>;
     /// Forgets entries from before that moment, and says how many.
     async fn erasures_forget(&self, before: Timestamp) -> Result<u64>;

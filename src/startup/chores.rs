@@ -35,7 +35,7 @@ const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// Without one for so long a node counts as gone, in milliseconds.
 pub(super) const GONE_MS: i64 = 20_000;
 /// After so long nobody shows it any more, in milliseconds.
-const FORGOTTEN_MS: i64 = 3_600_000;
+pub(super) const FORGOTTEN_MS: i64 = 3_600_000;
 
 /// Work that one node does for all, by the names of its leases.
 const LEARNING: &str = "learning";

@@ -101,6 +101,14 @@ impl Engine {
         Ok(Self { store, among: Some(Among { bulletin, node }), turns })
     }
 
+    /// Shows that this node is there, before it reads what it keeps in memory: whoever takes something away, and has seen nobody, must be known not to
+    /// be remembered.
+    pub(super) async fn show(&self, now: Timestamp) -> anyhow::Result<()> {
+        let Some(Among { node, .. }) = &self.among else { return Ok(()) };
+        let shown = self.store.node_seen(node, now.plus_millis(-chores::FORGOTTEN_MS)).await;
+        shown.context("this node could not show that it is there")
+    }
+
     /// Whether this node has the key that the secrets in the database are sealed with: nodes with different ones would each open what they
     /// sealed themselves.
     pub(super) async fn check_key(&self, sealer: &Sealer) -> anyhow::Result<()> {

@@ -63,6 +63,13 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     postcard::to_extend(value, bytes).map_err(|error| StoreError::Corrupt(format!("cannot be written: {error}")))
 }
 
+/// Writes a ruling, without the words that are perhaps about a comment that goes. Of a damaged one nobody knows which these are: nothing is left of it, and
+/// its row stays as unreadable as it was.
+pub(super) fn without_words(ruling: Option<RulingText>) -> Result<Vec<u8>, StoreError> {
+    let wordless = ruling.map(|text| encode(&RulingText { reason: None, note: None, ..text }));
+    wordless.unwrap_or_else(|| Ok(Vec::new()))
+}
+
 /// Writes what holds a verdict.
 pub(super) fn encode_judged<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     encode_as(VERDICT_VERSION, value)

@@ -181,6 +181,39 @@ async fn what_policy_rejected_is_published_when_a_person_approves_it() {
     assert!(came.iter().all(|came| came.json() == told(&client.key, heard.guid(), "false")), "{came:?}");
 }
 
+/// Whoever else works on the outbox must not take it while the second of both is on its way.
+#[tokio::test]
+async fn what_is_told_twice_is_taken_for_as_long_as_both_may_last() {
+    let timeout_ms = 50_000;
+    let receiver = Receiver::start(|_, before| if before < 2 { Reply::Status(200) } else { Reply::Never }).await;
+    let client = Client::with(|config: &mut Config| {
+        held(config);
+        config.webhooks.allow_hosts = vec!["127.0.0.1".to_owned()];
+        config.webhooks.poll_ms = 10;
+        config.webhooks.timeout_ms = timeout_ms;
+    })
+    .await;
+    let (blog, callback) = (receiver.url("/"), receiver.url("/hook"));
+    let (_, comment) = commented(&client, &blog, &callback, "A story about trams.").await;
+    client.decide(&comment, "reject").await;
+    client.app.clock.advance_ms(60_000);
+    receiver.wait(1).await;
+    let token = client.app.person("ops@example.org", Role::Operator).await;
+    letters_until(&client.app, &token, <[Value]>::is_empty).await;
+    let comment = client.comments().await.remove(0);
+    client.decide(&comment, "approve").await;
+    client.app.clock.advance_ms(60_000);
+    receiver.wait(3).await;
+    assert_eq!(results(&receiver), ["true", "false", "false"]);
+    let read = "SELECT taken_until FROM outbox WHERE callback IS NOT NULL";
+    let until: i64 = client.app.database().query_row(read, [], |row| row.get(0)).unwrap();
+    let left = until - client.app.now().as_millis();
+    assert!(left > 2 * i64::from(timeout_ms), "{left} ms are left");
+    drop(receiver); // or the service would wait for it when it stops
+    let failed = |letters: &[Value]| letters.iter().any(|letter| letter["attempts"] == 1);
+    letters_until(&client.app, &token, failed).await;
+}
+
 #[tokio::test]
 async fn what_the_site_said_itself_is_not_told_back() {
     let receiver = Receiver::start(|_, _| Reply::Status(200)).await;

@@ -6,27 +6,14 @@ use doorward::domain::service::queues::QueueConfig;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::helpers::TestApp;
+use crate::helpers::{TestApp, queue, read};
 
 const MIN_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 
-#[tokio::test]
-async fn the_board_shows_what_stands_and_what_became_of_messages_to_those_whose_sites_it_is_about() {
-    let app = TestApp::spawn_with(|config| {
-        config.notify.waves.enabled = true;
-        let queue = |name: &str, sites: &[&str]| QueueConfig {
-            name: name.to_owned(),
-            answer_within_min: 60,
-            sites: sites.iter().map(|site| (*site).to_owned()).collect(),
-            ..QueueConfig::default()
-        };
-        config.queues = vec![queue("news-desk", &["news"]), queue("everything", &[])];
-    })
-    .await;
-    app.another_site("blog").await;
-    let now = app.now();
-    let message = |name: &str, data: &serde_json::Value, to: &str| Message {
+/// A message that nobody takes to be sent for a day.
+fn message(app: &TestApp, name: &str, data: &serde_json::Value, to: &str) -> Message {
+    Message {
         key: format!("{name}:mail:{to}"),
         channel: Channel::Mail,
         recipient: Some(to.to_owned()),
@@ -34,8 +21,42 @@ async fn the_board_shows_what_stands_and_what_became_of_messages_to_those_whose_
         subject: format!("[Doorward] about {name} <b>"),
         text: String::new(),
         data: data.to_string(),
-        made_at: now.plus_millis(DAY_MS), // due then: nobody takes it to be sent meanwhile
+        made_at: app.now().plus_millis(DAY_MS),
+    }
+}
+
+fn reach(sites: &[&str]) -> Reach {
+    Reach { sites: Some(sites.iter().map(|site| (*site).to_owned()).collect()), ..Reach::ALL }
+}
+
+#[tokio::test]
+async fn who_sees_some_sites_finds_their_messages_among_thousands_of_others() {
+    let app = TestApp::spawn().await;
+    app.another_site("blog").await;
+    let wave = |about: &str, number: usize| {
+        message(&app, &format!("{about}-{number}"), &json!({"kind": "wave", "about": about}), "ann@news.example")
     };
+    let mut messages: Vec<Message> = (0..3).map(|number| wave("news", number)).collect();
+    messages.extend((0..4_998).map(|number| wave("blog", number)));
+    app.store.messages_put(&messages).await.unwrap();
+    let news = app.person_within("news@news.example", Role::Auditor, &reach(&["news"])).await;
+    let said = read(app.request(Method::GET, "/v1/alerts", &news).send().await.unwrap(), &[200]).await;
+    let subjects = said["messages"].as_array().unwrap().iter().map(|said| said["subject"].as_str().unwrap());
+    let latest = ["[Doorward] about news-2 <b>", "[Doorward] about news-1 <b>"];
+    assert_eq!(subjects.collect::<Vec<_>>(), latest, "of the latest five thousand, latest first");
+}
+
+#[tokio::test]
+async fn the_board_shows_what_stands_and_what_became_of_messages_to_those_whose_sites_it_is_about() {
+    let app = TestApp::spawn_with(|config| {
+        config.notify.waves.enabled = true;
+        let sites = vec!["news".to_owned()];
+        config.queues = vec![QueueConfig { sites, ..queue("news-desk", 60) }, queue("everything", 60)];
+    })
+    .await;
+    app.another_site("blog").await;
+    let now = app.now();
+    let message = |name: &str, data: &serde_json::Value, to: &str| message(&app, name, data, to);
     // What is over stays over; of what stands, the service would clear what it does not find so.
     for (kind, about, more) in [
         (AlertKind::Wave, "news", json!({"count": 212, "window_min": 15, "per_hour": 848, "usual_per_hour": 3.25})),
@@ -54,10 +75,6 @@ async fn the_board_shows_what_stands_and_what_became_of_messages_to_those_whose_
     }
     let digest = message("digest:2026-11-23", &json!({"date": "2026-11-23"}), "ann@news.example");
     app.store.messages_put(&[digest]).await.unwrap();
-    let reach = |sites: &[&str]| {
-        let sites = sites.iter().map(|site| (*site).to_owned()).collect();
-        Reach { sites: Some(sites), ..Reach::ALL }
-    };
     let everything = app.person("all@news.example", Role::Auditor).await;
     let news = app.person_within("news@news.example", Role::Auditor, &reach(&["news"])).await;
     let both = app.person_within("both@news.example", Role::Operator, &reach(&["news", "blog"])).await;

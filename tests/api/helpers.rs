@@ -11,6 +11,7 @@ use doorward::app::notify::Notifier;
 use doorward::app::secrets::Sealer;
 use doorward::config::{Config, Print, Read, Source};
 use doorward::domain::people::{Reach, Role};
+use doorward::domain::service::queues::QueueConfig;
 use doorward::domain::site::Scope;
 use doorward::domain::store::{AuditEntry, AuditFilter, PageRequest, Store};
 use doorward::domain::time::Timestamp;
@@ -368,6 +369,11 @@ pub(crate) fn doubtful(id: &str) -> Value {
     let mut comment = ordinary(id);
     comment["body"] = json!(format!("buy viagra {id}"));
     comment
+}
+
+/// A named queue that takes everything.
+pub(crate) fn queue(name: &str, answer_within_min: u32) -> QueueConfig {
+    QueueConfig { name: name.to_owned(), answer_within_min, ..QueueConfig::default() }
 }
 
 pub(crate) fn signal<'a>(comment: &'a Value, id: &str) -> Option<&'a Value> {

@@ -6,11 +6,10 @@ use doorward::app::signature;
 use doorward::config::Config;
 use doorward::domain::notices::{AlertKind, Channel};
 use doorward::domain::service::hours::{self, Day};
-use doorward::domain::service::queues::QueueConfig;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::helpers::{START_MS, TestApp, doubtful, ordinary, talk};
+use crate::helpers::{START_MS, TestApp, doubtful, ordinary, queue, talk};
 use crate::receiver::{Came, Receiver, Reply};
 use crate::smtp::{MailServer, Manner};
 
@@ -28,7 +27,7 @@ async fn service_with(mail: &MailServer, receiver: &Receiver, change: impl FnOnc
     let (port, url) = (mail.port, receiver.url("/ops"));
     TestApp::spawn_with(move |config| {
         config.server.public_url = "https://moderation.example/".to_owned();
-        config.queues = vec![QueueConfig { name: "desk".to_owned(), answer_within_min: 60, ..QueueConfig::default() }];
+        config.queues = vec![queue("desk", 60)];
         config.working_hours = hours::Config {
             time_zone: "Europe/Berlin".to_owned(),
             days: Day::ALL.to_vec(),
@@ -211,10 +210,9 @@ fn digests(mail: &MailServer) -> Vec<String> {
     subjects.filter(|subject| subject.contains("igest")).collect()
 }
 
-#[tokio::test]
-async fn a_digest_that_cannot_be_made_rests_and_comes_late() {
-    let (mail, receiver) = both().await;
-    let app = service_with(&mail, &receiver, |config| {
+/// A service that has just tried to make a digest, and could not.
+async fn of_which_no_digest_can_be_made(mail: &MailServer, receiver: &Receiver) -> TestApp {
+    let app = service_with(mail, receiver, |config| {
         (config.notify.digest, config.notify.digest_hour) = (true, 12);
     })
     .await;
@@ -222,6 +220,13 @@ async fn a_digest_that_cannot_be_made_rests_and_comes_late() {
     app.database().execute_batch(DAMAGE).unwrap();
     app.clock.advance_ms(HOUR_MS);
     drop(app.notifier.look(app.now()).await); // it fails, if the service did not look before
+    app
+}
+
+#[tokio::test]
+async fn a_digest_that_cannot_be_made_rests_and_comes_late() {
+    let (mail, receiver) = both().await;
+    let app = of_which_no_digest_can_be_made(&mail, &receiver).await;
     app.database().execute_batch(MENDED).unwrap();
     for _ in 0..3 {
         look(&app).await;
@@ -235,14 +240,7 @@ async fn a_digest_that_cannot_be_made_rests_and_comes_late() {
 #[tokio::test]
 async fn a_digest_that_could_not_be_made_all_day_is_told_as_missing() {
     let (mail, receiver) = both().await;
-    let app = service_with(&mail, &receiver, |config| {
-        (config.notify.digest, config.notify.digest_hour) = (true, 12);
-    })
-    .await;
-    app.comment(&ordinary("c-1")).await;
-    app.database().execute_batch(DAMAGE).unwrap();
-    app.clock.advance_ms(HOUR_MS);
-    drop(app.notifier.look(app.now()).await);
+    let app = of_which_no_digest_can_be_made(&mail, &receiver).await;
     app.clock.advance_ms(23 * HOUR_MS); // past midnight, and before the next is due
     drop(app.notifier.look(app.now()).await);
     assert_eq!(digests(&mail), Vec::<String>::new(), "it may still be made");
@@ -317,20 +315,10 @@ async fn a_message_that_nobody_takes_is_given_up_and_that_shows() {
 #[tokio::test]
 async fn a_digest_is_sent_once_a_day_from_its_hour_on() {
     let (mail, receiver) = both().await;
-    let (port, url) = (mail.port, receiver.url("/ops"));
-    let app = TestApp::spawn_with(move |config| {
-        config.queues =
-            vec![QueueConfig { name: "desk".to_owned(), answer_within_min: 1_200, ..QueueConfig::default() }];
-        config.working_hours.time_zone = "Europe/Berlin".to_owned();
-        config.webhooks.allow_hosts = vec!["127.0.0.1".to_owned()];
-        config.notify.digest_hour = 13;
-        config.notify.mail.server = "127.0.0.1".to_owned();
-        config.notify.mail.port = port;
-        config.notify.mail.security = doorward::app::notify::Security::None;
-        config.notify.mail.from = "doorward@news.example".to_owned();
-        config.notify.mail.to = vec!["ann@news.example".to_owned()];
-        config.notify.webhook.url = url;
-        config.notify.webhook.secret = serde_json::from_value(json!(SECRET)).unwrap();
+    let app = service_with(&mail, &receiver, |config| {
+        config.queues = vec![queue("desk", 1_200)];
+        config.working_hours = hours::Config { time_zone: "Europe/Berlin".to_owned(), ..hours::Config::default() };
+        (config.notify.digest, config.notify.digest_hour) = (true, 13);
     })
     .await;
     app.comment(&ordinary("c-1")).await;
@@ -398,15 +386,19 @@ async fn a_queue_that_is_no_more_leaves_no_alert_behind() {
     assert!(mail.came().is_empty(), "no mail server is set");
 }
 
-#[tokio::test]
-async fn a_wave_is_told_once_with_its_rate_and_an_example_and_when_it_is_over() {
-    let (mail, receiver) = both().await;
-    let app = service(&mail, &receiver).await;
-    // Two days on which one doubtful comment came in each third hour.
+/// On which one doubtful comment came in each third hour.
+async fn two_usual_days(app: &TestApp) {
     for n in 0..16 {
         app.comment(&doubtful(&format!("before-{n}"))).await;
         app.clock.advance_ms(3 * HOUR_MS);
     }
+}
+
+#[tokio::test]
+async fn a_wave_is_told_once_with_its_rate_and_an_example_and_when_it_is_over() {
+    let (mail, receiver) = both().await;
+    let app = service(&mail, &receiver).await;
+    two_usual_days(&app).await;
     look(&app).await;
     let before = |kind: &str| {
         let kind = json!(kind);
@@ -452,10 +444,7 @@ async fn a_wave_is_told_once_with_its_rate_and_an_example_and_when_it_is_over() 
 async fn waves_that_come_and_go_are_told_once_in_a_pause() {
     let (mail, receiver) = both().await;
     let app = service_with(&mail, &receiver, |config| config.queues.clear()).await;
-    for n in 0..16 {
-        app.comment(&doubtful(&format!("before-{n}"))).await;
-        app.clock.advance_ms(3 * HOUR_MS);
-    }
+    two_usual_days(&app).await;
     let told =
         || receiver.came().iter().map(|came| came.json()["type"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
     // The service looks by itself, too, and for waves once a minute at most: of two looks one at least is ours, or came just before.

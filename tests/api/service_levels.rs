@@ -6,13 +6,9 @@ use doorward::domain::service::queues::QueueConfig;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::helpers::{TestApp, doubtful, ordinary, read};
+use crate::helpers::{TestApp, doubtful, ordinary, queue, read};
 
 const MIN_MS: i64 = 60_000;
-
-fn queue(name: &str, answer_within_min: u32) -> QueueConfig {
-    QueueConfig { name: name.to_owned(), answer_within_min, ..QueueConfig::default() }
-}
 
 /// A service with an hour for what is held in sports, and any time for all else; people work from nine to five.
 async fn service() -> TestApp {

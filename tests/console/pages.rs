@@ -41,6 +41,9 @@ async fn every_page_is_sound_light_and_accessible_in_every_look() {
             if wide.as_i64().unwrap_or_default() > 0 {
                 wrong.push(format!("{at}: {wide} px too wide"));
             }
+            let broken = "return [...document.querySelectorAll('.figures td .chip')].filter(chip => chip.offsetHeight >= 2 * parseFloat(getComputedStyle(chip).lineHeight)).map(chip => chip.textContent)";
+            let broken: Vec<String> = serde_json::from_value(browser.run(broken, vec![]).await).unwrap();
+            wrong.extend(broken.iter().map(|mark| format!("{at}: the mark {mark:?} is broken")));
             browser.picture(&format!("{name}-{look}")).await;
         }
         let loaded = "return [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].map(e => [e.name, e.decodedBodySize])";

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::world::{Host, comment, said};
+use super::world::{Host, Postgres, comment, said};
 
 /// Nobody listens there.
 const NOBODY: &str = "[server]\nlisten = \"127.0.0.1:1\"\n";
@@ -300,29 +300,10 @@ async fn a_site_that_sends_its_proxys_address_for_everybody_is_found() {
 }
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "scripts/test says what must be there")]
 fn a_postgresql_that_answers_is_looked_at_and_not_changed() {
-    let folder = tempfile::Builder::new().prefix("doorward-doctor").tempdir().expect("a temporary folder");
-    mode(folder.path(), 0o755); // the server runs as another user where this one is root
-    let script = |what: &str| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/private-postgres");
-        std::process::Command::new(script)
-            .arg(what)
-            .arg(folder.path().join("postgres"))
-            .output()
-            .expect("bash is there")
-    };
-    let started = script("start");
-    if started.status.code() == Some(3) {
-        assert!(std::env::var("DOORWARD_POSTGRES").as_deref() != Ok("required"), "postgresql is missing, and required");
-        eprintln!("SKIPPED: postgresql is not installed");
-        return;
-    }
-    assert!(started.status.success(), "{}", said(&started));
-    let url = String::from_utf8(started.stdout).expect("an address is text");
-    let host = Host::with(&format!("{NOBODY}[database]\nurl = \"{}\"\n", url.trim()));
+    let Some(postgres) = Postgres::start() else { return };
+    let host = Host::with(&format!("{NOBODY}[database]\nurl = \"{}\"\n", postgres.url));
     mode(&host.config, 0o600);
-    let _stops = Stops(&script);
     let (report, code) = look(&host);
     assert!(code == 0 && report.to_string().contains("the first start makes it"), "{report}");
     host.site("news");
@@ -331,13 +312,4 @@ fn a_postgresql_that_answers_is_looked_at_and_not_changed() {
     assert!(report.to_string().contains("opens the secrets of 1 sites"), "{report}");
     std::fs::remove_file(host.path("doorward.key")).expect("removed");
     finds(&host, "secrets", &["doorward.key is not there"], 2);
-}
-
-/// Stops the server, whatever becomes of the test.
-struct Stops<'a>(&'a dyn Fn(&str) -> std::process::Output);
-
-impl Drop for Stops<'_> {
-    fn drop(&mut self) {
-        (self.0)("stop");
-    }
 }

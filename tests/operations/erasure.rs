@@ -6,7 +6,8 @@ use std::path::Path;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::world::{Host, Service, comment, doorward, said};
+use super::late_node::BEGINS_TO_SERVE;
+use super::world::{Host, Postgres, Service, comment, doorward, said};
 
 const SETTINGS: &str =
     "[limits]\nenabled = false\n[log]\nlevel = \"trace\"\n[backup]\nfolder = \"backups\"\n[sampling]\nrate = 0.0\n";
@@ -235,4 +236,31 @@ async fn a_list_of_the_erased_that_is_none_is_refused_with_its_line_and_nothing_
         assert!(told.contains("stop the service first"), "{told}");
     });
     assert_eq!(host.comments(&service, &key).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_erases_again_is_told_that_a_node_began_to_serve_meanwhile() {
+    let Some(postgres) = Postgres::start() else { return };
+    let host = Host::with(&format!("[database]\nurl = \"{}\"\n", postgres.url));
+    tokio::task::block_in_place(|| host.site("news"));
+    let (client, connection) = tokio_postgres::connect(&postgres.url, tokio_postgres::NoTls).await.expect("it listens");
+    let driven = tokio::spawn(connection);
+    client.batch_execute(BEGINS_TO_SERVE).await.expect("a trigger");
+    let (list, reader) = (host.path("list"), "00112233445566778899aabbccddeeff");
+    let entry = json!({"kind": "reader", "site": "news", "hash": reader, "at": "2026-11-24T10:00:00Z"});
+    std::fs::write(&list, format!("{entry}\n")).expect("writable");
+    tokio::task::block_in_place(|| {
+        let output = host.run(&["erasures", "apply", text(&list), "--json"]);
+        let told: Value = serde_json::from_slice(&output.stdout).expect("how far it came, in JSON");
+        assert_eq!(told, json!({"unknown": 1, "comments": 0, "others": 0, "served_by": "late"}));
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("the node late began to serve the database meanwhile"), "{}", said(&output));
+        let told = host.refused(&["erasures", "apply", text(&list)], 1);
+        assert!(told.contains("the node late serves the database"), "{told}");
+    });
+    client.batch_execute("DELETE FROM node").await.expect("it stops");
+    let told = tokio::task::block_in_place(|| host.done(&["erasures", "apply", text(&list)]));
+    assert!(told.contains("0 entries were not known here"), "{told}");
+    drop(client);
+    driven.await.expect("no panic").expect("no error");
 }

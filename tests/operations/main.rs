@@ -7,6 +7,8 @@ mod doctor;
 mod erasure;
 #[path = "../support/folder.rs"]
 mod folder;
+#[path = "../support/late_node.rs"]
+mod late_node;
 mod manual;
 mod moved;
 mod notify;

@@ -296,3 +296,42 @@ impl Drop for Service {
         self.stop();
     }
 }
+
+/// A PostgreSQL of the test's own, which stops when it is dropped.
+pub(crate) struct Postgres {
+    pub(crate) url: String,
+    folder: tempfile::TempDir,
+}
+
+impl Postgres {
+    /// `None`, and said so, where none is installed and none required.
+    #[expect(clippy::print_stderr, clippy::disallowed_methods, reason = "it says what it skips, and whether it may")]
+    pub(crate) fn start() -> Option<Self> {
+        let folder = tempfile::Builder::new().prefix("doorward-postgres").tempdir().expect("a temporary folder");
+        let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o755); // the server runs as another user where this one is root
+        std::fs::set_permissions(folder.path(), everybody).expect("ours");
+        let mut postgres = Self { url: String::new(), folder };
+        let started = postgres.script("start");
+        if started.status.code() == Some(3) {
+            let required = std::env::var("DOORWARD_POSTGRES").as_deref() == Ok("required");
+            assert!(!required, "postgresql is missing, and required");
+            eprintln!("SKIPPED: postgresql is not installed");
+            return None;
+        }
+        assert!(started.status.success(), "{}", said(&started));
+        let url = String::from_utf8(started.stdout).expect("an address is text");
+        url.trim().clone_into(&mut postgres.url);
+        Some(postgres)
+    }
+
+    fn script(&self, what: &str) -> Output {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/private-postgres");
+        Command::new(script).arg(what).arg(self.folder.path().join("postgres")).output().expect("bash is there")
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.script("stop");
+    }
+}

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use doorward::domain::appeal::{AppealAnswer, Appeals as _, Opened};
+use doorward::domain::appeal::Appeals as _;
 use doorward::domain::decision::Action;
 use doorward::domain::outbox::{LetterFilter, Outbox as _};
-use doorward::domain::people::Reach;
 use doorward::domain::readers::{Config as Reports, NewReport, Readers as _};
 use doorward::domain::sanction::{Measure, NewSanction, Sanctions as _, Target, TargetKind};
 use doorward::domain::search::Search as _;
@@ -18,7 +17,7 @@ use doorward::storage::Config;
 use doorward::storage::sqlite::SqliteStore;
 
 use crate::folder::at_one_moment;
-use crate::made::{Made, at, id, moderator, ruling, secrets};
+use crate::made::{Made, appealed, at, id, moderator, ruling, secrets, upheld};
 
 /// One word for each place where something of a person can stand.
 const MARKERS: [&str; 21] = [
@@ -110,18 +109,8 @@ async fn of_an_erased_author_no_byte_is_left() {
     let got = report("u-1", "markerreportgot");
     store.report(news.id, &id("m-2"), got, Reports::default(), true, at(3)).await.unwrap();
     store.vote(news.id, &id("n-1"), &id("markeraccount"), 1, at(3)).await.unwrap();
-    let appeal = store.appeal_open(news.id, &id("m-1"), Some("markerappeal".to_owned()), at(4)).await.unwrap();
-    let Opened::New(appeal) = appeal else { panic!("{appeal:?}") };
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: Some("markeranswer".to_owned()),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(5),
-        tell_at: at(5),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    let appeal = appealed(&store, news.id, "m-1", Some("markerappeal"), 4).await;
+    store.appeal_answer(upheld(&appeal, Some("markeranswer"), 5)).await.unwrap();
     let target = Target::parse(TargetKind::Author, "markeraccount", Some(news.id)).unwrap();
     let sanction = NewSanction {
         site: Some(news.id),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use doorward::domain::appeal::{Appeal, AppealAnswer, Opened};
 use doorward::domain::category::{Category, PerCategory};
 use doorward::domain::comment::{Article, Author, ExternalId, Format, NewComment};
 use doorward::domain::decision::{Action, Actor, DecidedBy, Record, Status, Verdict};
@@ -244,6 +245,27 @@ pub(crate) fn ruling(action: Action, items: &[&Record], seconds: i64) -> Ruling 
         by: moderator(),
         at: at(seconds),
         reach: Reach::ALL,
+        tell_at: at(seconds),
+    }
+}
+
+/// A new appeal on that comment.
+pub(crate) async fn appealed(store: &dyn Store, site: SiteId, name: &str, text: Option<&str>, seconds: i64) -> Appeal {
+    match store.appeal_open(site, &id(name), text.map(str::to_owned), at(seconds)).await.unwrap() {
+        Opened::New(appeal) => *appeal,
+        other => panic!("expected a new appeal, got {other:?}"),
+    }
+}
+
+/// That what was decided stays.
+pub(crate) fn upheld(appeal: &Appeal, answer: Option<&str>, seconds: i64) -> AppealAnswer {
+    AppealAnswer {
+        uid: appeal.uid,
+        overturn: false,
+        answer: answer.map(str::to_owned),
+        by: moderator(),
+        reach: Reach::ALL,
+        at: at(seconds),
         tell_at: at(seconds),
     }
 }

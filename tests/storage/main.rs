@@ -12,6 +12,8 @@ mod figures;
 mod folder;
 mod history;
 mod imports;
+#[path = "../support/late_node.rs"]
+mod late_node;
 mod learning;
 mod made;
 mod model;

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use doorward::domain::appeal::{AppealAnswer, Opened};
 use doorward::domain::decision::{Action, Cause};
 use doorward::domain::learning::Lot;
 use doorward::domain::outbox::{LetterFilter, Settled};
@@ -21,7 +20,8 @@ use doorward::storage::postgres::PostgresStore;
 use doorward::storage::sqlite::SqliteStore;
 
 use crate::folder::at_one_moment;
-use crate::made::{Made, at, first_page, id, moderator, ruling, site};
+use crate::late_node::BEGINS_TO_SERVE;
+use crate::made::{Made, appealed, at, first_page, id, moderator, ruling, site, upheld};
 use crate::moving::{moved, small};
 use crate::postgres::{Schema, skipped};
 use crate::suite::Engine;
@@ -129,19 +129,9 @@ async fn written_late(store: &dyn Store) {
     first.0.verdict.causes.push(Cause { id: "sanction:x".to_owned(), text });
     first.store(store).await;
     // The appeal keeps the verdict as it was before.
-    let appealed = store.appeal_open(news.id, &id("c-1"), Some("please".to_owned()), at(DAY)).await.unwrap();
-    let Opened::New(appeal) = appealed else { panic!("{appealed:?}") };
+    let appeal = appealed(store, news.id, "c-1", Some("please"), DAY).await;
     assert_eq!(hash(store, 11 * DAY, KEY).await, 1);
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: Some(format!("You wrote from {}", LATE[3])),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(20 * DAY),
-        tell_at: at(20 * DAY),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    store.appeal_answer(upheld(&appeal, Some(&format!("You wrote from {}", LATE[3])), 20 * DAY)).await.unwrap();
     let record = store.comment_find(news.id, &id("c-1")).await.unwrap().unwrap().0;
     let said = Ruling {
         reason: Some(format!("IP:{} again.", LATE[0])),
@@ -273,18 +263,8 @@ async fn what_is_damaged_keeps_no_other_address(store: &dyn Store, harm: impl As
         written(name).at(second).store(store).await;
     }
     written("c-3").body("an edit").at(3).revise(store).await.unwrap();
-    let opened = store.appeal_open(news.id, &id("c-3"), None, at(4)).await.unwrap();
-    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: Some("You wrote from 203.0.113.7".to_owned()),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(5),
-        tell_at: at(5),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    let appeal = appealed(store, news.id, "c-3", None, 4).await;
+    store.appeal_answer(upheld(&appeal, Some("You wrote from 203.0.113.7"), 5)).await.unwrap();
     for (name, second) in [("c-1", 6), ("c-2", 7)] {
         let record = store.comment_find(news.id, &id(name)).await.unwrap().unwrap().0;
         let reason = Some("203.0.113.7 again.".to_owned());
@@ -395,6 +375,53 @@ async fn one_damaged_comment_keeps_no_other_in_a_database_for_good() {
     one_damaged_comment_keeps_no_other_for_good(&store, async |number| harm_database(&schema, number).await).await;
 }
 
+/// `harm` damages what was said with every decision; `words` is what is left of the first.
+async fn a_damaged_decision_keeps_none_of_its_comments(
+    store: &dyn Store,
+    harm: impl AsyncFn(),
+    words: impl AsyncFn() -> Vec<u8>,
+) {
+    let news = site(store, "news").await;
+    let mut records = Vec::new();
+    for (day, name) in [(-100, "rejected"), (-99, "edited"), (-98, "young"), (-97, "decided")] {
+        records.push(Made::new(&news, name).author("ann").held(None, &[], 0.5).at(day * DAY).store(store).await);
+    }
+    let [rejected, edited, young, decided] = &records[..] else { panic!("four") };
+    store.rule(ruling(Action::Reject, &[rejected, edited, young], -90 * DAY)).await.unwrap();
+    store.rule(ruling(Action::Reject, &[decided], -89 * DAY)).await.unwrap();
+    let young = store.comment_by_uid(young.uid).await.unwrap().unwrap();
+    store.rule(ruling(Action::Approve, &[&young], -DAY)).await.unwrap();
+    harm().await;
+    let old = Expiry { decided: Some(at(-30 * DAY)), ..Expiry::default() };
+    let gone = [("decided", Class::Decided), ("edited", Class::Decided), ("rejected", Class::Decided)];
+    assert_eq!(expire(store, old, 0).await, gone);
+    assert_eq!(words().await, [0; 0], "nobody knows whom they were about");
+    assert!(store.comment_erase(news.id, &id("young"), moderator(), at(1)).await.unwrap().is_some(), "nor is a person");
+    store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_decision_keeps_none_of_its_comments_in_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("doorward.db");
+    let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
+    let beside = || rusqlite::Connection::open(&file).unwrap();
+    let harm = async || beside().execute_batch("UPDATE ruling SET b = x'07776f726473'").unwrap();
+    let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
+    let words = async || beside().query_row(first, [], |row| row.get(0)).unwrap();
+    a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_decision_keeps_none_of_its_comments_in_a_database() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let store = PostgresStore::open(&schema.config()).await.unwrap();
+    let harm = async || schema.run(r"UPDATE ruling SET b = '\x07776f726473'").await;
+    let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
+    let words = async || schema.stranger().await.query_one(first, &[]).await.unwrap().get(0);
+    a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;
+}
+
 fn harm_file(file: &Path, number: u32) {
     let harm = format!("UPDATE content SET b = x'07' WHERE id = {number}");
     rusqlite::Connection::open(file).unwrap().execute_batch(&harm).unwrap();
@@ -477,8 +504,7 @@ pub(crate) async fn comment_that_somebody_has_to_do_with_is_kept_however_old_it_
     let old = |name: &str| Made::new(&news, name).at(-100 * DAY);
     // Its author waits for an answer.
     old("rejected").rejected().store(&*store).await;
-    let opened = store.appeal_open(news.id, &id("rejected"), None, at(-99 * DAY)).await.unwrap();
-    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    let appeal = appealed(&*store, news.id, "rejected", None, -99 * DAY).await;
     // It stands approved, and somebody is to look at it all the same.
     let mut drawn = old("drawn");
     drawn.0.lot = Some(Lot { rate: 2.0, max_per_day: 10 });
@@ -488,16 +514,7 @@ pub(crate) async fn comment_that_somebody_has_to_do_with_is_kept_however_old_it_
     store.rule(ruling(Action::Reject, &[&untold], -99 * DAY)).await.unwrap();
     let all = Expiry { approved: Some(at(-1)), rejected: Some(at(-1)), decided: Some(at(-1)) };
     assert_eq!(expire(&*store, all, 0).await, []);
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: None,
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(-98 * DAY),
-        tell_at: at(-98 * DAY),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    store.appeal_answer(upheld(&appeal, None, -98 * DAY)).await.unwrap();
     let drawn = store.comment_find(news.id, &id("drawn")).await.unwrap().unwrap().0;
     store.rule(ruling(Action::Approve, &[&drawn], -98 * DAY)).await.unwrap();
     loop {
@@ -583,28 +600,18 @@ pub(crate) async fn hashing_goes_on_after_a_crash_and_tells_how_far_it_is(engine
 pub(crate) async fn addresses_in_what_people_wrote_are_told_of_until_they_are_gone(engine: &dyn Engine) {
     let store = engine.open().await;
     let news = site(&*store, "news").await;
-    let appealed = Made::new(&news, "c-1").rejected().store(&*store).await;
+    Made::new(&news, "c-1").rejected().store(&*store).await;
     let ruled = Made::new(&news, "c-2").rejected().store(&*store).await;
     let left = async || store.addresses_left().await.unwrap().oldest;
     hash(&*store, DAY, KEY).await;
     assert_eq!(left().await, None);
-    let opened = store.appeal_open(news.id, &appealed.comment.id, None, at(DAY)).await.unwrap();
-    let Opened::New(appeal) = opened else { panic!("{opened:?}") };
+    let appeal = appealed(&*store, news.id, "c-1", None, DAY).await;
     hash(&*store, 9 * DAY, KEY).await;
     assert_eq!(left().await, None, "an appeal that waits for an answer is not late");
     let sanction = ban(&*store, news.id, "ann", "writes from 203.0.113.7");
     store.sanction_add(NewSanction { at: at(12 * DAY), ..sanction }).await.unwrap();
     assert_eq!(left().await, Some(at(12 * DAY)));
-    let answer = AppealAnswer {
-        uid: appeal.uid,
-        overturn: false,
-        answer: Some("You wrote from 203.0.113.7".to_owned()),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(11 * DAY),
-        tell_at: at(11 * DAY),
-    };
-    store.appeal_answer(answer).await.unwrap();
+    store.appeal_answer(upheld(&appeal, Some("You wrote from 203.0.113.7"), 11 * DAY)).await.unwrap();
     assert_eq!(left().await, Some(at(11 * DAY)));
     store.rule(ruling(Action::Approve, &[&ruled], 10 * DAY)).await.unwrap();
     for oldest in [10, 11, 12] {
@@ -718,6 +725,35 @@ async fn who_was_erased_is_erased_again_in_a_database_from_before() {
     let (copy, list) = people_erased_since(folder.path()).await;
     moved(&copy, &schema, small()).await.unwrap();
     are_erased_again(&PostgresStore::open(&schema.config()).await.unwrap(), &list).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn erasing_again_stops_when_a_node_begins_to_serve_and_goes_on_when_it_has_ended() {
+    let Some(schema) = Schema::new().await else { return skipped() };
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, list) = people_erased_since(folder.path()).await;
+    moved(&copy, &schema, small()).await.unwrap();
+    let back = schema.open().await;
+    let news = back.sites().await.unwrap().into_iter().find(|site| &*site.name == "news").unwrap().id;
+    let besides = async || {
+        let kept = back.author_besides(news, &id("ann")).await.unwrap();
+        kept.reports.len() + kept.votes.len() + kept.sanctions.len() + kept.notes.len()
+    };
+    schema.run(BEGINS_TO_SERVE).await;
+    let late = Some("late".to_owned());
+    let again = back.erase_again(list.clone(), at(20)).await.unwrap();
+    let comments_alone = ErasedAgain { unknown: 5, comments: 3, others: 0, served_by: late.clone() };
+    assert_eq!((again, besides().await), (comments_alone, 4), "it stopped after what it was at");
+    let again = back.erase_again(list.clone(), at(21)).await.unwrap();
+    let nothing = ErasedAgain { unknown: 2, served_by: late.clone(), ..ErasedAgain::default() };
+    assert_eq!((again, besides().await), (nothing, 4), "it is still there");
+    schema.run("DELETE FROM node").await;
+    let again = back.erase_again(list.clone(), at(22)).await.unwrap();
+    let the_rest = ErasedAgain { unknown: 2, comments: 0, others: 4, served_by: late };
+    assert_eq!((again, besides().await), (the_rest, 0), "whoever begins during the last step is seen as well");
+    schema.run("DELETE FROM node").await;
+    assert_eq!(back.erase_again(list, at(23)).await.unwrap(), ErasedAgain::default());
+    back.close().await;
 }
 
 pub(crate) async fn deleted_site_takes_its_list_of_the_erased_along(engine: &dyn Engine) {

@@ -13,7 +13,7 @@ use doorward::domain::store::{
     HappeningKind, ListError, PageRequest, QueueFilter, QueueSort, Ruling, RulingCategory, Store, UndoError,
 };
 
-use crate::made::{Made, at, first_page, id, moderator, ruling, site};
+use crate::made::{Made, appealed, at, first_page, id, moderator, ruling, site, upheld};
 use crate::suite::Engine;
 
 async fn started(engine: &dyn Engine) -> (Arc<dyn Store>, Arc<Site>) {
@@ -433,22 +433,11 @@ async fn appeal(store: &dyn Store, site: &Site, comment: &str, seconds: i64) -> 
 }
 
 async fn opened(store: &dyn Store, site: &Site, comment: &str, seconds: i64) -> Appeal {
-    match appeal(store, site, comment, seconds).await {
-        Opened::New(appeal) => *appeal,
-        other => panic!("expected a new appeal, got {other:?}"),
-    }
+    appealed(store, site.id, comment, Some("Please look again."), seconds).await
 }
 
 fn answer(appeal: &Appeal, overturn: bool, seconds: i64) -> AppealAnswer {
-    AppealAnswer {
-        uid: appeal.uid,
-        overturn,
-        answer: Some("We looked.".to_owned()),
-        by: moderator(),
-        reach: Reach::ALL,
-        at: at(seconds),
-        tell_at: at(seconds + 10),
-    }
+    AppealAnswer { overturn, tell_at: at(seconds + 10), ..upheld(appeal, Some("We looked."), seconds) }
 }
 
 async fn state(store: &dyn Store, appeal: &Appeal) -> AppealState {

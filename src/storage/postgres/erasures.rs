@@ -69,7 +69,7 @@ async fn wipe_listed(
 
 /// Everything else that the entries name, and that they are known from here on: last, so that whatever stops it before is begun anew.
 async fn finish(work: &Work, entries: &[(SiteId, Erasure)], comments: u64, at: Timestamp) -> Result<ErasedAgain> {
-    let mut again = ErasedAgain { unknown: entries.len() as u64, comments, others: 0 };
+    let mut again = ErasedAgain { unknown: entries.len() as u64, comments, ..ErasedAgain::default() };
     for (site, entry) in entries {
         let Ok(hash) = <[u8; 16]>::try_from(entry.hash.as_slice()) else { continue };
         match entry.kind {
@@ -145,16 +145,30 @@ impl Privacy for PostgresStore {
             listed.entry(*site).or_default().insert(entry.hash.clone());
         }
         let mut comments = 0;
+        let stopped = |comments, node| ErasedAgain {
+            unknown: entries.len() as u64,
+            comments,
+            served_by: Some(node),
+            ..ErasedAgain::default()
+        };
         for (site, listed) in &listed {
             let mut from = Uuid::nil();
             loop {
+                if let Some(node) = self.served_by().await? {
+                    return Ok(stopped(comments, node));
+                }
                 let (last, wiped) = transact!(self, work => wipe_listed(&work, *site, listed, from, at).await)?;
                 comments += wiped;
                 let Some(last) = last else { break };
                 from = last;
             }
         }
-        transact!(self, work => finish(&work, &entries, comments, at).await)
+        if let Some(node) = self.served_by().await? {
+            return Ok(stopped(comments, node));
+        }
+        let again = transact!(self, work => finish(&work, &entries, comments, at).await)?;
+        // Nodes say that they are there before they read what they keep in memory: one that began during the last step is seen now.
+        Ok(ErasedAgain { served_by: self.served_by().await?, ..again })
     }
 
     async fn erasures_forget(&self, before: Timestamp) -> Result<u64> {

@@ -108,7 +108,7 @@ fn wipe_listed(
 
 /// Everything else that the entries name, and that they are known from here on: last, so that whatever stops it before is begun anew.
 fn finish(work: &mut Work<'_>, entries: &[(SiteId, Erasure)], comments: u64, at: Timestamp) -> Result<ErasedAgain> {
-    let mut again = ErasedAgain { unknown: entries.len() as u64, comments, others: 0 };
+    let mut again = ErasedAgain { unknown: entries.len() as u64, comments, ..ErasedAgain::default() };
     for (site, entry) in entries {
         let Ok(hash) = <[u8; 16]>::try_from(entry.hash.as_slice()) else { continue };
         match entry.kind {
@@ -168,7 +168,7 @@ impl Privacy for SqliteStore {
     }
 
     async fn erase_again(&self, list: Vec<Erasure>, at: Timestamp) -> Result<ErasedAgain> {
-        self.must_serve()?;
+        self.must_serve()?; // and nobody else does, as long as this is open
         let entries = Arc::new(self.readers.ask(move |connection| unknown(connection, &list)).await?);
         let listed = entries.iter().filter(|(_, entry)| entry.kind == ErasedKind::Comment);
         let listed: HashSet<(SiteId, Vec<u8>)> = listed.map(|(site, entry)| (*site, entry.hash.clone())).collect();
