@@ -4,11 +4,14 @@
 //! old rows unreadable. The tests hold bytes written by every version so far. When one fails because a type changed,
 //! keep the type of before as a struct here, read the old version through it, and write the next version.
 
+use std::fmt::Display;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::before::{ContentV1, TraceV1};
+use super::damage::left_out;
 use crate::domain::comment::NewComment;
 use crate::domain::decision::{Action, Actor, DecidedBy, Status, Verdict};
 use crate::domain::rules::was::RuleSet;
@@ -63,11 +66,20 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     postcard::to_extend(value, bytes).map_err(|error| StoreError::Corrupt(format!("cannot be written: {error}")))
 }
 
-/// Writes a ruling, without the words that are perhaps about a comment that goes. Of a damaged one nobody knows which these are: nothing is left of it, and
-/// its row stays as unreadable as it was.
-pub(super) fn without_words(ruling: Option<RulingText>) -> Result<Vec<u8>, StoreError> {
-    let wordless = ruling.map(|text| encode(&RulingText { reason: None, note: None, ..text }));
-    wordless.unwrap_or_else(|| Ok(Vec::new()))
+/// What is stored of a ruling, without the words that are perhaps about a comment that goes. Of a damaged one nobody knows which these are: nothing is
+/// left of it, and its row stays as unreadable as it was. `name` names it there.
+///
+/// # Errors
+/// A later version wrote it, and will read it.
+pub(super) fn without_words(name: &dyn Display, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let read = decode("a ruling", bytes);
+    if bytes.first().is_some_and(|version| *version > VERSION) {
+        return read.map(|_: RulingText| Vec::new());
+    }
+    match left_out("decisions", name, read)? {
+        Some(text) => encode(&RulingText { reason: None, note: None, ..text }),
+        None => Ok(Vec::new()),
+    }
 }
 
 /// Writes what holds a verdict.

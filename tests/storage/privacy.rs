@@ -406,7 +406,7 @@ async fn a_damaged_decision_keeps_none_of_its_comments_in_a_file() {
     let file = folder.path().join("doorward.db");
     let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
     let beside = || rusqlite::Connection::open(&file).unwrap();
-    let harm = async || beside().execute_batch("UPDATE ruling SET b = x'07776f726473'").unwrap();
+    let harm = async || beside().execute_batch("UPDATE ruling SET b = x'01ff776f726473'").unwrap();
     let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
     let words = async || beside().query_row(first, [], |row| row.get(0)).unwrap();
     a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;
@@ -416,7 +416,7 @@ async fn a_damaged_decision_keeps_none_of_its_comments_in_a_file() {
 async fn a_damaged_decision_keeps_none_of_its_comments_in_a_database() {
     let Some(schema) = Schema::new().await else { return skipped() };
     let store = PostgresStore::open(&schema.config()).await.unwrap();
-    let harm = async || schema.run(r"UPDATE ruling SET b = '\x07776f726473'").await;
+    let harm = async || schema.run(r"UPDATE ruling SET b = '\x01ff776f726473'").await;
     let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
     let words = async || schema.stranger().await.query_one(first, &[]).await.unwrap().get(0);
     a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;

@@ -26,7 +26,6 @@ use crate::domain::store::{ContentHash, HappeningKind, NewRecord, Recording, Res
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
 use crate::storage::codec::{self, Content, Happened};
-use crate::storage::damage::left_out;
 use crate::storage::told::Stored;
 
 /// Keys of a comment, hashed under the database's secret; 0 for none.
@@ -465,8 +464,7 @@ async fn forget_rulings(work: &Work, row: &Row) -> Result<()> {
         let delete = "DELETE FROM ruling WHERE uid = $1 AND NOT EXISTS (SELECT FROM ruling_item WHERE ruling = $1)";
         let write = "UPDATE ruling SET b = $2 WHERE uid = $1";
         if work.execute(delete, &[&uid]).await? == 0 {
-            let text = codec::decode("a ruling", ruling.cell(1)?);
-            let bytes = codec::without_words(left_out("decisions", &format_args!("ruling {uid}"), text)?)?;
+            let bytes = codec::without_words(&format_args!("ruling {uid}"), ruling.cell(1)?)?;
             work.execute(write, &[&uid, &bytes]).await?;
         }
     }

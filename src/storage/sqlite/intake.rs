@@ -23,7 +23,6 @@ use crate::domain::store::{HappeningKind, NewRecord, Result, StoreError};
 use crate::domain::time::Timestamp;
 use crate::domain::trace::Trace;
 use crate::storage::codec::{self, Content, Happened};
-use crate::storage::damage::left_out;
 
 /// A comment ready to be written: all that takes time and no transaction is done, by whoever asks, not by the writer.
 pub(super) struct Prepared {
@@ -341,8 +340,7 @@ fn forget_rulings(connection: &Connection, id: u32) -> Result<()> {
         }
         let bytes: Vec<u8> =
             connection.prepare_cached("SELECT b FROM ruling WHERE id = ?1")?.query_row([ruling], |row| row.get(0))?;
-        let text = left_out("decisions", &format_args!("ruling {ruling}"), codec::decode("a ruling", &bytes))?;
-        let bytes = codec::without_words(text)?;
+        let bytes = codec::without_words(&format_args!("ruling {ruling}"), &bytes)?;
         connection.prepare_cached("UPDATE ruling SET b = ?2 WHERE id = ?1")?.execute(params![ruling, bytes])?;
     }
     Ok(())
