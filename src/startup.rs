@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
 
 use crate::app::access::Access;
 use crate::app::akismet::Akismet;
+use crate::app::akismet::lookup::Lookup;
 use crate::app::appeals::Appeals;
 use crate::app::authors::Authors;
 use crate::app::backtests::Backtests;
@@ -72,7 +74,7 @@ pub mod supervisor;
 pub mod trial;
 
 pub use self::backtest::{ask, backtest};
-use self::engine::{Among, Engine};
+use self::engine::{Among, Engine, Showing};
 pub use self::engine::{open_store, open_store_alone, open_store_to_fill};
 use self::reload::{Follower, Limits, Lives, Running};
 
@@ -108,6 +110,8 @@ pub struct App {
     turns: Turns,
     /// This node among others.
     among: Option<Among>,
+    /// Until the chores go on with it.
+    showing: Option<Showing>,
     shared: Option<Arc<Redis>>,
     /// What can change, until somebody follows the settings file.
     running: Option<Box<Running>>,
@@ -132,13 +136,47 @@ pub async fn assemble(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<
 /// As [`assemble`].
 pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn Clock>) -> anyhow::Result<App> {
     let metrics = telemetry::start_metrics();
-    let mut house = house_with(config, lists)?;
+    let house = house_with(config, lists)?;
     let lives = Lives::of(config)?;
     let sealer = Sealer::open(&config.secrets.key_file)?; // made now, so that a missing permission shows at start
     let engine = Engine::open(config, &clock).await?;
     engine.check_key(&sealer).await?;
     let lookup = engine.akismet_lookup(&sealer, clock.now()).await?;
-    engine.show(clock.now()).await?;
+    let showing = engine.show(&house.hash, &clock).await?;
+    let (store, among) = (Arc::clone(&engine.store), engine.among.clone());
+    let opened = Opened { engine, showing, sealer, lookup, metrics };
+    let joined = join(config, house, lives, opened, clock).await;
+    if joined.is_err() {
+        leave(&*store, among.as_ref()).await;
+    }
+    joined
+}
+
+/// What a service is put together of, before anything is read that it keeps in memory.
+struct Opened {
+    engine: Engine,
+    showing: Option<Showing>,
+    sealer: Sealer,
+    lookup: Lookup,
+    metrics: PrometheusHandle,
+}
+
+/// This node is not there any more.
+async fn leave(store: &dyn Store, among: Option<&Among>) {
+    if let Some(Among { node, .. }) = among {
+        let _ = store.node_gone(&node.name).await; // it is forgotten after an hour all the same
+    }
+}
+
+/// Reads what the service keeps in memory, and joins the layers.
+async fn join(
+    config: &Config,
+    mut house: House,
+    lives: Lives,
+    opened: Opened,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<App> {
+    let Opened { engine, showing, sealer, lookup, metrics } = opened;
     let Engine { store, among, turns } = engine;
     let (shared, order) = neighbours(config).await?; // before the store is read: what happens meanwhile is in one of both
     let campaigns = config.campaigns.clone();
@@ -240,6 +278,7 @@ pub async fn assemble_with(config: &Config, lists: Vec<ListText>, clock: Arc<dyn
         threads: its_threads,
         turns,
         among,
+        showing,
         shared,
         places: running.lives.places.clone(),
         running: Some(running),
@@ -535,6 +574,12 @@ impl App {
         &self.store
     }
 
+    /// Ends a service that will not be served: other nodes need not reckon with it.
+    pub async fn give_up(self) {
+        drop(self.showing);
+        leave(&*self.store, self.among.as_ref()).await;
+    }
+
     /// Serves on `listener` until `stop` is done; then lets requests finish and closes the store.
     ///
     /// # Errors
@@ -574,12 +619,12 @@ impl App {
         if !delivering.is_finished() {
             let _ = delivering.await; // it panicked: then it has ended all the same
         }
-        if let Some(Among { bulletin, node }) = &self.among {
+        if let Some(Among { bulletin, .. }) = &self.among {
             self.threads.tell_untold();
             bulletin.told().await; // or the others would go on with what stood there before
             self.turns.give_back(&chores::TURNS).await;
-            let _ = self.store.node_gone(&node.name).await; // it is forgotten after an hour all the same
         }
+        leave(&*self.store, self.among.as_ref()).await;
         if let Some(shared) = &self.shared {
             shared.close().await;
         }

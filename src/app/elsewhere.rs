@@ -94,6 +94,7 @@ impl Elsewhere {
                 News::Lost => {
                     self.threads.forget_all();
                     self.events.lose();
+                    self.reload.hint();
                 }
                 News::Missed => {
                     self.forget_access();

@@ -16,7 +16,13 @@ pub(super) fn run(file: Option<&Path>) -> anyhow::Result<()> {
     startup::run_to_end(async move {
         let mut app = startup::assemble_with(&config, read.lists.clone(), Arc::new(SystemClock)).await?;
         app.follow(source, print, Box::new(read)).await;
-        let listener = startup::listen(&config)?;
+        let listener = match startup::listen(&config) {
+            Ok(listener) => listener,
+            Err(error) => {
+                app.give_up().await;
+                return Err(error);
+            }
+        };
         tracing::info!(address = %listener.local_addr()?, policy = app.state().settings.current().hash, "ready");
         supervisor::say(supervisor::READY);
         let stop = async {

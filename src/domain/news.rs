@@ -45,7 +45,7 @@ pub enum News {
     Hello,
     /// Somebody watches, on the node that says so or on one that it heard of.
     Watched,
-    /// Hints were lost: threads and events. The rest is known.
+    /// Hints were lost: threads, events, settings. The rest is known.
     Lost,
     /// Nobody knows what happened meanwhile: everything in memory may be old. Never told by a node to others.
     Missed,

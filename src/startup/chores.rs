@@ -31,7 +31,7 @@ const ROOM_EVERY_MIN: u64 = 60;
 /// Minutes between two looks for what a restore moved aside.
 const TIDY_EVERY_MIN: u64 = 60;
 /// Between two signs of life of a node.
-const SEEN_EVERY: Duration = Duration::from_secs(5);
+pub(super) const SEEN_EVERY: Duration = Duration::from_secs(5);
 /// Without one for so long a node counts as gone, in milliseconds.
 pub(super) const GONE_MS: i64 = 20_000;
 /// After so long nobody shows it any more, in milliseconds.
@@ -84,6 +84,7 @@ pub(super) fn start(app: &mut App) -> JoinSet<Infallible> {
             shared: app.shared.clone(),
             silent: BTreeSet::new(),
         };
+        app.showing = None; // from here on it is shown with what it decides under
         chores.spawn(keep_seen(Arc::clone(&app.store), Arc::clone(&app.state.clock), node.clone(), others));
     }
     chores
@@ -198,6 +199,12 @@ async fn keep_seen(store: Arc<dyn Store>, clock: Arc<dyn Clock>, node: Node, mut
     }
 }
 
+/// How many other nodes decide under another policy. What is stored of this one may be from before it took others.
+fn otherwise(nodes: &[Node], ours: &str, policy: &str, since: Timestamp) -> usize {
+    let others = nodes.iter().filter(|node| node.seen_at > since && node.name != ours);
+    others.filter(|node| !node.config.is_empty() && node.config != policy).count()
+}
+
 /// What follows from which nodes there are.
 struct Others {
     alive: Arc<AtomicU32>,
@@ -218,9 +225,8 @@ impl Others {
         let gauged = |nodes: usize| f64::from(u32::try_from(nodes).unwrap_or(u32::MAX));
         let other = alive().filter(|node| node.version != ours.version).count();
         metrics::gauge!("doorward_nodes_other_version").set(gauged(other));
-        let house = self.settings.current();
-        let differs = |node: &&Node| !node.config.is_empty() && node.config != house.hash;
-        metrics::gauge!("doorward_nodes_other_settings").set(gauged(alive().filter(differs).count()));
+        let otherwise = otherwise(nodes, &ours.name, &self.settings.current().hash, since);
+        metrics::gauge!("doorward_nodes_other_settings").set(gauged(otherwise));
         let before = self.alive.swap(count, Ordering::Relaxed);
         if let Some(shared) = &self.shared {
             shared.heard_of(count);
@@ -256,14 +262,15 @@ mod tests {
     use crate::domain::news::{Bulletin, News};
     use crate::startup::{SystemClock, assemble};
 
-    /// Says once that news were missed; when that was taken in, it closes what it was told with [`News::Lost`].
-    struct Missed {
+    /// Says once what is heard; when that was taken in, it closes what it was told with [`News::Lost`].
+    struct Heard {
+        news: News,
         was: AtomicBool,
         told: UnboundedSender<News>,
     }
 
     #[async_trait]
-    impl Bulletin for Missed {
+    impl Bulletin for Heard {
         fn tell(&self, news: News) {
             let _ = self.told.send(news);
         }
@@ -275,7 +282,7 @@ mod tests {
                 let _ = self.told.send(News::Lost);
                 std::future::pending::<()>().await;
             }
-            News::Missed
+            self.news.clone()
         }
     }
 
@@ -291,7 +298,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let app = app(folder.path()).await;
         let (told, mut heard) = unbounded_channel();
-        let bulletin = Arc::new(Missed { was: AtomicBool::new(false), told });
+        let bulletin = Arc::new(Heard { news: News::Missed, was: AtomicBool::new(false), told });
         let events = Events::new(Arc::clone(&app.store), crate::app::events::Config::default(), 1);
         let events = Arc::new(events.telling(Arc::clone(&bulletin) as Arc<dyn Bulletin>));
         events.watched_elsewhere();
@@ -307,6 +314,45 @@ mod tests {
             () = listen => {}
         }
         assert_eq!(all, [News::Hello, News::Hello, News::Watched], "as it began, and after what it missed");
+    }
+
+    #[tokio::test]
+    async fn whatever_news_are_lost_a_node_looks_at_its_settings() {
+        let _ = rustls::crypto::ring::default_provider().install_default(); // no client without one
+        for news in [News::Settings, News::Lost, News::Missed] {
+            let folder = tempfile::tempdir().unwrap();
+            let app = app(folder.path()).await;
+            let (told, _open) = unbounded_channel();
+            let bulletin = Heard { news, was: AtomicBool::new(false), told };
+            let elsewhere = elsewhere(&app);
+            tokio::select! {
+                never = elsewhere.follow(&bulletin) => match never {},
+                () = app.state.reload.hinted() => {}
+            }
+        }
+    }
+
+    #[test]
+    fn nodes_that_decide_otherwise_are_counted_and_none_that_does_not_say() {
+        let node = |name: &str, seen, config: &str| Node {
+            name: name.to_owned(),
+            version: String::new(),
+            schema: 1,
+            started_at: Timestamp::EPOCH,
+            seen_at: Timestamp::from_millis(seen),
+            config: config.to_owned(),
+        };
+        let since = Timestamp::from_millis(10);
+        let nodes = [
+            node("ours", 11, "what it had a moment ago"),
+            node("alike", 11, "b"),
+            node("other", 11, "c"),
+            node("an earlier version", 11, ""),
+            node("gone", 10, "c"),
+        ];
+        assert_eq!(otherwise(&nodes, "ours", "b", since), 1);
+        assert_eq!(otherwise(&nodes, "ours", "c", since), 1);
+        assert_eq!(otherwise(&nodes[..1], "ours", "c", since), 0);
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! The engine that `database.url` names, and what follows from it: whether there are other nodes, how they are heard, whose turn it is.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use tokio::task::JoinHandle;
 
 use crate::app::akismet::lookup::{self, Lookup};
 use crate::app::clock::Clock;
@@ -68,6 +70,15 @@ pub(super) struct Engine {
     pub turns: Turns,
 }
 
+/// A node that says again and again that it is there, until this is dropped.
+pub(super) struct Showing(JoinHandle<Infallible>);
+
+impl Drop for Showing {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// This node among others.
 #[derive(Clone)]
 pub(super) struct Among {
@@ -101,12 +112,26 @@ impl Engine {
         Ok(Self { store, among: Some(Among { bulletin, node }), turns })
     }
 
-    /// Shows that this node is there, before it reads what it keeps in memory: whoever takes something away, and has seen nobody, must be known not to
-    /// be remembered.
-    pub(super) async fn show(&self, now: Timestamp) -> anyhow::Result<()> {
-        let Some(Among { node, .. }) = &self.among else { return Ok(()) };
-        let shown = self.store.node_seen(node, now.plus_millis(-chores::FORGOTTEN_MS)).await;
-        shown.context("this node could not show that it is there")
+    /// Shows that this node is there, before it reads what it keeps in memory, and for as long as it reads: whoever takes something away and sees
+    /// nobody relies on it that nobody remembers it.
+    pub(super) async fn show(&self, policy: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Showing>> {
+        let Some(Among { node, .. }) = &self.among else { return Ok(None) };
+        let node = Node { config: policy.to_owned(), ..node.clone() };
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(clock));
+        let seen = async move || {
+            let now = clock.now();
+            store.node_seen(&Node { seen_at: now, ..node.clone() }, now.plus_millis(-chores::FORGOTTEN_MS)).await
+        };
+        seen().await.context("this node could not show that it is there")?;
+        Ok(Some(Showing(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(chores::SEEN_EVERY).await;
+                if let Err(error) = seen().await {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::debug!(error, "this node could not show that it is there");
+                }
+            }
+        }))))
     }
 
     /// Whether this node has the key that the secrets in the database are sealed with: nodes with different ones would each open what they

@@ -37,8 +37,8 @@ use crate::storage::redis::Redis;
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Between two looks at a file of which another node said that it may have changed, and how often it is looked at until it stays as it is.
-const SETTLE: Duration = Duration::from_millis(100);
-const SETTLE_LOOKS: usize = 100;
+const SETTLE: Duration = Duration::from_secs(1);
+const SETTLE_LOOKS: usize = 60;
 
 /// Settings that change while the service runs, besides those in the house.
 pub(super) struct Lives {
@@ -166,6 +166,8 @@ pub(super) struct Follower {
     seen: Print,
     /// The files as they were a moment ago, when they were not as they are in force.
     before: Option<Print>,
+    /// Looks that are still due because another node took what its file says.
+    settling: usize,
     version: Version,
     /// Held by whatever looks at the files.
     busy: Arc<tokio::sync::Mutex<()>>,
@@ -210,6 +212,7 @@ impl App {
                 bulletin,
                 seen: print,
                 before: None,
+                settling: 0,
                 version,
                 busy: Arc::default(),
             }),
@@ -223,14 +226,18 @@ impl Follower {
     pub(super) async fn keep_following(mut self) -> Infallible {
         let mut hangup = Hangup::new();
         let state = Arc::clone(&self.state);
+        if self.bulletin.is_some() {
+            state.reload.hint(); // the file was read before others were listened to
+        }
         loop {
             let poll_ms = self.running.config.reload.poll_ms;
-            let pause = Duration::from_millis(poll_ms.into());
+            let is_settling = self.settling > 0;
+            let pause = if is_settling { SETTLE } else { Duration::from_millis(poll_ms.into()) };
             tokio::select! {
                 () = hangup.next() => self.take(How::Signal, None).await,
                 () = state.reload.asked() => self.take(How::Signal, None).await,
-                () = state.reload.hinted() => self.look_until_settled().await,
-                () = tokio::time::sleep(pause), if poll_ms > 0 => self.look().await,
+                () = state.reload.hinted() => self.look_and_settle().await,
+                () = tokio::time::sleep(pause), if is_settling || poll_ms > 0 => self.look_again().await,
             }
         }
     }
@@ -251,15 +258,20 @@ impl Follower {
         }
     }
 
-    /// Another node took what its file says: here it may be written at this moment.
-    async fn look_until_settled(&mut self) {
+    /// Another node took what its file says: here it may be written at this moment. It is looked at until it stays as it is, even where nobody looks
+    /// otherwise.
+    async fn look_and_settle(&mut self) {
+        self.before = None; // what was found a moment ago proves nothing
         self.look().await;
-        for _ in 0..SETTLE_LOOKS {
-            if self.before.is_none() {
-                return;
-            }
-            tokio::time::sleep(SETTLE).await;
-            self.look().await;
+        self.settling = if self.before.is_some() { SETTLE_LOOKS } else { 0 };
+    }
+
+    /// The next of these looks.
+    async fn look_again(&mut self) {
+        self.look().await;
+        self.settling = if self.before.is_some() { self.settling.saturating_sub(1) } else { 0 };
+        if self.before.is_some() && self.settling == 0 && self.running.config.reload.poll_ms == 0 {
+            tracing::warn!("the settings file keeps changing: it is looked at again at the next SIGHUP");
         }
     }
 

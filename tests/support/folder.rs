@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// How often a folder is read until it has come to rest: minutes of it, where somebody writes all the time.
+const LOOKS: usize = 100_000;
+
 /// What the files of a folder hold, by name: never from two moments. The log is copied into the database file and emptied in the background,
 /// so whoever reads one and then the other may see something in neither: it is read until two readings in a row are alike.
 ///
@@ -10,10 +13,12 @@ use std::path::Path;
 /// The folder cannot be read, or never comes to rest.
 pub(crate) fn at_one_moment(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut before = read(folder);
-    for _ in 0..1_000 {
+    for _ in 0..LOOKS {
         let now = read(folder);
-        if now.is_some() && now == before {
-            return now.expect("it was just looked at");
+        if let (Some(now), Some(before)) = (&now, before)
+            && *now == before
+        {
+            return before;
         }
         before = now;
     }

@@ -22,19 +22,19 @@ pub(super) struct InForce {
 /// What was read last, and for how long it is believed.
 pub(super) struct Remembered {
     store: Arc<dyn Store>,
-    remembered_ms: i64,
+    believed_ms: i64,
     known: Mutex<Option<Arc<InForce>>>,
     reading: tokio::sync::Mutex<()>,
 }
 
 impl Remembered {
     pub(super) fn of(store: Arc<dyn Store>) -> Self {
-        Self { store, remembered_ms: REMEMBERED_MS, known: Mutex::default(), reading: tokio::sync::Mutex::default() }
+        Self { store, believed_ms: REMEMBERED_MS, known: Mutex::default(), reading: tokio::sync::Mutex::default() }
     }
 
     /// The same, believed for so many milliseconds.
-    pub(super) fn believed_for(self, remembered_ms: i64) -> Self {
-        Self { remembered_ms, ..self }
+    pub(super) fn believed_for(self, believed_ms: i64) -> Self {
+        Self { believed_ms, ..self }
     }
 
     /// Those in force, as of a moment that is believed.
@@ -53,7 +53,7 @@ impl Remembered {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Requests read the clock before they come here: one that is a little earlier than the last read is no reason to read again.
         let is_fresh = |read_at: Timestamp| {
-            now < read_at.plus_millis(self.remembered_ms) && now > read_at.plus_millis(-self.remembered_ms)
+            now < read_at.plus_millis(self.believed_ms) && now > read_at.plus_millis(-self.believed_ms)
         };
         known.as_ref().filter(|known| is_fresh(known.read_at)).map(Arc::clone)
     }
