@@ -286,6 +286,17 @@ mod tests {
         }
     }
 
+    fn node(name: &str, seen: i64, config: &str) -> Node {
+        Node {
+            name: name.to_owned(),
+            version: String::new(),
+            schema: 1,
+            started_at: Timestamp::EPOCH,
+            seen_at: Timestamp::from_millis(seen),
+            config: config.to_owned(),
+        }
+    }
+
     async fn app(folder: &std::path::Path) -> App {
         let mut config = Config::default();
         config.place_in(folder);
@@ -334,14 +345,6 @@ mod tests {
 
     #[test]
     fn nodes_that_decide_otherwise_are_counted_and_none_that_does_not_say() {
-        let node = |name: &str, seen, config: &str| Node {
-            name: name.to_owned(),
-            version: String::new(),
-            schema: 1,
-            started_at: Timestamp::EPOCH,
-            seen_at: Timestamp::from_millis(seen),
-            config: config.to_owned(),
-        };
         let since = Timestamp::from_millis(10);
         let nodes = [
             node("ours", 11, "what it had a moment ago"),
@@ -362,14 +365,7 @@ mod tests {
         let (alive, threads) = (Arc::default(), Arc::clone(&app.threads));
         let mut others =
             Others { alive, settings: Arc::clone(&app.state.settings), threads, shared: None, silent: BTreeSet::new() };
-        let node = |name: &str, seen| Node {
-            name: name.to_owned(),
-            version: String::new(),
-            schema: 1,
-            started_at: Timestamp::EPOCH,
-            seen_at: Timestamp::from_millis(seen),
-            config: String::new(),
-        };
+        let node = |name, seen| node(name, seen, "");
         let since = Timestamp::from_millis(10);
         assert!(!others.is_news(&[node("a", 11), node("b", 11)], since));
         assert!(others.is_news(&[node("a", 11), node("b", 10)], since));

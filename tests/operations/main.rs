@@ -11,6 +11,7 @@ mod folder;
 mod late_node;
 mod manual;
 mod moved;
+mod nodes;
 mod notify;
 mod rules;
 mod secrets;
