@@ -2,7 +2,8 @@
 //!
 //! So nothing of a replay is counted in the service's metrics or kept in its memory, and it cannot take the service down. Its process has the lowest
 //! priority there is, the system ends it first when memory runs out, and `[backtest]` bounds its memory, its time and its disk. It ends with whoever
-//! started it: what it is to do comes through its standard input, and when that closes nobody waits for an answer.
+//! started it, and does not listen to what ends services: what it is to do comes through its standard input, and when that closes nobody waits for an
+//! answer.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -423,6 +424,8 @@ fn died(status: std::io::Result<ExitStatus>, untold: Option<std::io::Error>, mem
 /// # Errors
 /// It could not be understood, or not be answered; what else went wrong is said in the answer.
 pub async fn work() -> anyhow::Result<()> {
+    // Whoever stops a service (systemd, a terminal) tells all its processes: this one would be gone before the service, which then took it for failed.
+    let _deaf = deaf();
     let mut order = String::new();
     std::io::stdin().lock().read_line(&mut order).context("standard input")?;
     let order: Order =
@@ -473,6 +476,16 @@ fn say(said: &Said) -> anyhow::Result<()> {
     serde_json::to_writer(&mut out, said).context("standard output")?;
     out.write_all(b"\n").and_then(|()| out.flush()).context("standard output")
 }
+
+/// Signals that end a service end this process no more. They are heard instead, and nothing follows.
+#[cfg(unix)]
+fn deaf() -> impl Sized {
+    use tokio::signal::unix::{SignalKind, signal};
+    [SignalKind::terminate(), SignalKind::interrupt()].map(signal)
+}
+
+#[cfg(not(unix))]
+fn deaf() {}
 
 /// Ends this process when nobody waits for it any more, and leaves nothing. Whoever waits has the other end of standard input, which closes when
 /// they end, however that comes.

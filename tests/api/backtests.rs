@@ -361,3 +361,34 @@ fn the_command_behind_it_takes_orders_from_a_service_alone() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && said.contains("given by a running service"), "{said}");
 }
+
+/// Systemd and terminals tell every process of a service that it is to stop.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_command_behind_it_ends_with_the_service_and_not_by_what_ends_services() {
+    let mut process = std::process::Command::new(env!("CARGO_BIN_EXE_doorward"))
+        .arg("replay")
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", process.id());
+    let hears = |signal: u32| {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
+        u64::from_str_radix(caught, 16).unwrap() & (1 << (signal - 1)) != 0
+    };
+    let (interrupt, terminate) = (2, 15);
+    let waited = async {
+        while !(hears(interrupt) && hears(terminate)) {
+            tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), waited).await.expect("it minds neither");
+    for signal in ["-INT", "-TERM"] {
+        let sent = std::process::Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+    drop(process.stdin.take()); // the service is gone
+    assert_eq!(process.wait().unwrap().code(), Some(1), "it ended by itself");
+}

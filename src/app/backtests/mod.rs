@@ -236,16 +236,14 @@ impl Backtests {
         let (noting, clock, id) = (Arc::clone(&self.kept), Arc::clone(&self.clock), run.id);
         let (store, runtime) = (Arc::clone(&self.store), tokio::runtime::Handle::current());
         let tell = Box::new(move |news: News| {
-            let is_over = matches!(news, News::Over(_));
-            let (ended, state) = {
+            let (over, ended) = {
                 let mut kept = locked(&noting);
-                kept.hear(id, news, clock.now());
-                let state = kept.runs.iter().find(|run| run.id == id).map(|run| run.state.name());
-                (if is_over { kept.running.take_if(|(running, _)| *running == id) } else { None }, state)
+                let over = kept.hear(id, news, clock.now());
+                (over, over.and_then(|_| kept.take_running(id)))
             };
             drop(ended);
-            // What somebody ended is on record by their name.
-            if let Some(state) = state.filter(|state| is_over && *state != State::Stopped.name()) {
+            // What somebody ended is on record by their name, and what ended with the service is not over.
+            if let Some(state) = over {
                 let (store, over) = (Arc::clone(&store), record::over(id, state, clock.now()));
                 runtime.spawn(async move {
                     if let Err(error) = store.audit_note(over).await {
@@ -310,11 +308,7 @@ impl Backtests {
         let ended = {
             let mut kept = locked(&self.kept);
             if is_running {
-                if let Some(run) = kept.runs.iter_mut().find(|run| run.id == id && matches!(run.state, State::Running))
-                {
-                    (run.state, run.ended) = (State::Stopped, Some(now));
-                }
-                kept.running.take_if(|(running, _)| *running == id)
+                kept.end(id, State::Stopped, now)
             } else {
                 kept.runs.retain(|run| run.id != id);
                 None
@@ -325,10 +319,13 @@ impl Backtests {
         Ok(true)
     }
 
-    /// Ends whatever goes on: the service stops.
+    /// Ends whatever goes on: the service stops. It is not on record as over, and so the next start knows that it was interrupted.
     pub fn close(&self) {
-        let running = locked(&self.kept).running.take();
-        drop(running);
+        let ended = {
+            let mut kept = locked(&self.kept);
+            kept.running().and_then(|id| kept.end(id, State::Interrupted, self.clock.now()))
+        };
+        drop(ended);
     }
 
     async fn note(&self, action: &str, run: &Run, by: &str) -> Result<(), StoreError> {

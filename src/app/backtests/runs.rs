@@ -93,22 +93,42 @@ impl Kept {
         self.runs.iter().find(|run| matches!(run.state, State::Running)).map(|run| run.id)
     }
 
-    pub(super) fn hear(&mut self, id: Uuid, news: News, now: Timestamp) {
-        let Some(run) = self.runs.iter_mut().find(|run| run.id == id) else { return };
-        if !matches!(run.state, State::Running) {
-            return; // what was ended has nothing more to say
-        }
+    /// Notes what is said of one that goes on; what was ended has nothing more to say. How it stands by now, if this is its end.
+    pub(super) fn hear(&mut self, id: Uuid, news: News, now: Timestamp) -> Option<&'static str> {
+        let run = self.running_mut(id)?;
         match news {
-            News::Progress(progress) => run.progress = progress,
+            News::Progress(progress) => {
+                run.progress = progress;
+                None
+            }
             News::Over(outcome) => {
-                run.ended = Some(now);
-                run.state = match outcome {
+                let state = match outcome {
                     Outcome::Found(report) => State::Done(Arc::from(report)),
                     Outcome::Failed(problem) => State::Failed(problem),
                     Outcome::TimedOut(problem) => State::TimedOut(problem),
                 };
+                (run.state, run.ended) = (state, Some(now));
+                Some(run.state.name())
             }
         }
+    }
+
+    /// Ends one that goes on, so: nothing that its process says from now on counts. What ends the process when it is dropped, which blocks.
+    #[must_use]
+    pub(super) fn end(&mut self, id: Uuid, state: State, now: Timestamp) -> Option<Box<dyn Running>> {
+        if let Some(run) = self.running_mut(id) {
+            (run.state, run.ended) = (state, Some(now));
+        }
+        self.take_running(id)
+    }
+
+    /// What ends that run's process when it is dropped.
+    pub(super) fn take_running(&mut self, id: Uuid) -> Option<Box<dyn Running>> {
+        self.running.take_if(|(running, _)| *running == id).map(|(_, process)| process)
+    }
+
+    fn running_mut(&mut self, id: Uuid) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.id == id && matches!(run.state, State::Running))
     }
 
     /// Keeps one more, and no more than there may be: the oldest that is over goes.
@@ -132,5 +152,46 @@ pub(super) struct Starting<'a>(pub &'a Mutex<Kept>);
 impl Drop for Starting<'_> {
     fn drop(&mut self) {
         locked(self.0).is_starting = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Process;
+
+    impl Running for Process {}
+
+    #[test]
+    fn what_was_ended_has_nothing_more_to_say() {
+        let run = || Run {
+            id: Uuid::from_u128(1),
+            by: String::new(),
+            at: Timestamp::EPOCH,
+            window: Window { since: Timestamp::EPOCH, until: Timestamp::EPOCH, site: None },
+            base: String::new(),
+            candidate: Arc::default(),
+            diff: Arc::from(""),
+            progress: Progress { done: 0, total: 0 },
+            state: State::Running,
+            ended: None,
+        };
+        let died = || News::Over(Outcome::Failed("its process ended early".to_owned()));
+        let (id, later) = (run().id, Timestamp::EPOCH.plus_millis(1));
+        for state in [State::Stopped, State::Interrupted] {
+            let name = state.name();
+            let mut kept = Kept::default();
+            kept.keep(run());
+            kept.running = Some((id, Box::new(Process)));
+            assert!(kept.end(id, state, later).is_some(), "its process is there to be ended");
+            assert_eq!(kept.hear(id, died(), later), None, "{name}: its process dies of it");
+            assert_eq!((kept.runs[0].state.name(), kept.running()), (name, None));
+            assert!(kept.end(id, State::Stopped, later).is_none() && kept.runs[0].state.name() == name, "once");
+        }
+        let mut kept = Kept::default();
+        kept.keep(run());
+        assert_eq!(kept.hear(id, News::Progress(Progress { done: 1, total: 2 }), later), None);
+        assert_eq!((kept.hear(id, died(), later), kept.runs[0].ended), (Some("failed"), Some(later)));
     }
 }
