@@ -378,14 +378,14 @@ async fn the_command_behind_it_ends_with_the_service_and_not_by_what_ends_servic
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim();
         u64::from_str_radix(caught, 16).unwrap() & (1 << (signal - 1)) != 0
     };
-    let (interrupt, terminate) = (2, 15);
+    let (hangup, interrupt, terminate) = (1, 2, 15);
     let waited = async {
-        while !(hears(interrupt) && hears(terminate)) {
+        while !(hears(hangup) && hears(interrupt) && hears(terminate)) {
             tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
         }
     };
-    tokio::time::timeout(Duration::from_mins(1), waited).await.expect("it minds neither");
-    for signal in ["-INT", "-TERM"] {
+    tokio::time::timeout(Duration::from_mins(1), waited).await.expect("it minds none of them");
+    for signal in ["-HUP", "-INT", "-TERM"] {
         let sent = std::process::Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }

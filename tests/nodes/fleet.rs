@@ -69,7 +69,7 @@ impl Fleet {
         let mut text = format!(
             "[database]\nurl = \"{postgres}\"\nconnections = 12\nbusy_timeout_ms = 2000\n[webhooks]\nundo_grace_s = 0\n\
              first_verdict = true\nallow_hosts = [\"127.0.0.1\"]\nper_site = 64\ntimeout_ms = 1000\nbackoff_ms = 20\nbackoff_max_s = 1\n\
-             poll_ms = 50\n[reload]\npoll_ms = 0\n[[limits.policies]]\nname = \"per-author\"\nkey = \"author\"\nquota = {LIMIT}\nwindow_s = 3600\non_limit = \"refuse\"\n\
+             poll_ms = 50\n[sampling]\nrate = 0.0\n[reload]\npoll_ms = 0\n[[limits.policies]]\nname = \"per-author\"\nkey = \"author\"\nquota = {LIMIT}\nwindow_s = 3600\non_limit = \"refuse\"\n\
              routes = [\"comment\"]\ntiers = [\"new\"]\n"
         );
         if let Some(port) = redis_port {

@@ -84,6 +84,7 @@ impl Host {
         let mut command = doorward(&self.config, &["serve"]);
         command.env("DOORWARD__SERVER__LISTEN", format!("127.0.0.1:{port}")).stdout(Stdio::null()).stderr(log);
         command.env("NO_COLOR", "1").env("DOORWARD__RELOAD__POLL_MS", "20");
+        command.env("DOORWARD__SAMPLING__RATE", "0.0"); // or one ordinary comment in a hundred would wait for a person
         let mut service = Service { process: command.spawn().expect("the binary runs"), port };
         loop {
             let ready = self.client.get(service.at("/readyz")).send().await;
