@@ -613,7 +613,7 @@ impl App {
             let ((), ended) = tokio::join!(handle.stop(true), running);
             ended.context("the server failed while stopping")
         };
-        backtests.close();
+        backtests.close().await;
         chores.shutdown().await;
         drop((stop_delivery, stop_calls));
         if !delivering.is_finished() {

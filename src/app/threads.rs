@@ -3,14 +3,21 @@
 //! A cache over the store of the latest approved comments of an article, as numbers and not as text, bounded in articles and in comments of
 //! each. Whoever changes what stands approved says so when the store has it ([`Threads::judged`], [`Threads::changed`]). What is said of an
 //! article while it is being read is put over what was read: where many write at once, something is always said.
+//!
+//! Among several nodes a new comment that stands approved is told by its name, and the others read it and no more ([`Threads::keep_hearing`]): where
+//! many write to many nodes, nearly every comment would find its article changed, and read all of it again. Of every other change they hear the
+//! article, and forget it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::app::house::{House, Meaning};
-use crate::domain::comment::{Author, Comment};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::app::house::{House, Meaning, Settings};
+use crate::domain::comment::{Author, Comment, NewComment};
 use crate::domain::decision::{Record, Status};
 use crate::domain::known::Known;
 use crate::domain::news::{Bulletin, News};
@@ -34,6 +41,10 @@ const MISSED: usize = 1_000;
 const TOLD_EVERY: Duration = Duration::from_millis(100);
 /// Articles told of together: what is told at once has less than 8,000 bytes, and a number up to twenty digits.
 const TOLD_TOGETHER: usize = 300;
+/// Comments told of together: a uid has 36 characters more.
+const SAID_TOGETHER: usize = 100;
+/// Comments of other nodes that wait to be read, at most. Articles of more are forgotten, and read again when they are asked for.
+const HEARD_MAX: usize = 4_096;
 
 /// The latest approved comments of articles.
 pub struct Threads {
@@ -41,8 +52,27 @@ pub struct Threads {
     shelf: Mutex<Shelf>,
     /// Where other nodes hear of changes.
     bulletin: Option<Arc<dyn Bulletin>>,
-    /// Articles that other nodes are to hear of.
-    untold: Mutex<BTreeSet<u64>>,
+    /// What other nodes are to hear of.
+    untold: Mutex<Untold>,
+    /// What was heard of other nodes.
+    heard: Notify,
+}
+
+/// What other nodes were not told yet.
+#[derive(Default)]
+struct Untold {
+    /// Articles under which something changed.
+    changed: BTreeSet<u64>,
+    /// New comments, with their articles.
+    said: Vec<(u64, Uuid)>,
+}
+
+/// A new comment of another node, under an article that is kept.
+struct Heard {
+    uid: Uuid,
+    article: u64,
+    /// Which [`Kept`] it goes into, and no other: one that was read later has it, or what became of it.
+    number: u64,
 }
 
 /// When the young half is full, the old one goes, as with pages.
@@ -56,6 +86,8 @@ struct Shelf {
     readings: u64,
     /// Which word vectors the threads are made of.
     words: u64,
+    /// New comments of other nodes that are to be read.
+    heard: Vec<Heard>,
 }
 
 /// An article that is being read from the store, and what was said of it since the first of its readers began.
@@ -73,14 +105,18 @@ enum Said {
 }
 
 /// One article's.
-#[derive(Default)]
-struct Kept(Thread);
+struct Kept {
+    thread: Thread,
+    site: SiteId,
+    /// Of the reading that it is from.
+    number: u64,
+}
 
 impl Threads {
     /// Keeps threads over `store`.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, shelf: Mutex::new(Shelf::default()), bulletin: None, untold: Mutex::default() }
+        Self { store, shelf: Mutex::default(), bulletin: None, untold: Mutex::default(), heard: Notify::new() }
     }
 
     /// The same, telling other nodes; whoever does this runs [`Self::keep_telling`].
@@ -99,12 +135,67 @@ impl Threads {
 
     /// Tells other nodes what changed and was not told yet.
     pub fn tell_untold(&self) {
-        let articles: Vec<u64> = std::mem::take(&mut *self.untold()).into_iter().collect();
-        for articles in articles.chunks(TOLD_TOGETHER) {
-            if let Some(bulletin) = &self.bulletin {
-                bulletin.tell(News::Threads { articles: articles.to_vec() });
+        let Untold { changed, said } = std::mem::take(&mut *self.untold());
+        let Some(bulletin) = &self.bulletin else { return };
+        for comments in said.chunks(SAID_TOGETHER) {
+            bulletin.tell(News::Said { comments: comments.to_vec() });
+        }
+        let changed: Vec<u64> = changed.into_iter().collect();
+        for articles in changed.chunks(TOLD_TOGETHER) {
+            bulletin.tell(News::Threads { articles: articles.to_vec() });
+        }
+    }
+
+    /// Reads what other nodes have new, all that was heard of meanwhile together. For ever.
+    pub async fn keep_hearing(&self, settings: &Settings) -> Infallible {
+        loop {
+            self.heard.notified().await;
+            let heard = std::mem::take(&mut self.shelf().heard);
+            self.hear(heard, &settings.current()).await;
+        }
+    }
+
+    async fn hear(&self, heard: Vec<Heard>, house: &House) {
+        for heard in heard.chunks(SAID_TOGETHER) {
+            let uids: Vec<Uuid> = heard.iter().map(|one| one.uid).collect();
+            let found = match self.store.comments_by_uid(&uids).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::debug!(
+                        error = &error as &dyn std::error::Error,
+                        "comments of other nodes could not be read"
+                    );
+                    heard.iter().for_each(|one| self.shelf().remove(one.article));
+                    continue;
+                }
+            };
+            let mut found: HashMap<Uuid, Record> = found.into_iter().map(|record| (record.uid, record)).collect();
+            for one in heard {
+                let Some(record) = found.remove(&one.uid).filter(|record| record.status == Status::Approved) else {
+                    continue;
+                };
+                let Some(site) = self.shelf().waiting(one, house).map(|kept| kept.site) else { continue };
+                let sibling = earlier(site, &record.comment, house);
+                if let Some(kept) = self.shelf().waiting(one, house) {
+                    kept.thread.add(sibling);
+                }
             }
         }
+    }
+
+    /// New comments stand approved on another node.
+    pub fn said_elsewhere(&self, comments: Vec<(u64, Uuid)>) {
+        let mut shelf = self.shelf();
+        for (article, uid) in comments {
+            shelf.reading.remove(&article); // whoever reads it may have been too early
+            let Some(number) = shelf.kept(article).map(|kept| kept.number) else { continue };
+            if shelf.heard.len() < HEARD_MAX {
+                shelf.heard.push(Heard { uid, article, number });
+            } else {
+                shelf.remove(article);
+            }
+        }
+        self.heard.notify_one();
     }
 
     /// What stands approved under these articles was changed by another node.
@@ -121,13 +212,13 @@ impl Threads {
         *shelf = Shelf { words: shelf.words, readings: shelf.readings, ..Shelf::default() };
     }
 
-    fn tell(&self, article: u64) {
+    fn tell(&self, note: impl FnOnce(&mut Untold)) {
         if self.bulletin.is_some() {
-            self.untold().insert(article);
+            note(&mut self.untold());
         }
     }
 
-    fn untold(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+    fn untold(&self) -> MutexGuard<'_, Untold> {
         self.untold.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -170,13 +261,8 @@ impl Threads {
             let page = self.store.comment_list(site, filter, &request).await?;
             rows += page.items.len();
             for record in page.items {
-                let earlier = record.comment;
-                let (comment, author) = trace::identity(site, &earlier);
-                let voice = voice(&earlier.author, comment, author);
-                if latest.len() < Thread::MAX && authors.insert(voice) {
-                    // Only what was said: its fingerprints and headlines are nobody's question here, and cost more.
-                    let meaning = house.meaning(&Body::read(&earlier.body, earlier.format));
-                    latest.push(Sibling::new(comment, voice, &meaning.terms, &meaning.gist));
+                if latest.len() < Thread::MAX && authors.insert(speaker(site, &record.comment).1) {
+                    latest.push(earlier(site, &record.comment, house));
                 }
             }
             cursor = page.next_cursor;
@@ -192,8 +278,10 @@ impl Threads {
     /// The store has a comment with that record; `sibling` is how those that follow meet it.
     pub fn judged(&self, trace: &Trace, record: &Record, sibling: impl FnOnce() -> Sibling) {
         let is_approved = record.status == Status::Approved;
-        if is_approved || record.version > 1 {
-            self.tell(trace.article);
+        if record.version > 1 {
+            self.tell(|untold| _ = untold.changed.insert(trace.article));
+        } else if is_approved {
+            self.tell(|untold| untold.said.push((trace.article, record.uid)));
         }
         let said = if is_approved { Said::Approved(Box::new(sibling())) } else { Said::Otherwise(trace.comment) };
         let mut shelf = self.shelf();
@@ -205,7 +293,7 @@ impl Threads {
 
     /// A comment is, or may be, something else than before: what stands there is read again.
     pub fn changed(&self, trace: &Trace) {
-        self.tell(trace.article);
+        self.tell(|untold| _ = untold.changed.insert(trace.article));
         self.changed_elsewhere(&[trace.article]);
     }
 
@@ -224,7 +312,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Keeps what was read, with what was said meanwhile put over it; answers what stands around a comment.
     fn keep(self, thread: Thread, trace: &Trace) -> Option<Arc<Siblings>> {
-        let mut kept = Kept(thread);
+        let mut kept = Kept { thread, site: trace.site, number: self.number };
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(reading) = shelf.reading.get(&self.article).filter(|reading| reading.number == self.number) else {
             return kept.around(trace);
@@ -255,6 +343,20 @@ pub(in crate::app) fn sibling(comment: &Comment, meaning: &Meaning) -> Sibling {
     Sibling::new(trace.comment, voice, &meaning.terms, &meaning.gist)
 }
 
+/// The same of one that the store holds.
+fn earlier(site: SiteId, sent: &NewComment, house: &House) -> Sibling {
+    let (comment, voice) = speaker(site, sent);
+    // Only what was said: its fingerprints and headlines are nobody's question here, and cost more.
+    let meaning = house.meaning(&Body::read(&sent.body, sent.format));
+    Sibling::new(comment, voice, &meaning.terms, &meaning.gist)
+}
+
+/// Which comment that is, and who speaks in it.
+fn speaker(site: SiteId, sent: &NewComment) -> (u64, u64) {
+    let (comment, author) = trace::identity(site, sent);
+    (comment, voice(&sent.author, comment, author))
+}
+
 /// Who speaks: the author; where the site says nothing of authors, each comment for itself, or all of them would be one voice.
 fn voice(said: &Author, comment: u64, author: u64) -> u64 {
     let named = said.id.is_some() || said.email.is_some() || said.ip.is_some() || said.name.is_some();
@@ -268,13 +370,13 @@ fn known(siblings: Option<Arc<Siblings>>) -> Known<Arc<Siblings>> {
 impl Kept {
     fn hear(&mut self, said: Said) {
         match said {
-            Said::Approved(sibling) => self.0.add(*sibling),
-            Said::Otherwise(comment) => self.0.remove(comment),
+            Said::Approved(sibling) => self.thread.add(*sibling),
+            Said::Otherwise(comment) => self.thread.remove(comment),
         }
     }
 
     fn around(&self, trace: &Trace) -> Option<Arc<Siblings>> {
-        self.0.around(trace.comment, trace.author)
+        self.thread.around(trace.comment, trace.author)
     }
 }
 
@@ -312,6 +414,19 @@ impl Shelf {
         }
     }
 
+    /// What is kept of an article; that somebody looks at it makes it no younger.
+    fn kept(&mut self, article: u64) -> Option<&mut Kept> {
+        self.young.get_mut(&article).or_else(|| self.old.get_mut(&article))
+    }
+
+    /// Where a comment of another node goes, if it still goes anywhere.
+    fn waiting(&mut self, heard: &Heard, house: &House) -> Option<&mut Kept> {
+        if self.words != house.embedding.version() {
+            return None; // what was kept of the old words goes with the next question
+        }
+        self.kept(heard.article).filter(|kept| kept.number == heard.number)
+    }
+
     fn look(&mut self, article: u64) -> Option<&mut Kept> {
         if let Some(kept) = self.old.remove(&article) {
             self.put(article, kept);
@@ -340,7 +455,7 @@ mod tests {
     fn articles_are_bounded_and_the_latest_stay() {
         let mut shelf = Shelf::default();
         for article in 0..10_000 {
-            shelf.put(article, Kept::default());
+            shelf.put(article, Kept { thread: Thread::default(), site: SiteId(1), number: 0 });
             assert!(shelf.look(0).is_some(), "what is asked for stays");
         }
         assert!(shelf.young.len() + shelf.old.len() <= 2 * ARTICLES);

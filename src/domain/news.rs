@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::comment::ExternalId;
 use super::site::SiteId;
@@ -33,6 +34,11 @@ pub enum News {
     Threads {
         /// [`super::trace::Trace::article`] of each.
         articles: Vec<u64>,
+    },
+    /// New comments stand approved.
+    Said {
+        /// [`super::trace::Trace::article`] and uid of each.
+        comments: Vec<(u64, Uuid)>,
     },
     /// Something that people watch happened.
     Event {

@@ -654,6 +654,8 @@ pub trait Store:
     ) -> std::result::Result<Page<Record>, ListError>;
     /// A comment by our name for it.
     async fn comment_by_uid(&self, uid: Uuid) -> Result<Option<Record>>;
+    /// The same of many at once: those that there are, in the order of `uids`.
+    async fn comments_by_uid(&self, uids: &[Uuid]) -> Result<Vec<Record>>;
     /// Where a comment stands; `None` when there is none.
     async fn comment_place(&self, uid: Uuid) -> Result<Option<Place>>;
     /// Everything that happened to it, oldest first.

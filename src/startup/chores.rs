@@ -14,6 +14,7 @@ use crate::app::clock::Clock;
 use crate::app::elsewhere::Elsewhere;
 use crate::app::house::Settings;
 use crate::app::live::Live;
+use crate::app::reload::Reload;
 use crate::app::searching;
 use crate::app::threads::Threads;
 use crate::config::aside::Places;
@@ -77,9 +78,12 @@ pub(super) fn start(app: &mut App) -> JoinSet<Infallible> {
         chores.spawn(async move { elsewhere.follow(&*bulletin).await });
         let threads = Arc::clone(&app.threads);
         chores.spawn(async move { threads.keep_telling().await });
+        let (threads, settings) = (Arc::clone(&app.threads), Arc::clone(&app.state.settings));
+        chores.spawn(async move { threads.keep_hearing(&settings).await });
         let others = Others {
             alive: Arc::clone(&app.state.alive),
             settings: Arc::clone(&app.state.settings),
+            reload: Arc::clone(&app.state.reload),
             threads: Arc::clone(&app.threads),
             shared: app.shared.clone(),
             silent: BTreeSet::new(),
@@ -210,6 +214,8 @@ struct Others {
     alive: Arc<AtomicU32>,
     /// What this node decides under.
     settings: Arc<Settings>,
+    /// Who looks at them again.
+    reload: Arc<Reload>,
     threads: Arc<Threads>,
     /// Where limits are counted over all nodes; they are divided by the nodes where it cannot tell.
     shared: Option<Arc<Redis>>,
@@ -227,6 +233,9 @@ impl Others {
         metrics::gauge!("doorward_nodes_other_version").set(gauged(other));
         let otherwise = otherwise(nodes, &ours.name, &self.settings.current().hash, since);
         metrics::gauge!("doorward_nodes_other_settings").set(gauged(otherwise));
+        if otherwise > 0 {
+            self.reload.hint(); // what they told of it may have been lost, or have come before this node's file changed
+        }
         let before = self.alive.swap(count, Ordering::Relaxed);
         if let Some(shared) = &self.shared {
             shared.heard_of(count);
@@ -297,6 +306,17 @@ mod tests {
         }
     }
 
+    fn others(app: &App) -> Others {
+        Others {
+            alive: Arc::default(),
+            settings: Arc::clone(&app.state.settings),
+            reload: Arc::clone(&app.state.reload),
+            threads: Arc::clone(&app.threads),
+            shared: None,
+            silent: BTreeSet::new(),
+        }
+    }
+
     async fn app(folder: &std::path::Path) -> App {
         let mut config = Config::default();
         config.place_in(folder);
@@ -328,18 +348,34 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whatever_news_are_lost_a_node_looks_at_its_settings() {
+    async fn whatever_news_are_lost_settings_are_to_be_looked_at() {
         let _ = rustls::crypto::ring::default_provider().install_default(); // no client without one
         for news in [News::Settings, News::Lost, News::Missed] {
             let folder = tempfile::tempdir().unwrap();
             let app = app(folder.path()).await;
             let (told, _open) = unbounded_channel();
-            let bulletin = Heard { news, was: AtomicBool::new(false), told };
+            let bulletin = Heard { news: news.clone(), was: AtomicBool::new(false), told };
             let elsewhere = elsewhere(&app);
             tokio::select! {
                 never = elsewhere.follow(&bulletin) => match never {},
-                () = app.state.reload.hinted() => {}
+                hinted = is_hinted(&app) => assert!(hinted, "{news:?}"),
             }
+        }
+    }
+
+    async fn is_hinted(app: &App) -> bool {
+        tokio::time::timeout(Duration::from_secs(30), app.state.reload.hinted()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_node_looks_at_its_settings_for_as_long_as_another_decides_under_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path()).await;
+        let mut others = others(&app);
+        let ours = node("ours", 11, &app.state.settings.current().hash.clone());
+        for _ in 0..2 {
+            others.look(&[ours.clone(), node("other", 11, "what it took")], &ours, Timestamp::from_millis(10));
+            assert!(is_hinted(&app).await);
         }
     }
 
@@ -362,9 +398,7 @@ mod tests {
     async fn a_node_that_falls_silent_is_news_once() {
         let folder = tempfile::tempdir().unwrap();
         let app = app(folder.path()).await;
-        let (alive, threads) = (Arc::default(), Arc::clone(&app.threads));
-        let mut others =
-            Others { alive, settings: Arc::clone(&app.state.settings), threads, shared: None, silent: BTreeSet::new() };
+        let mut others = others(&app);
         let node = |name, seen| node(name, seen, "");
         let since = Timestamp::from_millis(10);
         assert!(!others.is_news(&[node("a", 11), node("b", 11)], since));

@@ -36,7 +36,8 @@ use crate::storage::redis::Redis;
 /// How long files may take to answer, as long as they are looked at and built from: on a mount that is gone they never do.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
-/// Between two looks at a file of which another node said that it may have changed, and how often it is looked at until it stays as it is.
+/// Between two looks at a file of which another node said that it may have changed, and how many follow: here it may come a little later, and may be
+/// written at this moment.
 const SETTLE: Duration = Duration::from_secs(1);
 const SETTLE_LOOKS: usize = 60;
 
@@ -166,7 +167,7 @@ pub(super) struct Follower {
     seen: Print,
     /// The files as they were a moment ago, when they were not as they are in force.
     before: Option<Print>,
-    /// Looks that are still due because another node took what its file says.
+    /// Looks that are still due because another node took, or may have taken, what its file says.
     settling: usize,
     version: Version,
     /// Held by whatever looks at the files.
@@ -229,17 +230,29 @@ impl Follower {
         if self.bulletin.is_some() {
             state.reload.hint(); // the file was read before others were listened to
         }
+        let mut pause = std::pin::pin!(tokio::time::sleep(self.pause()));
         loop {
-            let poll_ms = self.running.config.reload.poll_ms;
-            let is_settling = self.settling > 0;
-            let pause = if is_settling { SETTLE } else { Duration::from_millis(poll_ms.into()) };
             tokio::select! {
                 () = hangup.next() => self.take(How::Signal, None).await,
                 () = state.reload.asked() => self.take(How::Signal, None).await,
-                () = state.reload.hinted() => self.look_and_settle().await,
-                () = tokio::time::sleep(pause), if is_settling || poll_ms > 0 => self.look_again().await,
+                () = state.reload.hinted() => {
+                    let is_settling = std::mem::replace(&mut self.settling, SETTLE_LOOKS) > 0;
+                    if is_settling {
+                        continue; // however thick and fast hints come, none puts off the next look
+                    }
+                    self.before = None; // what was found a moment ago proves nothing
+                    self.look().await;
+                }
+                () = &mut pause, if self.settling > 0 || self.running.config.reload.poll_ms > 0 => self.look_again().await,
             }
+            pause.set(tokio::time::sleep(self.pause()));
         }
+    }
+
+    /// Between two looks.
+    fn pause(&self) -> Duration {
+        let poll = Duration::from_millis(self.running.config.reload.poll_ms.into());
+        if self.settling > 0 && (poll.is_zero() || poll > SETTLE) { SETTLE } else { poll }
     }
 
     /// Takes the files when they changed and stay as they are: an editor or a copy may be in the middle of writing them, and half a file can be a
@@ -258,20 +271,16 @@ impl Follower {
         }
     }
 
-    /// Another node took what its file says: here it may be written at this moment. It is looked at until it stays as it is, even where nobody looks
-    /// otherwise.
-    async fn look_and_settle(&mut self) {
-        self.before = None; // what was found a moment ago proves nothing
-        self.look().await;
-        self.settling = if self.before.is_some() { SETTLE_LOOKS } else { 0 };
-    }
-
-    /// The next of these looks.
+    /// The next look.
     async fn look_again(&mut self) {
         self.look().await;
-        self.settling = if self.before.is_some() { self.settling.saturating_sub(1) } else { 0 };
-        if self.before.is_some() && self.settling == 0 && self.running.config.reload.poll_ms == 0 {
-            tracing::warn!("the settings file keeps changing: it is looked at again at the next SIGHUP");
+        let was_settling = self.settling > 0;
+        self.settling = self.settling.saturating_sub(1);
+        let is_last = was_settling && self.settling == 0 && self.running.config.reload.poll_ms == 0;
+        if is_last && self.before.is_some() {
+            tracing::warn!(
+                "the settings file keeps changing: it is looked at again when another node says so, or at the next SIGHUP"
+            );
         }
     }
 

@@ -425,7 +425,7 @@ fn died(status: std::io::Result<ExitStatus>, untold: Option<std::io::Error>, mem
 /// It could not be understood, or not be answered; what else went wrong is said in the answer.
 pub async fn work() -> anyhow::Result<()> {
     // Whoever stops a service (systemd, a terminal) tells all its processes: this one would be gone before the service, which then took it for failed.
-    let _deaf = deaf();
+    let _deaf = deaf().context("signals")?;
     let mut order = String::new();
     std::io::stdin().lock().read_line(&mut order).context("standard input")?;
     let order: Order =
@@ -477,15 +477,17 @@ fn say(said: &Said) -> anyhow::Result<()> {
     out.write_all(b"\n").and_then(|()| out.flush()).context("standard output")
 }
 
-/// Signals that end a service end this process no more. They are heard instead, and nothing follows.
+/// Signals that end a service, or have it look at its settings, end this process no more. They are heard instead, and nothing follows.
 #[cfg(unix)]
-fn deaf() -> impl Sized {
+fn deaf() -> std::io::Result<impl Sized> {
     use tokio::signal::unix::{SignalKind, signal};
-    [SignalKind::terminate(), SignalKind::interrupt()].map(signal)
+    Ok([signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?])
 }
 
 #[cfg(not(unix))]
-fn deaf() {}
+fn deaf() -> std::io::Result<()> {
+    Ok(())
+}
 
 /// Ends this process when nobody waits for it any more, and leaves nothing. Whoever waits has the other end of standard input, which closes when
 /// they end, however that comes.

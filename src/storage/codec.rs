@@ -25,6 +25,10 @@ const VERDICT_VERSION: u8 = 2;
 /// The version of traces: those of version 1 had no fingerprint of short texts.
 const TRACE_VERSION: u8 = 2;
 
+/// First bytes of what a later version of this program may have written, perhaps while nodes are upgraded. Formats change rarely: a byte beyond is
+/// damage.
+const LATER: std::ops::RangeInclusive<u8> = VERSION + 1..=VERSION + 3;
+
 /// What a comment says and what was concluded from it: one revision.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Content {
@@ -70,16 +74,20 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
 /// left of it, and its row stays as unreadable as it was. `name` names it there.
 ///
 /// # Errors
-/// A later version wrote it, and will read it.
+/// `Unavailable`: [`is_later`]; that version can.
 pub(super) fn without_words(name: &dyn Display, bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let read = decode("a ruling", bytes);
-    if bytes.first().is_some_and(|version| *version > VERSION) {
-        return read.map(|_: RulingText| Vec::new());
+    if is_later(bytes) {
+        return Err(StoreError::Unavailable(format!("{name} was written by a later version, which reads it").into()));
     }
-    match left_out("decisions", name, read)? {
+    match left_out("decisions", name, decode("a ruling", bytes))? {
         Some(text) => encode(&RulingText { reason: None, note: None, ..text }),
         None => Ok(Vec::new()),
     }
+}
+
+/// Whether a later version seems to have written what is stored.
+pub(super) fn is_later(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|version| LATER.contains(version))
 }
 
 /// Writes what holds a verdict.

@@ -35,6 +35,11 @@ pub(super) fn left_out<T>(place: &'static str, name: &dyn Display, read: Result<
     }
 }
 
+/// Of a comment that waits for the version that wrote a decision about it and others.
+pub(super) fn later_ruling() -> StoreError {
+    StoreError::Corrupt("a later version wrote a decision about it and others, and will delete it".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

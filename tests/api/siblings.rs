@@ -1,6 +1,14 @@
 //! What readers said under an article is context for those who come after them, as long as it stands.
 
-use doorward::domain::site::Scope;
+use std::sync::Arc;
+use std::time::Duration;
+
+use doorward::app::house::House;
+use doorward::app::threads::Threads;
+use doorward::domain::comment::{Bounds, Comment, Draft};
+use doorward::domain::normalise::normalise;
+use doorward::domain::siblings::Siblings;
+use doorward::domain::site::{Scope, SiteId};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -117,4 +125,71 @@ async fn a_link_to_the_page_itself_makes_nobody_a_stranger_with_a_link() {
     };
     assert!(rule("x-1", "http://elsewhere.example/plan").await);
     assert!(!rule("x-2", "http://news.example/plan").await);
+}
+
+/// Another node over the same database, which hears only what it is told.
+struct Elsewhere {
+    threads: Threads,
+    house: Arc<House>,
+    asks: Comment,
+}
+
+impl Elsewhere {
+    fn beside(app: &TestApp, site: SiteId) -> Self {
+        let draft: Draft = serde_json::from_value(by("asks", "What do the shops near the river say now?")).unwrap();
+        let asks = normalise(site, draft.parse(&Bounds::default()).unwrap(), false);
+        Self { threads: Threads::new(Arc::clone(&app.state.store)), house: app.state.settings.current(), asks }
+    }
+
+    async fn around(&self) -> Option<Arc<Siblings>> {
+        self.threads.around(&self.asks, &self.house).await.get().cloned()
+    }
+
+    /// What it remembers once it has heard of these.
+    async fn hears(&self, app: &TestApp, comments: &[&Value], count: u32) -> Option<Arc<Siblings>> {
+        let uid = |comment: &&Value| (self.asks.trace.article, comment["uid"].as_str().unwrap().parse().unwrap());
+        self.threads.said_elsewhere(comments.iter().map(uid).collect());
+        let heard = async {
+            loop {
+                match self.around().await {
+                    Some(siblings) if siblings.count == count => return Some(siblings),
+                    _ => tokio::task::yield_now().await,
+                }
+            }
+        };
+        tokio::select! {
+            never = self.threads.keep_hearing(&app.state.settings) => match never {},
+            heard = tokio::time::timeout(Duration::from_mins(1), heard) => heard.expect("it is heard of"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_comment_that_another_node_took_is_read_by_itself_and_joins_what_is_remembered() {
+    let app = TestApp::spawn().await;
+    let say = async |number: usize| app.comment(&by(&format!("c-{number}"), SAID[number])).await;
+    let first = say(0).await;
+    say(1).await;
+    let site = app.state.store.sites().await.unwrap()[0].id;
+    let node = Elsewhere::beside(&app, site);
+    assert_eq!(node.around().await.unwrap().count, 2);
+    let third = say(2).await;
+    assert_eq!(node.around().await.unwrap().count, 2, "nobody told it");
+    let heard = node.hears(&app, &[&third, &third], 3).await;
+    assert_eq!(heard, Elsewhere::beside(&app, site).around().await, "as if all had been read");
+    // What is not approved any more does not join, and of what is forgotten nothing is remembered by halves.
+    let (fourth, fifth) = (say(3).await, say(4).await);
+    let items = json!([{"uid": fourth["uid"], "seen_version": fourth["version"]}]);
+    app.review(Method::POST, "/v1/decisions", Some(&json!({"items": items, "action": "reject", "category": "spam"})))
+        .await;
+    node.hears(&app, &[&fourth, &fifth], 4).await;
+    // It reads no more than what it hears of: an erased comment that it was not told of is still remembered.
+    let key = app.another_key(&[Scope::Erase]).await;
+    let erased = app.request(Method::DELETE, "/v1/comments/c-0", &key).send().await.unwrap();
+    assert_eq!(erased.status(), 204, "{first}");
+    let sixth = say(5).await;
+    node.hears(&app, &[&sixth], 5).await;
+    node.threads.said_elsewhere(vec![(node.asks.trace.article, sixth["uid"].as_str().unwrap().parse().unwrap())]);
+    node.threads.changed_elsewhere(&[node.asks.trace.article]);
+    assert_eq!(node.hears(&app, &[], 4).await, Elsewhere::beside(&app, site).around().await, "read anew");
 }

@@ -13,7 +13,9 @@ use doorward::domain::retention::{Class, Expiry};
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
 use doorward::domain::signal::Outcome;
 use doorward::domain::site::SiteId;
-use doorward::domain::store::{AuditCheck, AuditFilter, CommentFilter, KeptBesides, Ruling, RulingCategory, Store};
+use doorward::domain::store::{
+    AuditCheck, AuditFilter, CommentFilter, KeptBesides, Ruling, RulingCategory, Store, StoreError,
+};
 use doorward::domain::trace;
 use doorward::storage::Config;
 use doorward::storage::postgres::PostgresStore;
@@ -375,10 +377,10 @@ async fn one_damaged_comment_keeps_no_other_in_a_database_for_good() {
     one_damaged_comment_keeps_no_other_for_good(&store, async |number| harm_database(&schema, number).await).await;
 }
 
-/// `harm` damages what was said with every decision; `words` is what is left of the first.
+/// `harm` sets what was said with every decision; `words` is what is left of the first.
 async fn a_damaged_decision_keeps_none_of_its_comments(
     store: &dyn Store,
-    harm: impl AsyncFn(),
+    harm: impl AsyncFn(&'static str),
     words: impl AsyncFn() -> Vec<u8>,
 ) {
     let news = site(store, "news").await;
@@ -391,10 +393,15 @@ async fn a_damaged_decision_keeps_none_of_its_comments(
     store.rule(ruling(Action::Reject, &[decided], -89 * DAY)).await.unwrap();
     let young = store.comment_by_uid(young.uid).await.unwrap().unwrap();
     store.rule(ruling(Action::Approve, &[&young], -DAY)).await.unwrap();
-    harm().await;
     let old = Expiry { decided: Some(at(-30 * DAY)), ..Expiry::default() };
-    let gone = [("decided", Class::Decided), ("edited", Class::Decided), ("rejected", Class::Decided)];
-    assert_eq!(expire(store, old, 0).await, gone);
+    // As a later version would have written it: no damage, and it keeps its own comments and no other.
+    harm("02ff776f726473").await;
+    assert_eq!(expire(store, old, 0).await, [("decided", Class::Decided)]);
+    assert_eq!(words().await, b"\x02\xffwords");
+    let refused = store.comment_erase(news.id, &id("rejected"), moderator(), at(1)).await;
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "the version that wrote it can: {refused:?}");
+    harm("07776f726473").await;
+    assert_eq!(expire(store, old, 0).await, [("edited", Class::Decided), ("rejected", Class::Decided)]);
     assert_eq!(words().await, [0; 0], "nobody knows whom they were about");
     assert!(store.comment_erase(news.id, &id("young"), moderator(), at(1)).await.unwrap().is_some(), "nor is a person");
     store.close().await;
@@ -406,7 +413,7 @@ async fn a_damaged_decision_keeps_none_of_its_comments_in_a_file() {
     let file = folder.path().join("doorward.db");
     let store = SqliteStore::open_serving(&Config::sqlite(&file)).unwrap();
     let beside = || rusqlite::Connection::open(&file).unwrap();
-    let harm = async || beside().execute_batch("UPDATE ruling SET b = x'01ff776f726473'").unwrap();
+    let harm = async |bytes| beside().execute_batch(&format!("UPDATE ruling SET b = x'{bytes}'")).unwrap();
     let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
     let words = async || beside().query_row(first, [], |row| row.get(0)).unwrap();
     a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;
@@ -416,7 +423,7 @@ async fn a_damaged_decision_keeps_none_of_its_comments_in_a_file() {
 async fn a_damaged_decision_keeps_none_of_its_comments_in_a_database() {
     let Some(schema) = Schema::new().await else { return skipped() };
     let store = PostgresStore::open(&schema.config()).await.unwrap();
-    let harm = async || schema.run(r"UPDATE ruling SET b = '\x01ff776f726473'").await;
+    let harm = async |bytes| schema.run(&format!(r"UPDATE ruling SET b = '\x{bytes}'")).await;
     let first = "SELECT b FROM ruling ORDER BY at LIMIT 1";
     let words = async || schema.stranger().await.query_one(first, &[]).await.unwrap().get(0);
     a_damaged_decision_keeps_none_of_its_comments(&store, harm, words).await;
@@ -753,6 +760,10 @@ async fn erasing_again_stops_when_a_node_begins_to_serve_and_goes_on_when_it_has
     assert_eq!((again, besides().await), (the_rest, 0), "whoever begins during the last step is seen as well");
     schema.run("DELETE FROM node").await;
     assert_eq!(back.erase_again(list, at(23)).await.unwrap(), ErasedAgain::default());
+    let filter = AuditFilter { action: Some("erasures.apply".to_owned()), ..AuditFilter::default() };
+    let lines = back.audit_list(&filter, &first_page(9)).await.unwrap().items;
+    let told: Vec<_> = lines.iter().map(|line| &*line.entry.detail).collect();
+    assert_eq!(told, ["0 comments, 4 others", "3 comments, stopped"], "each part is on record, the latest first");
     back.close().await;
 }
 

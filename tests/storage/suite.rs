@@ -1038,6 +1038,9 @@ pub(crate) async fn deleted_site_takes_its_comments_along(engine: &dyn Engine) {
     assert!(store.site_delete("news", Actor::Console, at(5)).await.unwrap());
     assert!(!store.site_delete("news", Actor::Console, at(6)).await.unwrap());
     assert_eq!(store.comment_by_uid(gone.uid).await.unwrap(), None);
+    let all = [stays.uid, gone.uid, Uuid::from_u128(7), stays.uid];
+    assert_eq!(store.comments_by_uid(&all).await.unwrap(), [stays.clone(), stays.clone()], "those that there are");
+    assert_eq!(store.comments_by_uid(&[]).await.unwrap(), []);
     assert_eq!(find(&*store, &Made::new(&news, "c-1")).await, None);
     assert!(store.site_key_find(&secrets("news").akismet_hash).await.unwrap().is_none());
     assert!(matches!(store.comment_record(Made::new(&news, "c-2").0).await, Err(StoreError::Unavailable(_))));

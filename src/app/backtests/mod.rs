@@ -314,24 +314,28 @@ impl Backtests {
                 None
             }
         };
-        // Not under the lock, and not here: it waits for the process to be gone.
-        let _ = tokio::task::spawn_blocking(move || drop(ended)).await;
+        gone(ended).await;
         Ok(true)
     }
 
     /// Ends whatever goes on: the service stops. It is not on record as over, and so the next start knows that it was interrupted.
-    pub fn close(&self) {
+    pub async fn close(&self) {
         let ended = {
             let mut kept = locked(&self.kept);
             kept.running().and_then(|id| kept.end(id, State::Interrupted, self.clock.now()))
         };
-        drop(ended);
+        gone(ended).await;
     }
 
     async fn note(&self, action: &str, run: &Run, by: &str) -> Result<(), StoreError> {
         let node = self.node.as_deref();
         self.store.audit_note(record::about(action, run, by, node, self.clock.now())).await
     }
+}
+
+/// Ends a process, and waits until it is gone with all that it left: not under a lock, and not on a thread that answers.
+async fn gone(process: Option<Box<dyn Running>>) {
+    let _ = tokio::task::spawn_blocking(move || drop(process)).await;
 }
 
 #[cfg(test)]

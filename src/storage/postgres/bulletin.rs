@@ -284,6 +284,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
     use crate::domain::site::SiteId;
 
@@ -294,7 +296,8 @@ mod tests {
         assert_eq!(read(r#"{"kind" : "model", "site" : 3}"#).unwrap(), News::Model { site: SiteId(3) });
         let article = read(r#"{"kind" : "article", "site" : 3, "id" : "a \"b\" ü"}"#).unwrap();
         assert!(matches!(article, News::Article { site: SiteId(3), id } if id.as_str() == "a \"b\" ü"));
-        for news in [News::Threads { articles: vec![0, u64::MAX] }, News::Settings, News::Hello, News::Lost] {
+        let said = News::Said { comments: vec![(u64::MAX, Uuid::from_u128(7))] };
+        for news in [News::Threads { articles: vec![0, u64::MAX] }, said, News::Settings, News::Hello, News::Lost] {
             let notice = Notice { from: Some("n".into()), news: news.clone() };
             assert_eq!(read(&serde_json::to_string(&notice).unwrap()).unwrap(), news);
         }

@@ -89,6 +89,19 @@ async fn finish(work: &Work, entries: &[(SiteId, Erasure)], comments: u64, at: T
     Ok(again)
 }
 
+impl PostgresStore {
+    /// What was erased before a node began to serve is on record: whoever goes on from there finds it gone.
+    async fn note_stopped(&self, comments: u64, at: Timestamp) -> Result<()> {
+        if comments > 0 {
+            transact!(self, work => {
+                work.audit(&Actor::Console, "erasures.apply", "", &format!("{comments} comments, stopped"), at);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Privacy for PostgresStore {
     async fn address_key(&self) -> Result<Option<Vec<u8>>> {
@@ -155,6 +168,7 @@ impl Privacy for PostgresStore {
             let mut from = Uuid::nil();
             loop {
                 if let Some(node) = self.served_by().await? {
+                    self.note_stopped(comments, at).await?;
                     return Ok(stopped(comments, node));
                 }
                 let (last, wiped) = transact!(self, work => wipe_listed(&work, *site, listed, from, at).await)?;
@@ -164,6 +178,7 @@ impl Privacy for PostgresStore {
             }
         }
         if let Some(node) = self.served_by().await? {
+            self.note_stopped(comments, at).await?;
             return Ok(stopped(comments, node));
         }
         let again = transact!(self, work => finish(&work, &entries, comments, at).await)?;

@@ -13,7 +13,7 @@ use crate::domain::site::SiteId;
 use crate::domain::store::{ErasedComment, Place, Result};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::{self, Content};
-use crate::storage::damage::left_out;
+use crate::storage::damage::{later_ruling, left_out};
 
 /// Comments that one transaction deletes: each is some twenty statements.
 const AT_ONCE: usize = 100;
@@ -110,11 +110,14 @@ fn standing(row: &Cell) -> Result<(Option<Status>, DecidedBy)> {
     Ok((status, codec::decided_by_of(i64::from(row.cell::<i16>(2)?))?))
 }
 
-/// What deleting a comment needs to know of it; the first that is damaged of it all.
+/// What deleting a comment needs to know of it; the first that is damaged, or not to be read by this version, of it all.
 async fn readable(work: &Work, row: &Row) -> Result<(Content, Place)> {
     row.trace()?;
     let content = row.content()?;
     let place = rulings::place_of(work, row, &content).await?;
+    if intake::has_later_rulings(work, row).await? {
+        return Err(later_ruling());
+    }
     Ok((content, place))
 }
 

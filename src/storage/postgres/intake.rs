@@ -452,6 +452,15 @@ async fn keep_account(work: &Work, row: &Row, account: u64) -> Result<()> {
     Ok(())
 }
 
+/// Whether a later version wrote a ruling on it and others, from which this one cannot take the words: [`forget_rulings`] would fail.
+pub(super) async fn has_later_rulings(work: &Work, row: &Row) -> Result<bool> {
+    let read = "SELECT b FROM ruling WHERE uid IN (SELECT ruling FROM ruling_item WHERE site = $1 AND comment = $2) \
+                AND EXISTS (SELECT FROM ruling_item o WHERE o.ruling = ruling.uid AND o.comment <> $2)";
+    let rulings = work.query(read, &[&number(row.site), &row.uid]).await?;
+    let rulings = rulings.iter().map(|ruling| ruling.cell::<&[u8]>(0)).collect::<Result<Vec<_>>>()?;
+    Ok(rulings.into_iter().any(codec::is_later))
+}
+
 /// Takes a comment out of the rulings on it. What was said in them may have been about it, so they lose their words.
 async fn forget_rulings(work: &Work, row: &Row) -> Result<()> {
     let (site, comment) = (number(row.site), row.uid);

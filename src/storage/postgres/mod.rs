@@ -168,6 +168,12 @@ impl Store for PostgresStore {
         lists::by_uid(&db, uid).await
     }
 
+    async fn comments_by_uid(&self, uids: &[Uuid]) -> Result<Vec<Record>> {
+        let db = self.db().await?;
+        let found = batch::each(uids.iter().map(|uid| lists::by_uid(&db, *uid)).collect()).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     async fn comment_place(&self, uid: Uuid) -> Result<Option<Place>> {
         let db = self.db().await?;
         lists::place(&db, uid).await

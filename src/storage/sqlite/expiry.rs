@@ -10,7 +10,7 @@ use crate::domain::retention::{Expired, Expiry};
 use crate::domain::store::{ErasedComment, Place, Result};
 use crate::domain::time::Timestamp;
 use crate::storage::codec::Content;
-use crate::storage::damage::left_out;
+use crate::storage::damage::{later_ruling, left_out};
 
 /// Comments that one transaction deletes: each is some twenty statements.
 const AT_ONCE: usize = 100;
@@ -73,11 +73,14 @@ pub(super) fn expire(
     Ok(expired)
 }
 
-/// What deleting a comment needs to know of it; the first that is damaged of it all.
+/// What deleting a comment needs to know of it; the first that is damaged, or not to be read by this version, of it all.
 fn readable(work: &Work<'_>, row: &Row) -> Result<(Content, Place)> {
     row.trace()?;
     let content = rows::content(work.connection, row.id)?;
     let place = rulings::place_of(work.connection, work.shared, row, &content)?;
+    if intake::has_later_rulings(work.connection, row.id)? {
+        return Err(later_ruling());
+    }
     Ok((content, place))
 }
 

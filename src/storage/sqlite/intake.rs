@@ -328,6 +328,15 @@ fn move_chains(work: &mut Work<'_>, row: &Row, keys: &Keys) -> Result<()> {
     Ok(())
 }
 
+/// Whether a later version wrote a ruling on it and others, from which this one cannot take the words: [`forget_rulings`] would fail.
+pub(super) fn has_later_rulings(connection: &Connection, id: u32) -> Result<bool> {
+    let read = "SELECT b FROM ruling WHERE id IN (SELECT ruling FROM ruling_item WHERE comment = ?1) \
+                AND EXISTS (SELECT 1 FROM ruling_item o WHERE o.ruling = ruling.id AND o.comment <> ?1)";
+    let mut query = connection.prepare_cached(read)?;
+    let rulings = query.query_map([id], |row| row.get::<_, Vec<u8>>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(rulings.iter().any(|bytes| codec::is_later(bytes)))
+}
+
 /// Takes a comment out of the rulings on it. What was said in them may have been about it, so they lose their words.
 fn forget_rulings(connection: &Connection, id: u32) -> Result<()> {
     let mut query = connection.prepare_cached("SELECT ruling FROM ruling_item WHERE comment = ?1")?;

@@ -204,10 +204,19 @@ impl Store for SqliteStore {
     }
 
     async fn comment_by_uid(&self, uid: Uuid) -> Result<Option<Record>> {
-        let shared = Arc::clone(&self.shared);
+        Ok(self.comments_by_uid(&[uid]).await?.pop())
+    }
+
+    async fn comments_by_uid(&self, uids: &[Uuid]) -> Result<Vec<Record>> {
+        let (shared, uids) = (Arc::clone(&self.shared), uids.to_vec());
         let find = move |connection: &rusqlite::Connection| -> Result<_> {
-            let row = rows::by_uid(connection, &shared, uid)?;
-            row.map(|row| rows::load(connection, &shared, &row)).transpose()
+            let mut records = Vec::with_capacity(uids.len());
+            for uid in uids {
+                if let Some(row) = rows::by_uid(connection, &shared, uid)? {
+                    records.push(rows::load(connection, &shared, &row)?);
+                }
+            }
+            Ok(records)
         };
         self.readers.ask(find).await
     }
