@@ -302,7 +302,6 @@ impl Follower {
         self.before = None;
         match self.prepare().await {
             Ok(ready) if ready.config == self.running.config && ready.version == self.version => {
-                tracing::info!(version = self.version.hash, "the settings file says what is in force; nothing changed");
                 let before = self.state.reload.standing();
                 self.state.reload.stands(Standing {
                     waiting: ready.waiting,
@@ -310,6 +309,7 @@ impl Follower {
                     ..Standing::clone(&before)
                 });
                 self.count();
+                tracing::info!(version = self.version.hash, "the settings file says what is in force; nothing changed");
             }
             Ok(ready) => self.put_in_force(ready, how).await,
             Err(error) => self.refuse(&error),
@@ -377,6 +377,7 @@ impl Follower {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "what sites taught stays in force as it was until the next decision");
         }
+        metrics::counter!("doorward_config_taken_total", "how" => how.name()).increment(1);
         tracing::info!(
             version = version.hash,
             before = self.version.hash,
@@ -386,7 +387,6 @@ impl Follower {
             "settings taken"
         );
         (self.running.config, self.running.limits, self.version) = (config, limits, version);
-        metrics::counter!("doorward_config_taken_total", "how" => how.name()).increment(1);
         if let Some(bulletin) = &self.bulletin {
             bulletin.tell(News::Settings);
         }
@@ -395,9 +395,6 @@ impl Follower {
 
     /// Says what is in force, and keeps it.
     async fn stand(&mut self, how: How, waiting: Vec<String>) {
-        if !waiting.is_empty() {
-            tracing::warn!(settings = waiting.join(" "), "settings take effect at the next start");
-        }
         let at = self.state.clock.now();
         let taken = Taken {
             version: self.version.hash.clone(),
@@ -410,6 +407,10 @@ impl Follower {
         let standing = Standing { version: taken.version.clone(), taken: Some((at, how)), waiting, refused: None };
         self.state.reload.stands(standing);
         self.count();
+        // Whoever reads it in the log, and asks then, is told the same.
+        if !taken.waiting.is_empty() {
+            tracing::warn!(settings = taken.waiting.join(" "), "settings take effect at the next start");
+        }
         if let Err(error) = self.state.store.version_taken(&self.version, &taken).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(
@@ -423,15 +424,16 @@ impl Follower {
     /// Keeps what is in force, loudly.
     fn refuse(&self, error: &anyhow::Error) {
         let problem = format!("{error:#}");
+        metrics::counter!("doorward_config_refused_total").increment(1);
+        let refused = Some(Refused { at: self.state.clock.now(), problem: problem.clone() });
+        self.state.reload.stands(Standing { refused, ..Standing::clone(&self.state.reload.standing()) });
+        self.count();
+        // Last: whoever reads it in the log, and asks then, is told the same.
         tracing::error!(
             problem,
             version = self.version.hash,
             "the settings file is refused; what was in force before stays"
         );
-        metrics::counter!("doorward_config_refused_total").increment(1);
-        let refused = Some(Refused { at: self.state.clock.now(), problem });
-        self.state.reload.stands(Standing { refused, ..Standing::clone(&self.state.reload.standing()) });
-        self.count();
     }
 
     fn count(&self) {
