@@ -171,6 +171,8 @@ pub(super) struct Follower {
     version: Version,
     /// Held by whatever looks at the files.
     busy: Arc<tokio::sync::Mutex<()>>,
+    /// Listened to from the beginning: one that came before somebody waits for it is not lost, and ends nothing.
+    hangup: Hangup,
 }
 
 /// A configuration that can be put in force: nothing in it can fail any more.
@@ -215,6 +217,7 @@ impl App {
                 settling: 0,
                 version,
                 busy: Arc::default(),
+                hangup: Hangup::new(),
             }),
             waiting,
         ))
@@ -224,7 +227,7 @@ impl App {
 impl Follower {
     /// Takes what changes, for as long as it is awaited.
     pub(super) async fn keep_following(mut self) -> Infallible {
-        let mut hangup = Hangup::new();
+        let mut hangup = std::mem::take(&mut self.hangup);
         let state = Arc::clone(&self.state);
         if self.bulletin.is_some() {
             state.reload.hint(); // the file was read before others were listened to
@@ -460,13 +463,15 @@ async fn within<T: Send + 'static>(
     looked.context("the settings could not be looked at")
 }
 
-/// SIGHUP, where there is such a thing. Without somebody who waits for it, it would end the process.
+/// SIGHUP, where there is such a thing. Before there is one of these, a SIGHUP ends the process.
+#[derive(Default)]
 struct Hangup {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
 impl Hangup {
+    /// Within a runtime.
     fn new() -> Self {
         #[cfg(unix)]
         {
