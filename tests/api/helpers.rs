@@ -174,7 +174,10 @@ impl TestApp {
             (admin.site_key("news", &FIRST_SCOPES, clock.now()).await.unwrap().key, String::new())
         };
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // A service closes connections that are idle for five seconds. A client whose thread was busy for longer would not hear of it before it sends on such a
+        // connection.
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
+        let client = client.build().unwrap();
         Self {
             address,
             clock,
