@@ -207,7 +207,7 @@ async fn what_one_node_does_the_others_know(fleet: &Fleet) {
         let mut is_first = true;
         let bites = async || {
             if !std::mem::take(&mut is_first) {
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                tokio::time::sleep(Duration::from_millis(500)).await; // between two looks at the condition
             }
             let id = format!("banned-{node}-{}", load::number());
             let (_, taken) = fleet.ask(node, Method::POST, "/v1/comments", Some(&plain(&id))).await.unwrap();
