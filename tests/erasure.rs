@@ -11,8 +11,8 @@ use aho_corasick::AhoCorasick;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-/// Looks at the files before it is said that they stay as they are.
-const LOOKS: usize = 4_000;
+/// Before it is said that files stay as they are.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Bytes of a page of the database.
 const PAGE: usize = 8_192;
@@ -275,12 +275,12 @@ impl World {
 
     /// Waits until no file holds a marker that ends in `end`; then looks at everything that can be had from outside.
     async fn wait_until_clean(&self, service: &Service, end: &str) {
-        for _ in 0..LOOKS {
-            if self.left(end).is_empty() {
-                break;
+        let waited = async {
+            while !self.left(end).is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
             }
-            tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
-        }
+        };
+        let _ = tokio::time::timeout(PATIENCE, waited).await; // what is left then is told below
         assert_eq!(self.left(end), Vec::<String>::new());
         let account = format!("/v1/authors/markeraccount{end}/export");
         let export = self.ask(service, Method::GET, &account, &self.key, None).await;

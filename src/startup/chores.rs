@@ -116,7 +116,8 @@ async fn keep_private(state: &http::State) -> Infallible {
     let mut ticks = tokio::time::interval(Duration::from_secs(60 * PRIVACY_EVERY_MIN));
     loop {
         ticks.tick().await;
-        match state.authors.hash_addresses(state.clock.now()).await {
+        let now = state.clock.now(); // one look, one time, however long its steps take
+        match state.authors.hash_addresses(now).await {
             Ok(hashed) if hashed.replaced + hashed.cleaned > 0 => {
                 tracing::info!(
                     comments = hashed.replaced,
@@ -127,13 +128,13 @@ async fn keep_private(state: &http::State) -> Infallible {
             Ok(_) => {}
             Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "addresses could not be replaced"),
         }
-        if let Err(error) = state.authors.forget_erasures(state.clock.now()).await {
+        if let Err(error) = state.authors.forget_erasures(now).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "old entries of the list of the erased could not be forgotten"
             );
         }
-        match state.retention.expire(state.clock.now()).await {
+        match state.retention.expire(now).await {
             Ok(gone) if gone.is_empty() => {}
             Ok(gone) => {
                 let of = |class| gone.get(&class).copied().unwrap_or(0);

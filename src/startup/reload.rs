@@ -172,6 +172,8 @@ pub(super) struct Follower {
     version: Version,
     /// Held by whatever looks at the files.
     busy: Arc<tokio::sync::Mutex<()>>,
+    /// Listened to from the beginning: one that came before somebody waits for it is not lost, and ends nothing.
+    hangup: Hangup,
 }
 
 /// A configuration that can be put in force: nothing in it can fail any more.
@@ -216,6 +218,7 @@ impl App {
                 settling: 0,
                 version,
                 busy: Arc::default(),
+                hangup: Hangup::new(),
             }),
             waiting,
         ))
@@ -225,7 +228,7 @@ impl App {
 impl Follower {
     /// Takes what changes, for as long as it is awaited.
     pub(super) async fn keep_following(mut self) -> Infallible {
-        let mut hangup = Hangup::new();
+        let mut hangup = std::mem::take(&mut self.hangup);
         let state = Arc::clone(&self.state);
         if self.bulletin.is_some() {
             state.reload.hint(); // the file was read before others were listened to
@@ -311,7 +314,6 @@ impl Follower {
         self.before = None;
         match self.prepare().await {
             Ok(ready) if ready.config == self.running.config && ready.version == self.version => {
-                tracing::info!(version = self.version.hash, "the settings file says what is in force; nothing changed");
                 let before = self.state.reload.standing();
                 self.state.reload.stands(Standing {
                     waiting: ready.waiting,
@@ -319,6 +321,7 @@ impl Follower {
                     ..Standing::clone(&before)
                 });
                 self.count();
+                tracing::info!(version = self.version.hash, "the settings file says what is in force; nothing changed");
             }
             Ok(ready) => self.put_in_force(ready, how).await,
             Err(error) => self.refuse(&error),
@@ -386,6 +389,7 @@ impl Follower {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "what sites taught stays in force as it was until the next decision");
         }
+        metrics::counter!("doorward_config_taken_total", "how" => how.name()).increment(1);
         tracing::info!(
             version = version.hash,
             before = self.version.hash,
@@ -395,7 +399,6 @@ impl Follower {
             "settings taken"
         );
         (self.running.config, self.running.limits, self.version) = (config, limits, version);
-        metrics::counter!("doorward_config_taken_total", "how" => how.name()).increment(1);
         if let Some(bulletin) = &self.bulletin {
             bulletin.tell(News::Settings);
         }
@@ -404,9 +407,6 @@ impl Follower {
 
     /// Says what is in force, and keeps it.
     async fn stand(&mut self, how: How, waiting: Vec<String>) {
-        if !waiting.is_empty() {
-            tracing::warn!(settings = waiting.join(" "), "settings take effect at the next start");
-        }
         let at = self.state.clock.now();
         let taken = Taken {
             version: self.version.hash.clone(),
@@ -419,6 +419,10 @@ impl Follower {
         let standing = Standing { version: taken.version.clone(), taken: Some((at, how)), waiting, refused: None };
         self.state.reload.stands(standing);
         self.count();
+        // Whoever reads it in the log, and asks then, is told the same.
+        if !taken.waiting.is_empty() {
+            tracing::warn!(settings = taken.waiting.join(" "), "settings take effect at the next start");
+        }
         if let Err(error) = self.state.store.version_taken(&self.version, &taken).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(
@@ -432,15 +436,16 @@ impl Follower {
     /// Keeps what is in force, loudly.
     fn refuse(&self, error: &anyhow::Error) {
         let problem = format!("{error:#}");
+        metrics::counter!("doorward_config_refused_total").increment(1);
+        let refused = Some(Refused { at: self.state.clock.now(), problem: problem.clone() });
+        self.state.reload.stands(Standing { refused, ..Standing::clone(&self.state.reload.standing()) });
+        self.count();
+        // Last: whoever reads it in the log, and asks then, is told the same.
         tracing::error!(
             problem,
             version = self.version.hash,
             "the settings file is refused; what was in force before stays"
         );
-        metrics::counter!("doorward_config_refused_total").increment(1);
-        let refused = Some(Refused { at: self.state.clock.now(), problem });
-        self.state.reload.stands(Standing { refused, ..Standing::clone(&self.state.reload.standing()) });
-        self.count();
     }
 
     fn count(&self) {
@@ -467,13 +472,15 @@ async fn within<T: Send + 'static>(
     looked.context("the settings could not be looked at")
 }
 
-/// SIGHUP, where there is such a thing. Without somebody who waits for it, it would end the process.
+/// SIGHUP, where there is such a thing. Before there is one of these, a SIGHUP ends the process.
+#[derive(Default)]
 struct Hangup {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,
 }
 
 impl Hangup {
+    /// Within a runtime.
     fn new() -> Self {
         #[cfg(unix)]
         {

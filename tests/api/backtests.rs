@@ -6,7 +6,7 @@ use doorward::domain::people::Role;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::helpers::{TestApp, doubtful, ordinary, read};
+use crate::helpers::{TestApp, doubtful, ordinary, read, write_program};
 
 const STRICT: &str = "[policy.spam]\nhold = 0.01\n";
 
@@ -77,9 +77,7 @@ impl Desk {
     /// What is started from now on is this script.
     fn pretend(&self, script: &str) {
         let path = self.app.folder().join(format!("pretend-{}", script.len()));
-        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        #[cfg(unix)]
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        write_program(&path, &format!("#!/bin/sh\n{script}\n"));
         self.app.trials.use_program(path);
     }
 }
@@ -264,13 +262,13 @@ async fn one_that_has_said_everything_and_does_not_end_can_be_ended() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_takes_too_long_is_timed_out_and_the_next_may_start() {
-    let desk = Desk::spawn("[backtest]\ntime_s = 1\n").await;
+    let desk = Desk::spawn("[backtest]\ntime_s = 4\n").await; // long enough for a shell to start, and say something
     desk.pretend("read -r order; echo '{\"progress\":{\"done\":3,\"total\":9}}'; while read -r more; do :; done");
     let run = desk.start(&json!({}), 202).await;
     let over = desk.until_over(&run).await;
     assert_eq!((&over["state"], &over["done"]), (&json!("timed-out"), &json!(3)), "{over}");
     let problem = over["problem"].as_str().unwrap();
-    assert!(problem.contains("backtest.time_s = 1") && problem.contains("3 of 9 comments"), "{problem}");
+    assert!(problem.contains("backtest.time_s = 4") && problem.contains("3 of 9 comments"), "{problem}");
     assert!(desk.get("/backtests", &desk.operator).await.contains("out of time"));
     let next = desk.start(&json!({}), 202).await;
     assert_eq!(desk.until_over(&next).await["state"], "timed-out");

@@ -1,5 +1,7 @@
 //! Coral's external moderation phase: who is believed, what Coral is told, and that nothing becomes clean by failing.
 
+use std::time::Duration;
+
 use doorward::domain::site::Scope;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use reqwest::Response;
@@ -309,18 +311,26 @@ async fn nothing_becomes_clean_by_failing() {
 
 #[tokio::test]
 async fn coral_is_answered_in_time_and_the_comment_is_taken_all_the_same() {
-    let app = TestApp::spawn_with(|config| config.webhooks_in.coral_deadline_ms = 50).await;
+    let app = TestApp::spawn_with(|config| {
+        config.webhooks_in.coral_deadline_ms = 50;
+        config.database.busy_timeout_ms = 60_000; // the database is locked for as long as the test takes for an answer
+    })
+    .await;
     app.admin().site_coral_secret("news", SECRET, 0, app.now()).await.unwrap();
     // Its secret is known from here on. Where that takes longer, Coral is told to wait, and asks again.
-    while show(&app, &shown("NEW", "ann", &talk("one"))).await.status() != 204 {}
+    let known = async { while show(&app, &shown("NEW", "ann", &talk("one"))).await.status() != 204 {} };
+    tokio::time::timeout(Duration::from_mins(1), known).await.expect("Coral's secret is known");
     let lock = app.database();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let waits = read(show(&app, &shown("NEW", "ann", &talk("two"))).await, &[200]).await;
     assert_eq!(waits, json!({"status": "PREMOD"}), "not clean, only because the database is slow");
     drop(lock);
-    while comments(&app).await.len() < 2 {
-        tokio::task::yield_now().await; // what was begun is done to its end
-    }
+    let taken = async {
+        while comments(&app).await.len() < 2 {
+            tokio::task::yield_now().await; // what was begun is done to its end
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), taken).await.expect("the comment is taken");
 }
 
 #[tokio::test]

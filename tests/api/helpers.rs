@@ -1,6 +1,9 @@
 //! A service of the test's own: the real one, on a free port, with a temporary database and a clock that the test sets.
 
+use std::io::Write as _;
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -174,7 +177,10 @@ impl TestApp {
             (admin.site_key("news", &FIRST_SCOPES, clock.now()).await.unwrap().key, String::new())
         };
         let token = admin.token_create("mod@example.org", clock.now()).await.unwrap().token;
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        // A service closes connections that are idle for five seconds. A client whose thread was busy for longer would not hear of it before it sends on such a
+        // connection.
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
+        let client = client.build().unwrap();
         Self {
             address,
             clock,
@@ -308,6 +314,15 @@ impl Drop for TestApp {
             }
         }
     }
+}
+
+/// Makes a program of a text. Another process writes it: from this one, a child that another test starts meanwhile would inherit the open file for a moment,
+/// and a program that somebody has open for writing cannot be started.
+pub(crate) fn write_program(path: &Path, text: &str) {
+    let writes = r#"cat > "$0.new" && chmod 755 "$0.new" && mv "$0.new" "$0""#;
+    let mut shell = Command::new("sh").arg("-c").arg(writes).arg(path).stdin(Stdio::piped()).spawn().unwrap();
+    shell.stdin.take().unwrap().write_all(text.as_bytes()).unwrap(); // dropped here: that is the end of the text
+    assert!(shell.wait().unwrap().success(), "{} is written", path.display());
 }
 
 pub(crate) async fn read(answer: Response, statuses: &[u16]) -> Value {

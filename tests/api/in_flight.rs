@@ -67,7 +67,7 @@ impl History for Gate {
 
 /// Waits for one more; a test that waits in vain says for what.
 async fn one_more(of: &Semaphore, what: &str) {
-    tokio::time::timeout(Duration::from_secs(20), of.acquire()).await.expect(what).unwrap().forget();
+    tokio::time::timeout(Duration::from_mins(1), of.acquire()).await.expect(what).unwrap().forget();
 }
 
 struct Way {

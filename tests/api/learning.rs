@@ -137,14 +137,15 @@ async fn a_decision_that_is_taken_back_is_gone_from_what_was_learned() {
     let operator = app.person("op@example.org", Role::Operator).await;
     let alike = club("look-alike");
     let before = spam_by_model(&app, &app.key, &alike).await;
-    let [_, bad] = teach(&app, &app.key).await;
-    // One more, which is learned and taken back; another site never sees it.
-    let blog = app.another_site("blog").await;
-    teach(&app, &blog).await;
+    // One more, which is learned and taken back; another site never sees it. It is the first, because the service looks by itself, too: as soon as
+    // there is enough to learn, whatever is decided by then is learned.
     let mut strange = club("strange");
     strange["body"] = json!("Quilla never knits, and Zorbit is a planet of its own.");
     let strange = post(&app, &app.key, &strange).await;
     let decision = decide(&app, &[&strange], "approve", None).await;
+    let [_, bad] = teach(&app, &app.key).await;
+    let blog = app.another_site("blog").await;
+    teach(&app, &blog).await;
     look(&app).await;
     let with_it = spam_by_model(&app, &app.key, &alike).await;
     app.review(Method::POST, &format!("/v1/decisions/{decision}/undo"), Some(&json!({}))).await;

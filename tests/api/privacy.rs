@@ -1,5 +1,7 @@
 //! Addresses that grow old: the key of their hashes, and what goes on without them.
 
+use std::time::Duration;
+
 use doorward::domain::retention::Class;
 use doorward::domain::site::Scope;
 use reqwest::Method;
@@ -20,6 +22,17 @@ fn stored(app: &TestApp) -> Vec<u8> {
     app.database().query_row(read, [], |row| row.get(0)).unwrap()
 }
 
+/// The service itself looks for old addresses and comments as soon as it runs. Waits until that look has read the clock (the key is the first that it makes):
+/// one that comes late would read it after the test has set it, and do what the test is to do.
+async fn looked_by_itself(app: &TestApp) {
+    let begun = async {
+        while app.store.address_key().await.unwrap().is_none() {
+            tokio::time::sleep(Duration::from_millis(2)).await; // between two looks at the condition
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), begun).await.expect("the service looks by itself");
+}
+
 async fn linked(app: &TestApp, author: &str) -> Vec<String> {
     let page = app.review(Method::GET, &format!("/v1/authors/{author}?site=news"), None).await;
     let accounts = page["linked"]["accounts"].as_array().unwrap();
@@ -29,6 +42,7 @@ async fn linked(app: &TestApp, author: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_key_of_hashes_is_sealed_outlives_the_key_file_and_is_gone_with_its_period() {
     let app = TestApp::spawn().await; // on day 21 of a period of thirty
+    looked_by_itself(&app).await;
     app.comment(&by("c-1", "ann", "203.0.113.7")).await;
     app.clock.advance_ms(10 * DAY_MS);
     app.comment(&by("c-2", "bob", "203.0.113.9")).await;
@@ -54,6 +68,7 @@ async fn the_key_of_hashes_is_sealed_outlives_the_key_file_and_is_gone_with_its_
 #[tokio::test]
 async fn a_key_that_an_earlier_version_left_bare_is_sealed_and_stays_in_use() {
     let app = TestApp::spawn().await;
+    looked_by_itself(&app).await;
     app.comment(&by("c-1", "ann", "203.0.113.7")).await;
     app.clock.advance_ms(40 * DAY_MS);
     let (period, key) = (app.now().as_millis().div_euclid(30 * DAY_MS), [0xA7_u8; 32]);
@@ -76,6 +91,7 @@ async fn a_key_that_an_earlier_version_left_bare_is_sealed_and_stays_in_use() {
 #[tokio::test]
 async fn of_the_key_of_hashes_nothing_is_left_once_hashing_is_turned_off() {
     let app = TestApp::spawn_following("").await;
+    looked_by_itself(&app).await;
     app.comment(&by("c-1", "ann", "203.0.113.7")).await;
     app.clock.advance_ms(40 * DAY_MS);
     assert_eq!(app.state.authors.hash_addresses(app.now()).await.unwrap().replaced, 1);
@@ -100,6 +116,7 @@ async fn comments_that_are_too_old_go_from_everything_that_is_shown_and_known() 
         config.retention.rejected_days = 10;
     })
     .await;
+    looked_by_itself(&app).await;
     let old = app.comment(&by("c-1", "ann", "203.0.113.7")).await;
     app.clock.advance_ms(20 * DAY_MS);
     assert!(app.state.retention.expire(app.now()).await.unwrap().is_empty());
@@ -125,6 +142,7 @@ async fn comments_that_are_too_old_go_from_everything_that_is_shown_and_known() 
 #[tokio::test]
 async fn bans_export_and_erasure_go_on_when_addresses_are_gone() {
     let app = TestApp::spawn().await;
+    looked_by_itself(&app).await;
     let old = app.comment(&by("c-1", "ann", "203.0.113.7")).await;
     let operator = app.person("op@example.org", doorward::domain::people::Role::Operator).await;
     let ban = json!({"site": "news", "measure": "ban", "cause": "spam from 203.0.113.7 all week",

@@ -93,8 +93,8 @@ async fn settings_besides_verdicts_are_taken_too() {
     let metrics =
         async |token: &str| app.request(Method::GET, "/metrics", token).send().await.unwrap().status().as_u16();
     assert_eq!(metrics("hush").await, 401);
-    app.write_settings("[sanctions]\nshadow_bans = true\n[metrics]\ntoken = \"hush\"\n");
     let version = app.state.reload.standing().version.clone();
+    app.write_settings("[sanctions]\nshadow_bans = true\n[metrics]\ntoken = \"hush\"\n");
     app.until("the settings are taken", |state| state.reload.standing().version != version).await;
     assert_eq!(metrics("hush").await, 200);
     let imposed = impose().await;
@@ -158,7 +158,7 @@ async fn what_waits_for_the_next_start_is_said_and_the_rest_is_taken() {
     );
     let page = app.request(Method::GET, "/queue", &admin).send().await.unwrap().text().await.unwrap();
     assert!(page.contains("take effect at the next start: history.window_days, server.listen"));
-    let kept = app.store.versions_taken(1).await.unwrap().remove(0);
+    let kept = app.until_kept(2).await.remove(0);
     assert_eq!((kept.how, kept.waiting.len(), json!(kept.policy)), (How::File, 2, policy));
     taken(&app, "").await;
     app.until("nothing waits", |state| state.reload.standing().waiting.is_empty()).await;

@@ -1,5 +1,7 @@
 //! Finding comments by their words, and the chips of the queue: what a moderator would notice.
 
+use std::time::Duration;
+
 use doorward::domain::people::{Reach, Role};
 use doorward::domain::site::Scope;
 use reqwest::{Method, StatusCode};
@@ -16,13 +18,12 @@ async fn indexed(app: &TestApp) {
     let database = app.database();
     let behind = "SELECT (SELECT count(*) FROM search_due) + (SELECT count(*) FROM comment WHERE status <> 0) \
                   - (SELECT count(*) FROM search)";
-    for _ in 0..2_000 {
-        if database.query_row(behind, [], |row| row.get::<_, i64>(0)).unwrap() == 0 {
-            return;
+    let waited = async {
+        while database.query_row(behind, [], |row| row.get::<_, i64>(0)).unwrap() != 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
         }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await; // between two looks at the condition
-    }
-    panic!("the index stays behind");
+    };
+    tokio::time::timeout(Duration::from_mins(1), waited).await.expect("the index stays behind");
 }
 
 async fn said(app: &TestApp, id: &str, body: &str) -> Value {

@@ -13,7 +13,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// How long anything may take to show: generous, because waiting ends when it is there.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// chromedriver, ended with the test.
 pub(crate) struct Driver {

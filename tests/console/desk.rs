@@ -9,7 +9,7 @@ use doorward::domain::reads::Share;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, PATIENCE};
-use crate::helpers::{TestApp, doubtful, ordinary, talk};
+use crate::helpers::{TestApp, doubtful, ordinary, talk, write_program};
 
 /// Rules to be looked at: one in shadow that hits, one that ends soon and never does.
 const RULES: &str = r#"
@@ -231,8 +231,7 @@ impl Desk {
     /// Backtests are this script.
     pub(crate) fn pretend(&self, script: &str) {
         let path = self.app.folder().join("pretended");
-        std::fs::write(&path, script).unwrap();
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        write_program(&path, script);
         self.app.trials.use_program(path);
     }
 

@@ -73,8 +73,9 @@ impl Fleet {
              routes = [\"comment\"]\ntiers = [\"new\"]\n"
         );
         if let Some(port) = redis_port {
-            // On a machine with little to spare an answer may take longer than the default lets it, and this is about numbers.
-            text += &format!("[shared]\nurl = \"redis://127.0.0.1:{port}/0\"\ntimeout_ms = 1000\n");
+            // On a machine with little to spare an answer may take longer than the default lets it, and this is about numbers. No longer than clients wait:
+            // what has been told when Redis goes waits for its turn for as long as this.
+            text += &format!("[shared]\nurl = \"redis://127.0.0.1:{port}/0\"\ntimeout_ms = 10000\n");
         }
         let config = folder.path().join("config.toml");
         std::fs::write(&config, text).expect("writable");

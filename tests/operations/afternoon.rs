@@ -66,7 +66,7 @@ async fn a_slip_in_the_settings_is_found_while_the_service_goes_on() {
     let host = Host::with("[limits]\nenabled = false\n");
     let key = host.site("news");
     let mut service = host.start().await;
-    std::fs::write(&host.config, "[limits]\nenabled = false\n[signals.link_count]\nmax_host = 5\n").expect("writable");
+    host.write("[limits]\nenabled = false\n[signals.link_count]\nmax_host = 5\n");
     let told = host.refused(&["check-config"], 2);
     assert!(told.contains("config.toml:4:1") && told.contains("did you mean `max_hosts`?"), "{told}");
     let taken = host.client.post(service.at("/v1/comments")).bearer_auth(&key).json(&comment("c")).send().await;

@@ -252,7 +252,8 @@ async fn a_proxy_that_is_not_trusted_is_found_and_when_it_is_trusted_no_more() {
         }
         let text = std::fs::read_to_string(&host.config).expect("readable");
         let listen = format!("[server]\nlisten = \"127.0.0.1:{}\"\n", service.port);
-        std::fs::write(&host.config, text.replace("[server]\n", &listen)).expect("writable");
+        host.write(&text.replace("[server]\n", &listen));
+        mode(&host.config, 0o600);
         if is_found {
             finds(
                 &host,

@@ -95,7 +95,7 @@ async fn a_wave_is_met_with_a_rule_that_is_tried_in_shadow_goes_live_is_rolled_b
 
     // Live, by SIGHUP as well as by itself.
     let before = host.taken()[0]["version"].clone();
-    std::fs::copy(&candidate, &host.config).expect("writable");
+    host.write(&live);
     service.hang_up();
     host.until("it is live", async || host.taken()[0]["version"] != before).await;
     let third = wave(&host, &service, &key, "third", 5).await;
@@ -195,7 +195,7 @@ async fn a_slip_in_a_rule_is_refused_where_everybody_sees_it_and_comments_go_on(
     let service = host.start().await;
     assert_eq!(host.post(&service, &key, &about("one", "moonvault")).await["status"], "held");
     let good = std::fs::read_to_string(&host.config).expect("readable");
-    std::fs::write(&host.config, good.replace("comment.folded", "comment.foldet")).expect("writable");
+    host.write(&good.replace("comment.folded", "comment.foldet"));
     let place = "there is no `comment.foldet`; did you mean `comment.folded`?";
     let warned = async || {
         let page =
@@ -217,6 +217,6 @@ async fn a_slip_in_a_rule_is_refused_where_everybody_sees_it_and_comments_go_on(
     assert_eq!(host.post(&service, &key, &about("two", "moonvault")).await["status"], "held");
     assert_eq!(host.post(&service, &key, &about("three", "ferry")).await["status"], "approved");
     assert!(host.refused(&["check-config"], 2).contains(place));
-    std::fs::write(&host.config, &good).expect("writable");
+    host.write(&good);
     host.until("all is well again", async || !warned().await).await;
 }

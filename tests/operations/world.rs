@@ -33,7 +33,10 @@ impl Host {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = folder.path().join("config.toml");
         let _ = rustls::crypto::ring::default_provider().install_default(); // no client without one
-        Self { folder, config, client: Client::new() }
+        // A service closes connections that are idle for five seconds. A thread that waits for a command for longer would not hear of it before it sends on
+        // such a connection.
+        let client = Client::builder().pool_max_idle_per_host(0).build().expect("a client");
+        Self { folder, config, client }
     }
 
     /// One with these settings.
@@ -127,11 +130,16 @@ impl Host {
         listed.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
     }
 
-    /// Writes the settings, as an editor does, and waits until the service has taken them.
-    pub(crate) async fn change(&self, settings: &str) {
+    /// Writes the settings as an editor does: a service that looks twice while they are written in place may find the same empty file.
+    pub(crate) fn write(&self, settings: &str) {
         let beside = self.path("config.toml.new");
         std::fs::write(&beside, settings).expect("writable");
         std::fs::rename(beside, &self.config).expect("writable");
+    }
+
+    /// Writes the settings, and waits until the service has taken them.
+    pub(crate) async fn change(&self, settings: &str) {
+        self.write(settings);
         let listed = || self.done(&["config", "list", "--most", "1"]);
         let says = |listed: &str| {
             let version = listed.split_whitespace().nth(1).map(str::to_owned).unwrap_or_default();

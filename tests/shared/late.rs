@@ -55,7 +55,7 @@ const fn by_person(status: Status) -> Standing {
 
 #[tokio::test]
 async fn of_what_two_nodes_could_not_tell_the_later_holds_whoever_tells_first() {
-    let Some(server) = Server::start().await else { return };
+    let Some(server) = Server::start().await.map(Server::noticed_soon) else { return };
     let town = Town::new().await;
     let (one, other) = (town.node(&server).await, town.node(&server).await);
     let (first, second) = (campaign(&one, "sofa", SOFA).await, campaign(&one, "tea", TEA).await);

@@ -88,6 +88,7 @@ async fn a_node_that_starts_without_redis_knows_everything_when_it_is_there() {
     let town = Town::new().await;
     let one = town.node(&server).await;
     server.kill();
+    until("it is noticed", async || !one.is_up()).await; // or what it tells would wait for its turn
     let other = town.starting(&server).await;
     let (past, _) = other.post(&posted("b-1"), 1).await;
     assert_eq!(links(&past), 0);
@@ -102,7 +103,7 @@ async fn a_node_that_starts_without_redis_knows_everything_when_it_is_there() {
 
 #[tokio::test]
 async fn a_redis_that_hangs_is_done_without_and_told_later() {
-    let Some(server) = Server::start().await else { return };
+    let Some(server) = Server::start().await.map(Server::noticed_soon) else { return };
     let town = Town::new().await;
     let (one, other) = (town.node(&server).await, town.node(&server).await);
     server.freeze(true);

@@ -16,6 +16,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     child: Child,
     folder: TempDir,
+    /// How long nodes wait for it.
+    timeout_ms: u64,
 }
 
 impl Server {
@@ -34,9 +36,15 @@ impl Server {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
         let child = run(program, port, &folder);
-        let server = Self { program, port, child, folder };
+        let server = Self { program, port, child, folder, timeout_ms: 30_000 };
         server.answers().await;
         Some(server)
+    }
+
+    /// For nodes that are to notice soon that it hangs.
+    pub(crate) fn noticed_soon(mut self) -> Self {
+        self.timeout_ms = 1_000;
+        self
     }
 
     /// Ends it at once. It keeps nothing.
@@ -61,7 +69,7 @@ impl Server {
     pub(crate) fn config(&self) -> Config {
         // Longer than anybody waits on a machine that runs other tests, too; those that want less say so.
         let url = Address::from(format!("redis://127.0.0.1:{}", self.port));
-        Config { url, timeout_ms: 1_000, ..Config::default() }
+        Config { url, timeout_ms: self.timeout_ms, ..Config::default() }
     }
 
     /// A node of its own.
@@ -110,12 +118,12 @@ fn run(program: &str, port: u16, folder: &TempDir) -> Child {
     command.spawn().unwrap()
 }
 
-/// Looks until it is so; gives up after half a minute.
+/// Looks until it is so; gives up after a minute.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let looking = async {
         while !is_so().await {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    assert!(tokio::time::timeout(Duration::from_secs(30), looking).await.is_ok(), "in vain waited until: {what}");
+    assert!(tokio::time::timeout(Duration::from_mins(1), looking).await.is_ok(), "in vain waited until: {what}");
 }

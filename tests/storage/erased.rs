@@ -56,6 +56,16 @@ fn found(folder: &Path) -> Vec<String> {
     found
 }
 
+/// Waits until nothing is found, or two minutes have passed.
+async fn cleaned(folder: &Path) {
+    let waited = async {
+        while !found(folder).is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_mins(2), waited).await; // what is left then is told by whoever looks
+}
+
 fn marked(made: Made) -> Made {
     let mut made = made.author("markeraccount").author_name("markername");
     let comment = &mut made.0.comment;
@@ -137,12 +147,7 @@ async fn of_an_erased_author_no_byte_is_left() {
     while store.search_index(100).await.unwrap().more {}
     let erased = store.author_erase(news.id, &id("markeraccount"), moderator(), at(7)).await.unwrap();
     assert_eq!((erased.comments.len(), erased.others), (3, 3));
-    for _ in 0..4_000 {
-        if found(folder.path()).is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
-    }
+    cleaned(folder.path()).await;
     assert_eq!(found(folder.path()), Vec::<String>::new(), "the log is emptied without anybody writing");
     let left = store.outbox_list(&LetterFilter::default(), &crate::made::first_page(50)).await.unwrap();
     let kinds: Vec<&str> = left.items.iter().map(|letter| letter.kind.as_str()).collect();
@@ -166,12 +171,7 @@ async fn the_log_is_emptied_once_a_reader_of_old_pages_is_gone() {
     store.author_erase(news.id, &id("ann"), moderator(), at(7)).await.unwrap();
     assert!(!found(folder.path()).is_empty(), "the reader still needs it");
     reader.execute_batch("COMMIT").unwrap();
-    for _ in 0..4_000 {
-        if found(folder.path()).is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await; // between two looks at the condition
-    }
+    cleaned(folder.path()).await;
     assert_eq!(found(folder.path()), Vec::<String>::new());
     store.close().await;
 }

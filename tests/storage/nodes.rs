@@ -151,8 +151,9 @@ pub(crate) async fn work_goes_no_step_further_once_its_lease_has_run_out(engine:
         poke.notify_one();
         ready.notified().await;
         assert_eq!(steps.load(Ordering::SeqCst), 1, "while it is its turn, it goes on");
-        clock.0.store(16, Ordering::SeqCst);
+        // First, and then the clock: the one that goes on might look at it in between, and take its turn anew.
         assert!(store.lease_take("learning", "two", at(31), at(16)).await.unwrap(), "it ran out");
+        clock.0.store(16, Ordering::SeqCst);
         poke.notify_one();
         over.notified().await;
         assert_eq!((began.load(Ordering::SeqCst), steps.load(Ordering::SeqCst)), (1, 1));

@@ -12,6 +12,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use doorward::app::clock::Clock as _;
@@ -92,9 +93,11 @@ impl Schema {
         self.url.rsplit("%3D").next().unwrap()
     }
 
-    /// The same for a program whose connections are called like the schema: [`Self::waits`] sees what becomes of them.
+    /// The same for a program whose connections are called like the schema: [`Self::waits`] sees what becomes of them. They wait for locks for as long as a
+    /// slow test holds them.
     pub(crate) fn watched(&self) -> Config {
-        Config { url: format!("{}&application_name={}", self.url, self.name()), ..self.config() }
+        let url = format!("{}%20-clock_timeout%3D60000&application_name={}", self.url, self.name());
+        Config { url, ..self.config() }
     }
 
     /// A connection of nobody's.
@@ -108,7 +111,8 @@ impl Schema {
     pub(crate) async fn waits(&self) {
         let stranger = self.stranger().await;
         let read = "SELECT 1 FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'";
-        while stranger.query_opt(read, &[&self.name()]).await.unwrap().is_none() {}
+        let waits = async { while stranger.query_opt(read, &[&self.name()]).await.unwrap().is_none() {} };
+        tokio::time::timeout(Duration::from_mins(1), waits).await.expect("somebody waits for a lock");
     }
 
     /// Statements that no program of this version makes.
@@ -269,11 +273,16 @@ async fn hints_reach_the_other_nodes_of_the_installation_and_nobody_else() {
     for article in 0..1_000 {
         one.tell(News::Threads { articles: vec![article] });
     }
-    one.told().await;
-    drop(one);
-    for article in 0..1_000 {
-        assert_eq!(two.next().await, News::Threads { articles: vec![article] });
+    for _ in 0..60 {
+        one.told().await; // each gives up after a second, so that a node can end at all
     }
+    drop(one);
+    let heard_all = async {
+        for article in 0..1_000 {
+            assert_eq!(two.next().await, News::Threads { articles: vec![article] });
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), heard_all).await.expect("everything was told");
     let one = PostgresBulletin::open(&schema.config(), "one").await.unwrap();
     two.tell(News::Hello);
     assert_eq!(one.next().await, News::Hello, "nobody hears what they told themselves");

@@ -194,8 +194,7 @@ fn letters(count: u32) -> String {
 async fn a_site_whose_dead_letters_are_sent_again_keeps_nobody_waiting() {
     let Some(schema) = Schema::new().await else { return skipped() };
     // Patient: it is not to be saved by giving up.
-    let url = format!("{}%20-clock_timeout%3D60000&application_name={}", schema.config().url, schema.name());
-    let store = PostgresStore::open(&Config { url, ..schema.config() }).await.unwrap();
+    let store = PostgresStore::open(&schema.watched()).await.unwrap();
     let mut sites = Vec::new();
     for name in ["news", "blog"] {
         let made = site(&store, name).await;

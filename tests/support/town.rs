@@ -105,7 +105,13 @@ impl Town {
             webhook: Webhook::new(&made.webhook_secret).unwrap(),
             config,
             services: Vec::new(),
-            client: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            // A service closes connections that are idle for five seconds. A client whose thread was busy for longer would not hear of it before it sends on
+            // such a connection.
+            client: Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .pool_max_idle_per_host(0)
+                .build()
+                .unwrap(),
             folder,
         };
         town.serve(|stopped| async {

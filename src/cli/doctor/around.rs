@@ -13,7 +13,7 @@ use crate::startup::SystemClock;
 use crate::storage::redis;
 
 /// For the service to answer.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Milliseconds by which clocks may differ.
 const CLOCKS_APART: u64 = 2_000;
 /// Where systemd says that it keeps the clock, and that the clock is right.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub struct Config {
     /// `redis://HOST:PORT/DATABASE`, or `rediss://` for TLS; Redis or Valkey. Empty for one node alone.
     pub url: Address,
-    /// Milliseconds that a comment waits for it at most, at each step; then this node goes on alone: 1 to 1000.
+    /// Milliseconds that a comment waits for it at most, at each step; then this node goes on alone: 1 to 60000.
     pub timeout_ms: u64,
     /// What its keys begin with: services that share a Redis have different ones.
     pub prefix: String,
@@ -102,8 +102,8 @@ impl Config {
                 return bad("url", "must be redis://HOST:PORT/DATABASE, or rediss:// for TLS");
             }
         }
-        if !(1..=1_000).contains(&self.timeout_ms) {
-            return bad("timeout_ms", "must lie within 1 and 1000");
+        if !(1..=60_000).contains(&self.timeout_ms) {
+            return bad("timeout_ms", "must lie within 1 and 60000");
         }
         let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | ':' | '{' | '}');
         if self.prefix.is_empty() || !self.prefix.chars().all(is_name) {
@@ -137,7 +137,9 @@ mod tests {
         }
         let shown = toml::to_string(&with("redis://:hunter2@host/1")).expect("TOML");
         assert!(shown.contains("redis://[redacted]@host/1"), "{shown}");
-        assert!(Config { timeout_ms: 0, ..Config::default() }.check().is_err());
+        for (timeout_ms, is_fine) in [(0, false), (1, true), (60_000, true), (60_001, false)] {
+            assert_eq!(Config { timeout_ms, ..Config::default() }.check().is_ok(), is_fine, "{timeout_ms}");
+        }
         assert!(Config { prefix: "a b".to_owned(), ..Config::default() }.check().is_err());
         assert!(Config { max_entries: 10, ..Config::default() }.check().is_err());
     }
