@@ -1,8 +1,11 @@
 //! Reading what clients send: bounded, and with the name of what is wrong.
 
+use std::io::Read as _;
+
 use actix_web::http::Uri;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, web};
+use flate2::bufread::MultiGzDecoder;
 use futures_util::StreamExt as _;
 use serde::de::{DeserializeOwned, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
@@ -11,7 +14,7 @@ use url::form_urlencoded;
 use super::objects::Objects;
 use super::problem::Problem;
 
-/// The body as JSON.
+/// The body as JSON, perhaps in gzip.
 ///
 /// # Errors
 /// 413 over `most` bytes, 415 for another content type, 400 when it is not JSON, 422 when a field is missing, of the wrong type, or holds a NUL.
@@ -25,7 +28,7 @@ pub(super) async fn json<T: DeserializeOwned>(
     if kind != "application/json" && !kind.ends_with("+json") {
         return Err(Problem::media_type("application/json"));
     }
-    let bytes = bytes(payload, most).await?;
+    let bytes = unzipped(request, bytes(payload, most).await?, most)?;
     match field_with_nul(&bytes) {
         Some(field) => Err(has_nul(&field)),
         None => parse(&bytes),
@@ -85,6 +88,22 @@ pub(super) async fn bytes(mut payload: web::Payload, most: usize) -> Result<web:
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// What the body holds when it is zipped, as clients that Google makes for Java do whatever its size. That is no larger than `most` bytes, either.
+fn unzipped(request: &HttpRequest, body: web::BytesMut, most: usize) -> Result<web::BytesMut, Problem> {
+    let encoding = request.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !encoding.trim().eq_ignore_ascii_case("gzip") {
+        return Ok(body);
+    }
+    let mut plain = Vec::new();
+    let one_more = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    let read = MultiGzDecoder::new(&body[..]).take(one_more).read_to_end(&mut plain);
+    read.map_err(|error| Problem::malformed(format!("the body could not be unzipped: {error}")))?;
+    if plain.len() > most {
+        return Err(Problem::too_large(format!("the body is larger than {most} bytes, unzipped")));
+    }
+    Ok(plain.as_slice().into())
 }
 
 /// A text that may be left out: at most `most` bytes, no NUL; an empty one counts as left out.

@@ -37,7 +37,7 @@ use super::problem::Problem;
         account::deactivate, account::token, account::verify_wpcom_key, account::key_sites, account::usage_limit, akismet::test,
         account::key_sites_posted, account::usage_limit_posted, account::compatible_plugins,
         operations::healthz, operations::readyz, operations::metrics, operations::problem_page, document,
-        perspective::analyze, perspective::suggest, coral::phase,
+        perspective::analyze, perspective::suggest, perspective::discovery::document, coral::phase,
     ),
     components(schemas(telling::Told)),
     tags((name = "websites", description = "With a site's key"), (name = "moderators", description = "With a personal token"), (name = "operators", description = "With a personal token of an operator"), (name = "operations"),

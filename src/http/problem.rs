@@ -109,6 +109,11 @@ impl Problem {
         &self.detail
     }
 
+    /// The field that is wrong, where one is.
+    pub(super) fn field(&self) -> Option<&str> {
+        self.more.get("field").and_then(Value::as_str)
+    }
+
     /// Headers of its own.
     pub(super) const fn headers(&self) -> &HeaderMap {
         &self.headers
@@ -143,9 +148,10 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/unsupported-media-type", detail)
     }
 
-    /// 401.
+    /// 401. A challenge for a bearer has a parameter (RFC 6750, 3); httplib2, below Google's client for Python, fails over one that has none.
     pub fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", detail).header("www-authenticate", "Bearer")
+        Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", detail)
+            .header("www-authenticate", "Bearer realm=\"Doorward\"")
     }
 
     /// 403.

@@ -137,6 +137,7 @@ pub fn table() -> Vec<Entry> {
             Site(Scope::Feedback),
             web::post().to(perspective::suggest),
         ),
+        entry(Method::GET, "/$discovery/rest", Anyone, web::get().to(perspective::discovery::document)),
         entry(Method::POST, "/coral/phase/{site}", Signed, web::post().to(coral::phase)),
         entry(Method::POST, "/v1/backtests", Person(Operate), web::post().to(backtests::start)),
         entry(Method::GET, "/v1/backtests", Person(Oversee), web::get().to(backtests::list)),

@@ -538,6 +538,7 @@ fn rows() -> Vec<Row> {
             Same,
             Status(200),
         ),
+        row("GET", "/$discovery/rest", Nothing, here, none, 200, Same, Same),
         row(
             "POST",
             "/coral/phase/{site}",

@@ -25,6 +25,7 @@ mod console_file;
 mod console_queue;
 mod console_watch;
 mod coral;
+mod discovery;
 mod document;
 mod figures;
 mod first_comment;

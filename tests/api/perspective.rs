@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use doorward::domain::site::Scope;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -204,9 +206,72 @@ async fn keys_come_every_way_that_clients_send_them_and_problems_are_in_googles_
     ] {
         let answer = app.client.post(format!("{url}{key}")).json(&body).send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "application/json");
+        let challenge = answer.headers().get("www-authenticate").map(|value| value.to_str().unwrap());
+        assert_eq!(challenge, (code == 401).then_some("Bearer realm=\"Doorward\""));
         let error = read(answer, &[code]).await["error"].clone();
         assert_eq!((&error["code"], &error["status"]), (&json!(code), &json!(status)), "{key}");
     }
+}
+
+fn zipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn what_generated_clients_send_along_makes_no_difference() {
+    let app = TestApp::spawn().await;
+    let body = json!({"comment": {"text": "buy cheap viagra now"}, "requestedAttributes": {"SPAM": {}}});
+    let url = |query: &str| format!("{}/v1alpha1/comments:analyze?key={}{query}", app.address, app.key);
+    let plain = read(app.client.post(url("")).json(&body).send().await.unwrap(), &[200]).await;
+    let query = "&alt=json&prettyPrint=false&%24.xgafv=2&fields=attributeScores&quotaUser=me&trace=x&unknown";
+    let request = app.client.post(url(query)).json(&body);
+    let request = request.header("x-goog-api-client", "gdcl/2 gl-python/3").header("x-http-method-override", "GET");
+    assert_eq!(read(request.send().await.unwrap(), &[200]).await, plain);
+    let nulls = json!({"comment": {"text": "buy cheap viagra now", "type": null}, "requestedAttributes": {"SPAM": null},
+        "context": null, "languages": null, "doNotStore": null, "spanAnnotations": null});
+    assert_eq!(read(app.client.post(url("")).json(&nulls).send().await.unwrap(), &[200]).await, plain);
+
+    let request = app.client.post(url("")).header("content-type", "application/json; charset=utf-8");
+    let request = request.header("content-encoding", "gzip").body(zipped(body.to_string().as_bytes()));
+    assert_eq!(read(request.send().await.unwrap(), &[200]).await, plain);
+    let bomb = app.client.post(url("")).header("content-encoding", "gzip").body(zipped(&vec![b' '; 2_000_000]));
+    read(bomb.send().await.unwrap(), &[413]).await;
+    let not_zipped = app.client.post(url("")).header("content-encoding", "gzip").body(body.to_string());
+    let unread = read(not_zipped.send().await.unwrap(), &[400]).await;
+    assert_eq!(unread["error"]["status"], "INVALID_ARGUMENT");
+}
+
+#[tokio::test]
+async fn names_may_be_written_with_underscores() {
+    let app = TestApp::spawn().await;
+    let asked = json!({"comment": {"text": "buy cheap viagra now"}, "client_token": "t-1", "session_id": "s", "community_id": "c",
+        "requested_attributes": {"SPAM": {"score_type": "PROBABILITY", "score_threshold": 1.0}, "TOXICITY": {"score_threshold": 0.0}},
+        "context": {"article_and_parent_comment": {"article": {"text": "Trams."}}}, "do_not_store": true, "span_annotations": true});
+    let answer = analyze(&app, &asked).await;
+    let names: Vec<&String> = answer["attributeScores"].as_object().unwrap().keys().collect();
+    assert_eq!(names, ["TOXICITY"]);
+    assert_eq!(answer["clientToken"], "t-1");
+    let comment = app.comment(&ordinary("c-1")).await;
+    let scores = json!({"SPAM": {"summary_score": {"value": 1.0}}});
+    let suggested = json!({"comment": {"text": comment["body"]}, "client_token": "c-1", "attribute_scores": scores});
+    read(call(&app, "suggestscore", &suggested).await, &[200]).await;
+    assert_eq!(one(&app, "c-1").await["status"], "rejected");
+}
+
+#[tokio::test]
+async fn errors_say_why_where_clients_look_for_it() {
+    let app = TestApp::spawn().await;
+    let call = async |key: &str, body: &str| {
+        let url = format!("{}/v1alpha1/comments:analyze?key={key}", app.address);
+        let answer = app.client.post(url).body(body.to_owned()).send().await.unwrap();
+        read(answer, &[400, 401]).await["error"]["details"][0].clone()
+    };
+    assert_eq!(call("nonsense", "{}").await["reason"], "API_KEY_INVALID");
+    assert_eq!(call(&app.key, "{}").await["fieldViolations"][0]["field"], "comment");
+    let unread = call(&app.key, "").await;
+    assert!(unread["fieldViolations"][0]["description"].as_str().unwrap().starts_with("not JSON"), "{unread}");
 }
 
 #[tokio::test]

@@ -4,14 +4,12 @@ usage: akismet_clients.py PYTHON (with PyPI's akismet) NODE_FOLDER (with npm's a
 """
 import http.client
 import json
-import os
-import subprocess
 import sys
 import threading
 import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from house import HERE, House, check, until
+from house import HERE, House, check, client, until
 from sites import DOUBTFUL
 from tls_front import TlsFront
 
@@ -65,13 +63,6 @@ def raw(house, path, body, host=None, headers=None):
     found = answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
     connection.close()
     return found
-
-
-def client(name, command, environment=None):
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | (environment or {}), timeout=120)
-    if done.returncode != 0:
-        raise AssertionError(f"{name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
-    return json.loads(done.stdout)
 
 
 def looked_at(house, site, who, results, expected):

@@ -44,6 +44,14 @@ def check(name, holds, *seen):
     print(f"  ok  {name}", flush=True)
 
 
+def client(name, command, environment=None):
+    """What a client printed, which is a program of its own: JSON."""
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | (environment or {}), timeout=120)
+    if done.returncode != 0:
+        raise AssertionError(f"{name} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return json.loads(done.stdout)
+
+
 class House:
     """One Doorward with its database, its sites and its moderator."""
 

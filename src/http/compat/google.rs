@@ -48,10 +48,20 @@ impl Refusal {
     }
 
     /// With the field that is wrong.
-    pub(super) fn field(mut self, field: &str) -> Self {
+    pub(super) fn field(self, field: &str) -> Self {
         let violation = json!({"field": field, "description": self.message});
+        self.violation(violation)
+    }
+
+    fn violation(mut self, violation: Value) -> Self {
         self.details
             .push(json!({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}));
+        self
+    }
+
+    /// With a reason that clients know, as Google's services have it of keys.
+    fn reason(mut self, reason: &str) -> Self {
+        self.details.push(json!({"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason}));
         self
     }
 
@@ -69,7 +79,18 @@ impl From<Problem> for Refusal {
             StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST, // Google knows one kind of wrong requests
             other => other,
         };
-        Self { code, message: problem.detail().to_owned(), details: Vec::new(), headers: problem.headers().clone() }
+        let message = problem.detail().to_owned();
+        let refusal = Self { code, message, details: Vec::new(), headers: problem.headers().clone() };
+        // There are clients that look into the first detail without asking whether there is one.
+        match (code, problem.field()) {
+            (StatusCode::UNAUTHORIZED, _) => refusal.reason("API_KEY_INVALID"),
+            (StatusCode::BAD_REQUEST, Some(field)) => refusal.field(field),
+            (StatusCode::BAD_REQUEST, None) => {
+                let description = json!({"description": refusal.message});
+                refusal.violation(description)
+            }
+            _ => refusal,
+        }
     }
 }
 

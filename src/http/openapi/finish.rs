@@ -161,6 +161,7 @@ fn google(status: &str) -> Value {
     let (kind, message) = match status {
         "401" => ("UNAUTHENTICATED", "this key is not known here"),
         "403" => ("PERMISSION_DENIED", "this key lacks the scope `post`"),
+        "404" => ("NOT_FOUND", "there is no other version than v1alpha1 here"),
         "429" => ("RESOURCE_EXHAUSTED", "over the limit `assess-per-site`; try again in 12 s"),
         "503" => ("UNAVAILABLE", "TOXICITY has no score now; ask again later"),
         "413" => ("INVALID_ARGUMENT", "the body is larger than 1048576 bytes"),

@@ -1,5 +1,6 @@
-//! Perspective's two methods, for clients of that service. Its key stands in the address: it is looked at here and told to nobody.
+//! Perspective's two methods, for clients of that service, and the description by which some of them find the methods. Its key stands in the address: it is looked at here and told to nobody.
 
+pub mod discovery;
 pub mod reading;
 
 use std::collections::BTreeMap;

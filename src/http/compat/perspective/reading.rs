@@ -1,4 +1,5 @@
-//! Reading what clients send: bodies, in the order of their methods, and what they mean.
+//! Reading what clients send: bodies, in the order of their methods, and what they mean. A field's name may also be written with underscores: Google's services
+//! take both, and there are clients that do.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +38,7 @@ pub struct ContextIn {
     #[serde(default)]
     pub entries: Option<Vec<TextEntry>>,
     /// An article, and what the comment answers (which is not looked at).
-    #[serde(default)]
+    #[serde(default, alias = "article_and_parent_comment")]
     pub article_and_parent_comment: Option<ArticleIn>,
 }
 
@@ -55,10 +56,10 @@ pub struct ArticleIn {
 #[serde(rename_all = "camelCase")]
 pub struct AttributeIn {
     /// `PROBABILITY`, also when left out.
-    #[serde(default)]
+    #[serde(default, alias = "score_type")]
     pub score_type: Option<String>,
     /// A lower score is left out of the answer.
-    #[serde(default)]
+    #[serde(default, alias = "score_threshold")]
     pub score_threshold: Option<f64>,
 }
 
@@ -70,6 +71,7 @@ pub struct AnalyzeIn {
     pub comment: TextEntry,
     /// Which scores: of `SPAM`, `TOXICITY`, and, with a context, `OFF_TOPIC`.
     #[schema(value_type = BTreeMap<String, AttributeIn>)]
+    #[serde(alias = "requested_attributes")]
     pub requested_attributes: BTreeMap<String, Option<AttributeIn>>,
     /// What it stands under.
     #[serde(default)]
@@ -78,19 +80,19 @@ pub struct AnalyzeIn {
     #[serde(default)]
     pub languages: Option<Vec<String>>,
     /// Makes no difference: nothing is stored.
-    #[serde(default)]
+    #[serde(default, alias = "do_not_store")]
     pub do_not_store: Option<bool>,
     /// Sent back.
-    #[serde(default)]
+    #[serde(default, alias = "client_token")]
     pub client_token: Option<String>,
     /// Makes no difference.
-    #[serde(default)]
+    #[serde(default, alias = "session_id")]
     pub session_id: Option<String>,
     /// Makes no difference: the key says which site it is.
-    #[serde(default)]
+    #[serde(default, alias = "community_id")]
     pub community_id: Option<String>,
     /// Whether the parts that made up a score are told, where they can be pointed at.
-    #[serde(default)]
+    #[serde(default, alias = "span_annotations")]
     pub span_annotations: Option<bool>,
 }
 
@@ -113,10 +115,10 @@ pub struct SpanScoreIn {
 #[serde(rename_all = "camelCase")]
 pub struct AttributeScoresIn {
     /// The whole text's.
-    #[serde(default)]
+    #[serde(default, alias = "summary_score")]
     pub summary_score: Option<ScoreIn>,
     /// Parts'; without the whole text's, the highest counts.
-    #[serde(default)]
+    #[serde(default, alias = "span_scores")]
     pub span_scores: Option<Vec<SpanScoreIn>>,
 }
 
@@ -127,6 +129,7 @@ pub struct SuggestIn {
     /// The text.
     pub comment: TextEntry,
     /// By attribute: `SPAM`, `TOXICITY`, `OFF_TOPIC`; from earlier versions of Coral also `APPROVED`, `HIGHLIGHTED`, `DELETED`.
+    #[serde(alias = "attribute_scores")]
     pub attribute_scores: BTreeMap<String, AttributeScoresIn>,
     /// What it stands under. Coral names the comment and its address here.
     #[serde(default)]
@@ -135,13 +138,13 @@ pub struct SuggestIn {
     #[serde(default)]
     pub languages: Option<Vec<String>>,
     /// Makes no difference: the key says which site it is.
-    #[serde(default)]
+    #[serde(default, alias = "community_id")]
     pub community_id: Option<String>,
     /// Sent back; when it is the site's id of a comment with these words, perhaps after `comment:`, it says which one is meant.
-    #[serde(default)]
+    #[serde(default, alias = "client_token")]
     pub client_token: Option<String>,
     /// Makes no difference.
-    #[serde(default)]
+    #[serde(default, alias = "session_id")]
     pub session_id: Option<String>,
 }
 
