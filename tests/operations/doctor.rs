@@ -90,6 +90,22 @@ fn a_host_on_which_nothing_is_wrong_is_told_so() {
     assert!(!bare.path("doorward.db").exists() && !bare.path("doorward.key").exists());
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erased_comment_is_nothing_that_is_wrong() {
+    let host = host();
+    let mut service = host.start().await;
+    let key = tokio::task::block_in_place(|| host.json(&["site", "key", "news", "--scopes", "post,erase", "--json"]));
+    let key = key["key"].as_str().expect("a key");
+    for id in ["c-1", "c-2"] {
+        host.post(&service, key, &comment(id)).await;
+    }
+    let erased = host.client.delete(service.at("/v1/comments/c-1")).bearer_auth(key).send().await;
+    assert_eq!(erased.expect("the service answers").status(), 204);
+    service.stop();
+    let (report, code) = tokio::task::block_in_place(|| look(&host));
+    assert_eq!(code, 0, "{report}");
+}
+
 #[test]
 fn settings_that_cannot_be_read_are_found_with_their_place() {
     let host = host();

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use doorward::domain::decision::Action;
 use doorward::domain::people::Reach;
 use doorward::domain::sanction::{Measure, NewSanction, Target, TargetKind};
-use doorward::domain::search::Search as _;
+use doorward::domain::search::{Question, Search as _, SearchFilter};
 use doorward::domain::store::{QueueFilter, QueueSort, Store, StoreError};
 use doorward::storage::Config;
 use doorward::storage::sqlite::{OpenError, SqliteStore};
@@ -416,4 +416,37 @@ async fn erased_words_are_nowhere_in_the_file() {
     let bytes = std::fs::read(folder.path()).unwrap();
     assert!(!bytes.windows(12).any(|window| window == b"hippopotamus"));
     assert!(!folder.0.path().join("doorward.db-wal").exists(), "the log went with the last connection");
+}
+
+#[tokio::test]
+async fn edits_leave_an_index_of_words_that_is_sound_and_knows_no_words_of_before() {
+    let folder = Folder::new();
+    let store = folder.serve();
+    let news = site(&store, "news").await;
+    let words = ["river", "tram", "school", "bridge", "harbour", "lane", "market", "council", "station", "ferry"];
+    let said = |n: usize, what: &str, word: usize| {
+        let body = format!("{what} {n} {}", words[word % words.len()]);
+        Made::new(&news, &format!("c-{n}")).body(&body).at(i64::try_from(n).unwrap())
+    };
+    for n in 0..50 {
+        said(n, "comment", n).store(&store).await;
+    }
+    while store.search_index(1_000).await.unwrap().more {}
+    for n in (0..50).step_by(3) {
+        said(n, "edited", 3 * n).revise(&store).await.unwrap();
+    }
+    while store.search_index(1_000).await.unwrap().more {}
+    let found = async |question: &str| {
+        let filter = SearchFilter { question: Question::read(question), ..SearchFilter::default() };
+        store.comment_search(&filter, &first_page(500)).await.unwrap().items.len()
+    };
+    assert_eq!((found("edited").await, found("comment").await), (17, 33));
+    for (at, word) in words.iter().enumerate() {
+        let now = (0..50).filter(|n| if n % 3 == 0 { 3 * n % 10 == at } else { n % 10 == at }).count();
+        assert_eq!(found(word).await, now, "{word}");
+    }
+    store.close().await;
+    let connection = Connection::open(folder.path()).unwrap();
+    let check: String = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
 }

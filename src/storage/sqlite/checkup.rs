@@ -105,8 +105,7 @@ fn current(connection: &Connection) -> Result<Current, StoreError> {
 }
 
 fn senders(connection: &Connection, names: &BTreeMap<u32, &str>) -> Result<Vec<Senders>, StoreError> {
-    let mut query =
-        connection.prepare("SELECT id, site FROM comment WHERE status IS NOT NULL ORDER BY id DESC LIMIT ?1")?;
+    let mut query = connection.prepare("SELECT id, site FROM comment WHERE status <> 0 ORDER BY id DESC LIMIT ?1")?;
     let last = query.query_map([LAST], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let mut seen: BTreeMap<u32, (u64, BTreeSet<String>)> = BTreeMap::new();
     for (id, site) in last.collect::<rusqlite::Result<Vec<(u32, u32)>>>()? {
