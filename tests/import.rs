@@ -486,6 +486,12 @@ fn hostile_and_broken_files_are_refused_with_their_place_and_nothing_of_them_get
         packed.write_all(&much).expect("packed");
     }
     let swollen = packed.finish().expect("packed");
+    let zipped = |bytes: &[u8]| {
+        let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+        packed.write_all(bytes).expect("packed");
+        packed.finish().expect("packed")
+    };
+    let twice = zipped(&zipped(b"{\"article\":{\"id\":\"a\"}}\n"));
     let cut = &good.as_bytes()[..good.len() - 60];
     let deep = format!("<rss>{}", "<a>".repeat(100_000));
     let cases: &[(&str, &str, &[u8], &str)] = &[
@@ -502,6 +508,9 @@ fn hostile_and_broken_files_are_refused_with_their_place_and_nothing_of_them_get
         ("WordPress, called Disqus", "disqus", good.as_bytes(), "no Disqus export"),
         ("XML, called Remark42", "remark42", good.as_bytes(), "no backup of Remark42"),
         ("XML, called Isso", "isso", good.as_bytes(), "no database of Isso"),
+        ("a page, called ours", "ndjson", b"# Hello\n\nworld\n", "no export of Doorward"),
+        ("other JSON, called ours", "ndjson", b"{\"version\":1}\n", "no export of Doorward"),
+        ("packed twice", "ndjson", &twice, "no export of Doorward"),
         ("a later version of ours", "ndjson", b"{\"doorward_export\": 99}\n", "version 99"),
     ];
     for (name, format, bytes, why) in cases {
@@ -516,6 +525,36 @@ fn hostile_and_broken_files_are_refused_with_their_place_and_nothing_of_them_get
     assert_eq!(missing.status.code(), Some(1));
     let no_site = place.run(&["import", "wordpress", &text(&place.file("good.xml", good)), "--site", "nowhere"]);
     assert_eq!(no_site.status.code(), Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_and_not_waited_for() {
+    let place = Place::new();
+    let pipe = place.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it runs").success());
+    for format in ["ndjson", "wordpress", "disqus", "remark42", "isso"] {
+        for other in [pipe.as_path(), place.folder.path(), Path::new("/dev/zero")] {
+            let output = place.run(&["import", format, &text(other), "--site", "news"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{format}, {}: {said}", other.display());
+            assert!(said.contains("is no file") && said.contains(&text(other)), "{format}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_file_of_ours_is_read_past_a_byte_order_mark_and_a_mistake_is_told_with_its_field() {
+    let place = Place::new();
+    let line = |id: &str, status: &str| {
+        let comment = json!({"id": id, "article": {"id": "a"}, "body": "Hello.", "created_at": "2024-05-05T05:05:05Z"});
+        json!({"comment": comment, "status": status})
+    };
+    let file = format!("\u{feff}{}\n{}\n", line("c1", "approved"), line("c2", "shown"));
+    let told = place.import("ndjson", &place.file("export.ndjson", file), &[]);
+    assert_eq!(told["import"]["stored"], 1, "{told}");
+    let example = told["report"]["examples"][0].as_str().expect("an example");
+    assert!(example.contains("the field `status` is not what it should be") && !example.contains("shown"), "{example}");
 }
 
 #[test]

@@ -205,7 +205,22 @@ pub(super) fn bytes_of(path: &Path) -> std::io::Result<Vec<u8>> {
     is_file(std::fs::metadata(path)?)?; // before it is opened: a pipe would wait for whoever writes
     let file = std::fs::File::open(path)?;
     is_file(file.metadata()?)?;
+    if is_of_kernel(&file) {
+        return Err(std::io::Error::other("is no file that is kept, but one that the kernel writes as it is read"));
+    }
     whole(file)
+}
+
+/// Whether it lies in `/proc`. What lies there is called a file, and may keep whoever reads it waiting without end, as `/proc/kmsg` does until the
+/// kernel says something; then nothing else could be read either.
+#[cfg(target_os = "linux")]
+fn is_of_kernel(file: &std::fs::File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|system| system.f_type == rustix::fs::PROC_SUPER_MAGIC)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_of_kernel(_: &std::fs::File) -> bool {
+    false
 }
 
 fn whole(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
@@ -276,6 +291,13 @@ mod tests {
         let source = Source::new(Some(Path::new("c.toml")), Vec::new());
         let refused = source.read_text("[metrics]\ntoken = \"[redacted]\"\n").expect_err("no secret").to_string();
         assert!(refused.starts_with("c.toml:2:9: ") && refused.contains("write the secret itself"), "{refused}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_the_kernel_writes_is_refused_since_it_may_be_waited_for_without_end() {
+        let refused = bytes_of(Path::new("/proc/version")).expect_err("no settings").to_string();
+        assert!(refused.contains("the kernel writes"), "{refused}");
     }
 
     #[cfg(unix)]

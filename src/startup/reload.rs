@@ -33,7 +33,7 @@ use crate::net::mail::SmtpMail;
 use crate::net::post::HttpPost;
 use crate::storage::redis::Redis;
 
-/// How long files may take to answer, as long as they are looked at and built from: on a mount that is gone they never do.
+/// How long files may take to be read and built from: on a mount that is gone they never answer.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Between two looks at a file of which another node said that it may have changed, and how many follow: here it may come a little later, and may be
@@ -456,13 +456,20 @@ impl Follower {
     }
 }
 
-/// What looking at files gives, if they answer in time. One that does not answer is waited for by one thread, however often it is looked at.
+/// What looking at files gives, if it is done in time. What takes longer, as a file that does not answer, is waited for by one thread, however often files are
+/// looked at.
 async fn within<T: Send + 'static>(
     most: Duration,
     busy: &Arc<tokio::sync::Mutex<()>>,
     look: impl FnOnce() -> T + Send + 'static,
 ) -> anyhow::Result<T> {
-    let silent = || format!("the settings file, or a file that it names, does not answer within {} s", most.as_secs());
+    // Which of the two it was nobody can tell from outside.
+    let silent = || {
+        format!(
+            "the settings file, or a file that it names, takes longer than {} s to be read and built",
+            most.as_secs()
+        )
+    };
     let looking = Arc::clone(busy).try_lock_owned().map_err(|_| anyhow::anyhow!(silent()))?;
     let look = tokio::task::spawn_blocking(move || {
         let _looking = looking;
@@ -515,9 +522,9 @@ mod tests {
         let busy = Arc::default();
         let (answer, waits) = std::sync::mpsc::channel::<()>();
         let refused = within(Duration::ZERO, &busy, move || waits.recv()).await.expect_err("it waits");
-        assert!(refused.to_string().contains("does not answer"), "{refused}");
+        assert!(refused.to_string().contains("takes longer than"), "{refused}");
         let refused = within(ANSWER_MAX, &busy, || ()).await.expect_err("the first still waits");
-        assert!(refused.to_string().contains("does not answer"), "{refused}");
+        assert!(refused.to_string().contains("takes longer than"), "{refused}");
         drop(answer); // the mount is back
         drop(busy.lock().await);
         within(ANSWER_MAX, &busy, || ()).await.expect("it answers");

@@ -4,6 +4,9 @@ use std::io::{self, BufRead, Read};
 
 use super::Place;
 
+/// What some editors and spreadsheets write before UTF-8; it says nothing.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Counts what is read, and refuses to go on when more of it belongs to one thing than anything may hold.
 pub(super) struct Counted<R> {
     inner: R,
@@ -31,8 +34,17 @@ impl<R: BufRead> Counted<R> {
     }
 
     /// Reads a line into `line`, without its end; `None` at the end of the file, `false` when it is longer than anything may be: then it is passed
-    /// over, and `line` holds nothing of use.
+    /// over, and `line` holds nothing of use. The first is without the byte order mark that may stand before it.
     pub(super) fn line(&mut self, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+        let is_first = self.byte == 0;
+        let read = self.line_as_it_is(line)?;
+        if is_first && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        Ok(read)
+    }
+
+    fn line_as_it_is(&mut self, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
         line.clear();
         let (mut any, mut fits, max) = (false, true, self.max);
         loop {
@@ -115,6 +127,17 @@ mod tests {
                 ("line 5 (byte 112)", true, "five"),
             ]
         );
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_where_the_file_begins_and_nowhere_else() {
+        let mut counted = Counted::new("\u{feff}one\n\u{feff}two".as_bytes(), 10);
+        let mut line = Vec::new();
+        for (place, expected) in [("line 1 (byte 0)", "one"), ("line 2 (byte 7)", "\u{feff}two")] {
+            assert_eq!(counted.place().to_string(), place);
+            assert_eq!(counted.line(&mut line).unwrap(), Some(true));
+            assert_eq!(line, expected.as_bytes());
+        }
     }
 
     #[test]

@@ -214,7 +214,7 @@ impl<'a> ImportFile<'a> {
     }
 
     fn bytes(&self) -> Result<BufReader<File>, Broken> {
-        let file = File::open(self.path).map_err(|error| Broken::new(Place::Start, error.to_string()))?;
+        let file = open_file(self.path).map_err(|error| Broken::new(Place::Start, error.to_string()))?;
         Ok(BufReader::with_capacity(1 << 16, file))
     }
 
@@ -226,7 +226,7 @@ impl<'a> ImportFile<'a> {
             // What Isso wrote last may lie beside it still.
             let mut beside = self.path.as_os_str().to_owned();
             beside.push("-wal");
-            files.extend(File::open(beside).map(BufReader::new));
+            files.extend(open_file(Path::new(&beside)).map(BufReader::new));
         }
         for mut file in files {
             loop {
@@ -276,6 +276,18 @@ impl<'a> ImportFile<'a> {
         report.answers_to_missing = answered.iter().filter(|parent| !ids.contains(parent)).count() as u64;
         Ok(report)
     }
+}
+
+/// Opens what is a file. A pipe would wait for whoever writes it and could not be read a second time, and a device may never end.
+fn open_file(path: &Path) -> std::io::Result<File> {
+    let is_file = |metadata: std::fs::Metadata| match metadata.is_file() {
+        true => Ok(()),
+        false => Err(std::io::Error::other("is no file, but a folder, a device or a pipe; it is read more than once")),
+    };
+    is_file(std::fs::metadata(path)?)?; // before it is opened: that alone waits at a pipe
+    let file = File::open(path)?;
+    is_file(file.metadata()?)?;
+    Ok(file)
 }
 
 impl Report {

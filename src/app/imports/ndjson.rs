@@ -2,6 +2,7 @@
 
 use std::io::BufRead;
 
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use super::lines::Counted;
@@ -21,6 +22,11 @@ const VERSION: u32 = 1;
 pub(super) struct Ndjson<R> {
     lines: Counted<R>,
     line: Vec<u8>,
+    /// Whether a line was one of an export, if perhaps one with a mistake in it.
+    begun: bool,
+    /// The lines before that, and the first of them.
+    foreign: u64,
+    first: Option<(Place, Why)>,
 }
 
 /// Any line.
@@ -52,7 +58,31 @@ struct LabelIn {
 
 impl<R: BufRead> Ndjson<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { lines: Counted::new(inner, MAX_LINE_BYTES), line: Vec::new() }
+        let lines = Counted::new(inner, MAX_LINE_BYTES);
+        Self { lines, line: Vec::new(), begun: false, foreign: 0, first: None }
+    }
+
+    /// A line that says nothing that an export says.
+    fn foreign(&mut self, place: Place, why: Why) -> (Place, Read) {
+        self.foreign += 1;
+        self.first.get_or_insert_with(|| (place, why.clone()));
+        (place, Read::Skipped(why))
+    }
+
+    /// The end, unless nothing was of an export: then it is another file, and whoever named it has to be told.
+    fn end(&self) -> Result<Option<(Place, Read)>, Broken> {
+        match &self.first {
+            _ if self.begun => Ok(None),
+            None => Err(Broken::new(Place::Start, "is empty")),
+            Some((place, why)) => {
+                let count = self.foreign;
+                let why = format!(
+                    "is no export of Doorward: none of its {count} lines is one of those; {place}: {}",
+                    why.told()
+                );
+                Err(Broken::new(Place::Start, why))
+            }
+        }
     }
 }
 
@@ -61,17 +91,24 @@ impl<R: BufRead + Send> Source for Ndjson<R> {
         loop {
             let place = self.lines.place();
             let read = self.lines.line(&mut self.line).map_err(|error| Broken::new(place, error.to_string()))?;
-            let Some(fits) = read else { return Ok(None) };
+            let Some(fits) = read else { return self.end() };
             if !fits {
-                return Ok(Some((place, Read::Skipped(Why::LongLine))));
+                return Ok(Some(self.foreign(place, Why::LongLine)));
             }
             if self.line.trim_ascii().is_empty() {
                 continue;
             }
-            let line: Line = match serde_json::from_slice(&self.line) {
+            let line: Line = match of_line(&self.line) {
                 Ok(line) => line,
-                Err(error) => return Ok(Some((place, Read::Skipped(Why::Line(without_content(&error)))))),
+                Err(wrong) if wrong.names_a_field => {
+                    self.begun = true;
+                    return Ok(Some((place, Read::Skipped(Why::Line(wrong.told)))));
+                }
+                Err(wrong) => return Ok(Some(self.foreign(place, Why::Line(wrong.told)))),
             };
+            if line.doorward_export.is_some() || line.article.is_some() || line.comment.is_some() {
+                self.begun = true;
+            }
             match line {
                 Line { doorward_export: Some(VERSION), .. } => {}
                 Line { doorward_export: Some(other), .. } => {
@@ -95,22 +132,55 @@ impl<R: BufRead + Send> Source for Ndjson<R> {
                     )));
                 }
                 Line { .. } => {
-                    return Ok(Some((place, Read::Skipped(Why::Line("neither article nor comment".to_owned())))));
+                    return Ok(Some(self.foreign(place, Why::Line("neither article nor comment".to_owned()))));
                 }
             }
         }
     }
 }
 
-/// What is wrong with a line, without quoting what it says: reports are shown to others.
-pub(super) fn without_content(error: &serde_json::Error) -> String {
+/// Why a line could not be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct WrongLine {
+    /// One clause that quotes nothing of what the line says: reports are shown to others.
+    pub told: String,
+    /// Whether it is a mistake in a field that is known.
+    pub names_a_field: bool,
+}
+
+/// Reads a line of JSON.
+pub(super) fn of_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, WrongLine> {
     use serde_json::error::Category;
-    let what = match error.classify() {
-        Category::Io | Category::Syntax => "no JSON",
-        Category::Data => "a field is missing, or is not what it should be",
-        Category::Eof => "JSON that is cut off",
-    };
-    format!("{what}, column {}", error.column())
+    // What stands where a word of a list should is called a mistake in JSON by serde_json, though it may be none.
+    let is_json = || serde_json::from_slice::<IgnoredAny>(line).is_ok();
+    serde_json::from_slice(line).map_err(|error| {
+        let (what, names_a_field) = match error.classify() {
+            Category::Eof => ("JSON that is cut off".to_owned(), false),
+            Category::Io | Category::Syntax if !is_json() => ("no JSON".to_owned(), false),
+            Category::Io | Category::Syntax | Category::Data => match wrong_field::<T>(line) {
+                Some(what) => (what, true),
+                None => ("a field is missing, or is not what it should be".to_owned(), false),
+            },
+        };
+        WrongLine { told: format!("{what}, column {}", error.column()), names_a_field }
+    })
+}
+
+/// What is wrong with which field. The line is read a second time for it, since keeping the path costs lines that are right as much as the others. Only
+/// names of fields that are known are in such a path: what stands in others is looked at by nobody.
+fn wrong_field<T: DeserializeOwned>(line: &[u8]) -> Option<String> {
+    let mut reader = serde_json::Deserializer::from_slice(line);
+    let error = serde_path_to_error::deserialize::<_, T>(&mut reader).err()?;
+    let path = Some(error.path().to_string()).filter(|path| path != ".");
+    let message = error.inner().to_string();
+    // Serde names the field itself here, and the path names what it is missing from.
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    match (path, missing) {
+        (Some(path), Some(field)) => Some(format!("the field `{path}.{field}` is missing")),
+        (None, Some(field)) => Some(format!("the field `{field}` is missing")),
+        (Some(path), None) => Some(format!("the field `{path}` is not what it should be")),
+        (None, None) => None,
+    }
 }
 
 /// The first line of an export.
@@ -252,6 +322,83 @@ impl<'a> ArticleOut<'a> {
             tags: &article.tags,
             section: article.section.as_deref(),
             lang: article.lang.as_deref(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is left out of a file, and whether it ends as an export does.
+    fn read(file: &str) -> (Vec<String>, Result<(), String>) {
+        let mut source = Ndjson::new(file.as_bytes());
+        let mut left_out = Vec::new();
+        loop {
+            match source.next() {
+                Ok(Some((_, Read::Skipped(why)))) => left_out.push(why.told()),
+                Ok(Some(_)) => {}
+                Ok(None) => return (left_out, Ok(())),
+                Err(broken) => return (left_out, Err(broken.to_string())),
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_wrong_is_told_with_its_field_and_nothing_of_what_it_says() {
+        let comment = r#""comment":{"id":"c","article":{"id":"a"},"body":"b"}"#;
+        let cases = [
+            (r#""status":"secret""#, "the field `status` is not what it should be"),
+            (r#""status":5"#, "the field `status` is not what it should be"),
+            (r#""decided_by":"secret""#, "the field `decided_by` is not what it should be"),
+            (r#""received_at":"secret""#, "the field `received_at` is not what it should be"),
+            (r#""label":{"spam":"secret"}"#, "the field `label.spam` is not what it should be"),
+            (r#""label":"secret""#, "the field `label` is not what it should be"),
+            (r#""article":{"id":"a","tags":[5]}"#, "the field `article.tags[0]` is not what it should be"),
+            (r#""article":{"secret":5}"#, "the field `article.id` is missing"),
+            (r#""secret":"secret""#, ""),
+        ];
+        for (field, expected) in cases {
+            let (left_out, end) = read(&format!("{{{comment},{field}}}\n"));
+            assert_eq!(end, Ok(()), "{field}");
+            match (expected, left_out.as_slice()) {
+                ("", []) => {}
+                (_, [told]) => {
+                    assert!(!expected.is_empty() && told.starts_with(&format!("{expected}, column ")), "{told}");
+                    assert!(!told.contains("secret"), "{told}");
+                }
+                _ => panic!("{field}: {left_out:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_which_no_line_is_one_of_an_export_is_none() {
+        let version = first_line();
+        let article = r#"{"article":{"id":"a"}}"#;
+        let cases: &[(&str, String, usize, Option<&str>)] = &[
+            ("nothing in it", version.clone(), 0, None),
+            ("something else in it", format!("{version}\nhello\n"), 1, None),
+            ("one line is enough", format!("hello\n{article}\nhello\n"), 2, None),
+            ("a mistake", r#"{"article":{}}"#.to_owned(), 1, None),
+            ("a byte order mark", format!("\u{feff}{article}\n"), 0, None),
+            (
+                "text",
+                "# Hello\n\nworld\n".to_owned(),
+                2,
+                Some("none of its 2 lines is one of those; line 1 (byte 0): no JSON"),
+            ),
+            ("other JSON", "{\"a\":1}\n5\n".to_owned(), 2, Some("line 1 (byte 0): neither article nor comment")),
+            ("blank lines", "\n\n".to_owned(), 0, Some("the file: is empty")),
+        ];
+        for (name, file, count, problem) in cases {
+            let (left_out, end) = read(file);
+            assert_eq!(left_out.len(), *count, "{name}: {left_out:?}");
+            match (problem, end) {
+                (None, end) => assert_eq!(end, Ok(()), "{name}"),
+                (Some(problem), Err(told)) => assert!(told.contains(problem), "{name}: {told}"),
+                (Some(_), Ok(())) => panic!("{name}: it was taken for an export"),
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::lines::Counted;
-use super::ndjson::MAX_LINE_BYTES;
+use super::ndjson::{MAX_LINE_BYTES, of_line};
 use super::{Broken, Found, Place, Read, Source, State, Why, id_of, is_url};
 use crate::domain::comment::{ArticleDraft, AuthorDraft, Draft, Format};
 use crate::domain::time::Timestamp;
@@ -134,14 +134,12 @@ impl<R: BufRead + Send> Source for Remark42<R> {
             if fits && self.line.trim_ascii().is_empty() {
                 continue;
             }
-            let line = if fits {
-                serde_json::from_slice::<Line>(&self.line)
-            } else {
+            if !fits {
                 return Ok(Some((place, Read::Skipped(Why::LongLine))));
-            };
-            return Ok(Some(match line {
+            }
+            return Ok(Some(match of_line::<Line>(&self.line) {
                 Ok(line) => self.comment(place, line),
-                Err(error) => (place, Read::Skipped(Why::Line(super::ndjson::without_content(&error)))),
+                Err(wrong) => (place, Read::Skipped(Why::Line(wrong.told))),
             }));
         }
     }
