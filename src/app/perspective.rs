@@ -222,6 +222,24 @@ impl Perspective {
         Self { intake, settings, store, listeners }
     }
 
+    /// Looks at the sizes of a text and of its context, in bytes as they were sent: before anything is made of either, so that what is too large costs no more
+    /// than to receive it.
+    ///
+    /// # Errors
+    /// `Invalid`, by the fields of a comment.
+    pub fn weigh(&self, body: usize, context: usize) -> Result<(), Invalid> {
+        let settings = self.settings.current();
+        let bounds = &settings.bounds;
+        for (field, bytes, most) in
+            [("body", body, bounds.max_comment_bytes), ("article.text", context, bounds.max_article_bytes)]
+        {
+            if bytes > most {
+                return Err(Invalid::new(field, format!("has {bytes} bytes, at most {most} are allowed")));
+            }
+        }
+        Ok(())
+    }
+
     /// Scores of a text. Stores nothing, teaches nothing, counts against the limit of assessments only.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 
+use actix_web::error::QueryPayloadError;
 use actix_web::http::Uri;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use actix_web::{HttpRequest, web};
@@ -125,19 +126,39 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         if !inner.is_data() {
             return Problem::malformed(format!("not JSON: {inner}"));
         }
-        // `missing field `body` at line 1 column 9` names the field itself; the path names what it is missing from.
         let message = inner.to_string();
         let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        match (missing, path.as_str()) {
-            (Some(field), ".") => Problem::invalid(field, "is missing"),
-            (Some(field), path) => Problem::invalid(&format!("{path}.{field}"), "is missing"),
+        match (named(&message), path.as_str()) {
+            (Some((field, problem)), ".") => Problem::invalid(field, problem),
+            (Some((field, problem)), path) => Problem::invalid(&format!("{path}.{field}"), problem),
             (None, ".") => Problem::invalid("body", &message),
             (None, path) => Problem::invalid(path, &message),
         }
     })?;
     reader.end().map_err(|error| Problem::malformed(format!("not JSON: {error}")))?;
     Ok(value)
+}
+
+/// The field that serde's own message names, and what is wrong with it: the path beside such a message is that of the object around the field.
+fn named(message: &str) -> Option<(&str, &'static str)> {
+    let told = [("missing field `", "is missing"), ("duplicate field `", "is given more than once")];
+    told.into_iter().find_map(|(start, problem)| {
+        let field = message.strip_prefix(start)?.split('`').next()?;
+        Some((field, problem))
+    })
+}
+
+/// What is wrong with the query of an address, by the parameter where one is named.
+pub(super) fn bad_query(error: &QueryPayloadError) -> Problem {
+    match error {
+        QueryPayloadError::Deserialize(error) => wrong_query(&error.to_string()),
+        other => Problem::invalid("query", &other.to_string()),
+    }
+}
+
+fn wrong_query(message: &str) -> Problem {
+    let (parameter, problem) = named(message).unwrap_or(("query", message));
+    Problem::invalid(parameter, problem)
 }
 
 /// The `id` of an object that could not be read as a whole, as far as it can be told: to name what is wrong.
@@ -172,6 +193,7 @@ pub(super) fn id_alone(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::comment::Draft;
 
     #[test]
     fn a_nul_is_found_wherever_it_is() {
@@ -204,6 +226,41 @@ mod tests {
         for (address, sentence) in cases {
             let found = nul_in_address(&address.parse().unwrap());
             assert_eq!(found.map(|problem| problem.to_string()).as_deref(), *sentence, "{address}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_or_comes_twice_is_named_by_its_path() {
+        let cases: &[(&str, &str)] = &[
+            (r#"{"id":"a","article":{"id":"b"}}"#, "body: is missing"),
+            (r#"{"id":"a","article":{},"body":"c"}"#, "article.id: is missing"),
+            (r#"{"id":"a","id":"a","article":{"id":"b"},"body":"c"}"#, "id: is given more than once"),
+            (r#"{"id":"a","article":{"id":"b","id":"b"},"body":"c"}"#, "article.id: is given more than once"),
+            (
+                r#"{"id":"a","article":{"id":"b"},"body":"c","format":null,"format":5}"#,
+                "format: is given more than once",
+            ),
+            (
+                r#"{"id":"a","article":{"id":"b"},"body":"c","format":5}"#,
+                "format: invalid type: integer `5`, expected one of `text`, `html`, `markdown`",
+            ),
+            (r#"{"id":"a","article":{"id":"b"},"body":"c","x":1,"x":2}"#, ""), // unknown to everybody
+        ];
+        for (json, sentence) in cases {
+            let found = parse::<Draft>(json.as_bytes()).map_err(|problem| problem.to_string());
+            assert_eq!(found.err().unwrap_or_default(), *sentence, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_that_comes_twice_is_named() {
+        let cases: &[(&str, &str)] = &[
+            ("duplicate field `status`", "status: is given more than once"),
+            ("missing field `site`", "site: is missing"),
+            ("invalid digit found in string", "query: invalid digit found in string"),
+        ];
+        for (message, sentence) in cases {
+            assert_eq!(wrong_query(message).to_string(), *sentence, "{message}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! JSON in which an object is an object: serde's derived structs also take a list, its entries for the fields in their order. Nobody
 //! means that, and a list that is misplaced would become a comment or a decision.
 //!
-//! [`Objects`] stands in front of any deserializer, down to the deepest value. Enums are left as they are: no request has one that carries
-//! anything.
+//! [`Objects`] stands in front of any deserializer, down to the deepest value. Enums are names: no request has one that carries anything.
 
-use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error, MapAccess, SeqAccess, Unexpected, Visitor};
+use serde::de::value::StrDeserializer;
+use serde::de::{
+    DeserializeSeed, Deserializer, EnumAccess, Error, IntoDeserializer as _, MapAccess, SeqAccess, Unexpected, Visitor,
+};
 
 /// A deserializer, a visitor or a seed of which structs take objects only.
 pub(super) struct Objects<T>(pub(super) T);
@@ -57,13 +59,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Objects<D> {
         self.0.deserialize_tuple_struct(name, length, Objects(visitor))
     }
 
+    /// Asks for a text, and for the variant of that name. Asked for an enum, the reader of JSON says of a number or a list that it is no JSON, where it is JSON
+    /// and a field of the wrong type.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
-        name: &'static str,
+        _: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        self.0.deserialize_enum(name, variants, visitor)
+        self.0.deserialize_str(Named { variants, visitor })
     }
 
     fn is_human_readable(&self) -> bool {
@@ -140,6 +144,30 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Struct<V> {
     }
 }
 
+/// The visitor of an enum, and the names of its variants.
+struct Named<V> {
+    variants: &'static [&'static str],
+    visitor: V,
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Named<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        text.write_str("one of ")?;
+        for (at, name) in self.variants.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(text, "{comma}`{name}`")?;
+        }
+        Ok(())
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<V::Value, E> {
+        let name: StrDeserializer<'_, E> = name.into_deserializer();
+        self.visitor.visit_enum(name)
+    }
+}
+
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Objects<S> {
     type Value = S::Value;
 
@@ -204,6 +232,7 @@ mod tests {
     #[serde(rename_all = "lowercase")]
     enum Kind {
         Plain,
+        Fancy,
     }
 
     fn read(text: &str) -> Result<Outer, serde_json::Error> {
@@ -223,6 +252,34 @@ mod tests {
         ] {
             let error = read(text).expect_err(text).to_string();
             assert!(error.starts_with("invalid type: sequence, expected an object"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_of_a_variant_is_of_the_wrong_type() {
+        let names = "expected one of `plain`, `fancy`";
+        let cases = [
+            ("5", "invalid type: integer `5`"),
+            ("-5", "invalid type: integer `-5`"),
+            ("1.5", "invalid type: floating point `1.5`"),
+            ("true", "invalid type: boolean `true`"),
+            ("[]", "invalid type: sequence"),
+            (r#"["plain"]"#, "invalid type: sequence"),
+            ("{}", "invalid type: map"),
+            (r#"{"plain":null}"#, "invalid type: map"),
+            (r#""other""#, "unknown variant `other`"),
+        ];
+        for (kind, problem) in cases {
+            let error = read(&format!(r#"{{"kind":{kind}}}"#)).expect_err(kind);
+            assert!(error.is_data(), "{kind}: {error}");
+            assert!(error.to_string().starts_with(problem), "{kind}: {error}");
+            assert!(error.to_string().contains("`plain`") && error.to_string().contains("`fancy`"), "{kind}: {error}");
+        }
+        assert!(read(r#"{"kind":5}"#).unwrap_err().to_string().contains(names));
+        assert_eq!(read(r#"{"kind":"fanc\u0079"}"#).unwrap().kind, Some(Kind::Fancy));
+        assert_eq!(read(r#"{"kind":null}"#).unwrap().kind, None);
+        for broken in [r#"{"kind":pl"#, r#"{"kind":}"#, r#"{"kind":"#, r#"{"kind":"pl"#] {
+            assert!(!read(broken).unwrap_err().is_data(), "{broken}");
         }
     }
 

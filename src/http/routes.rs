@@ -10,8 +10,8 @@ use super::api::{
 };
 use super::compat::{akismet, coral, perspective};
 use super::console::{self, account, assets, queue, sign_in};
-use super::openapi;
 use super::problem::Problem;
+use super::{body, openapi};
 use crate::domain::people::Duty;
 use crate::domain::site::Scope;
 
@@ -201,8 +201,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
         let resource = web::resource(path).guard(guard::fn_guard(move |asked| methods.contains(&asked.head().method)));
         config.service(entries.into_iter().fold(resource, |resource, entry| resource.route(entry.route)));
     }
-    let bad_query =
-        web::QueryConfig::default().error_handler(|error, _| Problem::invalid("query", &error.to_string()).into());
+    let bad_query = web::QueryConfig::default().error_handler(|error, _| body::bad_query(&error).into());
     let bad_path = web::PathConfig::default().error_handler(|error, _| Problem::not_found(error.to_string()).into());
     let bad_form = web::FormConfig::default()
         .limit(16_384)

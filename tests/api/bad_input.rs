@@ -34,6 +34,43 @@ async fn every_bad_input_has_its_status_its_type_and_its_sentence() {
         ("a number for a text", with(|c| c["body"] = json!(5)), 422, "invalid", "body: invalid type"),
         ("null for a text", with(|c| c["body"] = Value::Null), 422, "invalid", "body: invalid type"),
         ("an unknown format", with(|c| c["format"] = json!("bbcode")), 422, "invalid", "format: unknown variant"),
+        (
+            "a number for a format",
+            with(|c| c["format"] = json!(5)),
+            422,
+            "invalid",
+            "format: invalid type: integer `5`",
+        ),
+        ("a truth for a format", with(|c| c["format"] = json!(true)), 422, "invalid", "format: invalid type: boolean"),
+        (
+            "a fraction for a format",
+            with(|c| c["format"] = json!(1.5)),
+            422,
+            "invalid",
+            "format: invalid type: floating",
+        ),
+        ("a list for a format", with(|c| c["format"] = json!([])), 422, "invalid", "format: invalid type: sequence"),
+        (
+            "an object for a format",
+            with(|c| c["format"] = json!({})),
+            422,
+            "invalid",
+            "format: invalid type: map, expected one of `text`, `html`, `markdown`",
+        ),
+        (
+            "an id twice",
+            br#"{"id":"f1","id":"f2","article":{"id":"a-1"},"body":"hello"}"#.to_vec(),
+            422,
+            "invalid",
+            "id: is given more than once",
+        ),
+        (
+            "an article's id twice",
+            br#"{"id":"f1","article":{"id":"a-1","id":"a-2"},"body":"hello"}"#.to_vec(),
+            422,
+            "invalid",
+            "article.id: is given more than once",
+        ),
         ("negative time", with(|c| c["typing_ms"] = json!(-5)), 422, "invalid", "typing_ms: invalid value"),
         ("a blank body", with(|c| c["body"] = json!(" \n\t ")), 422, "invalid", "body: must not be empty or blank"),
         (
@@ -177,6 +214,25 @@ async fn a_nul_is_refused_wherever_it_is_and_the_field_is_named() {
     assert_eq!(answers[0]["field"], "author.name", "{answers:?}");
 }
 
+#[tokio::test]
+async fn a_name_of_the_wrong_type_is_told_by_its_field_wherever_it_is() {
+    let app = TestApp::spawn().await;
+    let ann = app.person("ann@work.example", Role::Admin).await;
+    let target = |kind: Value| json!({"kind": kind, "value": "u-1"});
+    let rows = [
+        (&app.key, "/v1/comments/c-1/reports", json!({"category": 5}), "category"),
+        (&ann, "/v1/decisions", json!({"items": [], "action": 5}), "action"),
+        (&ann, "/v1/decisions", json!({"items": [], "action": "reject", "category": ["spam"]}), "category"),
+        (&ann, "/v1/sanctions", json!({"measure": {"ban": null}}), "measure"),
+        (&ann, "/v1/sanctions", json!({"target": target(json!(1.5))}), "target.kind"),
+    ];
+    for (bearer, path, body, field) in rows {
+        let problem = read(app.request(Method::POST, path, bearer).json(&body).send().await.unwrap(), &[422]).await;
+        assert_eq!(problem["field"], field, "{path}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains("invalid type"), "{path}: {problem}");
+    }
+}
+
 fn with_nul(of: impl FnOnce(&mut Value) -> &mut Value) -> Value {
     let mut comment = ordinary("c-1");
     *of(&mut comment) = json!("a\0b");
@@ -282,6 +338,7 @@ async fn paths_methods_and_types_that_are_not_there_say_so() {
         ("/v1/comments?limit=x", "limit"),
         ("/v1/comments?cursor=zzz", "cursor"),
         ("/v1/comments?updated_since=today", "updated_since"),
+        ("/v1/comments?status=held&status=approved", "status"),
     ] {
         let problem = read(ask(Method::GET, path).await, &[422]).await;
         assert_eq!(problem["field"], field, "{path}");

@@ -150,6 +150,64 @@ async fn what_is_not_modelled_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn what_is_too_large_is_refused_as_it_was_sent_and_before_anything_is_read_of_it() {
+    let app = TestApp::spawn().await;
+    let with = |text: &str, context: Value| {
+        let mut body = asked(text, &["SPAM"]);
+        body["attributeScores"] = json!({"SPAM": {"summaryScore": {"value": 1.0}}}); // of no meaning to the other method
+        body["context"] = context;
+        body
+    };
+    let phrases = |bytes: usize| "\u{fdfa}".repeat(bytes / 3);
+    let half = json!({"text": "x".repeat(100_001)});
+    let rows = [
+        ("the text", with(&phrases(90_000), Value::Null), "comment.text", 90_000, 65_536),
+        ("an entry", with("hello", json!({"entries": [{"text": phrases(900_000)}]})), "context", 900_000, 200_000),
+        ("two entries", with("hello", json!({"entries": [half, half]})), "context", 200_002, 200_000),
+        (
+            "an entry and an article",
+            with("hello", json!({"entries": [half], "articleAndParentComment": {"article": half}})),
+            "context",
+            200_002,
+            200_000,
+        ),
+        (
+            "markup that shows nothing",
+            with("hello", json!({"entries": [{"text": "<p></p>".repeat(30_000), "type": "HTML"}]})),
+            "context",
+            210_000,
+            200_000,
+        ),
+        (
+            "what is no article",
+            with("hello", json!({"entries": [{"text": format!("{{{}", " ".repeat(200_000))}]})),
+            "context",
+            200_001,
+            200_000,
+        ),
+    ];
+    for (name, body, field, bytes, most) in rows {
+        for method in ["analyze", "suggestscore"] {
+            let error = read(call(&app, method, &body).await, &[400]).await["error"].clone();
+            assert_eq!(
+                error["message"],
+                format!("{field}: has {bytes} bytes, at most {most} are allowed"),
+                "{name}: {method}"
+            );
+            assert_eq!(error["details"][0]["fieldViolations"][0]["field"], field, "{name}: {method}");
+            assert_eq!(
+                error["details"][1]["errorType"] == "COMMENT_TOO_LONG",
+                field == "comment.text",
+                "{name}: {method}"
+            );
+        }
+    }
+    assert_eq!(listed(&app).await, Vec::<Value>::new());
+    let fits = with("hello", json!({"entries": [{"text": phrases(199_998)}]}));
+    analyze(&app, &fits).await;
+}
+
+#[tokio::test]
 async fn where_no_model_runs_no_score_of_abuse_is_made_up() {
     let app = TestApp::spawn_with(|config| config.model.enabled = false).await;
     let error =

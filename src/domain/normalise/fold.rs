@@ -4,7 +4,8 @@
 //! controls, soft hyphens, variation selectors, tags: default-ignorable code points), runs of blanks as one space. Letters of another
 //! script that imitate Latin ones are mapped to them only inside words that mix them with Latin letters: `pаypаl` with
 //! Cyrillic а is folded, an honest Russian or Greek word is not touched. The skeleton of UTS #39 is not used because it also folds Latin
-//! itself (`m` to `rn`), which would make false friends. Folding folded text changes nothing.
+//! itself (`m` to `rn`), which would make false friends. A character that is a whole phrase stays as it is, and is a word: see `is_phrase`. So what is
+//! folded has at most six characters for one of the text, and all of the text is folded. Folding folded text changes nothing.
 
 use std::ops::Range;
 
@@ -102,6 +103,12 @@ pub fn is_latin(c: char) -> bool {
     c.is_ascii_alphabetic() || (matches!(c, '\u{c0}'..='\u{24f}' | '\u{1e00}'..='\u{1eff}') && c.is_alphabetic())
 }
 
+/// Arabic formulas in one character, of which NFKC makes eighteen and eight: a body of nothing else would be eighteen bodies to all that reads it. They stay
+/// as they are; to cut the folded text off at some size instead would hide what comes after them. No other character becomes more than six.
+fn is_phrase(c: char) -> bool {
+    matches!(c, '\u{fdfa}' | '\u{fdfb}')
+}
+
 /// Folds `plain`; the result maps to the bytes that `plain` itself maps to.
 #[must_use]
 pub(super) fn fold(plain: &Mapped) -> Mapped {
@@ -129,9 +136,13 @@ fn fold_by(plain: &Mapped, verbatim: bool, in_runs: bool) -> Mapped {
     folded.out
 }
 
-/// The end of the character at `at` with the combining marks that follow it (at most 30: the Stream-Safe limit of UAX #15).
+/// The end of the character at `at` with the combining marks that follow it (at most 30: the Stream-Safe limit of UAX #15). A phrase takes none: they would
+/// end up behind the blank that follows it.
 fn cluster_end(text: &str, at: usize, first: char) -> usize {
     let mut end = at + first.len_utf8();
+    if is_phrase(first) {
+        return end;
+    }
     for mark in text[end..].chars().take(30) {
         if canonical_combining_class(mark) == 0 {
             break;
@@ -181,6 +192,9 @@ impl Folding<'_> {
         if first.is_whitespace() {
             return self.blank(range);
         }
+        if is_phrase(first) {
+            return self.phrase(first, range);
+        }
         let mut composed: Vec<char> =
             cluster.chars().filter(|c| !is_invisible(*c)).nfkc().flat_map(char::to_lowercase).nfkc().collect();
         composed.retain(|c| !is_invisible(*c));
@@ -217,6 +231,15 @@ impl Folding<'_> {
     fn blank(&mut self, range: Range<usize>) {
         self.flush();
         let original = self.original(range);
+        self.put_blank(original);
+    }
+
+    /// Blanks around it: written out, it would be words of its own, too.
+    fn phrase(&mut self, c: char, range: Range<usize>) {
+        self.flush();
+        let original = self.original(range);
+        self.put_blank(original.clone());
+        self.put(c, original.clone());
         self.put_blank(original);
     }
 
@@ -284,12 +307,31 @@ mod tests {
             "pay\u{0440}al and P\u{0430}ypal",
             "a\u{200b}b  c",
             "end\u{a0} \u{3000} of",
+            "say \u{fdfa} now\u{fdfb}\u{301}x\u{fdfa}",
             "!\u{301} ?",
         ];
         for text in cases {
             let (runs, letters) = both(text);
             assert_eq!(runs, letters, "{text:?}");
         }
+    }
+
+    #[test]
+    fn no_character_becomes_more_than_six() {
+        for c in (0..=0x3_ffff_u32).filter_map(char::from_u32) {
+            let folded = fold(&Mapped::verbatim(c.encode_utf8(&mut [0; 4]))).into_text();
+            assert!(folded.chars().count() <= 6, "{c:?} becomes {folded:?}");
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_many_phrases_is_still_there() {
+        let text = format!("{}casino\u{fdfa}viagra", "\u{fdfa}".repeat(20_000));
+        let folded = fold(&Mapped::verbatim(&text));
+        assert!(folded.text().ends_with(" casino \u{fdfa} viagra"));
+        assert!(folded.text().chars().count() <= 2 * text.chars().count());
+        let at = folded.text().find("casino").expect("it is there");
+        assert_eq!(&text[folded.original(at..at + 6)], "casino");
     }
 
     proptest! {

@@ -142,6 +142,12 @@ pub fn normalise(site: SiteId, sent: NewComment, staff: bool) -> Comment {
     Comment { sent, body, headlines, trace }
 }
 
+/// What a reader sees of a body, and nothing that is made of it.
+#[must_use]
+pub fn shown(body: &str, format: Format) -> String {
+    visible(body, format).plain.into_text()
+}
+
 /// The folded text of a body.
 #[must_use]
 pub fn fold_body(body: &str, format: Format) -> String {

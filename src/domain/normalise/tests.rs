@@ -44,6 +44,8 @@ fn folding_removes_disguise_and_leaves_languages_alone() {
         ("decomposed accents are composed", "Cafe\u{301}", "café"),
         ("styled letters", "𝓕𝓻𝓮𝓮", "free"),
         ("typographic apostrophe", "don’t", "don't"),
+        ("a phrase in one character is a word", "m\u{fdfa}casino\u{fdfb}", "m \u{fdfa} casino \u{fdfb} "),
+        ("and is not taken for what it says", "\u{fdfa} \u{fdfa}", "\u{fdfa} \u{fdfa} "),
         ("digits and signs", "100% „sure“", "100% \"sure\""),
     ];
     for (name, text, folded) in cases {
@@ -280,6 +282,8 @@ fn any_body() -> impl Strategy<Value = String> {
                 "ß",
                 "ﬁ",
                 "а",
+                "\u{fdfa}",
+                "\u{fdfb}\u{301}",
                 "hxxp://",
                 "😀",
                 "\u{1f468}\u{200d}",

@@ -51,9 +51,11 @@ struct Asked {
 impl Asked {
     fn of(node: &Node, keys: &[Key]) -> Self {
         let (limits, whole) = limits(node, keys);
-        let (low, high) = match limits {
-            Limits::Count => (0.0, f64::INFINITY),
-            Limits::Probability => (0.0, 1.0),
+        let (low, high) = match (limits, node) {
+            (_, Node::Turn(Turn::Hours, _)) => (0.0, 23.0),
+            (_, Node::Turn(Turn::DayOfWeek, _)) => (0.0, 6.0),
+            (Limits::Count, _) => (0.0, f64::INFINITY),
+            (Limits::Probability, _) => (0.0, 1.0),
             _ => (f64::NEG_INFINITY, f64::INFINITY),
         };
         let texts = if let Limits::OneOf(texts) = limits {
@@ -155,7 +157,7 @@ fn limits(node: &Node, keys: &[Key]) -> (Limits, bool) {
             let limits = LINK_FACTS[*fact as usize].limits;
             (limits, limits == Limits::Count)
         }
-        Node::Turn(Turn::Size, _) => (Limits::Count, true),
+        Node::Turn(Turn::Size | Turn::Hours | Turn::DayOfWeek, _) => (Limits::Count, true),
         _ => (Limits::None, false),
     }
 }
@@ -169,6 +171,8 @@ fn name_of(node: &Node, keys: &[Key]) -> String {
         },
         Node::LinkFact(_, fact) => Some(LINK_FACTS[*fact as usize].name),
         Node::Turn(Turn::Size, _) => Some("a size"),
+        Node::Turn(Turn::Hours, _) => Some("getHours()"),
+        Node::Turn(Turn::DayOfWeek, _) => Some("getDayOfWeek()"),
         _ => None,
     };
     named.map_or_else(|| "what it asks of one thing".to_owned(), |name| format!("`{name}`"))

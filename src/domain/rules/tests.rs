@@ -224,7 +224,13 @@ fn a_rule_that_cannot_be_meant_is_refused_with_its_place() {
         ("timestamp('soon') > now", (1, 11), "not an RFC 3339 time"),
         ("{'a': 1}.size() == 1", (1, 1), "rules have no maps"),
         ("comment.text == null", (1, 17), "rules have no null"),
-        ("1 / 0 == 1", (1, 1), "can never be worked out: a division by zero"),
+        ("1 / 0 == 1", (1, 5), "can never be worked out: a division by zero"),
+        ("comment.words / 0 > 1", (1, 17), "can never be worked out: a division by zero"),
+        ("comment.words % 0 == 1", (1, 17), "can never be worked out: a division by zero"),
+        ("8 / 2 / (2 - 2) == comment.words", (1, 9), "can never be worked out: a division by zero"),
+        ("0.0/0.0 == scores.spam", (1, 5), "can never be worked out: a division by zero"),
+        ("author.staff ||\n  scores.spam / -0.0 > 1.0", (2, 17), "can never be worked out: a division by zero"),
+        ("comment.words % 7 == 1 && wrds > 2", (1, 27), "there is no `wrds`"),
         ("links.map(l, l.domain) == links.map(l, l.host)", (1, 1), "cannot be compared"),
     ];
     for (when, (line, column), problem) in cases {
@@ -255,6 +261,12 @@ fn a_rule_that_can_never_be_true_is_refused() {
         "links.exists(l, l.host == 'a.example' && l.host == 'b.example')",
         "author.role in []",
         "comment.text.size() < 0",
+        "now.getHours() == 25",
+        "now.getHours() > 23",
+        "24 <= now.getHours()",
+        "now.getHours() < 0",
+        "now.getHours() > 5 && now.getHours() < 6",
+        "now.getDayOfWeek() == 7",
     ] {
         assert!(refused(when).problem.starts_with("can never be true: "), "{when}: {}", refused(when));
     }
@@ -264,6 +276,11 @@ fn a_rule_that_can_never_be_true_is_refused() {
         "author.role == 'a' || author.role == 'b'",
         "links.exists(l, l.host == 'a.example') && links.exists(l, l.host == 'b.example')",
         "comment.words >= 0 && comment.words <= 0",
+        "comment.words / 2 > 0 && comment.words % 2 == 0 && 0 / 2 == 0",
+        "scores.spam / 0.5 > 1.0",
+        "now.getHours() == 23 || now.getHours() == 0",
+        "now.getHours() >= 22 && now.getDayOfWeek() == 6",
+        "now.getHours() != 25",
         "links.all(l, l.host == 'a' && l.host == 'b')", // of a comment without links
     ] {
         assert!(Rules::new(&[rule(when)], lists()).is_ok(), "{when}: {}", refused(when));

@@ -98,7 +98,19 @@ impl Compiler<'_, '_> {
     }
 
     fn sum(&mut self, how: Sum, left: &IdedExpr, right: &IdedExpr) -> Result<Typed> {
-        let (left, right) = (self.expression(left)?, self.expression(right)?);
+        let left = self.expression(left)?;
+        let sign = match how {
+            Sum::Divide => Some("/"),
+            Sum::Rest => Some("%"),
+            Sum::Add | Sum::Subtract | Sum::Multiply => None,
+        };
+        if let Some(sign) = sign {
+            self.places.take(sign); // a number has no place of its own: it stands where reading has come to
+        }
+        let right = self.expression(right)?;
+        if sign.is_some() && is_zero(&right.node) {
+            return wrong(right.at, "can never be worked out: a division by zero");
+        }
         let ty = match (left.ty, right.ty, how) {
             (Type::Int, Type::Int, _) => Type::Int,
             (Type::Double, Type::Double, _) if how != Sum::Rest => Type::Double,
@@ -141,5 +153,14 @@ impl Compiler<'_, '_> {
         let bytes = if item.ty == Type::Text { item.bytes().min(list.item_bytes()) } else { 0 };
         let cost = 1_u64.saturating_add(list.length().saturating_mul(1 + bytes / SCAN));
         made(item.at, Type::Bool, Limits::None, cost, [item, list], |both| Node::In(Box::new(both)))
+    }
+}
+
+/// Whether it is nothing whatever the comment is. A double that is divided by nothing would be infinite, or no number at all: nobody asks for that.
+fn is_zero(node: &Node) -> bool {
+    match node {
+        Node::Const(Const::Int(value)) => *value == 0,
+        Node::Const(Const::Double(value)) => *value == 0.0,
+        _ => false,
     }
 }

@@ -11,7 +11,9 @@ use serde::Serialize;
 use url::form_urlencoded;
 use utoipa::ToSchema;
 
-use self::reading::{AnalyzeIn, Context, SuggestIn, attributes, checked, format, names_without, opinion, token};
+use self::reading::{
+    AnalyzeIn, Context, ContextIn, SuggestIn, TextEntry, attributes, checked, format, names_without, opinion, token,
+};
 use super::super::problem::Problem;
 use super::super::{State, auth, body};
 use super::google::{GoogleErrorOut, Refusal};
@@ -90,6 +92,7 @@ pub async fn analyze(
     let client_token = token("clientToken", client_token)?;
     token("sessionId", asked.session_id)?;
     token("communityId", asked.community_id)?;
+    weigh(&state, &comment, context.as_ref())?;
     let context = Context::read(context)?;
     let thresholds = attributes(requested_attributes, context.article.is_some())?;
     let languages = checked(languages)?;
@@ -158,6 +161,7 @@ pub async fn suggest(
     let client_token = token("clientToken", client_token)?;
     token("sessionId", asked.session_id)?;
     token("communityId", asked.community_id)?;
+    weigh(&state, &comment, context.as_ref())?;
     let context = Context::read(context)?;
     let opinion = opinion(attribute_scores, context.coral.is_some())?;
     let languages = checked(languages)?;
@@ -176,6 +180,12 @@ pub async fn suggest(
     };
     state.perspective.suggest(&site, text, opinion, state.clock.now()).await.map_err(refusal)?;
     Ok(HttpResponse::Ok().json(SuggestOut { client_token, requested_languages: languages }))
+}
+
+/// Whether a text and its context are small enough to be read at all.
+fn weigh(state: &State, comment: &TextEntry, context: Option<&ContextIn>) -> Result<(), Refusal> {
+    let context = context.map_or(0, ContextIn::bytes);
+    state.perspective.weigh(comment.text.len(), context).map_err(|invalid| wrong(&invalid))
 }
 
 /// The site whose key came: as bearer, in the header that Google's clients use, or in the address.

@@ -11,7 +11,7 @@ use super::super::super::body;
 use super::super::google::Refusal;
 use crate::app::perspective::{Attribute, Opinion};
 use crate::domain::comment::Format;
-use crate::domain::normalise::Body;
+use crate::domain::normalise;
 
 /// Bytes of tokens and names that clients send along.
 const MAX_TOKEN: usize = 4_000;
@@ -40,6 +40,14 @@ pub struct ContextIn {
     /// An article, and what the comment answers (which is not looked at).
     #[serde(default, alias = "article_and_parent_comment")]
     pub article_and_parent_comment: Option<ArticleIn>,
+}
+
+impl ContextIn {
+    /// Bytes of all its texts as they were sent.
+    pub(super) fn bytes(&self) -> usize {
+        let article = self.article_and_parent_comment.iter().filter_map(|both| both.article.as_ref());
+        self.entries.iter().flatten().chain(article).map(|entry| entry.text.len()).sum()
+    }
 }
 
 /// An article, as the context of a text.
@@ -273,7 +281,7 @@ impl Context {
                 continue; // data about the comment, and no article
             }
             let format = format("context.entries.type", entry.kind.as_deref())?;
-            texts.push(Body::read(&entry.text, format).plain.text().trim().to_owned()); // a paragraph of HTML ends a line
+            texts.push(normalise::shown(&entry.text, format).trim().to_owned()); // a paragraph of HTML ends a line
         }
         texts.retain(|text| !text.is_empty());
         let article = (!texts.is_empty()).then(|| texts.join("\n\n"));
