@@ -11,6 +11,7 @@ mod objects;
 pub mod openapi;
 pub mod problem;
 pub mod routes;
+mod unread;
 
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
