@@ -257,6 +257,7 @@ async fn join(
         access: Arc::new(Access::new(Arc::clone(&store), lookup)),
         sign_in: Arc::new(sign_in),
         addresses: http::client::Addresses::default(),
+        strangers: http::body::Strangers::default(),
         store: Arc::clone(&store),
         shared: shared.clone().map(|shared| shared as Arc<dyn Shared>),
         alive: Arc::default(),

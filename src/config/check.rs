@@ -147,6 +147,10 @@ mod tests {
         assert!(refused("[database]\nurl = \"mysql:x\"\n").contains("database.url"));
         assert!(refused("[shared]\nurl = \"localhost\"\n").contains("shared.url"));
         assert!(refused("[server]\nlisten = \"everywhere\"\n").contains("server.listen"));
+        assert!(refused("[server]\nbody_timeout_s = 0\n").contains("server.body_timeout_s"));
+        assert!(
+            refused("[server]\nmax_body_bytes = 2000000\nunknown_body_mb = 1\n").contains("server.unknown_body_mb")
+        );
         assert!(refused("[log]\nlevel = \"a=b=c\"\n").contains("log.level: `a=b=c`"));
         assert!(refused("[webhooks]\nper_site = 0\n").contains("webhooks.per_site"));
         assert!(refused("[webhooks]\nallow_hosts = [\"a b\"]\n").contains("webhooks.allow_hosts"));

@@ -15,6 +15,8 @@ impl Config {
                 trusted_proxies: self.server.trusted_proxies.clone(),
                 max_body_bytes: self.server.max_body_bytes,
                 batch_in_flight: self.server.batch_in_flight,
+                body_timeout_s: self.server.body_timeout_s,
+                unknown_body_mb: self.server.unknown_body_mb,
                 ..started.server.clone()
             },
             database: started.database.clone(),

@@ -1,24 +1,74 @@
 //! Reading what clients send: bounded, and with the name of what is wrong.
 
 use std::io::Read as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use actix_web::error::QueryPayloadError;
+use actix_web::dev::Payload;
+use actix_web::error::{PayloadError, QueryPayloadError};
 use actix_web::http::Uri;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use actix_web::{HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
-use futures_util::StreamExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::{Stream, StreamExt as _};
 use serde::de::{DeserializeOwned, Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::objects::Objects;
 use super::problem::Problem;
+use super::{Config, State};
+
+/// Bytes of a form of the console, at most.
+const FORM_MAX: usize = 16_384;
+
+/// Bytes of a body that nobody has to be known for: as many a connection is given to read in anyway, and ordinary comments have no more.
+const ANYBODYS: usize = 16_384;
+
+/// Bytes that are held for requests before it is known who sends them: where the key, or what is signed, is the body itself.
+#[derive(Debug, Default)]
+pub struct Strangers(AtomicUsize);
+
+impl Strangers {
+    /// How many there are now.
+    pub fn held(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What one of them holds; it is given back when this is let go of.
+pub(super) struct Held<'a> {
+    of: &'a Strangers,
+    bytes: usize,
+}
+
+impl Held<'_> {
+    /// Takes what is missing to hold `size` bytes, where all together then hold `most` or less.
+    fn grow(&mut self, size: usize, most: usize) -> Result<(), Problem> {
+        let more = size.saturating_sub(ANYBODYS).saturating_sub(self.bytes);
+        let before = self.of.0.fetch_add(more, Ordering::Relaxed);
+        self.bytes += more;
+        if more > 0 && before.saturating_add(more) > most {
+            return Err(Problem::unavailable(
+                "too many large bodies of unknown senders are being read; send the same again",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.of.0.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
 
 /// The body as JSON, perhaps in gzip.
 ///
 /// # Errors
-/// 413 over `most` bytes, 415 for another content type, 400 when it is not JSON, 422 when a field is missing, of the wrong type, or holds a NUL.
+/// 408 when it does not come in time, 413 over `most` bytes, 415 for another content type, 400 when it is not JSON, 422 when a field is missing, of the wrong type, or holds a NUL.
 pub(super) async fn json<T: DeserializeOwned>(
     request: &HttpRequest,
     payload: web::Payload,
@@ -29,7 +79,7 @@ pub(super) async fn json<T: DeserializeOwned>(
     if kind != "application/json" && !kind.ends_with("+json") {
         return Err(Problem::media_type("application/json"));
     }
-    let bytes = unzipped(request, bytes(payload, most).await?, most)?;
+    let bytes = unzipped(request, whole(request, payload, most, |_| Ok(())).await?, most)?;
     match field_with_nul(&bytes) {
         Some(field) => Err(has_nul(&field)),
         None => parse(&bytes),
@@ -78,21 +128,93 @@ pub(super) fn nul_in_address(uri: &Uri) -> Option<Problem> {
     nul(uri.path()).then(|| has_nul("path"))
 }
 
-/// The body's bytes.
-pub(super) async fn bytes(mut payload: web::Payload, most: usize) -> Result<web::BytesMut, Problem> {
-    let mut body = web::BytesMut::new();
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|error| Problem::malformed(format!("the body could not be read: {error}")))?;
-        if body.len() + chunk.len() > most {
-            return Err(Problem::too_large(format!("the body is larger than {most} bytes")));
+/// The body's bytes, which are to tell who sends them. As long as that is not known, what goes with them is kept.
+///
+/// # Errors
+/// 408 when they do not come in time, 413 over `server.max_body_bytes`, 503 when too many are held.
+pub(super) async fn of_stranger<'a>(
+    state: &'a State,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(Vec<u8>, Held<'a>), Problem> {
+    let server = state.server.get();
+    let mut held = Held { of: &state.strangers, bytes: 0 };
+    let body = whole(request, payload, server.max_body_bytes, |size| held.grow(size, server.unknown_body_bytes()));
+    let body = body.await?;
+    Ok((body, held))
+}
+
+/// Reads a body to its end. `grows` is asked before room is made for so many bytes.
+async fn whole(
+    request: &HttpRequest,
+    mut payload: impl Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+    most: usize,
+    mut grows: impl FnMut(usize) -> Result<(), Problem>,
+) -> Result<Vec<u8>, Problem> {
+    let reading = async {
+        let mut body: Vec<u8> = Vec::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| Problem::malformed(format!("the body could not be read: {error}")))?;
+            let size = body.len() + chunk.len();
+            if size > most {
+                return Err(Problem::too_large(format!("the body is larger than {most} bytes")));
+            }
+            if size > body.capacity() {
+                let room = body.capacity().saturating_mul(2).clamp(size, most);
+                grows(room)?;
+                body.reserve_exact(room - body.len());
+            }
+            body.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
+        Ok(body)
+    };
+    let patience = patience(request);
+    let late = |_| Err(Problem::request_timeout(format!("the body was not whole after {} s", patience.as_secs())));
+    tokio::time::timeout(patience, reading).await.unwrap_or_else(late)
+}
+
+/// How long a client is waited for, on whichever route.
+fn patience(request: &HttpRequest) -> Duration {
+    let set = request.app_data::<web::Data<State>>().map(|state| state.server.get().body_timeout_s);
+    Duration::from_secs(set.unwrap_or_else(|| Config::default().body_timeout_s).into())
+}
+
+/// The next piece of a body that is worked on as it comes, and so has no bound as a whole; `None` after the last.
+///
+/// # Errors
+/// 408 when it does not come in time; what is said when the connection breaks off.
+pub(super) async fn next_piece(
+    payload: &mut web::Payload,
+    patience: Duration,
+) -> Result<Option<Result<Bytes, PayloadError>>, Problem> {
+    let late =
+        |_| Problem::request_timeout(format!("nothing came for {} s, and the body has no end yet", patience.as_secs()));
+    tokio::time::timeout(patience, payload.next()).await.map_err(late)
+}
+
+/// A form of the console's, read within the bounds of every body.
+pub struct Form<T>(pub T);
+
+impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move {
+            if !request.content_type().eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+                return Err(Problem::malformed("the form cannot be read: its content type is another one"));
+            }
+            let body = whole(&request, payload, FORM_MAX, |_| Ok(())).await?;
+            let form = web::Query::<T>::from_query(&String::from_utf8_lossy(&body));
+            let form = form.map_err(|error| Problem::malformed(format!("the form cannot be read: {error}")))?;
+            Ok(Self(form.into_inner()))
+        })
     }
-    Ok(body)
 }
 
 /// What the body holds when it is zipped, as clients that Google makes for Java do whatever its size. That is no larger than `most` bytes, either.
-fn unzipped(request: &HttpRequest, body: web::BytesMut, most: usize) -> Result<web::BytesMut, Problem> {
+fn unzipped(request: &HttpRequest, body: Vec<u8>, most: usize) -> Result<Vec<u8>, Problem> {
     let encoding = request.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !encoding.trim().eq_ignore_ascii_case("gzip") {
         return Ok(body);
@@ -104,7 +226,7 @@ fn unzipped(request: &HttpRequest, body: web::BytesMut, most: usize) -> Result<w
     if plain.len() > most {
         return Err(Problem::too_large(format!("the body is larger than {most} bytes, unzipped")));
     }
-    Ok(plain.as_slice().into())
+    Ok(plain)
 }
 
 /// A text that may be left out: at most `most` bytes, no NUL; an empty one counts as left out.

@@ -15,6 +15,7 @@ use super::State;
 use super::body::nul_in_address;
 use super::compat::akismet;
 use super::console::{Asked, shown_as_page};
+use super::unread::Unread;
 use crate::app::way::{self, begin};
 
 tokio::task_local! {
@@ -36,9 +37,10 @@ pub(super) async fn on_behalf_of<T>(id: String, work: impl Future<Output = T>) -
 }
 
 pub(super) async fn around<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let unread = Unread::of(&mut request);
     let id = sane(request.headers().get(&HEADER)).unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let clock = request.app_data::<actix_web::web::Data<State>>().map(|state| std::sync::Arc::clone(&state.clock));
     let started = clock.as_ref().map(|clock| clock.now());
@@ -74,7 +76,7 @@ pub(super) async fn around<B: MessageBody + 'static>(
             let labels = [("method", method.to_owned()), ("route", route), ("status", status.as_str().to_owned())];
             metrics::counter!("doorward_http_requests_total", &labels).increment(1);
             metrics::histogram!("doorward_http_request_seconds").record(took.as_secs_f64());
-            Ok(response)
+            Ok(unread.held_by(response))
         })
         .instrument(way)
         .await

@@ -2,7 +2,7 @@
 
 pub mod api;
 mod auth;
-mod body;
+pub(crate) mod body;
 pub(crate) mod client;
 pub mod compat;
 pub mod console;
@@ -11,6 +11,7 @@ mod objects;
 pub mod openapi;
 pub mod problem;
 pub mod routes;
+mod unread;
 
 use std::any::Any;
 use std::net::{SocketAddr, TcpListener};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use self::body::Strangers;
 use self::client::Addresses;
 use actix_web::dev::Server;
 use actix_web::{App, HttpServer, web};
@@ -74,6 +76,11 @@ pub struct Config {
     pub batch_in_flight: usize,
     /// Milliseconds for a client to send a request's head.
     pub client_timeout_ms: u64,
+    /// Seconds for a client to send a request's whole body, or the next piece of a batch: 1 to 3600.
+    pub body_timeout_s: u32,
+    /// MiB that are held at most of bodies whose sender is not known before they are read, such as Akismet's and signed webhooks; the first 16 KiB of each
+    /// do not count. At least one body of `max_body_bytes`, at most 65536.
+    pub unknown_body_mb: usize,
     /// Seconds after which a connection is ended whose client takes nothing of what is sent to it; 0 for never. Linux only.
     pub stalled_timeout_s: u32,
     /// Seconds for requests to finish when the service is told to stop.
@@ -90,6 +97,8 @@ impl Default for Config {
             workers: 0,
             batch_in_flight: 128,
             client_timeout_ms: 5_000,
+            body_timeout_s: 30,
+            unknown_body_mb: 64,
             stalled_timeout_s: 60,
             shutdown_timeout_s: 30,
         }
@@ -116,7 +125,18 @@ impl Config {
         if !self.public_url.is_empty() && url::Url::parse(&self.public_url).is_err() {
             return Err(BadServer { key: "public_url", problem: format!("`{}` is no address", self.public_url) });
         }
+        if !(1..=3_600).contains(&self.body_timeout_s) {
+            return Err(BadServer { key: "body_timeout_s", problem: "must be 1 to 3600".to_owned() });
+        }
+        if !(1..=65_536).contains(&self.unknown_body_mb) || self.unknown_body_bytes() < self.max_body_bytes {
+            let problem = "must be 1 to 65536, and hold a body of max_body_bytes".to_owned();
+            return Err(BadServer { key: "unknown_body_mb", problem });
+        }
         Ok(())
+    }
+
+    const fn unknown_body_bytes(&self) -> usize {
+        self.unknown_body_mb.saturating_mul(1 << 20)
     }
 
     /// Whether the outside reaches this service by https.
@@ -182,6 +202,8 @@ pub struct State {
     pub sign_in: Arc<SignIn>,
     /// Whether everybody seems to come from one address.
     pub addresses: Addresses,
+    /// What is held of bodies before it is known who sends them.
+    pub strangers: Strangers,
     /// Asked for sites and for readiness only; everything else goes through a use case.
     pub store: Arc<dyn Store>,
     /// What nodes share, where there are several.
@@ -204,7 +226,7 @@ pub struct State {
     pub log_level: Arc<LogLevel>,
     /// `[server]` as it was started with: what is opened once.
     pub config: Config,
-    /// What of `[server]` changes while the service runs: whom to believe, and how large a body may be.
+    /// What of `[server]` changes while the service runs: whom to believe, and how large and how slow a body may be.
     pub server: Live<Config>,
 }
 

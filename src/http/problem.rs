@@ -32,6 +32,7 @@ pub const QUOTA_EXCEEDED: &str = "https://iana.org/assignments/http-problem-type
 pub const TYPES: &[(&str, &str)] = &[
     ("/problems/malformed", "The request cannot be read"),
     ("/problems/invalid", "A field is not valid"),
+    ("/problems/request-timeout", "The request did not come whole in time"),
     ("/problems/too-large", "The request is too large"),
     ("/problems/unsupported-media-type", "The content type is not supported"),
     ("/problems/unauthorized", "A key is missing or unknown"),
@@ -135,6 +136,11 @@ impl Problem {
     pub fn invalid(field: &str, problem: &str) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "/problems/invalid", format!("{field}: {problem}"))
             .with("field", Value::from(field))
+    }
+
+    /// 408.
+    pub fn request_timeout(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "/problems/request-timeout", detail)
     }
 
     /// 413.

@@ -203,10 +203,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     }
     let bad_query = web::QueryConfig::default().error_handler(|error, _| body::bad_query(&error).into());
     let bad_path = web::PathConfig::default().error_handler(|error, _| Problem::not_found(error.to_string()).into());
-    let bad_form = web::FormConfig::default()
-        .limit(16_384)
-        .error_handler(|error, _| Problem::malformed(format!("the form cannot be read: {error}")).into());
-    config.app_data(bad_query).app_data(bad_path).app_data(bad_form);
+    config.app_data(bad_query).app_data(bad_path);
     config.default_service(web::to(nothing_there));
 }
 

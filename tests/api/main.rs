@@ -57,6 +57,7 @@ mod search;
 mod service_levels;
 mod siblings;
 mod sign_in;
+mod slow_bodies;
 #[path = "../support/smtp.rs"]
 #[allow(dead_code, reason = "shared with tests that use more of it")]
 mod smtp;

@@ -4,6 +4,7 @@
 //! may so wait for us while we wait for it; `server.stalled_timeout_s` ends that.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -25,7 +26,8 @@ use crate::domain::site::{Scope, Site};
 /// line may be sent again later. A bad line spoils only itself; blank lines are passed over.
 ///
 /// Read answers while you write lines: nothing more is read while they wait to be taken, and a connection on which none is taken for
-/// `server.stalled_timeout_s` is ended. A client that can only write first and read then sends a hundred lines at most at a time.
+/// `server.stalled_timeout_s` is ended. A client that can only write first and read then sends a hundred lines at most at a time. When the next piece
+/// of the body does not come within `server.body_timeout_s`, the last answer is a problem that says so, and the connection is ended.
 #[utoipa::path(post, path = "/v1/comments/batch", tag = "websites", security(("site_key" = ["post"])),
     request_body(content = String, content_type = "application/x-ndjson", description = "One comment a line, as for `POST /v1/comments`"),
     responses((status = 200, body = String, content_type = "application/x-ndjson", description = "One answer a line"),
@@ -36,11 +38,13 @@ pub async fn submit(
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let site = auth::site(&state, &request, Scope::Post).await?;
-    let (most, in_flight) = (state.server.get().max_body_bytes, state.server.get().batch_in_flight.clamp(1, 10_000));
+    let server = state.server.get();
+    let (most, in_flight) = (server.max_body_bytes, server.batch_in_flight.clamp(1, 10_000));
+    let patience = Duration::from_secs(server.body_timeout_s.into());
     let state = state.into_inner();
     let (queue, instance) = (Arc::new(Mutex::new(())), middleware::request_id());
     let way = Span::current();
-    let answers = lines(payload, most)
+    let answers = lines(payload, most, patience)
         .map(move |line| {
             let (state, site, queue) = (Arc::clone(&state), Arc::clone(&site), Arc::clone(&queue));
             let answer = async move {
@@ -92,9 +96,23 @@ struct Reading {
     ended: bool,
 }
 
+impl Reading {
+    /// Ends it before the body's end: half a line is no comment.
+    fn end_here(&mut self) {
+        self.ended = true;
+        self.skipping = false;
+        self.buffer.clear();
+        self.searched = 0;
+    }
+}
+
 /// The lines of a body that are not blank, with their numbers from 1; one longer than `most` bytes is an error of its own, and reading goes on after it. An error of the
-/// connection ends it.
-fn lines(payload: web::Payload, most: usize) -> impl Stream<Item = Result<(u64, Result<Bytes, Problem>), Error>> {
+/// connection ends it, and so does a silence of `patience`, which is an error of the line that should have come.
+fn lines(
+    payload: web::Payload,
+    most: usize,
+    patience: Duration,
+) -> impl Stream<Item = Result<(u64, Result<Bytes, Problem>), Error>> {
     let reading = Reading { payload, buffer: BytesMut::new(), lines: 0, searched: 0, skipping: false, ended: false };
     stream::unfold(reading, move |mut reading| async move {
         loop {
@@ -129,15 +147,17 @@ fn lines(payload: web::Payload, most: usize) -> impl Stream<Item = Result<(u64, 
                 let last = (reading.lines + 1, Ok(line.freeze()));
                 return if blank { None } else { Some((Ok(last), reading)) };
             }
-            match reading.payload.next().await {
-                Some(Ok(chunk)) => reading.buffer.extend_from_slice(&chunk),
-                Some(Err(error)) => {
-                    reading.ended = true;
-                    reading.buffer.clear(); // half a line is no comment
-                    reading.searched = 0;
+            match body::next_piece(&mut reading.payload, patience).await {
+                Ok(Some(Ok(chunk))) => reading.buffer.extend_from_slice(&chunk),
+                Ok(Some(Err(error))) => {
+                    reading.end_here();
                     return Some((Err(error.into()), reading));
                 }
-                None => reading.ended = true,
+                Ok(None) => reading.ended = true,
+                Err(late) => {
+                    reading.end_here();
+                    return Some((Ok((reading.lines + 1, Err(late))), reading));
+                }
             }
         }
     })

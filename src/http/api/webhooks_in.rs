@@ -37,7 +37,7 @@ pub async fn receive(
     query: web::Query<SourceQuery>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let body = body::bytes(payload, state.server.get().max_body_bytes).await?.to_vec();
+    let (body, _held) = body::of_stranger(&state, &request, payload).await?; // whose it is, its signature says
     let headers = request.headers().iter();
     let headers = headers.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
     let message = Message { headers, body };

@@ -137,12 +137,16 @@ pub async fn phase(
         Some(Some("html")) => true,
         Some(Some(_)) | None => return Ok(told(unread("the phase's format is neither text nor html"))),
     };
-    let body = match body::bytes(payload, state.server.get().max_body_bytes).await {
-        Ok(body) => body.to_vec(),
-        Err(problem) if problem.status_code() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return Ok(told(unread("the body is larger than server.max_body_bytes")));
+    let (body, _held) = match body::of_stranger(&state, &request, payload).await {
+        Ok(read) => read,
+        Err(problem) => {
+            return match problem.status_code() {
+                StatusCode::PAYLOAD_TOO_LARGE => Ok(told(unread("the body is larger than server.max_body_bytes"))),
+                StatusCode::REQUEST_TIMEOUT => Ok(told(unread("the body took longer than server.body_timeout_s"))),
+                StatusCode::SERVICE_UNAVAILABLE => Ok(told(unread("more bodies are read than server.unknown_body_mb"))),
+                _ => Err(problem),
+            };
         }
-        Err(problem) => return Err(problem),
     };
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
     let headers = signature.into_iter().map(|value| (SIGNATURE, value)).collect();

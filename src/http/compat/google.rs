@@ -23,8 +23,8 @@ pub struct GoogleError {
     pub code: u16,
     /// In words.
     pub message: String,
-    /// Which kind, as Google's services name it: `INVALID_ARGUMENT`, `UNAUTHENTICATED`, `PERMISSION_DENIED`, `RESOURCE_EXHAUSTED`, `UNAVAILABLE`,
-    /// `INTERNAL`.
+    /// Which kind, as Google's services name it: `INVALID_ARGUMENT`, `UNAUTHENTICATED`, `PERMISSION_DENIED`, `DEADLINE_EXCEEDED`, `RESOURCE_EXHAUSTED`,
+    /// `UNAVAILABLE`, `INTERNAL`.
     pub status: &'static str,
     /// More, for programs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -110,6 +110,7 @@ impl ResponseError for Refusal {
             401 => "UNAUTHENTICATED",
             403 => "PERMISSION_DENIED",
             404 => "NOT_FOUND",
+            408 => "DEADLINE_EXCEEDED",
             409 => "ABORTED",
             429 => "RESOURCE_EXHAUSTED",
             503 => "UNAVAILABLE",

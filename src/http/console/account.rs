@@ -9,7 +9,7 @@ use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use serde::Deserialize;
 
-use super::super::body::has_nul;
+use super::super::body::{Form, has_nul};
 use super::super::problem::Problem;
 use super::super::{State, auth};
 use super::frame::{Frame, LANG_COOKIE, Look, THEME_COOKIE, page_with};
@@ -111,7 +111,7 @@ pub struct TotpForm {
 pub async fn totp(
     state: web::Data<State>,
     request: HttpRequest,
-    form: web::Form<TotpForm>,
+    Form(form): Form<TotpForm>,
 ) -> Result<HttpResponse, Problem> {
     let session = auth::session_with(&state, &request, &form.csrf).await?;
     let (person, now) = (&session.live.person, state.clock.now());
@@ -156,7 +156,7 @@ pub struct PasswordForm {
 pub async fn password(
     state: web::Data<State>,
     request: HttpRequest,
-    form: web::Form<PasswordForm>,
+    Form(form): Form<PasswordForm>,
 ) -> Result<HttpResponse, Problem> {
     let session = auth::session_with(&state, &request, &form.csrf).await?;
     let from = origin(&state, &request);
@@ -183,7 +183,7 @@ pub struct RevokeForm {
 pub async fn revoke(
     state: web::Data<State>,
     request: HttpRequest,
-    form: web::Form<RevokeForm>,
+    Form(form): Form<RevokeForm>,
 ) -> Result<HttpResponse, Problem> {
     let session = auth::session_with(&state, &request, &form.csrf).await?;
     if form.id.contains('\0') {
@@ -205,7 +205,7 @@ pub struct LookForm {
 pub async fn look(
     state: web::Data<State>,
     request: HttpRequest,
-    form: web::Form<LookForm>,
+    Form(form): Form<LookForm>,
 ) -> Result<HttpResponse, Problem> {
     auth::session_with(&state, &request, &form.csrf).await?;
     let lang =

@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
-use super::super::body::has_nul;
+use super::super::body::{Form, has_nul};
 use super::super::problem::Problem;
 use super::super::{State, auth, client};
 use super::frame::{Look, page_with};
@@ -77,11 +77,11 @@ fn show(
 pub async fn sign_in(
     state: web::Data<State>,
     request: HttpRequest,
-    form: web::Form<SignInForm>,
+    Form(form): Form<SignInForm>,
 ) -> Result<HttpResponse, Problem> {
     auth::same_origin(&state, &request)?;
     state.addresses.note(&request, &state.server.get().trusted_proxies);
-    let SignInForm { email, password, ticket, code, next } = form.into_inner();
+    let SignInForm { email, password, ticket, code, next } = form;
     let (next, email) = (local(&next), email.trim());
     if email.contains('\0') {
         return Err(has_nul("email"));
@@ -126,7 +126,7 @@ pub struct Proof {
 pub async fn sign_out(
     state: web::Data<State>,
     request: HttpRequest,
-    form: web::Form<Proof>,
+    Form(form): Form<Proof>,
 ) -> Result<HttpResponse, Problem> {
     let session = auth::session_with(&state, &request, &form.csrf).await?;
     state.sign_in.sign_out(&session.cookie, state.clock.now()).await?;

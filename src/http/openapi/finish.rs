@@ -27,6 +27,7 @@ pub(super) fn finish(mut document: Value) -> Value {
         let operations = operations.as_object_mut().into_iter().flatten();
         for (method, operation) in operations.filter(|(method, _)| METHODS.contains(&method.as_str())) {
             operation["operationId"] = json!(operation_id(method, path));
+            body_statuses(operation);
             common_statuses(operation);
             let recorded = RECORDED.get(&format!("{} {path}", method.to_uppercase()));
             if let Some(request) = recorded.and_then(|recorded| recorded.get("request")) {
@@ -61,6 +62,14 @@ fn operation_id(method: &str, path: &str) -> String {
         begins = !c.is_ascii_alphanumeric();
     }
     id
+}
+
+/// Wherever a body may be too large, it may be too slow, which is told in the same way.
+fn body_statuses(operation: &mut Value) {
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    if let Some(too_large) = responses.get("413").cloned() {
+        responses.entry("408").or_insert(too_large);
+    }
 }
 
 /// A NUL in the address is told by the name of the parameter, whatever the path; and what a path names may not be there.
@@ -146,6 +155,7 @@ fn reason(status: &str) -> &'static str {
         "401" => "The key, token or signature is missing or unknown",
         "403" => "The key, or the role, does not allow this",
         "404" => "There is no such thing, or it is not yours to see",
+        "408" => "The request did not come whole in time",
         "409" => "Something else is there, or happened meanwhile",
         "413" => "The request is too large",
         "415" => "The content type is not supported",
@@ -164,6 +174,7 @@ fn google(status: &str) -> Value {
         "404" => ("NOT_FOUND", "there is no other version than v1alpha1 here"),
         "429" => ("RESOURCE_EXHAUSTED", "over the limit `assess-per-site`; try again in 12 s"),
         "503" => ("UNAVAILABLE", "TOXICITY has no score now; ask again later"),
+        "408" => ("DEADLINE_EXCEEDED", "the body was not whole after 30 s"),
         "413" => ("INVALID_ARGUMENT", "the body is larger than 1048576 bytes"),
         "415" => ("INVALID_ARGUMENT", "send Content-Type: application/json"),
         _ => {
@@ -180,6 +191,7 @@ fn problem(status: &str) -> Value {
         "401" => ("/problems/unauthorized", "this key is not known here"),
         "403" => ("/problems/forbidden", "this key lacks the scope `post`"),
         "404" => ("/problems/not-found", "there is no comment with this id"),
+        "408" => ("/problems/request-timeout", "the body was not whole after 30 s"),
         "409" => ("/problems/conflict", "somebody else changed this comment meanwhile"),
         "413" => ("/problems/too-large", "the body is larger than 1048576 bytes"),
         "415" => ("/problems/unsupported-media-type", "send Content-Type: application/json"),

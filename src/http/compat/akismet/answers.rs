@@ -4,20 +4,21 @@
 //! `true` and `false`. WordPress does so only with a name for the check, so that every check has one. Help stands on errors alone: some clients fail
 //! wherever they see it.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, HeaderName, HeaderValue, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError as _};
 use uuid::Uuid;
 
 use super::asker::{Asker, Held};
 use super::form::BadForm;
 use crate::app::akismet::{AkismetError, Answer, Checked};
 use crate::domain::store::StoreError;
+use crate::http::problem::Problem;
 
 /// What a report is thanked with.
 pub(super) const THANKS: &str = "Thanks for making the web a better place.";
 const GUID: HeaderName = HeaderName::from_static("x-akismet-guid");
-/// Seconds after which a store that failed may be asked again.
+/// Seconds after which the same may be sent again.
 const RETRY_AFTER_S: &str = "5";
 
 /// A text, and nothing else.
@@ -72,6 +73,12 @@ pub(super) enum Refusal {
     /// The body is larger than `server.max_body_bytes`, or broke off.
     #[error("The request is too large")]
     TooLarge,
+    /// The body did not come whole in time.
+    #[error("The request did not come whole in time")]
+    Late,
+    /// More bodies are being read than there is room for.
+    #[error("Too many requests are being read; send the same again")]
+    NoRoom,
     /// The use case has none.
     #[error(transparent)]
     Akismet(#[from] AkismetError),
@@ -83,15 +90,26 @@ impl From<StoreError> for Refusal {
     }
 }
 
+/// What is wrong with a body.
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        match problem.status_code() {
+            StatusCode::REQUEST_TIMEOUT => Self::Late,
+            StatusCode::SERVICE_UNAVAILABLE => Self::NoRoom,
+            _ => Self::TooLarge,
+        }
+    }
+}
+
 impl Refusal {
     /// Its name in metrics.
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Key => "no-key",
             Self::NoBlog | Self::Blog => "blog",
-            Self::Form(_) | Self::TooLarge | Self::Akismet(AkismetError::Invalid(_)) => "invalid",
+            Self::Form(_) | Self::TooLarge | Self::Late | Self::Akismet(AkismetError::Invalid(_)) => "invalid",
             Self::Akismet(AkismetError::RateLimited(_)) => "limited",
-            Self::Akismet(AkismetError::Store(_)) => "unavailable",
+            Self::NoRoom | Self::Akismet(AkismetError::Store(_)) => "unavailable",
         }
     }
 
@@ -99,6 +117,8 @@ impl Refusal {
     pub(super) fn answer(&self) -> HttpResponse {
         let mut answer = match self {
             Self::TooLarge => text(StatusCode::PAYLOAD_TOO_LARGE, "invalid"),
+            Self::Late => text(StatusCode::REQUEST_TIMEOUT, "invalid"),
+            Self::NoRoom => unavailable(),
             Self::Akismet(AkismetError::RateLimited(limited)) => {
                 let mut answer = text(StatusCode::TOO_MANY_REQUESTS, "limited");
                 let seconds = limited.retry_after_ms.div_ceil(1_000).max(1).to_string();
@@ -111,10 +131,7 @@ impl Refusal {
                     error = error as &dyn std::error::Error,
                     "a client of Akismet's protocol is told to wait"
                 );
-                let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
-                put(&mut answer, RETRY_AFTER.as_str(), RETRY_AFTER_S);
-                put(&mut answer, "x-akismet-error", "unavailable");
-                answer
+                unavailable()
             }
             Self::Key | Self::NoBlog | Self::Blog | Self::Form(_) | Self::Akismet(AkismetError::Invalid(_)) => {
                 word("invalid")
@@ -127,7 +144,7 @@ impl Refusal {
     /// The answer to a check that `asker` sent.
     pub(super) fn of_check(&self, asker: &Asker) -> HttpResponse {
         // What will pass, and what cannot be judged at all; a key for nothing or for another blog is for its operator to mend.
-        let is_unjudged = matches!(self, Self::Form(_) | Self::TooLarge | Self::Akismet(_));
+        let is_unjudged = matches!(self, Self::Form(_) | Self::TooLarge | Self::Late | Self::NoRoom | Self::Akismet(_));
         let mut answer = if is_unjudged && asker.holds_spam_alone() {
             tracing::warn!(why = self.name(), "a check is answered as spam, to a client that holds nothing else");
             word("true")
@@ -137,6 +154,13 @@ impl Refusal {
         name(&mut answer, Uuid::new_v4());
         answer
     }
+}
+
+fn unavailable() -> HttpResponse {
+    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, "unavailable");
+    put(&mut answer, RETRY_AFTER.as_str(), RETRY_AFTER_S);
+    put(&mut answer, "x-akismet-error", "unavailable");
+    answer
 }
 
 fn name(answer: &mut HttpResponse, guid: Uuid) {

@@ -91,8 +91,7 @@ struct Open {
 
 /// Reads a request, and finds out whose it is.
 async fn open(state: &State, request: &HttpRequest, payload: web::Payload) -> Result<Open, Refusal> {
-    let most = state.server.get().max_body_bytes;
-    let bytes = body::bytes(payload, most).await.map_err(|_| Refusal::TooLarge)?;
+    let (bytes, _held) = body::of_stranger(state, request, payload).await?;
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut form = Form::read(&bytes, kind)?;
     let query = Form::query(request.query_string())?;
