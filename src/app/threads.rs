@@ -95,6 +95,8 @@ struct Reading {
     number: u64,
     readers: usize,
     missed: Vec<Said>,
+    /// New comments of other nodes: whoever reads may have been too early for them.
+    elsewhere: Vec<Uuid>,
 }
 
 /// What became of a comment.
@@ -165,15 +167,17 @@ impl Threads {
                         error = &error as &dyn std::error::Error,
                         "comments of other nodes could not be read"
                     );
-                    heard.iter().for_each(|one| self.shelf().remove(one.article));
+                    for one in heard {
+                        self.shelf().remove(one.article);
+                    }
                     continue;
                 }
             };
             let mut found: HashMap<Uuid, Record> = found.into_iter().map(|record| (record.uid, record)).collect();
             for one in heard {
-                let Some(record) = found.remove(&one.uid).filter(|record| record.status == Status::Approved) else {
-                    continue;
-                };
+                // Of what became something else since there is other news.
+                let is_as_told = |record: &Record| record.status == Status::Approved && record.version == 1;
+                let Some(record) = found.remove(&one.uid).filter(is_as_told) else { continue };
                 let Some(site) = self.shelf().waiting(one, house).map(|kept| kept.site) else { continue };
                 let sibling = earlier(site, &record.comment, house);
                 if let Some(kept) = self.shelf().waiting(one, house) {
@@ -187,13 +191,8 @@ impl Threads {
     pub fn said_elsewhere(&self, comments: Vec<(u64, Uuid)>) {
         let mut shelf = self.shelf();
         for (article, uid) in comments {
-            shelf.reading.remove(&article); // whoever reads it may have been too early
-            let Some(number) = shelf.kept(article).map(|kept| kept.number) else { continue };
-            if shelf.heard.len() < HEARD_MAX {
-                shelf.heard.push(Heard { uid, article, number });
-            } else {
-                shelf.remove(article);
-            }
+            shelf.miss_elsewhere(article, uid);
+            shelf.hear_of(article, uid);
         }
         self.heard.notify_one();
     }
@@ -231,7 +230,7 @@ impl Threads {
             if let Some(kept) = shelf.look(trace.article) {
                 return known(kept.around(trace));
             }
-            Reader { shelf: &self.shelf, article: trace.article, number: shelf.read(trace.article) }
+            Reader { shelf: &self.shelf, heard: &self.heard, article: trace.article, number: shelf.read(trace.article) }
         };
         let article = comment.sent.article.id.as_str().to_owned();
         let filter =
@@ -277,10 +276,11 @@ impl Threads {
 
     /// The store has a comment with that record; `sibling` is how those that follow meet it.
     pub fn judged(&self, trace: &Trace, record: &Record, sibling: impl FnOnce() -> Sibling) {
-        let is_approved = record.status == Status::Approved;
         if record.version > 1 {
-            self.tell(|untold| _ = untold.changed.insert(trace.article));
-        } else if is_approved {
+            return self.changed(trace); // what it said before may be on its way from another node
+        }
+        let is_approved = record.status == Status::Approved;
+        if is_approved {
             self.tell(|untold| untold.said.push((trace.article, record.uid)));
         }
         let said = if is_approved { Said::Approved(Box::new(sibling())) } else { Said::Otherwise(trace.comment) };
@@ -305,6 +305,7 @@ impl Threads {
 /// One who reads an article from the store; leaves however that ends.
 struct Reader<'a> {
     shelf: &'a Mutex<Shelf>,
+    heard: &'a Notify,
     article: u64,
     number: u64,
 }
@@ -319,7 +320,12 @@ impl Reader<'_> {
         };
         reading.missed.iter().for_each(|said| kept.hear(said.clone()));
         let around = kept.around(trace);
+        let elsewhere = reading.elsewhere.clone();
         shelf.put(self.article, kept);
+        for uid in elsewhere {
+            shelf.hear_of(self.article, uid);
+            self.heard.notify_one();
+        }
         around
     }
 }
@@ -398,7 +404,7 @@ impl Shelf {
     /// Enters one more who reads an article.
     fn read(&mut self, article: u64) -> u64 {
         self.readings += 1;
-        let first = Reading { number: self.readings, readers: 0, missed: Vec::new() };
+        let first = Reading { number: self.readings, readers: 0, missed: Vec::new(), elsewhere: Vec::new() };
         let reading = self.reading.entry(article).or_insert(first);
         reading.readers += 1;
         reading.number
@@ -411,6 +417,26 @@ impl Shelf {
             reading.missed.push(said.clone());
         } else {
             self.reading.remove(&article);
+        }
+    }
+
+    /// Tells those who read an article that another node has a new comment under it.
+    fn miss_elsewhere(&mut self, article: u64, uid: Uuid) {
+        let Some(reading) = self.reading.get_mut(&article) else { return };
+        if reading.elsewhere.len() < MISSED {
+            reading.elsewhere.push(uid);
+        } else {
+            self.reading.remove(&article);
+        }
+    }
+
+    /// Has a new comment of another node read, if its article is kept.
+    fn hear_of(&mut self, article: u64, uid: Uuid) {
+        let Some(number) = self.kept(article).map(|kept| kept.number) else { return };
+        if self.heard.len() < HEARD_MAX {
+            self.heard.push(Heard { uid, article, number });
+        } else {
+            self.remove(article);
         }
     }
 
@@ -479,8 +505,9 @@ mod tests {
 
     #[test]
     fn what_is_said_while_an_article_is_read_is_neither_lost_nor_a_reason_to_read_again() {
-        let shelf = Mutex::new(Shelf::default());
-        let reader = |article| Reader { shelf: &shelf, article, number: shelf.lock().unwrap().read(article) };
+        let (shelf, heard) = (Mutex::new(Shelf::default()), Notify::new());
+        let reader =
+            |article| Reader { shelf: &shelf, heard: &heard, article, number: shelf.lock().unwrap().read(article) };
         let count = |around: Option<Arc<Siblings>>| around.map_or(0, |siblings| siblings.count);
         let read = || {
             let mut thread = Thread::default();
@@ -507,6 +534,16 @@ mod tests {
         assert!(shelf.lock().unwrap().look(8).is_none(), "read before the change");
         late.keep(read(), &trace(8));
         assert!(shelf.lock().unwrap().look(8).is_some(), "read after it");
+
+        let one = reader(10);
+        shelf.lock().unwrap().miss_elsewhere(10, Uuid::from_u128(1));
+        one.keep(read(), &trace(10));
+        let waits = |held: &Shelf| held.heard.iter().map(|one| (one.article, one.uid.as_u128())).collect::<Vec<_>>();
+        assert_eq!(waits(&shelf.lock().unwrap()), [(10, 1)], "what another node has is read by itself");
+        shelf.lock().unwrap().hear_of(11, Uuid::from_u128(2));
+        (0..HEARD_MAX).for_each(|_| shelf.lock().unwrap().hear_of(10, Uuid::from_u128(3)));
+        assert!(shelf.lock().unwrap().look(10).is_none(), "too much of it: it is read again");
+        assert_eq!(shelf.lock().unwrap().heard.len(), HEARD_MAX, "of what is not kept nothing waits");
 
         let spoilt = reader(9);
         (0..=MISSED).for_each(|_| shelf.lock().unwrap().miss(9, &Said::Otherwise(1)));

@@ -216,8 +216,10 @@ impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
 /// What the body holds when it is zipped, as clients that Google makes for Java do whatever its size. That is no larger than `most` bytes, either.
 fn unzipped(request: &HttpRequest, body: Vec<u8>, most: usize) -> Result<Vec<u8>, Problem> {
     let encoding = request.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !encoding.trim().eq_ignore_ascii_case("gzip") {
-        return Ok(body);
+    match encoding.trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => return Ok(body),
+        "gzip" | "x-gzip" => {}
+        _ => return Err(Problem::content_encoding()),
     }
     let mut plain = Vec::new();
     let one_more = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);

@@ -154,6 +154,12 @@ impl Problem {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/unsupported-media-type", detail)
     }
 
+    /// 415, for how the body is encoded.
+    pub fn content_encoding() -> Self {
+        let detail = "send Content-Encoding: gzip, or none";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "/problems/unsupported-media-type", detail)
+    }
+
     /// 401. A challenge for a bearer has a parameter (RFC 6750, 3); httplib2, below Google's client for Python, fails over one that has none.
     pub fn unauthorized(detail: &str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", detail)

@@ -274,16 +274,11 @@ impl Follower {
         }
     }
 
-    /// The next look.
+    /// The next look. What changes at the last of those that are due is looked at until it stays as it is.
     async fn look_again(&mut self) {
         self.look().await;
-        let was_settling = self.settling > 0;
-        self.settling = self.settling.saturating_sub(1);
-        let is_last = was_settling && self.settling == 0 && self.running.config.reload.poll_ms == 0;
-        if is_last && self.before.is_some() {
-            tracing::warn!(
-                "the settings file keeps changing: it is looked at again when another node says so, or at the next SIGHUP"
-            );
+        if self.settling > 1 || self.before.is_none() {
+            self.settling = self.settling.saturating_sub(1);
         }
     }
 

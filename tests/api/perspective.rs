@@ -294,6 +294,8 @@ async fn what_generated_clients_send_along_makes_no_difference() {
     let request = app.client.post(url("")).header("content-type", "application/json; charset=utf-8");
     let request = request.header("content-encoding", "gzip").body(zipped(body.to_string().as_bytes()));
     assert_eq!(read(request.send().await.unwrap(), &[200]).await, plain);
+    let unknown = app.client.post(url("")).header("content-encoding", "br").body(body.to_string());
+    read(unknown.send().await.unwrap(), &[415]).await;
     let bomb = app.client.post(url("")).header("content-encoding", "gzip").body(zipped(&vec![b' '; 2_000_000]));
     read(bomb.send().await.unwrap(), &[413]).await;
     let not_zipped = app.client.post(url("")).header("content-encoding", "gzip").body(body.to_string());

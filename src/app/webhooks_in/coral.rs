@@ -121,7 +121,30 @@ impl NoOpinion {
     }
 }
 
+/// Until when Coral waits for an opinion: it publishes what it hears nothing of.
+#[derive(Debug, Clone, Copy)]
+pub struct Until {
+    /// That moment.
+    pub at: tokio::time::Instant,
+    ms: u32,
+}
+
+impl Until {
+    /// What Coral is told then.
+    #[must_use]
+    pub fn late(self) -> Opinion {
+        held("late", &NoOpinion::Late(self.ms))
+    }
+}
+
 impl WebhooksIn {
+    /// Until when a comment is to be read and judged that Coral begins to show now.
+    #[must_use]
+    pub fn coral_until(&self) -> Until {
+        let ms = self.config.get().coral_deadline_ms;
+        Until { at: tokio::time::Instant::now() + Duration::from_millis(ms.into()), ms }
+    }
+
     /// Judges what Coral shows, and records it. `is_html` says how Coral writes bodies. What was begun is done to its end, although it takes longer than
     /// Coral is made to wait.
     ///
@@ -132,23 +155,22 @@ impl WebhooksIn {
         site: &str,
         message: &Message,
         is_html: bool,
+        until: Until,
         now: Timestamp,
     ) -> Result<Opinion, Refused> {
-        let deadline_ms = self.config.get().coral_deadline_ms;
-        let deadline = tokio::time::Instant::now() + Duration::from_millis(deadline_ms.into());
-        let site = match tokio::time::timeout_at(deadline, self.believe_coral(site, message, now)).await {
+        let site = match tokio::time::timeout_at(until.at, self.believe_coral(site, message, now)).await {
             Ok(Ok(site)) => site,
             Ok(Err(WebhookError::Refused(refused))) => return Err(refused),
             // Whether it is Coral's cannot be told: "wait" tells nobody anything, and is right if it is.
             Ok(Err(error)) => return Ok(held("unavailable", &error)),
-            Err(_) => return Ok(held("late", &NoOpinion::Late(deadline_ms))),
+            Err(_) => return Ok(until.late()),
         };
         let (this, body) = (Arc::clone(self), message.body.clone());
         let judged = to_its_end(async move { this.judge_coral(&site, &body, is_html, now).await });
-        match tokio::time::timeout_at(deadline, judged).await {
+        match tokio::time::timeout_at(until.at, judged).await {
             Ok(Ok(taken)) => Ok(opinion(&taken.record)),
             Ok(Err(error)) => Ok(held(error.label(), &error)),
-            Err(_) => Ok(held("late", &NoOpinion::Late(deadline_ms))),
+            Err(_) => Ok(until.late()),
         }
     }
 

@@ -137,9 +137,11 @@ pub async fn phase(
         Some(Some("html")) => true,
         Some(Some(_)) | None => return Ok(told(unread("the phase's format is neither text nor html"))),
     };
-    let (body, _held) = match body::of_stranger(&state, &request, payload).await {
-        Ok(read) => read,
-        Err(problem) => {
+    let until = state.webhooks_in.coral_until();
+    let (body, _held) = match tokio::time::timeout_at(until.at, body::of_stranger(&state, &request, payload)).await {
+        Err(_) => return Ok(told(until.late())),
+        Ok(Ok(read)) => read,
+        Ok(Err(problem)) => {
             return match problem.status_code() {
                 StatusCode::PAYLOAD_TOO_LARGE => Ok(told(unread("the body is larger than server.max_body_bytes"))),
                 StatusCode::REQUEST_TIMEOUT => Ok(told(unread("the body took longer than server.body_timeout_s"))),
@@ -151,7 +153,7 @@ pub async fn phase(
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
     let headers = signature.into_iter().map(|value| (SIGNATURE, value)).collect();
     let message = Message { headers, body };
-    let opinion = state.webhooks_in.coral(&site, &message, is_html, state.clock.now()).await;
+    let opinion = state.webhooks_in.coral(&site, &message, is_html, until, state.clock.now()).await;
     let opinion = opinion.map_err(WebhookError::from)?;
     Ok(told(opinion))
 }

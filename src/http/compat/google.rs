@@ -50,10 +50,10 @@ impl Refusal {
     /// With the field that is wrong.
     pub(super) fn field(self, field: &str) -> Self {
         let violation = json!({"field": field, "description": self.message});
-        self.violation(violation)
+        self.violation(&violation)
     }
 
-    fn violation(mut self, violation: Value) -> Self {
+    fn violation(mut self, violation: &Value) -> Self {
         self.details
             .push(json!({"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}));
         self
@@ -87,7 +87,7 @@ impl From<Problem> for Refusal {
             (StatusCode::BAD_REQUEST, Some(field)) => refusal.field(field),
             (StatusCode::BAD_REQUEST, None) => {
                 let description = json!({"description": refusal.message});
-                refusal.violation(description)
+                refusal.violation(&description)
             }
             _ => refusal,
         }

@@ -273,8 +273,11 @@ impl Line {
             Ok(Notice { from: Some(from), .. }) if from == self.node => return,
             Ok(Notice { news: News::Missed, .. }) => return,
             Ok(Notice { news, .. }) => news,
-            // A later version tells what this one does not know: whatever it keeps in memory of that, it does not.
-            Err(error) => return tracing::debug!(%error, "something was told that this version does not know"),
+            // A later version tells what this one does not know. It may be what this one knows by another name.
+            Err(error) => {
+                tracing::debug!(%error, "something was told that this version does not know");
+                News::Lost
+            }
         };
         if let Err(TrySendError::Full(_)) = self.heard.try_send(news) {
             self.shared.missed.notify_one();

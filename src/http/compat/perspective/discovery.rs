@@ -41,14 +41,17 @@ pub async fn document(state: web::Data<State>, request: HttpRequest) -> Result<H
 
 /// Where whoever asks reaches this service, with a slash at its end. That is `server.public_url`, as in every address that Doorward tells. Where it is empty,
 /// nothing stands between the service and its clients: then it is the host that they just reached, without TLS. Clients send texts and keys to
-/// it, so a host is repeated only when it is a name and a port and nothing else, and not at all behind a proxy that the settings do not know of: the
-/// client came there by https perhaps, and would go on without it.
+/// it, so a host is repeated only when it is a name and a port and nothing else, and not at all where a proxy says that it is there: the
+/// client came to that by https perhaps, and would go on without it. One that says nothing cannot be told from a client.
 fn root(public_url: &str, request: &HttpRequest) -> Result<String, Refusal> {
     if !public_url.is_empty() {
         return Ok(format!("{}/", public_url.trim_end_matches('/')));
     }
     let headers = request.headers();
-    if ["forwarded", "x-forwarded-for", "x-forwarded-proto"].iter().any(|name| headers.contains_key(*name)) {
+    if ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+    {
         let problem =
             "a proxy stands before this service, which is not told how clients reach it: server.public_url is empty";
         return Err(Problem::unavailable(problem).into());
