@@ -173,11 +173,11 @@ impl Threads {
                     continue;
                 }
             };
-            let mut found: HashMap<Uuid, Record> = found.into_iter().map(|record| (record.uid, record)).collect();
+            let found: HashMap<Uuid, Record> = found.into_iter().map(|record| (record.uid, record)).collect();
             for one in heard {
                 // Of what became something else since there is other news.
-                let is_as_told = |record: &Record| record.status == Status::Approved && record.version == 1;
-                let Some(record) = found.remove(&one.uid).filter(is_as_told) else { continue };
+                let is_as_told = |record: &&Record| record.status == Status::Approved && record.version == 1;
+                let Some(record) = found.get(&one.uid).filter(is_as_told) else { continue };
                 let Some(site) = self.shelf().waiting(one, house).map(|kept| kept.site) else { continue };
                 let sibling = earlier(site, &record.comment, house);
                 if let Some(kept) = self.shelf().waiting(one, house) {

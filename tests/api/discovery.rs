@@ -6,6 +6,7 @@ use doorward::http::routes::table;
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
+use crate::document::references;
 use crate::helpers::{TestApp, read};
 
 const PATH: &str = "/$discovery/rest?version=v1alpha1";
@@ -30,16 +31,6 @@ async fn refused(answer: Response, code: u16, status: &str) -> String {
 
 #[tokio::test]
 async fn every_method_that_is_described_is_a_route_and_every_schema_one_of_the_reference() {
-    fn references(value: &Value, found: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(fields) => {
-                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
-                fields.values().for_each(|value| references(value, found));
-            }
-            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
-            _ => {}
-        }
-    }
     let app = TestApp::spawn().await;
     let described = described(asked(&app, PATH)).await;
     let text = |field: &str| described[field].as_str().unwrap();

@@ -152,18 +152,20 @@ async fn every_body_has_an_example_that_fits_its_schema() {
     assert_eq!(problems, Vec::<String>::new());
 }
 
+/// Everything that a document refers to.
+pub(crate) fn references(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            fields.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
 #[tokio::test]
 async fn every_reference_of_the_document_leads_somewhere() {
-    fn references(value: &Value, found: &mut BTreeSet<String>) {
-        match value {
-            Value::Object(fields) => {
-                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
-                fields.values().for_each(|value| references(value, found));
-            }
-            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
-            _ => {}
-        }
-    }
     let document = document().await;
     let mut found = BTreeSet::new();
     references(&document, &mut found);

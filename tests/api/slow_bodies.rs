@@ -139,3 +139,15 @@ async fn large_bodies_of_unknown_senders_take_no_more_than_they_may() {
     assert_eq!(ask("/v1/sites/news/webhook", "").await.status(), 401);
     assert_eq!(app.state.strangers.held(), 0);
 }
+
+#[tokio::test]
+async fn coral_is_answered_in_its_time_however_slowly_it_tells() {
+    let app = TestApp::spawn_with(|config| {
+        config.server.body_timeout_s = 3_600;
+        config.webhooks_in.coral_deadline_ms = 50;
+    })
+    .await;
+    let head = head("/coral/phase/news", JSON, "", LONG);
+    let answer = until_its_end(&mut connection(&app, &format!("{head}{{")).await, "Coral").await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("PREMOD"), "it would publish: {answer}");
+}
